@@ -1,0 +1,16 @@
+"""Fixtures that all tests share."""
+
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference files and real videos that lies beside a developer's checkout."""
+    folder = REPOSITORY.parent / "shared"
+    if not (folder / "videos").is_dir():
+        pytest.skip("needs the reference files and videos in ../shared, which are not distributed with the project")
+    return folder

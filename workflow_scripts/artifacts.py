@@ -1,0 +1,103 @@
+"""Files that other stages and people open: whole or not there, and telling what they are.
+
+A file is written under a temporary name beside its place, synced and renamed, so a reader never sees half of it
+and a kill at any moment leaves either the old file or the new one. HDF5 files carry as attributes the stage that
+made them, its VERSION, the parameters and the digests of the inputs: no clock, host or path, so that equal work
+gives equal bytes.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from workflow_scripts.identity import digest
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on success it is synced to disk and renamed to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself must outlive a power cut
+        finally:
+            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_hdf5(
+    path: Path, *, stage: str, version: int, parameters: Mapping[str, Any], **inputs: str
+) -> Iterator[h5py.File]:
+    """An HDF5 file open for writing that becomes `path` when the block ends without an exception.
+
+    `parameters` are kept as JSON and as a digest, `inputs` (names to digests) as `input_<name>` attributes.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+        file.attrs["stage"] = stage
+        file.attrs["VERSION"] = version
+        file.attrs["parameters"] = json.dumps(parameters, sort_keys=True)
+        file.attrs["parameters_digest"] = digest(dict(parameters))
+        for name, value in inputs.items():
+            file.attrs[f"input_{name}"] = value
+        yield file
+
+
+def dataset(group: h5py.Group, name: str, array: Any, *, unit: str = "", meaning: str = "") -> h5py.Dataset:
+    """Writes `array` (numbers, or strings as UTF-8) chunked and checksummed, with what it means beside it."""
+    values = np.asarray(array)
+    strings = values.dtype.kind in "UOS"
+    data = group.create_dataset(
+        name,
+        data=values.astype(object) if strings else values,
+        dtype=h5py.string_dtype() if strings else values.dtype,
+        # An empty array cannot be chunked; a checksum needs chunks.
+        chunks=True if values.size else None,
+        fletcher32=bool(values.size) and not strings,
+        track_times=False,
+    )
+    if unit:
+        data.attrs["unit"] = unit
+    if meaning:
+        data.attrs["meaning"] = meaning
+    return data
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, atomically."""
+    with replacing(path) as temporary:
+        # A file name that is not UTF-8 reaches Python with surrogates; they go back to the bytes they were.
+        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes `value` as indented JSON, atomically. Raises ValueError for NaN and infinity."""
+    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
+    """Writes a tab-separated table with a header, atomically; tabs and line breaks in values become blanks."""
+    lines = ["\t".join(columns)]
+    for row in rows:
+        lines.append("\t".join(" ".join(str(row.get(name, "")).split("\t")) for name in columns))
+    write_text(path, "\n".join(" ".join(line.splitlines()) for line in lines) + "\n")
+
+
+def read_columns(path: Path) -> list[dict[str, str]]:
+    """The rows of a tab-separated table as dicts of strings, in the order of the file."""
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -1,0 +1,99 @@
+"""The command line over a stage: one typed function in, one program out.
+
+A stage is a plain function of paths and settings. `command_line(function)` reads its signature and makes of it
+`python -m workflow_scripts.<noun>.<stage> --name value ...`, so that a stage file holds the work and nothing else.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import json
+import logging
+import os
+import sys
+import traceback
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+class StageError(Exception):
+    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
+
+
+def _read_settings(kind: type, text: str) -> Any:
+    """A settings dataclass from the JSON of those keys that differ from its defaults."""
+    given = json.loads(text)
+    unknown = set(given) - {field.name for field in dataclasses.fields(kind)}
+    if unknown:
+        raise StageError(f"{kind.__name__} has no {', '.join(sorted(unknown))}; see its definition for the keys")
+    return kind(**given)
+
+
+def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter, kind: Any) -> None:
+    options: dict[str, Any] = {"dest": name}
+    if parameter.default is inspect.Parameter.empty:
+        options["required"] = True
+    else:
+        options["default"] = parameter.default
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):  # X | None
+        kind = next(argument for argument in typing.get_args(kind) if argument is not type(None))
+    if kind is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    elif typing.get_origin(kind) is list:
+        # A list may be empty on the command line, so nothing is required of it.
+        options.update(nargs="*", type=typing.get_args(kind)[0], default=[], required=False)
+    elif dataclasses.is_dataclass(kind):
+        settings = typing.cast(type, kind)
+        options.update(type=lambda text: _read_settings(settings, text), default=settings(), required=False)
+    else:
+        options["type"] = kind
+    parser.add_argument("--" + name.replace("_", "-"), **options)
+
+
+def _log_to(path: Path | None) -> None:
+    """Sends what a user wants to read to the terminal, and that with each video's name to the file."""
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO)
+    handlers: list[logging.Handler] = [terminal]
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
+
+
+def command_line(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
+    """Runs `function` with arguments from the command line (`arguments`, default sys.argv), then exits if it failed.
+
+    Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
+    keys that differ from the defaults) become `--their-name`. `--log FILE` collects log lines and, of an unforeseen
+    exception, the traceback; the terminal shows one sentence. A StageError exits with 1, an unforeseen one with 2.
+    """
+    parser = argparse.ArgumentParser(description=(function.__doc__ or "").split("\n")[0])
+    hints = typing.get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        _add_argument(parser, name, parameter, hints[name])
+    parser.add_argument("--log", type=Path, help="file that collects the log lines")
+    try:
+        given = vars(parser.parse_args(arguments))
+        log: Path | None = given.pop("log")
+        _log_to(log)
+        function(**given)
+    except StageError as error:
+        logging.error("error: %s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        logging.error("interrupted; what was computed is kept, and the same command goes on from there")
+        sys.exit(130)
+    except Exception as error:
+        where = f"; the traceback is in {log}" if log else ""
+        logging.error("error: %s: %s%s", type(error).__name__, error, where)
+        if log:
+            with open(log, "a") as file:
+                traceback.print_exc(file=file)
+        elif os.environ.get("DEBUG"):
+            traceback.print_exc()
+        sys.exit(2)

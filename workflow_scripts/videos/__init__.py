@@ -1,0 +1,1 @@
+"""Find, probe, identify and shard the videos; read their splits; generate the demo's."""
