@@ -1,0 +1,116 @@
+"""A tiny dataset on disk, as the stages before the evaluation would leave it.
+
+Two motions (the texture drifts left or right) in two colours each, independent of each other: the single frames
+of the two classes look alike, so that only a network that sees motion tells them apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from workflow_scripts import artifacts, identity
+
+Labels = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Paths of a dataset's files and the labels of its videos by part."""
+
+    splits: Path
+    encodings: list[Path]
+    frames: list[Path]
+    train: Labels
+    test: Labels
+
+
+def write_splits(path: Path, train: Labels, test: Labels) -> Path:
+    rows = [
+        {"split": "1", "video_id": video_id, "part": part, "label": label}
+        for part, labels in (("train", train), ("test", test))
+        for video_id, label in labels.items()
+    ]
+    artifacts.write_columns(path, rows, ["split", "video_id", "part", "label"])
+    return path
+
+
+def write_encoding(path: Path, sketches: dict[str, np.ndarray], failed: Sequence[str] = ()) -> Path:
+    video_ids = sorted([*sketches, *failed])
+    zero = np.zeros_like(next(iter(sketches.values())))
+    with artifacts.write_hdf5(path, stage="encoding", version=1, parameters={}) as file:
+        artifacts.dataset(file, "video_id", video_ids)
+        artifacts.dataset(file, "sketch", np.stack([sketches.get(name, zero) for name in video_ids]))
+        artifacts.dataset(file, "n_trajectories", np.ones(len(video_ids), np.int64))
+        artifacts.dataset(file, "status", ["no_trajectories" if n in failed else "ok" for n in video_ids])
+        artifacts.dataset(file, "reason", ["nothing moves" if n in failed else "" for n in video_ids])
+    return path
+
+
+def write_frames(path: Path, videos: dict[str, np.ndarray], failed: Sequence[str] = ()) -> Path:
+    """videos: (T, H, W, 3) uint8 RGB by video_id."""
+    with artifacts.write_hdf5(path, stage="frames", version=1, parameters={}) as file:
+        for video_id, video in videos.items():
+            jpegs = [cv2.imencode(".jpg", frame[..., ::-1])[1] for frame in video]
+            group = file.create_group(video_id)
+            artifacts.dataset(group, "jpeg", np.concatenate(jpegs))
+            artifacts.dataset(group, "offsets", np.cumsum([0, *map(len, jpegs)]).astype(np.int64))
+            group.attrs.update(width=video.shape[2], height=video.shape[1], n_frames=len(video), fps=25.0)
+            group.attrs.update(status="ok", reason="")
+        for video_id in failed:
+            group = file.create_group(video_id)
+            artifacts.dataset(group, "jpeg", np.empty(0, np.uint8))
+            artifacts.dataset(group, "offsets", np.zeros(1, np.int64))
+            group.attrs.update(width=0, height=0, n_frames=0, fps=0.0, status="unreadable", reason="damaged")
+    return path
+
+
+def drifting_texture(video_id: str, label: str, n_frames: int = 12, side: int = 40) -> np.ndarray:
+    """A random texture of a random colour that moves by 3 pixels a frame, to the left or to the right."""
+    rng = identity.rng("texture", video_id)
+    texture = cv2.GaussianBlur(rng.uniform(0, 255, (side, side)).astype(np.float32), (0, 0), 2.5)
+    texture = (texture - texture.min()) / np.ptp(texture)
+    colour = rng.uniform(80, 255, 3)
+    step = {"left": -3, "right": 3}[label]
+    return np.stack([np.roll(texture, step * t, axis=1)[..., None] * colour for t in range(n_frames)]).astype(np.uint8)
+
+
+def labelled(part: str, n: int) -> Labels:
+    return {f"{part}-{i:02d}": ("left", "right")[i % 2] for i in range(n)}
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """24 training and 16 test videos; two more of each part without frames or without a sketch."""
+    folder = tmp_path_factory.mktemp("dataset")
+    train, test = labelled("train", 24), labelled("test", 16)
+    labels = {**train, **test}
+    sketches = {}
+    for video_id, label in [*labels.items(), ("bad-frames", "left")]:
+        noise = identity.rng("sketch", video_id).normal(size=50)
+        sketches[video_id] = (noise + (label == "left") * np.eye(50)[0] * 8).astype(np.float32)
+    videos = {name: drifting_texture(name, label) for name, label in {**labels, "bad-sketch": "right"}.items()}
+    names = sorted(videos)
+    return Dataset(
+        splits=write_splits(folder / "splits.tsv", {**train, "bad-frames": "left"}, {**test, "bad-sketch": "right"}),
+        encodings=[write_encoding(folder / "encoding.h5", sketches, ["bad-sketch"])],
+        frames=[
+            write_frames(folder / "1.h5", {name: videos[name] for name in names[::2]}, ["bad-frames"]),
+            write_frames(folder / "2.h5", {name: videos[name] for name in names[1::2]}),
+        ],
+        train=train,
+        test=test,
+    )
+
+
+@pytest.fixture
+def make_splits_of(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Writes a split and the sketches of its videos; returns splits.tsv and the encoding shard."""
+
+    def make(train: Labels, test: Labels, sketches: dict[str, np.ndarray]) -> tuple[Path, Path]:
+        return write_splits(tmp_path / "splits.tsv", train, test), write_encoding(tmp_path / "e.h5", sketches)
+
+    return make

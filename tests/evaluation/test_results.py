@@ -1,0 +1,107 @@
+"""Records and splits: numbers that carry what they mean, and errors that name what is wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from workflow_scripts.evaluation import results
+from workflow_scripts.evaluation.settings import EvaluationSettings, settings_of
+from workflow_scripts.evaluation.split import Split, read_split
+from workflow_scripts.stage import StageError
+
+
+def some_split() -> Split:
+    train = {f"a{i}": "run" for i in range(5)} | {f"b{i}": "wave" for i in range(3)}
+    test = {"c0": "run", "c1": "run", "c2": "wave", "c3": "jump"}
+    return Split(train, test, ["jump", "run", "wave"], {"d": "unreadable"})
+
+
+def write(path: Path, predicted: list[int]) -> results.Record:
+    return results.write_record(
+        path, some_split(), predicted, run="la", seed=3, dataset="ut", number=2, protocol="svm",
+        settings={"svm_c": 100.0}, version=1,
+    )  # fmt: skip
+
+
+def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
+    path = tmp_path / "svm.json"
+    written = write(path, [1, 2, 2, 1])
+    record = results.read_record(path)
+    assert record == written == json.loads(path.read_text())
+    assert record["accuracy"] == 0.5
+    assert record["mean_class_accuracy"] == pytest.approx((0 + 0.5 + 1) / 3)
+    assert record["chance"] == 0.5  # always `run`
+    assert (record["n_train"], record["n_test"], record["n_left_out"]) == (8, 4, 1)
+    assert record["confusion"] == [[0, 1, 0], [0, 1, 1], [0, 0, 1]]
+    assert record["predictions"] == {"c0": "run", "c1": "wave", "c2": "wave", "c3": "run"}
+    assert (record["run"], record["seed"], record["dataset"], record["split"]) == ("la", 3, "ut", 2)
+
+
+def test_metrics_agree_with_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 5, 200), rng.integers(0, 5, 200)
+    confusion = results.confusion_matrix(truth, predicted, 5)
+    assert (confusion == metrics.confusion_matrix(truth, predicted)).all()
+    expected = metrics.balanced_accuracy_score(truth, predicted)
+    assert results.mean_class_accuracy(confusion) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"accuracy": 1.0}, "accuracy != confusion"),
+        ({"accuracy": 2}, "within 0..1"),
+        ({"n_test": 5}, "does not count n_test"),
+        ({"protocol": "guess"}, "not known"),
+        ({"seed": None}, "no usable 'seed'"),
+        ({"protocol": "few_shot"}, "number of shots"),
+        ({"protocol": "finetune"}, "no training history"),
+        ({"n_left_out": 0}, "n_left_out"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(tmp_path: Path, change: dict, message: str) -> None:
+    path = tmp_path / "svm.json"
+    path.write_text(json.dumps({**write(path, [1, 2, 2, 1]), **change}))
+    with pytest.raises(StageError, match=message) as error:
+        results.read_record(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_torn_record_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "svm.json"
+    write(path, [1, 2, 2, 1])
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(StageError, match="cannot be read"):
+        results.read_record(path)
+
+
+def test_a_video_that_one_stage_lost_is_left_out_for_all(dataset) -> None:  # type: ignore[no-untyped-def]
+    ok = dict.fromkeys([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"], "ok")
+    split = read_split(dataset.splits, 1, {**ok, "bad-frames": "unreadable"}, {**ok, "bad-sketch": "not_finite"})
+    assert split.train == dataset.train
+    assert split.test == dataset.test
+    assert split.left_out == {"bad-frames": "unreadable", "bad-sketch": "not_finite"}
+    assert split.classes == ["left", "right"]
+    assert split.targets(split.test).tolist() == [0, 1] * 8
+
+
+def test_a_split_of_other_data_is_an_error(dataset) -> None:  # type: ignore[no-untyped-def]
+    known = dict.fromkeys([*dataset.train, *dataset.test], "ok")
+    with pytest.raises(StageError, match=r"2 of the 42 videos .* \(bad-frames, bad-sketch\)"):
+        read_split(dataset.splits, 1, known)
+    with pytest.raises(StageError, match="no split 7"):
+        read_split(dataset.splits, 7, known)
+    lost = {**dict.fromkeys([*dataset.train, "bad-frames"], "ok"), **dict.fromkeys([*dataset.test, "bad-sketch"], "?")}
+    with pytest.raises(StageError, match="no usable test video"):
+        read_split(dataset.splits, 1, lost)
+
+
+def test_every_setting_belongs_to_a_protocol() -> None:
+    keys = set(vars(EvaluationSettings()))
+    of = [set(settings_of(protocol, vars(EvaluationSettings()))) for protocol in results.PROTOCOLS]
+    assert set().union(*of) == keys
+    assert of[2] == {"svm_c"}
+    assert of[0] & of[1] == {"clips"}

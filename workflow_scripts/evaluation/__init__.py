@@ -1,0 +1,1 @@
+"""How good is a representation: finetuning, few-shot linear classifiers, and IDT with a linear SVM (paper 4)."""

@@ -1,0 +1,164 @@
+"""Stage: a frozen network's features judged by a linear classifier on few videos per class (paper 4.4, table 2).
+
+Feature of a video: what the network gives below its head (512 x width), averaged over the video's random clips,
+L2-normalised. Classifier: as [3], a linear softmax layer on the frozen features; it is fitted to its optimum by
+multinomial logistic regression with an L2 penalty (in [3] by 100 epochs of SGD), so that no schedule is tuned. For
+each number of shots, several random choices of training videos; a smaller choice is part of the larger one of the
+same draw. All test videos are tested. Beside it, a vote of nearest neighbours among all training videos [46].
+
+Inputs: model.pt, splits.tsv, frames shards, encoding shards. Output: `few_shot.json`, a record (see `results`) with
+`shots`: accuracies by number of shots ("1", ..., "all"), one per draw; `shots_n_train`: videos trained on; `knn`:
+accuracy and neighbours. Its `accuracy` is that of "all".
+"""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
+
+from workflow_scripts import identity
+from workflow_scripts.evaluation import results
+from workflow_scripts.evaluation.network import (
+    batches,
+    device,
+    even_sizes,
+    random_clips,
+    read_inputs,
+    read_pretrained,
+)
+from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.pretraining.augmentation import to_input
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.stage import command_line
+
+log = logging.getLogger(__name__)
+
+CLIPS_AT_ONCE = 64  # bounds memory; no influence on the result
+
+
+def few_shot(
+    splits: Path,
+    split: int,
+    frames: list[Path],
+    encodings: list[Path],
+    output: Path,
+    run: str,
+    seed: int,
+    dataset: str,
+    settings: EvaluationSettings,
+    architecture: Architecture,
+    model: Path | None = None,
+    workers: int = 0,
+) -> None:
+    """Fits linear classifiers to the frozen features of `model` and records their accuracies.
+
+    Arguments as of `finetune`: model none means random weights. The seed draws clips and training videos.
+    Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
+    """
+    pretrained = read_pretrained(model, architecture)
+    architecture = pretrained.architecture
+    parts, store = read_inputs(splits, split, frames, encodings)
+    network = pretrained.network(len(parts.classes), seed).to(device())
+    names = [*parts.train, *parts.test]
+    features = l2_normalised(video_features(network, store, names, architecture, settings.clips, seed, workers))
+    train, test = features[: len(parts.train)], features[len(parts.train) :]
+    answers, truth = parts.targets(parts.train), parts.targets(parts.test)
+    place = {video_id: i for i, video_id in enumerate(parts.train)}
+
+    largest = int(np.bincount(answers).max())
+    shots: dict[str, list[float]] = {}
+    n_train: dict[str, int] = {}
+    tasks = [(shot, draw) for shot in settings.few_shot_shots for draw in range(settings.few_shot_draws)]
+    for shot, draw in tqdm(tasks, "few-shot", unit="classifier"):
+        if shot >= largest:  # every class gives all it has: the same as "all"
+            continue
+        chosen = [place[video_id] for video_id in draw_shots(parts.train, shot, seed, draw)]
+        predicted = classify(train[chosen], answers[chosen], test, settings.few_shot_c)
+        shots.setdefault(str(shot), []).append(float(np.mean(predicted == truth)))
+        n_train[str(shot)] = len(chosen)
+    predicted = classify(train, answers, test, settings.few_shot_c)
+    shots["all"], n_train["all"] = [float(np.mean(predicted == truth))], len(train)
+
+    neighbours = min(settings.knn_neighbours, len(train))
+    voted = nearest_neighbours(train, answers, test, len(parts.classes), neighbours, settings.knn_temperature)
+    record = results.write_record(
+        output,
+        parts,
+        predicted,
+        run=run,
+        seed=seed,
+        dataset=dataset,
+        number=split,
+        protocol="few_shot",
+        settings={
+            **settings_of("few_shot", dataclasses.asdict(settings)),
+            "architecture": dataclasses.asdict(architecture),
+            "pretraining": pretrained.origin,
+        },
+        version=VERSION,
+        shots=shots,
+        shots_n_train=n_train,
+        knn={"accuracy": float(np.mean(voted == truth)), "neighbours": neighbours},
+    )
+    log.info("%s, linear classifier on %s split %d: %s", run, dataset, split, results.in_words(record))
+
+
+@torch.no_grad()
+def video_features(
+    network: ResNet3D,
+    store: FrameStore,
+    video_ids: Sequence[str],
+    architecture: Architecture,
+    n_clips: int,
+    seed: int,
+    workers: int = 0,
+) -> np.ndarray:
+    """Features (n, n_features) float64 of the videos: the mean over `n_clips` random clips, centre crop."""
+    network.eval()
+    clips = random_clips(store, video_ids, architecture, n_clips, seed)
+    sizes = even_sizes(len(video_ids), max(1, CLIPS_AT_ONCE // n_clips))
+    found = []
+    for batch in tqdm(batches(clips, sizes, workers), "features", len(sizes), unit="batch"):
+        values = network.features(to_input(batch.flatten(0, 1), device()))
+        found.append(values.double().unflatten(0, (-1, n_clips)).mean(dim=1).cpu())
+    return torch.cat(found).numpy()
+
+
+def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> list[str]:
+    """`shots` videos of each class (all of a smaller class), the first in an order drawn per video, sorted by id.
+
+    A function of (seed, draw, video_id): draws with more shots contain those with fewer, and adding a video to the
+    dataset changes at most one choice of its class.
+    """
+    classes: dict[str, list[str]] = {}
+    for video_id in sorted(labels, key=lambda video_id: identity.digest(seed, "few_shot", draw, video_id)):
+        classes.setdefault(labels[video_id], []).append(video_id)
+    return sorted(video_id for members in classes.values() for video_id in members[:shots])
+
+
+def classify(train: np.ndarray, answers: np.ndarray, test: np.ndarray, c: float) -> np.ndarray:
+    """Class indices (n_test,) of a multinomial logistic regression with inverse penalty `c`."""
+    return np.asarray(LogisticRegression(C=c, max_iter=2000).fit(train, answers).predict(test))
+
+
+def nearest_neighbours(
+    train: np.ndarray, answers: np.ndarray, test: np.ndarray, n_classes: int, neighbours: int, temperature: float
+) -> np.ndarray:
+    """Class indices (n_test,) voted by the nearest rows of unit length, weights exp(cosine / temperature) [46]."""
+    votes = np.zeros((len(test), n_classes))
+    cosines = test @ train.T
+    for row, cosine in zip(votes, cosines, strict=True):
+        nearest = np.argsort(-cosine, kind="stable")[:neighbours]
+        np.add.at(row, answers[nearest], np.exp((cosine[nearest] - cosine[nearest[0]]) / temperature))
+    return votes.argmax(axis=1)
+
+
+if __name__ == "__main__":
+    command_line(few_shot)

@@ -1,0 +1,157 @@
+"""The record of one evaluation: a JSON file in which a number never stands without what it means.
+
+Each record says which run, seed, dataset, split and protocol it is of, how many videos were trained on, tested on
+and left out, what always answering the most frequent training class would give (`chance`), with which settings.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts import artifacts
+from workflow_scripts.evaluation.split import Split
+from workflow_scripts.identity import digest
+from workflow_scripts.stage import StageError
+
+PROTOCOLS = ("finetune", "few_shot", "svm")
+Record = dict[str, Any]
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "run": str,
+    "seed": int,
+    "dataset": str,
+    "split": int,
+    "protocol": str,
+    "accuracy": (int, float),
+    "mean_class_accuracy": (int, float),
+    "chance": (int, float),
+    "n_train": int,
+    "n_test": int,
+    "n_left_out": int,
+    "left_out": dict,
+    "classes": list,
+    "confusion": list,
+    "predictions": dict,
+    "settings": dict,
+    "config_digest": str,
+    "VERSION": int,
+}
+
+
+def write_record(
+    output: Path,
+    split: Split,
+    predicted: Sequence[int] | np.ndarray,
+    *,
+    run: str,
+    seed: int,
+    dataset: str,
+    number: int,
+    protocol: str,
+    settings: Mapping[str, Any],
+    version: int,
+    **more: Any,
+) -> Record:
+    """Writes (and returns) the record of a protocol's answers on the test part of a split.
+
+    predicted: class indices (n_test,) for split.test in its order; number: the split's number;
+    settings: all that the result depends on beside the data (also what the network was trained with);
+    more: what only this protocol has, as `shots` and `knn` of few_shot, `history` of finetune.
+    """
+    truth = split.targets(split.test)
+    confusion = confusion_matrix(truth, np.asarray(predicted), len(split.classes))
+    record: Record = {
+        "run": run,
+        "seed": seed,
+        "dataset": dataset,
+        "split": number,
+        "protocol": protocol,
+        "accuracy": float(np.trace(confusion) / confusion.sum()),
+        "mean_class_accuracy": mean_class_accuracy(confusion),
+        "chance": chance(split),
+        "n_train": len(split.train),
+        "n_test": len(split.test),
+        "n_left_out": len(split.left_out),
+        **more,
+        "settings": dict(settings),
+        "config_digest": digest(protocol, version, dict(settings)),
+        "VERSION": version,
+        "classes": split.classes,
+        "confusion": confusion.tolist(),
+        "predictions": {video_id: split.classes[i] for video_id, i in zip(split.test, predicted, strict=True)},
+        "left_out": split.left_out,
+    }
+    validate(record, output)
+    artifacts.write_json(output, record)
+    return record
+
+
+def read_record(path: Path) -> Record:
+    """Reads a record and checks it; raises StageError if the file is not one."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StageError(f"{path} cannot be read as an evaluation record ({error}); delete it and rerun") from error
+    validate(record, path)
+    return dict(record)
+
+
+def validate(record: Any, path: Path) -> None:
+    """Raises StageError naming `path` and the first thing wrong with `record`."""
+
+    def require(condition: bool, what: str) -> None:
+        if not condition:
+            raise StageError(f"{path} is not a whole evaluation record: {what}; delete it and rerun")
+
+    require(isinstance(record, dict), "not a JSON object")
+    for key, kind in _KINDS.items():
+        require(isinstance(record.get(key), kind), f"no usable {key!r}")
+    require(record["protocol"] in PROTOCOLS, f"protocol {record['protocol']!r} is not known")
+    for key in ("accuracy", "mean_class_accuracy", "chance"):
+        require(0 <= record[key] <= 1, f"{key} {record[key]} is not within 0..1")
+    n = len(record["classes"])
+    confusion = np.asarray(record["confusion"])
+    require(confusion.shape == (n, n), f"the confusion matrix is not {n} x {n}")
+    require(confusion.sum() == record["n_test"] > 0, "the confusion matrix does not count n_test videos")
+    require(len(record["predictions"]) == record["n_test"], "not one prediction per test video")
+    require(len(record["left_out"]) == record["n_left_out"], "n_left_out does not count the videos left out")
+    require(abs(np.trace(confusion) / record["n_test"] - record["accuracy"]) < 1e-9, "accuracy != confusion")
+    if record["protocol"] == "few_shot":
+        shots = record.get("shots")
+        require(isinstance(shots, dict) and len(shots.get("all", [])) > 0, "no accuracies per number of shots")
+        require(isinstance(record.get("knn"), dict), "no nearest neighbour accuracy")
+    if record["protocol"] == "finetune":
+        require(isinstance(record.get("history"), list), "no training history")
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """Counts (n_classes, n_classes) int64: rows are the true classes, columns the answers."""
+    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(confusion, (truth, predicted), 1)
+    return confusion
+
+
+def mean_class_accuracy(confusion: np.ndarray) -> float:
+    """The mean, over the classes that were tested, of the share of a class's videos that were recognised."""
+    tested = confusion.sum(axis=1)
+    present = tested > 0
+    return float(np.mean(np.diag(confusion)[present] / tested[present]))
+
+
+def chance(split: Split) -> float:
+    """The accuracy (0..1) of always answering the most frequent training class (of equals, the luckiest)."""
+    trained, tested = Counter(split.train.values()), Counter(split.test.values())
+    most = max(trained.values())
+    return max(tested[label] for label, n in trained.items() if n == most) / len(split.test)
+
+
+def in_words(record: Record) -> str:
+    """One line for the log: accuracy, chance and the videos it rests on."""
+    return (
+        f"accuracy {record['accuracy']:.1%} (chance {record['chance']:.1%}), {record['n_train']} trained on, "
+        f"{record['n_test']} tested, {record['n_left_out']} left out"
+    )

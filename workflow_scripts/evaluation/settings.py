@@ -1,0 +1,72 @@
+"""Settings of the evaluation (paper 4.2, 4.4). VERSION is raised when the same settings give another result.
+
+Beside each key: its unit, and where its default is from: the paper; [3] Chen et al. 2019 (few-shot); [14] Hara et
+al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the authors' code; or ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How the protocols train and test; a key's prefix names its protocol, `clips` is of both network protocols."""
+
+    # Random clips per test video (and per video whose features are taken), centre crop. Paper 4.2.
+    clips: int = 5
+
+    # Passes over the training part. Authors' code (UCF101; it takes 30 on HMDB51).
+    finetune_epochs: int = 40
+    # Videos per step; fewer if the training part is smaller. Paper 4.2.
+    finetune_batch_size: int = 128
+    # Learning rate of SGD, the same with and without pretraining. Paper 4.2.
+    finetune_learning_rate: float = 0.1
+    # Momentum of SGD. Paper 4.2.
+    finetune_momentum: float = 0.9
+    # Dampening of the momentum: with 0.9, a learning rate of 0.1 steps like 0.01 without. Authors' code, [14].
+    finetune_dampening: float = 0.9
+    # L2 penalty on all trained weights. Authors' code, [14].
+    finetune_weight_decay: float = 0.001
+    # Share of the training part kept aside to tell when to lower the learning rate; never tested on. Ours.
+    finetune_validation_fraction: float = 0.1
+    # Epochs without a lower validation loss before the learning rate drops. Authors' code.
+    finetune_plateau_patience: int = 5
+    # What the learning rate is multiplied by then. Paper 4.2.
+    finetune_plateau_factor: float = 0.1
+    # Residual blocks (layer1, layer2, ...), and the stem below them, that keep their pretrained weights: by name of
+    # the dataset, `other` for the rest. Nothing is frozen from scratch. Paper 4.2 (`other`: ours).
+    finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
+
+    # Training videos per class; "all" is always added. Paper table 2.
+    few_shot_shots: Sequence[int] = (1, 5, 10, 20)
+    # Random choices of the training videos per number of shots. Ours (the paper does not say).
+    few_shot_draws: int = 10
+    # Inverse strength of the L2 penalty of the logistic regression on L2-normalised features. Ours.
+    few_shot_c: float = 100.0
+    # Neighbours that vote, at most the training videos; weights exp(cosine / temperature). [46].
+    knn_neighbours: int = 200
+    knn_temperature: float = 0.07
+
+    # Inverse strength of the L2 penalty of the linear SVM on L2-normalised sketches. [42].
+    svm_c: float = 100.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What must be the same in pretraining and evaluation; the defaults are the paper's (4.2)."""
+
+    depth: int = 18  # layers of the 3D ResNet: 10, 18 or 34
+    width: float = 1.0  # factor on all its channel numbers
+    clip_length: int = 16  # consecutive frames
+    size: int = 112  # pixels of a clip's side
+
+
+_PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
+
+
+def settings_of(protocol: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of `settings` that protocol ("finetune", "few_shot" or "svm") reads: the others change nothing there."""
+    return {key: value for key, value in settings.items() if key.startswith(_PREFIXES[protocol])}
