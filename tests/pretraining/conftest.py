@@ -1,0 +1,106 @@
+"""A small dataset that the tests of pretraining share: coloured squares that move over grey noise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.frames.store_frames import encode_frames, write_frames
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.train import train
+
+N_VIDEOS = 12
+TINY = PretrainingSettings(
+    depth=10, width=0.125, embedding=16, clip_length=8, size=32, k=3, m=2, epochs=2, batch=4, drops=(1,)
+)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def moving_square(number: int, n_frames: int = 12) -> np.ndarray:
+    """(n_frames, 40, 52, 3) uint8: a square that goes right (even numbers) or down (odd ones)."""
+    random = np.random.default_rng(number)
+    frames = random.integers(90, 160, (1, 40, 52, 1)).astype(np.uint8).repeat(n_frames, 0).repeat(3, 3)
+    color = random.integers(0, 255, 3)
+    for t in range(n_frames):
+        top, left = (10, 2 * t) if number % 2 == 0 else (2 * t, 20)
+        frames[t, top : top + 12, left : left + 12] = color
+    return frames
+
+
+@pytest.fixture(scope="session")
+def video_ids() -> list[str]:
+    return [f"video{number:02d}" for number in range(N_VIDEOS)]
+
+
+@pytest.fixture(scope="session")
+def frames_files(tmp_path_factory: pytest.TempPathFactory, video_ids: list[str]) -> list[Path]:
+    """The dataset's frames in two shards."""
+    folder = tmp_path_factory.mktemp("frames")
+    settings = FramesSettings(short_side=40)
+    encoded = {name: encode_frames(moving_square(number), settings) for number, name in enumerate(video_ids)}
+    paths = [folder / "000of002.h5", folder / "001of002.h5"]
+    for number, path in enumerate(paths):
+        shard = {name: encoded[name] for name in video_ids[number::2]}
+        write_frames(path, settings, f"digest{number}", shard.items(), dict.fromkeys(shard, 25.0))
+    return paths
+
+
+@pytest.fixture(scope="session")
+def videos_table(tmp_path_factory: pytest.TempPathFactory, video_ids: list[str]) -> Path:
+    path = tmp_path_factory.mktemp("videos") / "all.tsv"
+    rows = [{"video_id": name, "label": ("right", "down")[n % 2]} for n, name in enumerate(video_ids)]
+    write_columns(path, rows, ["video_id", "label"])
+    return path
+
+
+@pytest.fixture
+def clusters_file(tmp_path: Path, video_ids: list[str]) -> Path:
+    """IDT clusters in another order than the videos', with one video more."""
+    path = tmp_path / "clusters.h5"
+    names = [*reversed(video_ids), "another"]
+    labels = np.array([[int(name[5:]) % 2 if name != "another" else 0 for name in names]] * 2, np.int32)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("video_id", data=names, dtype=h5py.string_dtype())
+        file.create_dataset("labels", data=labels)
+    return path
+
+
+@pytest.fixture
+def encoding_files(tmp_path: Path, video_ids: list[str]) -> list[Path]:
+    """IDT sketches in two shards; those of equal motion are near each other."""
+    paths = [tmp_path / "encoding0.h5", tmp_path / "encoding1.h5"]
+    random = np.random.default_rng(5)
+    for number, path in enumerate(paths):
+        names = video_ids[number::2]
+        sketch = random.normal(0, 0.1, (len(names), 2000)).astype(np.float32)
+        sketch[:, [int(name[5:]) % 2 for name in names]] += 5
+        with h5py.File(path, "w") as file:
+            for column, values in (("video_id", names), ("status", ["ok"] * len(names)), ("reason", [""] * len(names))):
+                file.create_dataset(column, data=values, dtype=h5py.string_dtype())
+            file.create_dataset("sketch", data=sketch)
+    return paths
+
+
+@pytest.fixture
+def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> Callable[..., dict[str, object]]:
+    """Trains a run of the tiny dataset in this process and returns what model.pt holds."""
+
+    def run(name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
+        changed = options.pop("changed", {})
+        output = tmp_path / name / "model.pt"
+        arguments = {"seed": 0, "sketches": [], "settings": replace(TINY, **changed), **options}
+        checkpoints = tmp_path / name / "checkpoints"
+        train(videos_table, frames_files, output, checkpoints, name, objective=objective, **arguments)
+        return torch.load(output, weights_only=True)
+
+    return run

@@ -1,0 +1,97 @@
+"""The reading half of the frames store: clips of consecutive frames by video id, for training and evaluation.
+
+Imports torch-free numpy, h5py and OpenCV alone, so that a GPU machine with little installed can train.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+
+# Loaders run one clip per process or thread already; OpenCV's own pool would only compete with them.
+cv2.setNumThreads(0)
+
+
+def resize(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A frame (H, W, 3) uint8 at another size: each pixel the mean of its area when shrinking, bilinear otherwise.
+
+    OpenCV's bilinear samples four pixels whatever the factor, so a shrunk frame would flicker; the area mean does
+    what the antialiased bilinear of PIL does in the code of Hara et al.
+    """
+    shrinks = width * height < frame.shape[0] * frame.shape[1]
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+class FrameStore:
+    """The stored frames of many videos, from any number of shard files, found by video id.
+
+    Every process that reads (a DataLoader's workers are forked or pickled copies) opens its own handles on first use,
+    because HDF5 handles must not cross a fork. Raises KeyError for an unknown id, ValueError for a video that has no
+    frames (with its status and reason) and for an id that two files hold.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = [Path(path) for path in paths]
+        self._file_of: dict[str, int] = {}
+        self._files: dict[int, h5py.File] = {}
+        self._opened_by = os.getpid()
+        for number, path in enumerate(self._paths):
+            with h5py.File(path, "r") as file:
+                for video_id in file:
+                    if video_id in self._file_of:
+                        other = self._paths[self._file_of[video_id]]
+                        raise ValueError(f"video {video_id} is in both {other} and {path}")
+                    self._file_of[video_id] = number
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_files": {}}
+
+    @property
+    def video_ids(self) -> list[str]:
+        """All ids, sorted, those without frames included."""
+        return sorted(self._file_of)
+
+    def _group(self, video_id: str) -> h5py.Group:
+        if self._opened_by != os.getpid():
+            self._files, self._opened_by = {}, os.getpid()
+        if video_id not in self._file_of:
+            raise KeyError(f"video {video_id} is in none of the {len(self._paths)} frames files")
+        number = self._file_of[video_id]
+        if number not in self._files:
+            self._files[number] = h5py.File(self._paths[number], "r")
+        return self._files[number][video_id]
+
+    def outcome(self, video_id: str) -> tuple[str, str]:
+        """Status (`ok` when there are frames) and reason of a video."""
+        attributes = self._group(video_id).attrs
+        return str(attributes["status"]), str(attributes["reason"])
+
+    def n_frames(self, video_id: str) -> int:
+        """Number of stored frames; 0 for a video that failed."""
+        return int(self._group(video_id).attrs["n_frames"])
+
+    def read_clip(self, video_id: str, start: int, length: int, step: int = 1) -> np.ndarray:
+        """Frames start, start + step, ... of a video as (length, H, W, 3) uint8 RGB, values 0..255.
+
+        Past its end a video starts again from frame 0, as often as needed (Hara et al., section 3.2).
+        """
+        group = self._group(video_id)
+        n_frames = int(group.attrs["n_frames"])
+        if n_frames == 0:
+            raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
+        wanted = (start + step * np.arange(length)) % n_frames
+        first, last = int(wanted.min()), int(wanted.max())
+        offsets = group["offsets"][first : last + 2]  # (last - first + 2,) bytes
+        jpeg = group["jpeg"][offsets[0] : offsets[-1]]  # one read for the whole range
+        clip = np.empty((length, group.attrs["height"], group.attrs["width"], 3), np.uint8)
+        for position, frame in enumerate(wanted - first):
+            encoded = jpeg[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]]
+            bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+            if bgr is None:
+                raise ValueError(f"frame {first + frame} of video {video_id} in {group.file.filename} is damaged")
+            cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=clip[position])
+        return clip

@@ -1,0 +1,97 @@
+"""Stage: the frames of a shard's videos, decoded once and kept small for training (paper, section 4.2).
+
+In: a shard list. Out: frames/{short_side}/{shard}.h5, per video id a group with `jpeg` (all frames' JPEG bytes, one
+after the other) and `offsets` (T + 1; frame t is jpeg[offsets[t]:offsets[t + 1]]); attributes width, height (pixels of
+the stored frames), fps, n_frames, status and reason. A video that cannot be read keeps its group, empty.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import idt_tools
+from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.frames.clips import resize
+from workflow_scripts.frames.settings import VERSION, FramesSettings
+from workflow_scripts.identity import digest
+from workflow_scripts.stage import command_line
+from workflow_scripts.store import Result, attributes_of, process_shard
+
+
+def stored_size(width: int, height: int, short_side: int) -> tuple[int, int]:
+    """Width and height at which the shorter side is exactly `short_side`, the aspect ratio kept to a pixel.
+
+    Smaller videos are enlarged: crops are cut in proportion to the frame, so all videos must share one scale.
+    """
+    scale = short_side / min(width, height)
+    return max(short_side, round(width * scale)), max(short_side, round(height * scale))
+
+
+def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Result:
+    """A video's frames, (H, W, 3) uint8 RGB each, as JPEG bytes with offsets.
+
+    A status and reason instead where they cannot be read (idt_tools.VideoError) or there are none.
+    """
+    encoded: list[np.ndarray] = []
+    width = height = 0
+    try:
+        for frame in frames:
+            if not encoded:
+                width, height = stored_size(frame.shape[1], frame.shape[0], settings.short_side)
+            bgr = cv2.cvtColor(resize(frame, width, height), cv2.COLOR_RGB2BGR)
+            encoded.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality])[1])
+    except idt_tools.VideoError as error:
+        return Result(error.status, error.reason)
+    if not encoded:
+        return Result("unreadable", "it holds no frame")
+    offsets = np.concatenate([[0], np.cumsum([len(jpeg) for jpeg in encoded])]).astype(np.int64)
+    size: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
+    return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=size)
+
+
+def write_frames(
+    output: Path, settings: FramesSettings, videos: str, results: Iterable[tuple[str, Result]], fps: Mapping[str, float]
+) -> None:
+    """Writes encoded videos by id, with their frame rates, to the artifact `output`; `videos` is their digest."""
+    parameters = dataclasses.asdict(settings)
+    with write_hdf5(output, stage="frames", version=VERSION, parameters=parameters, videos=videos) as file:
+        for name, result in results:
+            group = file.create_group(name)
+            jpeg = result.arrays.get("jpeg", np.empty(0, np.uint8))
+            offsets = result.arrays.get("offsets", np.zeros(1, np.int64))
+            dataset(group, "jpeg", jpeg, unit="byte", meaning="JPEG files of all frames, one after the other")
+            dataset(group, "offsets", offsets, unit="byte", meaning="frame t is jpeg[offsets[t]:offsets[t + 1]]")
+            group.attrs.update({"width": 0, "height": 0, "n_frames": 0, **result.attributes})
+            group.attrs.update(fps=fps[name], status=result.status, reason=result.reason)
+
+
+def store_frames(
+    videos: Path,
+    output: Path,
+    store: Path,
+    settings: FramesSettings,
+    max_failed_fraction: float = 0.1,
+    threads: int = 1,
+) -> None:
+    """Decodes every video of the shard list `videos` once and writes its frames, small, to `output`.
+
+    What is already in `store` is not decoded again.
+    """
+    rows = {row["video_id"]: row for row in read_columns(videos)}
+    keys = {name: digest(VERSION, settings, attributes_of(row)) for name, row in rows.items()}
+
+    def compute(name: str) -> Result:
+        return encode_frames(idt_tools.read_video(Path(rows[name]["path"])), settings)
+
+    results = process_shard(
+        store, keys, compute, stage="frames", threads=threads, max_failed_fraction=max_failed_fraction
+    )
+    fps = {name: float(row["fps"]) for name, row in rows.items()}
+    write_frames(output, settings, digest(keys), results, fps)
+
+
+if __name__ == "__main__":
+    command_line(store_frames)

@@ -1,0 +1,73 @@
+"""Checkpoints that a kill at any moment cannot spoil (design: restart).
+
+A checkpoint is written whole to a temporary name, synced and renamed to `last.pt`; the one before stays as
+`previous.pt`. Torch's files are zip archives with a checksum for each entry, so a truncated or damaged one is found
+when it is read, and the previous one is used instead.
+"""
+
+import logging
+import os
+import signal
+import threading
+import time
+import types
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workflow_scripts.artifacts import replacing
+
+log = logging.getLogger(__name__)
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Writes `state` (tensors, numbers, strings, lists, dicts) to `path`, whole or not at all."""
+    with replacing(path) as temporary:
+        torch.save(state, temporary)
+
+
+def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
+    """Makes `state` the newest checkpoint of `folder` and keeps the one before."""
+    last = folder / "last.pt"
+    if last.exists():
+        os.replace(last, folder / "previous.pt")
+    save(state, last)
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest whole checkpoint of `folder`, on the CPU; None where there is none."""
+    for path in (folder / "last.pt", folder / "previous.pt"):
+        if not path.exists():
+            continue
+        try:
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"the checksum of {damaged} does not fit")
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            return state
+        except Exception as error:  # whatever a damaged file makes the two readers raise
+            log.warning("checkpoint %s is damaged (%s) and is not used", path, error)
+    return None
+
+
+class SaveTimer:
+    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM."""
+
+    def __init__(self, minutes: float) -> None:
+        self._seconds = 60 * minutes
+        self._saved_at = time.monotonic()
+        self.terminated = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._terminate)
+
+    def _terminate(self, number: int, frame: types.FrameType | None) -> None:
+        self.terminated = True
+
+    def due(self) -> bool:
+        return self.terminated or time.monotonic() - self._saved_at >= self._seconds
+
+    def saved(self) -> None:
+        self._saved_at = time.monotonic()

@@ -1,0 +1,80 @@
+"""The paper's two objectives, equations 2 to 4, over a memory bank.
+
+B clips of a batch, N videos in the bank, D dimensions; v_i is the video a clip was cut from.
+
+    P(i | d)       = exp(d_i . d / tau) / sum_j exp(d_j . d / tau)                  (2)
+    L(C_i, B_i)    = -log( P(C_i and B_i | d) / P(B_i | d) )                        (3)
+    P(A | d)       = sum over i in A of P(i | d)                                    (4)
+
+Video IR minimises -log P(i | d), the sum over the other videos approximated by n of them drawn uniformly, each standing
+for (N - 1) / n. Video LA minimises (3): the sum of (2) cancels, so only the rows of B_i enter.
+
+Inputs: `embeddings` (B, D) of unit length, differentiated; `bank` (N, D) of unit length, constant; `indices` (B,)
+int64, the row i of each clip's video. All exponents are taken as log-sum-exp, so that no temperature overflows.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def similarities(embeddings: Tensor, bank: Tensor, temperature: float) -> Tensor:  # (B, D), (N, D) -> (B, N)
+    """d_j . d / tau for every clip and every video, the exponents of equation 2."""
+    return embeddings @ bank.T / temperature
+
+
+def draw_negatives(indices: Tensor, n_videos: int, n_negatives: int, generator: torch.Generator) -> Tensor:
+    """Rows (B, n_negatives) other than the clip's own, uniform, with replacement; `generator` on the CPU."""
+    drawn = torch.randint(n_videos - 1, (len(indices), n_negatives), generator=generator).to(indices.device)
+    return drawn + (drawn >= indices[:, None])  # skips i, and keeps the rest equally likely
+
+
+def instance_loss(
+    embeddings: Tensor,
+    bank: Tensor,
+    indices: Tensor,
+    *,
+    temperature: float,
+    negatives: Tensor | None = None,
+) -> Tensor:
+    """Mean of -log P(i | d), equation 2, over the batch: a scalar.
+
+    `negatives` (B, n) are rows of the bank that stand for all others (`draw_negatives`); None takes all others, which
+    is equation 2 as printed.
+    """
+    exponents = similarities(embeddings, bank, temperature)  # (B, N)
+    own = exponents.gather(1, indices[:, None])  # (B, 1)
+    if negatives is None:
+        return (exponents.logsumexp(dim=1) - own[:, 0]).mean()
+    weight = (len(bank) - 1) / negatives.shape[1]
+    others = exponents.gather(1, negatives) + math.log(weight)  # (B, n)
+    return (torch.cat([own, others], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
+
+
+def local_aggregation_loss(
+    embeddings: Tensor,
+    bank: Tensor,
+    indices: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    neighbours: int,
+) -> Tensor:
+    """Mean of equation 3 over the batch: a scalar.
+
+    `labels` (m, N) are the clusters of every video in m clusterings. B_i is the `neighbours` rows of the bank nearest
+    to the clip, and i; C_i is the videos that share a cluster with v_i in any of the clusterings, so i is always in
+    both and the loss is finite.
+    """
+    exponents = similarities(embeddings, bank, temperature)  # (B, N)
+    nearest, rows = exponents.topk(min(neighbours, len(bank)), dim=1, sorted=False)  # (B, n) both
+    close = (labels[:, rows] == labels[:, indices, None]).any(dim=0)  # (B, n)
+
+    # i once more, as a column of its own; counted only where it is not among the nearest.
+    among_nearest = (rows == indices[:, None]).any(dim=1, keepdim=True)  # (B, 1)
+    own = exponents.gather(1, indices[:, None]).masked_fill(among_nearest, -torch.inf)  # (B, 1)
+
+    background = torch.cat([nearest, own], dim=1).logsumexp(dim=1)  # log of P(B_i | d), up to the sum of equation 2
+    both = torch.cat([nearest.masked_fill(~close, -torch.inf), own], dim=1).logsumexp(dim=1)  # C_i and B_i
+    return (background - both).mean()

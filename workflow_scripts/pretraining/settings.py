@@ -1,0 +1,45 @@
+"""What a pretraining run can be told; the defaults are the paper's values."""
+
+from dataclasses import dataclass
+
+VERSION = 1  # raised when the stage's result changes
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """Hyper-parameters of one run.
+
+    Supervised and scratch baselines of the paper follow Hara et al., section 3.3: give such a run `lr: 0.1`,
+    `weight_decay: 0.001` and `batch: 128` (they drop the rate when the validation loss stops falling; here `drops`
+    says when).
+    """
+
+    # The network
+    depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
+    width: float = 1.0  # factor on all its channel numbers, for small runs; ours
+    embedding: int = 128  # dimensions of an embedding; paper 4.2
+
+    # The clips
+    clip_length: int = 16  # consecutive frames; paper 4.2, table 3
+    size: int = 112  # pixels of a clip's side; paper 4.2, table 7
+    color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
+
+    # The objective
+    temperature: float = 0.07  # tau of equation 2; paper 4.2
+    negatives: int = 4096  # rows drawn for the denominator of equation 2 (instance); paper 4.2
+    neighbours: int = 4096  # nearest rows of the bank that make B_i (local_aggregation); authors' code, [49]
+    bank_momentum: float = 0.5  # share of the old row when a bank row is renewed; [46], [49]
+    k: int = 6000  # clusters of one K-means; paper 4.2, table 6
+    m: int = 3  # K-means runs whose clusters are joined; paper 4.2, table 6
+    kmeans_iterations: int = 20  # of each K-means; authors' code
+
+    # The optimisation
+    epochs: int = 200  # passes over the videos; paper 4.2
+    batch: int = 256  # clips a step; paper 4.2
+    lr: float = 0.03  # learning rate of SGD; paper 4.2
+    momentum: float = 0.9  # of SGD; paper 4.2
+    weight_decay: float = 1e-4  # on all weights but batch norm's; [49]
+    drops: tuple[int, ...] = (160, 190)  # epochs (from 0) at which the learning rate drops; paper 4.2
+    drop_factor: float = 0.1  # what it is multiplied by; paper 4.2
+
+    checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
