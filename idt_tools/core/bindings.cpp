@@ -1,5 +1,162 @@
-// The Python face of the core: idt_tools._core.
+// The Python face of the core: idt_tools._core. Arguments are checked in Python (idt_tools/tracker.py); what is checked
+// here is only what could read beyond memory. The kernels are there for the tests.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
-PYBIND11_MODULE(_core, m) { m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker."; }
+#include <algorithm>
+#include <stdexcept>
+
+#include "median.h"
+#include "tracker.h"
+#include "warp.h"
+
+namespace py = pybind11;
+
+namespace idt {
+namespace {
+
+using GreyArray = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
+using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using DoubleArray = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+template <class T, class Array>
+Plane<T> plane_of(const Array& array) {
+  if (array.ndim() != 2 || array.shape(0) < 2 || array.shape(1) < 2)
+    throw py::value_error("expected a 2-d image of at least 2 x 2 pixels");
+  Plane<T> plane(static_cast<int>(array.shape(1)), static_cast<int>(array.shape(0)));
+  std::copy_n(array.data(), array.size(), plane.row(0));
+  return plane;
+}
+
+template <class T>
+py::array_t<T> array_of(const Plane<T>& plane) {
+  py::array_t<T> array({plane.height(), plane.width()});
+  std::copy_n(plane.row(0), array.size(), array.mutable_data());
+  return array;
+}
+
+void check_homography(const DoubleArray& homography) {
+  if (homography.size() != 9) throw py::value_error("a homography has 3 x 3 numbers");
+}
+
+bool start(Tracker& tracker, const GreyArray& frame) {
+  if (frame.ndim() != 2 || frame.shape(0) != tracker.height() || frame.shape(1) != tracker.width())
+    throw py::value_error("the frame does not have the tracker's size");
+  const std::uint8_t* pixels = frame.data();
+  py::gil_scoped_release unlocked;
+  return tracker.start(pixels);
+}
+
+void finish(Tracker& tracker, const DoubleArray& homography) {
+  check_homography(homography);
+  double h[9];
+  std::copy_n(homography.data(), 9, h);
+  py::gil_scoped_release unlocked;
+  tracker.finish(h);
+}
+
+// Raw flow at integer points (n, 2) of columns x, y.
+FloatArray flow_at(const Tracker& tracker, const py::array_t<int, py::array::c_style | py::array::forcecast>& points) {
+  if (points.ndim() != 2 || points.shape(1) != 2) throw py::value_error("points must have the shape (n, 2)");
+  const Flow& flow = tracker.raw_flow();
+  FloatArray result({points.shape(0), py::ssize_t{2}});
+  const int* from = points.data();
+  float* to = result.mutable_data();
+  for (py::ssize_t i = 0; i < points.shape(0); ++i) {
+    const int x = clamp(from[2 * i], 0, tracker.width() - 1), y = clamp(from[2 * i + 1], 0, tracker.height() - 1);
+    to[2 * i] = flow.dx.at(x, y);
+    to[2 * i + 1] = flow.dy.at(x, y);
+  }
+  return result;
+}
+
+// Hands over the finished rows and forgets them: info (n, 10), descriptors (n, 426), points (n, 16, 2) or (0, 16, 2).
+py::tuple take(Tracker& tracker) {
+  Finished& finished = tracker.finished();
+  const py::ssize_t n = static_cast<py::ssize_t>(finished.size());
+  FloatArray info({n, py::ssize_t{kInfo}}, finished.info.data());
+  FloatArray descriptors({n, py::ssize_t{kDescriptor}}, finished.descriptors.data());
+  const py::ssize_t recorded = static_cast<py::ssize_t>(finished.points.size()) / (2 * (kSteps + 1));
+  FloatArray points({recorded, py::ssize_t{kSteps + 1}, py::ssize_t{2}}, finished.points.data());
+  finished.clear();
+  return py::make_tuple(info, descriptors, points);
+}
+
+std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int sampling_step, double quality,
+                                      float min_deviation, float max_deviation, float max_jump, float max_jump_share,
+                                      float min_motion, bool record_points) {
+  if (width < kPatch || height < kPatch || max_scales < 1 || sampling_step < 1)
+    throw py::value_error("the tracker needs frames of at least 32 x 32 pixels, a scale and a sampling step");
+  return std::make_unique<Tracker>(width, height,
+                                   Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump,
+                                           max_jump_share, min_motion, record_points});
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker. Use idt_tools.extract and idt_tools.stream.";
+
+  py::class_<Tracker>(m, "Tracker", "Tracks one video, fed one grey frame at a time.")
+      .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales") = 8,
+           py::arg("sampling_step") = 5, py::arg("quality") = 0.001, py::arg("min_deviation") = 1.7320508f,
+           py::arg("max_deviation") = 50.0f, py::arg("max_jump") = 20.0f, py::arg("max_jump_share") = 0.7f,
+           py::arg("min_motion") = 1.0f, py::arg("record_points") = false)
+      .def("start", &start, "Takes the next frame (height, width) uint8; False on the first, which is not finished.")
+      .def("flow_at", &flow_at, "Raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
+      .def("finish", &finish, "Ends the started frame, given the homography (3, 3) previous -> current.")
+      .def("take", &take, "Finished rows so far: info (n, 10), descriptors (n, 426), points (n, 16, 2).")
+      .def_property_readonly("finished", [](Tracker& t) { return t.finished().size(); })
+      .def_property_readonly("live_tracks", &Tracker::live_tracks)
+      .def_property_readonly("scales", [](const Tracker& t) {
+        py::list scales;
+        for (const Scale& s : t.scales()) scales.append(py::make_tuple(s.factor, s.width, s.height));
+        return scales;
+      });
+
+  py::module_ kernels = m.def_submodule("kernels", "Steps of the tracker by themselves, for the tests.");
+  kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
+    Grey to(width, height);
+    resize_grey(plane_of<std::uint8_t>(image), to);
+    return array_of(to);
+  });
+  kernels.def("resize", [](const FloatArray& image, int width, int height) {
+    Image to;
+    Resizer(static_cast<int>(image.shape(1)), static_cast<int>(image.shape(0)), width, height)(plane_of<float>(image),
+                                                                                               to);
+    return array_of(to);
+  });
+  kernels.def("blur", [](const GreyArray& image, float factor) {
+    Image rows, to;
+    gaussian_blur(plane_of<std::uint8_t>(image), blur_kernel(factor), rows, to);
+    return array_of(to);
+  });
+  kernels.def("expand", [](const FloatArray& image) {
+    Expansion expansion;
+    polynomial_expansion(plane_of<float>(image), expansion);
+    py::list planes;
+    for (const Image& plane : expansion) planes.append(array_of(plane));
+    return planes;
+  });
+  kernels.def("median", [](const FloatArray& image) {
+    Image to;
+    median_5x5(plane_of<float>(image), to);
+    return array_of(to);
+  });
+  kernels.def("corner_measure", [](const GreyArray& image) {
+    Image to;
+    CornerMeasure()(plane_of<std::uint8_t>(image), to);
+    return array_of(to);
+  });
+  kernels.def("warp", [](const GreyArray& previous, const GreyArray& current, const DoubleArray& homography) {
+    check_homography(homography);
+    const Grey from = plane_of<std::uint8_t>(previous), to = plane_of<std::uint8_t>(current);
+    if (from.width() != to.width() || from.height() != to.height()) throw py::value_error("frames differ in size");
+    Grey warped;
+    warp(from, to, homography.data(), warped);
+    return array_of(warped);
+  });
+}
+
+}  // namespace idt

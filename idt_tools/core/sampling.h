@@ -1,0 +1,28 @@
+// Where new tracks start: a grid of points on textured spots (idt_spec 1 step 7, 5.6).
+#pragma once
+
+#include <vector>
+
+#include "plane.h"
+
+namespace idt {
+
+struct Point {
+  float x, y;
+};
+
+// Smaller eigenvalue of the gradient's second-moment matrix over 3 x 3 pixels: OpenCV's cornerMinEigenVal(3, 3).
+class CornerMeasure {
+ public:
+  void operator()(const Grey& image, Image& eigenvalue);
+
+ private:
+  Image xx_, xy_, yy_;
+};
+
+// New points (raster order) in those cells of step x step pixels that hold none of `live` and whose centre pixel's
+// eigenvalue exceeds quality times the image's largest.
+void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,
+                 std::vector<Point>& found);
+
+}  // namespace idt

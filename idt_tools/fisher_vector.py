@@ -1,0 +1,135 @@
+"""Fisher vector of a set of trajectory descriptors under a diagonal Gaussian mixture (paper 3.3, equations 5-6).
+
+For descriptors x_1 .. x_N in R^D and a mixture of K Gaussians with weights w_k, means mu_k and variances sigma_k^2,
+
+    p(k | x)  = w_k G(x; mu_k, sigma_k) / sum_j w_j G(x; mu_j, sigma_j)
+    phi_k(x)  = (x - mu_k) / sigma_k                                                        (6)
+    phi'_k(x) = phi_k(x)^2 - 1                                                              (6)
+    phi*_k(x) = p(k | x) / sqrt(w_k) [phi_k(x), phi'_k(x) / sqrt(2)]                        (5)
+    psi       = 1/N sum_i [phi*_1(x_i), ..., phi*_K(x_i)]                                   in R^(2KD)
+
+followed by the signed square root, sign(psi) sqrt|psi|, and division by the L2 norm. Component k therefore owns the
+2D entries from 2kD on: D of the means, then D of the variances.
+
+How others scale it: the factors 1/sqrt(w_k), 1/sigma_k and 1/sqrt(2) are those of the analytical Fisher information,
+as in VLFeat. scikit-image returns K gradients of the weights first, then all means, then all variances, the last
+with the opposite sign (the derivative's sign is immaterial to inner products, but not to the eye).
+
+Sums are gathered per component: with s0 = sum p, s1 = sum p x, s2 = sum p x^2, the psi above needs no pass over x for
+each k. Products are float32 in blocks of a fixed number of rows, sums over blocks float64 in the order of the rows:
+memory does not grow with N, and the same rows give the same bytes however the input was cut into blocks.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_ROWS = 2048  # a block's posteriors under 256 components are then 2 MiB, which a core's cache holds
+
+Floats = NDArray[np.floating]
+
+
+def fixed_blocks(rows: Floats | Iterable[Floats], size: int = BLOCK_ROWS) -> Iterator[Floats]:
+    """The same rows in blocks of exactly `size` (the last may be shorter), however they were cut before.
+
+    `rows` is an array (n, D) or an iterable of such arrays; empty ones are skipped.
+    """
+    pieces: list[Floats] = []
+    held = 0
+    for block in [rows] if isinstance(rows, np.ndarray) else rows:
+        while len(block):
+            piece, block = block[: size - held], block[size - held :]
+            pieces.append(piece)
+            held += len(piece)
+            if held == size:
+                yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+                pieces, held = [], 0
+    if pieces:
+        yield np.concatenate(pieces)
+
+
+class _Posteriors:
+    """p(k | x) as one matrix product: log w_k G(x; mu_k, sigma_k) is linear in the vector [x, x^2]."""
+
+    def __init__(self, weights: Floats, means: Floats, variances: Floats, dtype: type[np.floating]) -> None:
+        w, mu, var = (np.asarray(a, np.float64) for a in (weights, means, variances))
+        if mu.ndim != 2 or mu.shape != var.shape or w.shape != mu.shape[:1]:
+            raise ValueError(f"a mixture needs (K,), (K, D), (K, D) arrays, not {w.shape}, {mu.shape}, {var.shape}")
+        if not (np.all(w > 0) and np.all(var > 0)):
+            raise ValueError("weights and variances of a mixture must be positive")
+        self.dtype, self.dimension = dtype, mu.shape[1]
+        self._factors = np.concatenate([mu / var, -0.5 / var], axis=1).T.astype(dtype)  # (2D, K)
+        constant = np.log(w) - 0.5 * np.sum(mu**2 / var + np.log(2 * np.pi * var), axis=1)
+        self._constant = constant.astype(dtype)  # (K,)
+
+    def __call__(self, x: Floats) -> tuple[Floats, Floats]:
+        """Posteriors (n, K) of a block x (n, D), and the stacked moments [x, x^2] (n, 2D)."""
+        if x.ndim != 2 or x.shape[1] != self.dimension:
+            raise ValueError(f"descriptors must be (n, {self.dimension}) for this mixture, not {x.shape}")
+        moments = np.empty((len(x), 2 * self.dimension), self.dtype)
+        moments[:, : self.dimension] = x
+        np.square(moments[:, : self.dimension], out=moments[:, self.dimension :])
+        p = moments @ self._factors
+        p += self._constant
+        p -= p.max(axis=1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        return p, moments
+
+
+def posteriors(
+    x: Floats, weights: Floats, means: Floats, variances: Floats, *, dtype: type[np.floating] = np.float32
+) -> Floats:
+    """p(k | x): the probability (n, K) of each component, given each of the descriptors x (n, D); rows sum to 1.
+
+    `weights` (K,), `means` and `variances` (K, D) describe the mixture. Raises ValueError for other shapes and for
+    weights or variances that are not positive.
+    """
+    of_block = _Posteriors(weights, means, variances, dtype)
+    blocks = [of_block(block)[0] for block in fixed_blocks(x)]
+    return np.concatenate(blocks) if blocks else np.empty((0, len(weights)), dtype)
+
+
+def fisher_vector(
+    x: Floats | Iterable[Floats],
+    weights: Floats,
+    means: Floats,
+    variances: Floats,
+    *,
+    dtype: type[np.floating] = np.float32,
+) -> NDArray[np.float64]:
+    """psi of equations 5-6 (2KD,), averaged over the descriptors x, not normalised (see the head of this file).
+
+    `x` is an array (n, D) or an iterable of blocks of rows; memory does not grow with their number. `weights` (K,),
+    `means` and `variances` (K, D) describe the mixture; `dtype` is that of the matrix products. A descriptor that is
+    not finite makes the result not finite. Raises ValueError where there is no descriptor, or shapes do not fit.
+    """
+    of_block = _Posteriors(weights, means, variances, dtype)
+    k, d = means.shape
+    n, s0, s12 = 0, np.zeros(k), np.zeros((k, 2 * d))
+    with np.errstate(invalid="ignore"):  # not finite in, not finite out: the caller decides
+        for block in fixed_blocks(x):
+            p, moments = of_block(block)
+            n += len(block)
+            s0 += p.sum(axis=0, dtype=np.float64)
+            s12 += p.T @ moments
+    if n == 0:
+        raise ValueError("a Fisher vector needs at least one descriptor")
+
+    w, mu, var = (np.asarray(a, np.float64) for a in (weights, means, variances))
+    s0, s1, s2 = s0[:, None] / n, s12[:, :d] / n, s12[:, d:] / n
+    of_means = (s1 - mu * s0) / np.sqrt(w[:, None] * var)
+    of_variances = (s2 - 2 * mu * s1 + (mu**2 - var) * s0) / (np.sqrt(2 * w[:, None]) * var)
+    return np.concatenate([of_means, of_variances], axis=1).ravel()
+
+
+def power_normalise(vector: Floats) -> Floats:
+    """The signed square root, sign(v) sqrt|v|, of each entry (paper 3.3, after [22])."""
+    return np.sign(vector) * np.sqrt(np.abs(vector))
+
+
+def l2_normalise(vector: Floats) -> Floats:
+    """`vector` divided by its Euclidean norm; a vector of zeros stays one."""
+    norm = np.linalg.norm(vector)
+    return vector / norm if norm > 0 else vector
