@@ -1,0 +1,123 @@
+"""Clusters the videos by K-means of their sketches, several runs (paper 3.3, 4.2: K = 6000, m = 3).
+
+In:  encoding/{features}/{shard}.h5 of all shards, and a table whose column video_id says which videos take part.
+Out: clusters/{features}/{subset}/k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
+     (m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
+"""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.clusters.kmeans import KMeans, kmeans
+from workflow_scripts.clusters.settings import VERSION, ClustersSettings
+from workflow_scripts.identity import digest
+from workflow_scripts.stage import StageError, command_line
+
+log = logging.getLogger(__name__)
+
+
+def read_sketches(encodings: list[Path], video_ids: list[str]) -> NDArray[np.float32]:
+    """The sketches (N, 2000) of the videos, in the order of `video_ids`; joined by id, never by row.
+
+    Raises StageError, with the ids, where one is in none of the files or has no usable sketch.
+    """
+    wanted = {video_id: row for row, video_id in enumerate(video_ids)}
+    sketches: NDArray[np.float32] | None = None
+    unusable = dict.fromkeys(video_ids, "not in the encoding files")
+    for path in encodings:
+        with h5py.File(path, "r") as shard:
+            if sketches is None:
+                sketches = np.zeros((len(video_ids), shard["sketch"].shape[1]), np.float32)
+            of_shard = shard["sketch"][:]
+            for video_id, status, sketch in zip(
+                shard["video_id"].asstr()[:], shard["status"].asstr()[:], of_shard, strict=True
+            ):
+                if video_id not in wanted:
+                    continue
+                if status == "ok":
+                    sketches[wanted[video_id]] = sketch
+                    del unusable[video_id]
+                else:
+                    unusable[video_id] = status
+    if unusable:
+        named = ", ".join(f"{video_id} ({why})" for video_id, why in list(unusable.items())[:5])
+        raise StageError(
+            f"{len(unusable)} of {len(video_ids)} videos to cluster have no sketch: {named}"
+            f"{' ...' if len(unusable) > 5 else ''}; encode them, or leave them out of the table of videos"
+        )
+    if sketches is None or not len(sketches):
+        raise StageError("there is no video to cluster: the table of videos, or the list of encodings, is empty")
+    return sketches
+
+
+def read_labels(path: Path) -> tuple[list[str], NDArray[np.int32]]:
+    """Video ids (N,), sorted, and their cluster labels (m, N) of a clusters file."""
+    with h5py.File(path, "r") as file:
+        return list(file["video_id"].asstr()[:]), file["labels"][:]
+
+
+def write_clusters(file: h5py.File, video_ids: list[str], runs: list[KMeans], seeds: list[int]) -> None:
+    """Adds m clusterings of the same N videos to an open file, as the head of this module says."""
+    labels = np.stack([run.labels for run in runs])
+    centroids = np.stack([run.centroids for run in runs])
+    objective = np.stack([run.objective for run in runs])
+    dataset(file, "video_id", video_ids, meaning="ids of the clustered videos, sorted")
+    dataset(file, "labels", labels, meaning="cluster of each video (columns) in each run (rows)")
+    dataset(file, "centroids", centroids, meaning="mean of each cluster's videos, per run")
+    dataset(file, "objective", objective, meaning="sum of squared distances to the nearest centroid, per iteration")
+    dataset(file, "seeds", seeds, meaning="seed of each run's start")
+
+
+def cluster_sketches(
+    encodings: list[Path], videos: Path, output: Path, settings: ClustersSettings, threads: int = 1
+) -> None:
+    """Clusters the videos listed in `videos` by their sketches, `settings.runs` times from different starts.
+
+    `encodings`: the shards' files, in any order. At most `threads` runs go on at a time, each on one core, so that the
+    result does not depend on their number. Raises StageError for a video without a usable sketch.
+    """
+    video_ids = sorted(row["video_id"] for row in read_columns(videos))
+    sketches = read_sketches(encodings, video_ids)
+    seeds = [settings.seed + run for run in range(settings.runs)]
+
+    def run(seed: int) -> KMeans:
+        return kmeans(sketches, settings.k, iterations=settings.iterations, seed=seed, backend=settings.backend)
+
+    with ThreadPoolExecutor(threads, initializer=_one_thread) as pool:
+        runs = list(pool.map(run, seeds))
+    for seed, result in zip(seeds, runs, strict=True):
+        log.info(
+            "K-means, seed %d: %d videos, %d of %d clusters used, objective %.4f to %.4f",
+            seed,
+            len(video_ids),
+            len(np.unique(result.labels)),
+            len(result.centroids),
+            result.objective[0],
+            result.objective[-1],
+        )
+    content = digest([video_ids, [float(value) for value in sketches.sum(axis=1, dtype=np.float64)]])
+    with write_hdf5(
+        output, stage="clusters.cluster_sketches", version=VERSION, parameters=vars(settings), sketches=content
+    ) as file:
+        write_clusters(file, video_ids, runs, seeds)
+
+
+def _one_thread() -> None:
+    """Keeps the products of the calling thread on one core."""
+    torch.set_num_threads(1)
+    try:
+        import faiss
+    except ImportError:
+        return
+    faiss.omp_set_num_threads(1)
+
+
+if __name__ == "__main__":
+    command_line(cluster_sketches)

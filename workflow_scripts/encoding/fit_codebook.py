@@ -1,0 +1,156 @@
+"""Fits the codebook: PCA and Gaussian mixture on a sample of descriptors, and the drawn sketch (paper 3.3, 4.2).
+
+In:  sample.tsv (column video_id) and the dataset's trajectories, /{video_id}/descriptors (n, 426) float16 per shard.
+Out: encoding/{features}/codebook.h5, the arrays of `idt_tools.codebook.MEANING`.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from tqdm import tqdm
+
+from idt_tools.codebook import Codebook
+from idt_tools.count_sketch import draw_sketch
+from workflow_scripts.artifacts import read_columns, write_hdf5
+from workflow_scripts.encoding.gmm import DiagonalGMM
+from workflow_scripts.encoding.settings import VERSION, EncodingSettings
+from workflow_scripts.identity import digest, rng
+from workflow_scripts.stage import StageError, command_line
+
+log = logging.getLogger(__name__)
+
+
+def sample_descriptors(
+    video_ids: Sequence[str], trajectories: list[Path], settings: EncodingSettings
+) -> dict[str, NDArray[np.float16]]:
+    """`settings.sample_descriptors` rows (m, 426) of each video, sorted by id; all rows of a shorter one.
+
+    Drawn without replacement, uniform over the video's trajectories, by the seed and the video's id alone: neither
+    the other videos nor the shards matter. Videos whose trajectories failed are left out. Raises StageError for
+    videos that are in none of the files.
+    """
+    drawn: dict[str, NDArray[np.float16]] = {}
+    missing = set(video_ids)
+    for path in tqdm(trajectories, "sampling descriptors", unit="shard"):
+        with h5py.File(path, "r") as shard:
+            for video_id in sorted(missing.intersection(shard)):
+                missing.discard(video_id)
+                if shard[video_id].attrs["status"] != "ok":
+                    continue
+                rows: NDArray[np.float16] = shard[video_id]["descriptors"][:]
+                if len(rows) > settings.sample_descriptors:
+                    draw = rng(settings.seed, "descriptors", video_id)
+                    rows = rows[np.sort(draw.choice(len(rows), settings.sample_descriptors, replace=False))]
+                drawn[video_id] = rows[np.isfinite(rows).all(axis=1)]
+    if missing:
+        raise StageError(
+            f"{len(missing)} videos of the sample are in no trajectories file, such as {sorted(missing)[:3]}: "
+            "make the trajectories of the same index, or draw the sample anew (encoding.resample)"
+        )
+    return dict(sorted(drawn.items()))
+
+
+def fit_pca(
+    blocks: Sequence[NDArray[np.floating]], variance: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """Mean (d,), principal axes (D, d) by falling variance, and the share of variance that they keep.
+
+    D is the least number of axes that keep at least the share `variance` of that of all rows of `blocks` (each
+    (n, d)). The sign of an axis is such that its largest entry is positive. Exact, from the covariance matrix in
+    float64, block by block. Raises ValueError where the rows do not vary.
+    """
+    n = sum(len(block) for block in blocks)
+    mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / n
+    covariance = np.zeros((len(mean), len(mean)))
+    with threadpool_limits(1):  # the same bytes on any number of cores
+        for block in blocks:
+            centred = block.astype(np.float64) - mean
+            covariance += centred.T @ centred
+        variances, axes = np.linalg.eigh(covariance / n)
+    variances, axes = np.maximum(variances[::-1], 0), axes.T[::-1]
+    if variances.sum() == 0:
+        raise ValueError("all descriptors of the sample are equal")
+    kept = np.cumsum(variances) / variances.sum()
+    size = min(int(np.searchsorted(kept, variance - 1e-12)) + 1, int(np.count_nonzero(variances)))
+    axes = axes[:size]
+    largest = axes[np.arange(size), np.abs(axes).argmax(axis=1)]
+    return (
+        mean.astype(np.float32),
+        (axes * np.sign(largest)[:, None]).astype(np.float32),
+        float(kept[size - 1]),
+    )
+
+
+def fit_codebook(
+    sample: Path, trajectories: list[Path], output: Path, settings: EncodingSettings, threads: int = 1
+) -> None:
+    """Fits PCA and Gaussian mixture to descriptors of the videos in `sample`, and draws the sketch.
+
+    `sample`: table with a column video_id; `trajectories`: the shards' files, in any order. The result is the same
+    for any number of shards and of `threads`. Raises StageError where the sample has too few descriptors.
+    """
+    video_ids = [row["video_id"] for row in read_columns(sample)]
+    drawn = sample_descriptors(video_ids, trajectories, settings)
+    blocks = [rows for rows in drawn.values() if len(rows)]
+    n = sum(len(rows) for rows in blocks)
+    log.info(
+        "codebook: %d descriptors of %d videos, %d of them failed",
+        n,
+        len(video_ids),
+        len(video_ids) - len(drawn),
+    )
+    if n < settings.components or n < 2:
+        raise StageError(
+            f"{sample}: its {len(video_ids)} videos give {n} descriptors, too few for encoding.components = "
+            f"{settings.components}: sample more or longer videos, or set fewer components"
+        )
+
+    try:
+        mean, axes, kept = fit_pca(blocks, settings.pca_variance)
+    except ValueError as error:
+        raise StageError(f"{sample}: {error}, so there is nothing to describe: use other videos") from error
+    log.info("codebook: %d principal axes keep %.1f %% of the variance", len(axes), 100 * kept)
+    projected = np.concatenate([(rows.astype(np.float32) - mean) @ axes.T for rows in blocks])
+    del drawn, blocks  # gigabytes at the paper's size
+
+    mixture = DiagonalGMM(
+        settings.components,
+        max_iter=settings.em_iterations,
+        tol=settings.em_tolerance,
+        variance_floor=settings.variance_floor,
+        random_state=settings.seed,
+        n_jobs=threads,
+    ).fit(projected)
+    places, signs = draw_sketch(2 * settings.components * len(axes), settings.sketch_dim, rng(settings.seed, "sketch"))
+    codebook = Codebook(
+        pca_mean=mean,
+        pca_components=axes,
+        gmm_weights=mixture.weights_,
+        gmm_means=mixture.means_,
+        gmm_variances=mixture.covariances_,
+        sketch_hash=places,
+        sketch_sign=signs,
+        sketch_dimension=settings.sketch_dim,
+    )
+    with write_hdf5(
+        output,
+        stage="encoding.fit_codebook",
+        version=VERSION,
+        parameters=vars(settings),
+        sample=digest(sorted(video_ids)),
+    ) as file:
+        codebook.write(file)
+        file.attrs["digest"] = codebook.digest()
+        file.attrs["n_descriptors"] = n
+        file.attrs["pca_kept_variance"] = kept
+        file.attrs["gmm_log_likelihood"] = mixture.lower_bound_
+        file.attrs["gmm_iterations"] = mixture.n_iter_
+
+
+if __name__ == "__main__":
+    command_line(fit_codebook)
