@@ -77,9 +77,11 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
     for name, parameter in inspect.signature(function).parameters.items():
         _add_argument(parser, name, parameter, hints[name])
     parser.add_argument("--log", type=Path, help="file that collects the log lines")
+    log: Path | None = None
+    _log_to(log)
     try:
         given = vars(parser.parse_args(arguments))
-        log: Path | None = given.pop("log")
+        log = given.pop("log")
         _log_to(log)
         function(**given)
     except StageError as error:

@@ -6,8 +6,9 @@ store that is not a declared output: one append-only file per shard, each record
 writes its artifact anew from the store. A record torn by a kill, or damaged on disk, fails its checksum and is
 computed again; everything before it is kept.
 
-Record: magic `IDTR`, lengths of header (uint32) and body (uint64), CRC-32 of both (little-endian), then the header
-(JSON: id, key, outcome, arrays' names, types and shapes) and the body (the arrays' bytes, C order).
+Record: magic `IDTR`, lengths of header (uint32) and body (uint64), CRC-32 of the body and of all the rest
+(little-endian), then the header (JSON: id, key, outcome, arrays' names, types and shapes) and the body (the arrays'
+bytes, C order).
 """
 
 import json
@@ -29,7 +30,7 @@ from workflow_scripts.stage import StageError
 log = logging.getLogger(__name__)
 
 _MAGIC = b"IDTR"
-_HEAD = struct.Struct("<4sIQI")  # magic, header length, body length, CRC-32
+_HEAD = struct.Struct("<4sIQII")  # magic, header length, body length, CRC-32 of the body, of header and lengths
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,12 @@ def _pack(video_id: str, key: str, result: Result) -> bytes:
         }
     ).encode()
     body = b"".join(array.tobytes() for array in arrays.values())
-    checksum = zlib.crc32(body, zlib.crc32(header))
-    return _HEAD.pack(_MAGIC, len(header), len(body), checksum) + header + body
+    sums = zlib.crc32(body), _header_sum(header, len(body))
+    return _HEAD.pack(_MAGIC, len(header), len(body), *sums) + header + body
+
+
+def _header_sum(header: bytes, body_length: int) -> int:
+    return zlib.crc32(header, body_length & 0xFFFFFFFF)
 
 
 class Store:
@@ -87,15 +92,14 @@ class Store:
                 head = file.read(_HEAD.size)
                 if len(head) < _HEAD.size:
                     break
-                magic, header_length, body_length, _ = _HEAD.unpack(head)
+                magic, header_length, body_length, _, header_sum = _HEAD.unpack(head)
                 end = self._end + _HEAD.size + header_length + body_length
                 if magic != _MAGIC or end > size:
                     break
-                try:
-                    header = json.loads(file.read(header_length))
-                except ValueError:
-                    break
-                self._records[header["video_id"]] = _Entry(header["key"], self._end, header["status"], header["reason"])
+                header = file.read(header_length)
+                if _header_sum(header, body_length) == header_sum:
+                    told = json.loads(header)
+                    self._records[told["video_id"]] = _Entry(told["key"], self._end, told["status"], told["reason"])
                 self._end = end
                 file.seek(end)
         if self._end < size:
@@ -116,9 +120,9 @@ class Store:
             return None
         with open(self.path, "rb") as file:
             file.seek(self._records[video_id].offset)
-            _, header_length, body_length, checksum = _HEAD.unpack(file.read(_HEAD.size))
+            _, header_length, body_length, body_sum, _ = _HEAD.unpack(file.read(_HEAD.size))
             header, body = file.read(header_length), file.read(body_length)
-        if zlib.crc32(body, zlib.crc32(header)) != checksum:
+        if zlib.crc32(body) != body_sum:
             log.warning("%s: the record of %s is damaged and will be computed again", self.path, video_id)
             return None
         described = json.loads(header)

@@ -1,0 +1,50 @@
+# make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
+# make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
+# make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
+# make test-all   make test, then the longer targets
+# make clean-stores   frees the space of the per-video stores; the artifacts stay
+#
+# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+CORES ?= all
+BIN := .venv/bin
+TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+
+.PHONY: setup demo test lint test-all test-ut clean-stores
+.DEFAULT_GOAL := setup
+
+setup: .venv/.setup
+
+.venv/.setup: pyproject.toml constraints.txt $(TRACKER)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'error: $(PYTHON) is older than Python 3.11; run: make PYTHON=python3.11 ...'; exit 1; }
+	@command -v $${CXX:-c++} > /dev/null || \
+		{ echo 'error: no C++ compiler (c++) was found; install one with C++20, for example: apt install g++'; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
+	@touch $@
+
+demo: setup
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "The report: $(CURDIR)/results/report/index.html"
+
+test: setup lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check --line-length 120 Snakefile rules
+	$(BIN)/snakemake --lint
+
+# About 20 minutes on 2 cores; skips, saying so, where the videos of ../shared are not there.
+test-ut: setup
+	$(BIN)/python -m pytest tests/real -m ''
+
+test-all: test test-ut
+
+clean-stores:
+	find results -type d -name .store -prune -exec rm -rf {} +

@@ -1,0 +1,30 @@
+"""REQUIRED INPUTS: results/{dataset}/encoding/{features}/{shard}.h5, results/pretraining/videos/{subset}.tsv
+
+OUTPUTS: results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5
+"""
+
+
+rule clusters:
+    """K-means, m runs, in the IDT space (paper 3.3, 4.2)."""
+    input:
+        encodings=lambda wildcards: encodings_of(wildcards.dataset, wildcards.features),
+        videos="results/pretraining/videos/{subset}.tsv",
+    output:
+        "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5",
+    params:
+        settings=clusters_settings,
+        version=pipeline.version("clusters"),
+    log:
+        "results/logs/clusters/{dataset}/{features}/{subset}/k{k}_m{m}_s{seed}.log",
+    benchmark:
+        "results/benchmarks/clusters/{dataset}/{features}/{subset}/k{k}_m{m}_s{seed}.tsv"
+    wildcard_constraints:
+        k=r"\d+",
+        m=r"\d+",
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 4
+    shell:
+        "python -m workflow_scripts.clusters.cluster_sketches"
+        " --encodings {input.encodings} --videos {input.videos} --output {output}"
+        " --settings {params.settings:q} --log {log}"

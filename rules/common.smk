@@ -1,0 +1,273 @@
+"""What the rules share: the resolved config, and functions that name a rule's inputs and parameters."""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.evaluation.settings import settings_of
+from workflow_scripts.identity import digest, shard_of
+from workflow_scripts.stage import StageError
+
+# The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
+if "conda" not in str(workflow.deployment_settings.deployment_method):
+    shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
+
+try:
+    config = pipeline.resolve(config)
+    SOURCES = {name: pipeline.dataset_values(config, name, workflow.basedir) for name in pipeline.used_datasets(config)}
+except StageError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    detector="[^/]+",
+    features="[^/]+",
+    shard=r"\d+of\d+",
+    run="[^/]+",
+    seed=r"\d+",
+    split=r"\d+",
+    subset="[^/]+",
+    protocol="finetune|few_shot|svm",
+
+
+PRETRAINING_DATASET = config["pretraining"]["dataset"]
+
+
+def section(noun, **values):
+    """Those keys of a noun's section that differ from the defaults, as JSON; `values` go before the section's."""
+    return pipeline.changed(noun, {**config[noun], "seed": config["seed"], **values})
+
+
+def of_dataset(wildcards):
+    """How the dataset lies on disk, as JSON."""
+    return pipeline.changed("videos", SOURCES[wildcards.dataset], "DatasetSettings")
+
+
+def of_run(wildcards):
+    """The hyper-parameters of a run, as JSON."""
+    return pipeline.changed("pretraining", pipeline.run_values(config, wildcards.run))
+
+
+def run_key(key):
+    """A function that gives a run's value of `key`."""
+    return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
+
+
+def optional(argument):
+    """`--argument file ...` where the input of that name has files, else nothing."""
+
+    def text(wildcards, input):
+        files = input.get(argument, [])
+        return f"--{argument.replace('_', '-')} {files}" if files else ""
+
+    return text
+
+
+def beside_index(dataset, *names):
+    """Files that the checkpoint `videos` writes beside the index; waits for it."""
+    folder = Path(checkpoints.videos.get(dataset=dataset).output.index).parent
+    return [str(folder / name) for name in names]
+
+
+def shards(dataset):
+    """The shards that hold videos."""
+    (folder,) = beside_index(dataset, "shards")
+    return sorted(path.stem for path in Path(folder).glob("*.tsv"))
+
+
+def shard_videos(wildcards):
+    """The list of a shard's videos."""
+    return beside_index(wildcards.dataset, f"shards/{wildcards.shard}.tsv")
+
+
+def all_shard_videos(dataset):
+    """The lists of all shards' videos."""
+    return beside_index(dataset, *(f"shards/{shard}.tsv" for shard in shards(dataset)))
+
+
+def splits(wildcards):
+    """The dataset's table of splits."""
+    return beside_index(wildcards.dataset, "splits.tsv")
+
+
+def frames_of(dataset, short_side):
+    """The frames of all shards."""
+    return expand("results/{dataset}/frames/{side}/{shard}.h5", dataset=dataset, side=short_side, shard=shards(dataset))
+
+
+def encodings_of(dataset, features):
+    """The sketches of all shards."""
+    return expand(
+        "results/{dataset}/encoding/{features}/{shard}.h5", dataset=dataset, features=features, shard=shards(dataset)
+    )
+
+
+def shard_boxes(wildcards):
+    """The persons of a shard, where the features mask them."""
+    detector = config["features"][wildcards.features]["boxes"]
+    return [] if detector == "none" else f"results/{wildcards.dataset}/persons/{detector}/{wildcards.shard}.h5"
+
+
+def sampled_trajectories(wildcards):
+    """The trajectories of the shards that hold sampled videos."""
+    (sample,) = beside_index(wildcards.dataset, "sample.tsv")
+    n_shards = SOURCES[wildcards.dataset]["shards"]
+    sampled = sorted({shard_of(row["video_id"], n_shards) for row in read_columns(Path(sample))})
+    pattern = "results/{dataset}/trajectories/{features}/{shard}.h5"
+    return expand(pattern, dataset=wildcards.dataset, features=wildcards.features, shard=sampled)
+
+
+def trajectories_digest(wildcards):
+    """A digest of how the trajectories are made, by which the codebook knows that they are others."""
+    detector = config["features"][wildcards.features]["boxes"]
+    people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
+    return digest(section("trajectories"), pipeline.version("trajectories"), people)
+
+
+def clusters_settings(wildcards):
+    """K, m and the seed are in the file's name."""
+    return section("clusters", k=int(wildcards.k), m=int(wildcards.m), seed=int(wildcards.seed))
+
+
+def run_clusters_settings(wildcards):
+    """K and m of the run."""
+    return section("clusters", **{key: of(wildcards)[key] for key in ("k", "m")})
+
+
+def frames_settings(wildcards):
+    """The short side is in the file's name."""
+    return section("frames", short_side=int(wildcards.short_side))
+
+
+def training_lists(wildcards):
+    """The lists of the videos of pretraining.dataset."""
+    return all_shard_videos(PRETRAINING_DATASET)
+
+
+def training_frames(wildcards):
+    """The frames of pretraining.dataset at the common short side."""
+    return frames_of(PRETRAINING_DATASET, config["frames"]["short_side"])
+
+
+def training_encodings(wildcards):
+    """The sketches of pretraining.dataset by every features."""
+    return [file for features in config["features"] for file in encodings_of(PRETRAINING_DATASET, features)]
+
+
+def of(wildcards):
+    """All that defines the run."""
+    return pipeline.run_values(config, wildcards.run)
+
+
+def run_videos(wildcards):
+    """The videos a run is trained on."""
+    return f"results/pretraining/videos/{of(wildcards)['subset']}.tsv"
+
+
+def run_frames(wildcards):
+    """The frames a run is trained on."""
+    return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
+
+
+def run_clusters(wildcards):
+    """The clusters in the IDT space that a run with `clusters: idt` learns from."""
+    values = of(wildcards)
+    return clusters_file(values) if values["clusters"] == "idt" else []
+
+
+def clusters_file(values):
+    """The clusters in the IDT space at a run's K, m, features and subset."""
+    pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
+    return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
+
+
+def run_sketches(wildcards):
+    """The sketches that a run with `clusters: joint` joins to the network's embeddings."""
+    values = of(wildcards)
+    return encodings_of(PRETRAINING_DATASET, values["features"]) if values["clusters"] == "joint" else []
+
+
+def run_init(wildcards):
+    """The model that a run starts from."""
+    init = of(wildcards)["init"]
+    return f"results/pretraining/{init}/seed{wildcards.seed}/model.pt" if init else []
+
+
+def evaluated_model(wildcards):
+    """The model that is judged; none for a network from scratch."""
+    if of(wildcards)["objective"] == "scratch":
+        return []
+    return f"results/pretraining/{wildcards.run}/seed{wildcards.seed}/model.pt"
+
+
+def architecture(wildcards):
+    """Shape of the network and its clips, as JSON: a run that starts from nothing has no model to tell it."""
+    return pipeline.changed("evaluation", of(wildcards), "Architecture")
+
+
+def evaluated_frames(wildcards):
+    """The frames of the dataset that a model is judged on."""
+    return frames_of(wildcards.dataset, of(wildcards)["short_side"])
+
+
+def evaluated_encodings(wildcards):
+    """The sketches of the dataset that is judged on: a video without one is left out of every run."""
+    return encodings_of(wildcards.dataset, next(iter(config["features"])))
+
+
+def protocol_settings(protocol):
+    """Those keys that the protocol reads."""
+    return pipeline.changed("evaluation", settings_of(protocol, config["evaluation"]))
+
+
+def evaluation_results(wildcards):
+    """The result of every run, seed, dataset, split and protocol."""
+    pattern = "results/evaluation/{}/seed{}/{}/split{}/{}.json"
+    files = []
+    for run, seed, dataset, protocol in pipeline.evaluations(config):
+        (table,) = beside_index(dataset, "splits.tsv")
+        numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
+        files += [pattern.format(run, seed, dataset, number, protocol) for number in numbers]
+    return files
+
+
+def judged_runs(*objectives):
+    """The runs with one of these objectives that are judged."""
+    runs = pipeline.evaluated_runs(config)
+    return [run for run in runs if run != "idt" and pipeline.run_values(config, run)["objective"] in objectives]
+
+
+def report_models(wildcards):
+    """The models of all trained runs that are judged."""
+    runs = judged_runs("instance", "local_aggregation", "supervised")
+    return expand("results/pretraining/{run}/seed{seed}/model.pt", run=runs, seed=config["pretraining"]["seeds"])
+
+
+def report_clusters(wildcards):
+    """The clusters of the judged models' memory banks, and those in the IDT space."""
+    seed = config["pretraining"]["seeds"][0]
+    runs = judged_runs("instance", "local_aggregation")
+    networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seed)
+    values = pipeline.run_values(config, "scratch")
+    return networks + [clusters_file({**values, "features": features}) for features in config["features"]]
+
+
+def report_indexes(wildcards):
+    """The index of every dataset."""
+    return [checkpoints.videos.get(dataset=dataset).output.index for dataset in SOURCES]
+
+
+def report_statuses(wildcards):
+    """The files in which every video has a status."""
+    return [
+        file
+        for dataset in SOURCES
+        for file in [
+            *frames_of(dataset, config["frames"]["short_side"]),
+            *encodings_of(dataset, next(iter(config["features"]))),
+        ]
+    ]

@@ -1,0 +1,52 @@
+"""REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv
+
+OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5 and {shard}.h5
+"""
+
+
+rule codebook:
+    """Fits PCA and GMM on the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
+    input:
+        sample=lambda wildcards: beside_index(wildcards.dataset, "sample.tsv"),
+        # A video that is added changes its shard's file but not the sample: only what made the file counts.
+        trajectories=ancient(sampled_trajectories),
+    output:
+        "results/{dataset}/encoding/{features}/codebook.h5",
+    params:
+        settings=section("encoding"),
+        made_of=trajectories_digest,
+        version=pipeline.version("encoding"),
+    log:
+        "results/logs/encoding/{dataset}/{features}/codebook.log",
+    benchmark:
+        "results/benchmarks/encoding/{dataset}/{features}/codebook.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 4
+    shell:
+        "python -m workflow_scripts.encoding.fit_codebook"
+        " --sample {input.sample} --trajectories {input.trajectories} --output {output}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule encoding:
+    """Turns the trajectories of each video into one sketch (paper 3.3, equations 5-6)."""
+    input:
+        trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
+        codebook="results/{dataset}/encoding/{features}/codebook.h5",
+    output:
+        "results/{dataset}/encoding/{features}/{shard}.h5",
+    params:
+        store="results/{dataset}/encoding/.store/{features}/{shard}",
+        version=pipeline.version("encoding"),
+    log:
+        "results/logs/encoding/{dataset}/{features}/{shard}.log",
+    benchmark:
+        "results/benchmarks/encoding/{dataset}/{features}/{shard}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    shell:
+        "python -m workflow_scripts.encoding.encode_shard"
+        " --trajectories {input.trajectories} --codebook {input.codebook} --output {output}"
+        " --store {params.store} --threads {threads} --log {log}"

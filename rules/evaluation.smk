@@ -1,0 +1,111 @@
+"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; frames, encodings and splits of the dataset
+
+OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
+"""
+
+
+rule finetune:
+    """Finetunes the network on a split's training part and tests it on the rest (paper 4.2, table 1)."""
+    input:
+        model=evaluated_model,
+        splits=splits,
+        frames=evaluated_frames,
+        encodings=evaluated_encodings,
+    output:
+        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
+    params:
+        model=optional("model"),
+        architecture=architecture,
+        settings=protocol_settings("finetune"),
+        checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
+        version=pipeline.version("evaluation"),
+    log:
+        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.log",
+    benchmark:
+        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 8
+    shell:
+        "python -m workflow_scripts.evaluation.finetune"
+        " {params.model} --architecture {params.architecture:q}"
+        " --splits {input.splits} --split {wildcards.split}"
+        " --frames {input.frames} --encodings {input.encodings}"
+        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
+        " --output {output} --checkpoints {params.checkpoints}"
+        " --settings {params.settings:q} --log {log}"
+
+
+rule few_shot:
+    """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos a class (paper 4.4)."""
+    input:
+        model=evaluated_model,
+        splits=splits,
+        frames=evaluated_frames,
+        encodings=evaluated_encodings,
+    output:
+        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
+    params:
+        model=optional("model"),
+        architecture=architecture,
+        settings=protocol_settings("few_shot"),
+        version=pipeline.version("evaluation"),
+    log:
+        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.log",
+    benchmark:
+        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 8
+    shell:
+        "python -m workflow_scripts.evaluation.few_shot"
+        " {params.model} --architecture {params.architecture:q}"
+        " --splits {input.splits} --split {wildcards.split}"
+        " --frames {input.frames} --encodings {input.encodings}"
+        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
+        " --output {output} --settings {params.settings:q} --log {log}"
+
+
+rule idt_svm:
+    """Learns a linear SVM on the IDT sketches (paper table 4, last row)."""
+    input:
+        splits=splits,
+        encodings=evaluated_encodings,
+    output:
+        "results/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.json",
+    params:
+        settings=protocol_settings("svm"),
+        version=pipeline.version("evaluation"),
+    log:
+        "results/logs/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.log",
+    benchmark:
+        "results/benchmarks/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    shell:
+        "python -m workflow_scripts.evaluation.idt_svm"
+        " --splits {input.splits} --split {wildcards.split} --encodings {input.encodings}"
+        " --seed {wildcards.seed} --dataset {wildcards.dataset}"
+        " --output {output} --settings {params.settings:q} --log {log}"
+
+
+rule bank_clusters:
+    """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
+    input:
+        model=evaluated_model,
+    output:
+        "results/evaluation/{run}/seed{seed}/clusters.h5",
+    params:
+        settings=run_clusters_settings,
+        version=pipeline.version("clusters"),
+    log:
+        "results/logs/evaluation/{run}/seed{seed}/clusters.log",
+    benchmark:
+        "results/benchmarks/evaluation/{run}/seed{seed}/clusters.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 4
+    shell:
+        "python -m workflow_scripts.evaluation.cluster_bank"
+        " --model {input.model} --output {output} --settings {params.settings:q} --log {log}"

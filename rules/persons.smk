@@ -1,0 +1,28 @@
+"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv
+
+OUTPUTS: results/{dataset}/persons/{detector}/{shard}.h5
+"""
+
+
+rule persons:
+    """Finds the people in every frame (paper 3.3, appendix A)."""
+    input:
+        videos=shard_videos,
+    output:
+        "results/{dataset}/persons/{detector}/{shard}.h5",
+    params:
+        settings=section("persons"),
+        store="results/{dataset}/persons/.store/{detector}/{shard}",
+        version=pipeline.version("persons"),
+    log:
+        "results/logs/persons/{dataset}/{detector}/{shard}.log",
+    benchmark:
+        "results/benchmarks/persons/{dataset}/{detector}/{shard}.tsv"
+    conda:
+        "../envs/persons.yaml"
+    threads: 1
+    shell:
+        "python -m workflow_scripts.persons.detect_persons"
+        " --videos {input.videos} --output {output} --store {params.store}"
+        " --detector {wildcards.detector} --settings {params.settings:q}"
+        " --threads {threads} --log {log}"

@@ -1,0 +1,66 @@
+"""REQUIRED INPUTS: frames, and for the prior the clusters or sketches, of pretraining.dataset
+
+OUTPUTS: results/pretraining/videos/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
+"""
+
+
+rule training_videos:
+    """The videos that every run trains on: those with frames and with a sketch by every features."""
+    input:
+        videos=training_lists,
+        frames=training_frames,
+        encodings=training_encodings,
+    output:
+        "results/pretraining/videos/{subset}.tsv",
+    params:
+        seed=config["seed"],
+        max_failed_fraction=config["max_failed_fraction"],
+        version=pipeline.version("pretraining"),
+    log:
+        "results/logs/pretraining/videos/{subset}.log",
+    benchmark:
+        "results/benchmarks/pretraining/videos/{subset}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    shell:
+        "python -m workflow_scripts.pretraining.select_videos"
+        " --videos {input.videos} --frames {input.frames} --encodings {input.encodings} --output {output}"
+        " --subset {wildcards.subset} --seed {params.seed}"
+        " --max-failed-fraction {params.max_failed_fraction} --log {log}"
+
+
+rule pretraining:
+    """Trains the 3D ResNet: Video IR, Video LA, with the IDT prior, in the joint space, supervised (paper 3.1-3.3)."""
+    input:
+        videos=run_videos,
+        frames=run_frames,
+        clusters_file=run_clusters,
+        sketches=run_sketches,
+        init=run_init,
+    output:
+        "results/pretraining/{run}/seed{seed}/model.pt",
+    params:
+        objective=run_key("objective"),
+        clusters=run_key("clusters"),
+        settings=of_run,
+        checkpoints="results/pretraining/{run}/seed{seed}/checkpoints",
+        clusters_file=optional("clusters_file"),
+        sketches=optional("sketches"),
+        init=optional("init"),
+        version=pipeline.version("pretraining"),
+    log:
+        "results/logs/pretraining/{run}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/pretraining/{run}/seed{seed}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 8
+    shell:
+        "python -m workflow_scripts.pretraining.train"
+        " --videos {input.videos} --frames {input.frames}"
+        " {params.clusters_file} {params.sketches} {params.init}"
+        " --output {output} --checkpoints {params.checkpoints}"
+        " --run {wildcards.run} --seed {wildcards.seed}"
+        " --objective {params.objective} --clusters {params.clusters:q}"
+        " --settings {params.settings:q} --log {log}"

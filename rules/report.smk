@@ -1,0 +1,56 @@
+"""REQUIRED INPUTS: the results of every stage
+
+OUTPUTS: results/report/index.html, results/tables/method_table.tsv, results/config.yaml
+"""
+
+
+localrules:
+    resolved_config,
+
+
+rule resolved_config:
+    """Writes down the config with all defaults, as it was run."""
+    output:
+        "results/config.yaml",
+    params:
+        config=pipeline.as_yaml(config),
+    log:
+        "results/logs/config.log",
+    conda:
+        "../envs/pipeline.yaml"
+    shell:
+        "printf %s {params.config:q} > {output} 2> {log}"
+
+
+rule report:
+    """Builds the page: tables, curves, clusters, times (paper 4.3-4.5)."""
+    input:
+        evaluations=evaluation_results,
+        models=report_models,
+        clusters=report_clusters,
+        indexes=report_indexes,
+        frames=training_frames,
+        statuses=report_statuses,
+        config="results/config.yaml",
+    output:
+        page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
+        few_shot=report("results/report/figures/few_shot.svg", category="Figures", caption="../docs/captions/few_shot.rst"),
+        training=report("results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"),
+        nmi=report("results/report/figures/nmi.svg", category="Figures", caption="../docs/captions/nmi.rst"),
+        table=report("results/tables/method_table.tsv", category="Tables", caption="../docs/captions/method_table.rst"),
+    params:
+        settings=section("report"),
+        benchmarks="results/benchmarks",
+        version=pipeline.version("report"),
+    log:
+        "results/logs/report.log",
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    shell:
+        "python -m workflow_scripts.report.build_report"
+        " --evaluations {input.evaluations} --models {input.models} --clusters {input.clusters}"
+        " --indexes {input.indexes} --frames {input.frames} --statuses {input.statuses}"
+        " --benchmarks {params.benchmarks} --config {input.config}"
+        " --method-table {output.table} --output {output.page}"
+        " --settings {params.settings:q} --log {log}"

@@ -1,0 +1,34 @@
+"""REQUIRED INPUTS: the folder or the manifest of a dataset.
+
+OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv and splits.tsv, which are not declared, so
+that those whose content did not change keep their time and rerun nothing.
+"""
+
+
+checkpoint videos:
+    """Finds, probes, identifies and shards the videos of a dataset; generates those of the demo."""
+    input:
+        lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
+    output:
+        index="results/{dataset}/videos/index.tsv",
+    params:
+        settings=of_dataset,
+        seed=config["seed"],
+        sample_videos=config["encoding"]["sample_videos"],
+        resample="--resample" if config["encoding"]["resample"] else "",
+        max_failed_fraction=config["max_failed_fraction"],
+        version=pipeline.version("videos"),
+    log:
+        "results/logs/videos/{dataset}.log",
+    benchmark:
+        "results/benchmarks/videos/{dataset}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 4
+    shell:
+        "python -m workflow_scripts.videos.index_videos"
+        " --dataset {wildcards.dataset} --index {output.index}"
+        " --settings {params.settings:q} --seed {params.seed}"
+        " --sample-videos {params.sample_videos} {params.resample}"
+        " --max-failed-fraction {params.max_failed_fraction}"
+        " --threads {threads} --log {log}"

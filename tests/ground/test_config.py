@@ -1,0 +1,159 @@
+"""The config: the paper's values by default, one sentence for every mistake, settings that cannot drift."""
+
+import copy
+import dataclasses
+import json
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.stage import StageError
+
+REPOSITORY = Path(__file__).parents[2]
+LEAST = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
+
+SECTIONS = [  # section of the config, module and name of the settings that must have the same defaults
+    ("persons", "persons", "PersonsSettings"),
+    ("trajectories", "trajectories", "TrajectoriesSettings"),
+    ("encoding", "encoding", "EncodingSettings"),
+    ("clusters", "clusters", "ClustersSettings"),
+    ("frames", "frames", "FramesSettings"),
+    ("evaluation", "evaluation", "EvaluationSettings"),
+    ("report", "report", "ReportSettings"),
+]
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(dataclasses.asdict(settings))))
+
+
+@pytest.mark.parametrize(("section", "noun", "name"), SECTIONS)
+def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, name: str) -> None:
+    in_schema = pipeline.resolve(LEAST)[section]
+    in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
+    in_stage.pop("seed", None)  # the config has one seed for all
+    only_rules = {"encoding": {"resample"}, "evaluation": {"datasets", "runs", "protocols"}}.get(section, set())
+    assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
+
+
+def test_a_runs_defaults_are_those_of_the_training() -> None:
+    from workflow_scripts.pretraining.settings import PretrainingSettings
+
+    values = pipeline.run_values(pipeline.resolve(LEAST), "scratch")
+    in_stage = _plain(PretrainingSettings())
+    assert {key: values[key] for key in in_stage} == in_stage
+
+
+def test_a_datasets_defaults_are_those_of_the_index() -> None:
+    from workflow_scripts.videos.generate import GeneratedSettings
+    from workflow_scripts.videos.settings import DatasetSettings
+
+    config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
+    values = {"shards": config["videos"]["shards"], **config["datasets"]["a"]}
+    assert values.pop("generated") == _plain(GeneratedSettings())
+    in_stage = _plain(DatasetSettings())
+    del in_stage["generated"]
+    assert values == in_stage | {"layout": "generated"}
+
+
+def test_every_key_is_explained() -> None:
+    def walk(node: dict[str, Any], name: str) -> list[str]:
+        missing = []
+        for key, part in node.get("properties", {}).items():
+            below = {"properties": part.get("properties", {})}
+            if not part.get("description") and not below["properties"]:
+                missing.append(f"{name}.{key}")
+            missing += walk(below, f"{name}.{key}")
+        return missing
+
+    schema = yaml.safe_load(pipeline.SCHEMA.read_text())
+    assert walk(schema, "") + [m for name, node in schema["$defs"].items() for m in walk(node, name)] == []
+
+
+def _with(path: str, value: Any) -> dict[str, Any]:
+    config: dict[str, Any] = copy.deepcopy(LEAST)
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("pretraining.epoch", 3, "pretraining.epoch is not a known key; did you mean epochs"),
+        ("pretraining.runs", {"ir": {"objective": "instance", "lrr": 1}}, "runs.ir.lrr is not a known key; did you mean lr"),
+        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are pca_variance"),
+        ("encodings", {}, "encodings is not a known key; did you mean encoding"),
+        ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
+        ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
+        ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
+        ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
+        ("evaluation.runs", ["la"], "evaluation.runs names 'la'"),
+        ("pretraining.runs", {"la": {"objective": "local_aggregation"}}, "runs.la: objective local_aggregation"),
+        ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),
+        ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
+        ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch and idt always exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:
+    with pytest.raises(StageError) as told:
+        pipeline.resolve(_with(path, value))
+    assert sentence in str(told.value) and str(told.value).startswith("config: ")
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = pipeline.resolve(_with("datasets.a.root", str(tmp_path / "none")))
+    with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none is not there"):
+        pipeline.dataset_values(config, "a", "")
+
+
+def test_a_manifest_is_found_below_root_or_beside_the_snakefile(tmp_path: Path) -> None:
+    given = {"layout": "manifest", "root": str(tmp_path), "manifest": "list.csv"}
+    config = pipeline.resolve(_with("datasets.a", given))
+    with pytest.raises(StageError, match=r"datasets\.a\.manifest: no file list\.csv"):
+        pipeline.dataset_values(config, "a", str(tmp_path / "beside"))
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "list.csv").write_text("path\n")
+    assert "beside" in pipeline.dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
+
+
+def test_rules_pass_on_only_what_differs() -> None:
+    config = pipeline.resolve(_with("encoding.components", 8))
+    assert pipeline.changed("encoding", config["encoding"]) == '{"components": 8}'
+    assert pipeline.changed("encoding", pipeline.resolve(LEAST)["encoding"]) == "{}"
+
+
+def test_a_runs_own_values_come_first() -> None:
+    given = _with("pretraining", {"dataset": "a", "epochs": 7, "runs": {"ir": {"objective": "instance", "k": 5}}})
+    config = pipeline.resolve({**given, "clusters": {"m": 2}})
+    values = pipeline.run_values(config, "ir")
+    assert (values["epochs"], values["k"], values["m"], values["lr"]) == (7, 5, 2, 0.03)
+    assert "lr" not in config["pretraining"]["runs"]["ir"]
+
+
+@pytest.mark.parametrize("path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("configs/*.yaml")]), ids=str)
+def test_every_config_that_is_shipped_resolves(path: Path) -> None:
+    pipeline.resolve(yaml.safe_load(path.read_text()))
+
+
+def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> None:
+    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
+    assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
+    assert config["features"]["idt"]["boxes"] == "detectron2"
+    values = pipeline.run_values(config, "la_idt")
+    paper = {"depth": 18, "width": 1.0, "size": 112, "clip_length": 16, "epochs": 200, "batch": 256, "lr": 0.03}
+    paper |= {"momentum": 0.9, "drops": [160, 190], "temperature": 0.07, "negatives": 4096, "embedding": 128}
+    assert {key: values[key] for key in paper} == paper
+    assert pipeline.run_values(config, "ir_warmup")["epochs"] == 40
+    assert (config["evaluation"]["finetune_learning_rate"], config["evaluation"]["finetune_batch_size"]) == (0.1, 128)
+    assert "demo" not in json.dumps(config) and "generated" not in json.dumps(config["datasets"]).replace(
+        '"generated": {}', ""
+    )

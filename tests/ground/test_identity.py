@@ -1,0 +1,57 @@
+"""Ids, shards and draws: functions of their arguments alone, safe as names, spread evenly."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.identity import digest, rng, shard_of, video_id
+
+paths = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1), min_size=1).map("/".join)
+
+
+@given(paths)
+def test_an_id_is_safe_as_a_name_and_depends_on_the_path_alone(path: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", video_id(path))
+    assert video_id(path) == video_id(path)
+
+
+@given(paths, paths)
+def test_two_paths_have_two_ids(a: str, b: str) -> None:
+    assert (video_id(a) == video_id(b)) == (a == b)
+
+
+def test_an_id_shows_the_name_and_takes_names_that_are_not_utf8() -> None:
+    assert video_id("walk/walk_city_01.mp4").startswith("walk_city_01-")
+    assert video_id("walk/\udcff.mp4") != video_id("walk/\udcfe.mp4")
+
+
+def test_shards_are_even_and_stable() -> None:
+    counts = Counter(shard_of(f"video-{i}", 8) for i in range(8000))
+    assert sorted(counts) == [f"{i:03d}of008" for i in range(8)]
+    assert max(counts.values()) < 1.2 * min(counts.values())
+    assert shard_of("video-7", 10_000).endswith("of10000")
+
+
+@dataclass(frozen=True)
+class _Settings:
+    k: int = 3
+    drops: tuple[int, ...] = (1, 2)
+
+
+def test_a_digest_sees_values_not_their_form() -> None:
+    assert digest({"a": 1, "b": Path("x")}) == digest({"b": "x", "a": 1})
+    assert digest(_Settings()) == digest({"k": 3, "drops": [1, 2]}) != digest(_Settings(k=4))
+    assert digest(np.float64(0.5)) == digest(0.5)
+    with pytest.raises(TypeError, match="ndarray"):
+        digest(np.zeros(2))
+
+
+def test_draws_repeat_by_name() -> None:
+    first, again, other = (rng(0, *name).random(3) for name in [("sample", "a"), ("sample", "a"), ("sample", "b")])
+    assert (first == again).all() and (first != other).all()

@@ -1,0 +1,79 @@
+"""The command line over a stage: types from the signature, one sentence for an error."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.stage import StageError, command_line
+
+
+@dataclass(frozen=True)
+class _Settings:
+    k: int = 6000
+    drops: tuple[int, ...] = (160, 190)
+
+
+def _run(arguments: list[str]) -> dict[str, object]:
+    seen: dict[str, object] = {}
+
+    def stage(
+        frames: list[Path],
+        output: Path,
+        settings: _Settings,
+        init: Path | None = None,
+        color: bool = False,
+        lr: float = 0.1,
+    ) -> None:
+        """Does it."""
+        seen.update(locals())
+
+    command_line(stage, arguments)
+    return seen
+
+
+def test_arguments_have_the_types_of_the_signature() -> None:
+    seen = _run("--frames a.h5 b.h5 --output o --color --lr 1e-2".split() + ["--settings", '{"k": 8}'])
+    assert seen["frames"] == [Path("a.h5"), Path("b.h5")] and seen["output"] == Path("o")
+    assert (seen["color"], seen["lr"], seen["init"]) == (True, 0.01, None)
+    assert seen["settings"] == _Settings(k=8)
+    seen = _run("--frames --output o --init m.pt".split())
+    assert seen["frames"] == [] and seen["init"] == Path("m.pt") and seen["settings"] == _Settings()
+
+
+def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        _run(["--output", "o", "--settings", json.dumps({"kk": 1})])
+    assert stopped.value.code == 1
+    assert "kk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "sentence"),
+    [
+        ("StageError('x.h5 is empty; run it again')", 1, "error: x.h5 is empty; run it again"),
+        ("KeyError('v')", 2, "error: KeyError: 'v'; the traceback is in"),
+    ],
+)
+def test_an_error_is_one_sentence_and_the_log_has_the_rest(
+    tmp_path: Path, failure: str, code: int, sentence: str
+) -> None:
+    script = tmp_path / "stage.py"
+    script.write_text(
+        "from pathlib import Path\nfrom workflow_scripts.stage import StageError, command_line\n"
+        f"def stage(output: Path) -> None:\n    raise {failure}\ncommand_line(stage)\n"
+    )
+    arguments = [sys.executable, script, "--output", "o", "--log", tmp_path / "logs" / "stage.log"]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stderr.startswith(sentence) and "Traceback" not in done.stderr
+    log = (tmp_path / "logs" / "stage.log").read_text()
+    assert sentence in log and ("Traceback" in log) == (code == 2)
+
+
+def test_a_stage_error_is_an_exception_like_any_other() -> None:
+    with pytest.raises(StageError, match="why"):
+        raise StageError("why")

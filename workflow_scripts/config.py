@@ -1,0 +1,205 @@
+"""The config: checked against the schema in the first second, filled with its defaults, and made into requests.
+
+The schema (`rules/schemas/config.schema.yaml`) carries the paper's values as defaults; a config file says only what
+differs. What rules pass to a stage are the keys that differ from the defaults of its settings dataclass (equal to the
+schema's, held by a test), so that a new key with a default reruns nothing.
+"""
+
+import dataclasses
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from workflow_scripts.stage import StageError
+
+SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
+
+# Keys of a run that say what is trained on what; all others are hyper-parameters.
+RUN_KEYS = frozenset({"objective", "init", "clusters", "features", "subset", "short_side"})
+
+
+def resolve(given: dict[str, Any]) -> dict[str, Any]:
+    """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    schema = yaml.safe_load(SCHEMA.read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
+    if errors:
+        # A value of a wrong type makes its key "unevaluated" too, which says nothing more.
+        raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
+    config = _filled(schema, given, schema)
+    _check_names(config)
+    return config
+
+
+def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """A node of the schema with what it refers to merged in."""
+    for reference in [schema.get("$ref"), *(part.get("$ref") for part in schema.get("allOf", []))]:
+        if reference:
+            target = root["$defs"][reference.removeprefix("#/$defs/")]
+            schema = {**target, **schema, "properties": target["properties"] | schema.get("properties", {})}
+    return schema
+
+
+def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
+    """`value` with the defaults of `schema` where it says nothing; a run says only what differs from its section."""
+    schema = _follow(schema, root)
+    if not isinstance(value, dict) or schema.get("partial"):
+        return value
+    filled = dict(value)
+    for key, part in schema.get("properties", {}).items():
+        if key not in filled and "default" in part:
+            filled[key] = part["default"]
+        if key in filled:
+            filled[key] = _filled(part, filled[key], root)
+    entries = schema.get("additionalProperties")
+    if isinstance(entries, dict):
+        for key in filled.keys() - schema.get("properties", {}).keys():
+            filled[key] = _filled(entries, filled[key], root)
+    return filled
+
+
+def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
+    """One sentence with the key's full name, and the nearest known key for one that is not known."""
+    where = ".".join(map(str, error.absolute_path))
+    if error.validator in ("additionalProperties", "unevaluatedProperties"):
+        node: Any = error.schema
+        known = list(_follow(node, schema).get("properties", {}))
+        unknown = [key for key in dict(error.instance) if key not in known]
+        sentences = []
+        for key in unknown:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
+        return "; ".join(sentences)
+    return f"config: {where or 'the top level'}: {error.message}"
+
+
+def _check_names(config: dict[str, Any]) -> None:
+    """What a schema cannot say: that datasets, features and runs that are referred to exist."""
+
+    def check(key: str, name: str, known: Any) -> None:
+        if name not in known:
+            raise StageError(f"config: {key} names {name!r}, which is not among {', '.join(known) or '(none)'}")
+
+    check("pretraining.dataset", config["pretraining"]["dataset"], config["datasets"])
+    for name in config["evaluation"]["datasets"]:
+        check("evaluation.datasets", name, config["datasets"])
+    runs = config["pretraining"]["runs"]
+    for name, run in runs.items():
+        key = f"pretraining.runs.{name}"
+        if name in ("scratch", "idt"):
+            raise StageError(f"config: {key}: the runs scratch and idt always exist; choose another name")
+        if run.get("init"):
+            check(f"{key}.init", run["init"], runs)
+        if "features" in run:
+            check(f"{key}.features", run["features"], config["features"])
+        if (run["objective"] == "local_aggregation") != bool(run.get("clusters")):
+            raise StageError(
+                f"config: {key}: objective local_aggregation, and it alone, takes clusters: network, idt or joint"
+            )
+        seen, above = {name}, run.get("init")
+        while above:
+            if above in seen:
+                raise StageError(f"config: {key}.init leads back to {above}: a run cannot start from itself")
+            seen.add(above)
+            above = runs[above].get("init")
+    for name in config["evaluation"]["runs"]:
+        check("evaluation.runs", name, [*runs, "scratch", "idt"])
+    if not config["features"]:
+        raise StageError("config: features is empty; name at least one, for example features: {idt: {boxes: none}}")
+
+
+def _settings_class(noun: str, name: str = "") -> Any:
+    settings = import_module(f"workflow_scripts.{noun}.settings")
+    return getattr(settings, name or f"{noun.capitalize()}Settings")
+
+
+def changed(noun: str, values: dict[str, Any], name: str = "") -> str:
+    """JSON of those `values` that differ from the defaults of the noun's settings, for a stage's --settings.
+
+    Keys that the settings do not have are left out: they are the rules' own (which files, which stage).
+    """
+    kind = _settings_class(noun, name)
+    defaults = json.loads(json.dumps(dataclasses.asdict(kind())))
+    given = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
+    return json.dumps(given, sort_keys=True)
+
+
+def version(noun: str) -> int:
+    """The VERSION of a noun's stages, raised when their results change."""
+    return int(import_module(f"workflow_scripts.{noun}.settings").VERSION)
+
+
+def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
+    """Everything that defines a run: its own keys over the sections `pretraining`, `clusters` and `frames`."""
+    section = {key: value for key, value in config["pretraining"].items() if key not in ("runs", "seeds", "dataset")}
+    clusters = {key: config["clusters"][key] for key in ("k", "m")}
+    shared = {"features": next(iter(config["features"])), "subset": "all", "init": "", "clusters": ""}
+    own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
+    return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
+
+
+def used_datasets(config: dict[str, Any]) -> list[str]:
+    """The datasets that pretraining and evaluation name, each once."""
+    return list(dict.fromkeys([config["pretraining"]["dataset"], *config["evaluation"]["datasets"]]))
+
+
+def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, Any]:
+    """A dataset's entry, its manifest looked up below root, in the working folder and in the folder `beside`.
+
+    Raises StageError where the root or the manifest is not there. Nothing below the root is listed: this is read in
+    every job.
+    """
+    values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
+    if values["layout"] == "generated":
+        return values
+    if not values["root"] or not Path(values["root"]).is_dir():
+        raise StageError(
+            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
+            f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or make it"
+        )
+    if values["layout"] == "manifest":
+        places = [Path(values["root"]), Path(), Path(beside)]
+        found = [place / values["manifest"] for place in places if (place / values["manifest"]).is_file()]
+        if not found:
+            raise StageError(
+                f"config: datasets.{name}.manifest: no file {values['manifest'] or '(empty)'} in {values['root']}, in "
+                "the working folder or beside the Snakefile; it is a CSV with the columns path, label, group"
+            )
+        values["manifest"] = str(found[0])
+    return values
+
+
+def sources(values: dict[str, Any]) -> list[str]:
+    """The files and folders whose times tell that a dataset has changed: its manifest, or its label folders."""
+    if values["layout"] == "manifest":
+        return [values["manifest"]]
+    if values["layout"] == "folder":
+        return [values["root"], *sorted(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
+    return []
+
+
+def evaluated_runs(config: dict[str, Any]) -> list[str]:
+    """The runs that are judged: those the config names, else all."""
+    return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
+
+
+def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:
+    """(run, seed, dataset, protocol) of every result that the config asks for."""
+    for run in evaluated_runs(config):
+        for seed in config["pretraining"]["seeds"]:
+            for dataset in config["evaluation"]["datasets"]:
+                for protocol in ["svm"] if run == "idt" else config["evaluation"]["protocols"]:
+                    yield run, seed, dataset, protocol
+
+
+def as_yaml(config: dict[str, Any]) -> str:
+    """The config as YAML, keys in the order of the schema and of the user."""
+    return yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True)

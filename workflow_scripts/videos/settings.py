@@ -1,0 +1,21 @@
+"""How a dataset lies on disk and how it is split; one entry of `datasets` in the config."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1  # raised when the index of the same files changes
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """One named dataset. The defaults are those of the schema."""
+
+    layout: str = "folder"  # folder: root/<label>/.../video; manifest: a CSV; generated: made by the project
+    root: str = ""  # folder that holds the videos
+    manifest: str = ""  # CSV with the columns path, label, group, scene, split (all but path optional)
+    include: str = "*"  # glob over the path relative to root; * also matches slashes
+    splits: str = "random"  # leave_one_group_out | column | random
+    test_fraction: float = 0.3  # share of each label's videos in a random split's test part
+    n_splits: int = 1  # number of random splits
+    shards: int = 16  # parts in which the stages work
+    generated: dict[str, Any] = field(default_factory=dict)  # see generate.GeneratedSettings
