@@ -41,21 +41,29 @@ def kmeans(
     seed: int = 0,
     backend: str = "faiss",
     device: str | torch.device | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> KMeans:
     """Clusters `points` (N, d) into `k`; where there are fewer distinct points than that, into as many.
 
     `backend` "faiss" computes on the CPU, and gives way to "torch" where it is not installed; "torch" computes on
-    `device` (the CPU by default). The same arguments give the same clusters (on a GPU: up to the order of sums).
-    Raises ValueError for points that are not finite, no points, or arguments out of range.
+    `device` (the CPU by default). `start` gives the first centroids (k, d) in place of drawn ones. The same arguments
+    give the same clusters (on a GPU: up to the order of sums). Raises ValueError for points that are not finite, no
+    points, or arguments out of range.
     """
     points = np.ascontiguousarray(points, np.float32)
     if points.ndim != 2 or not len(points) or not np.isfinite(points).all():
         raise ValueError(f"K-means needs an array (N, d) of finite numbers, N > 0; this one has shape {points.shape}")
     if k < 1 or iterations < 1 or backend not in ("faiss", "torch"):
         raise ValueError(f"K-means cannot run with k={k}, iterations={iterations}, backend={backend!r}")
-    start = draw_start(points, k, seed)
-    if len(start) < k:
-        log.warning("K-means: %d clusters asked for, but there are %d distinct points: made %d", k, *2 * (len(start),))
+    if start is None:
+        start = draw_start(points, k, seed)
+        if len(start) < k:
+            log.warning("K-means: %d clusters asked for, made %d: no more points are distinct", k, len(start))
+    elif start.shape != (k, points.shape[1]):
+        raise ValueError(
+            f"{k} clusters of these points start from ({k}, {points.shape[1]}) centroids, not {start.shape}"
+        )
+    start = np.ascontiguousarray(start, np.float32)
     if backend == "faiss":
         try:
             return _faiss(points, start, iterations)
@@ -84,6 +92,7 @@ def _faiss(points: NDArray[np.float32], start: NDArray[np.float32], iterations: 
         min_points_per_centroid=1,
         max_points_per_centroid=len(points),  # or it would draw 256 a centroid
     )
+    run.cp.early_stop_threshold = -1  # all steps: a split cluster may raise the objective for one of them
     run.train(points, init_centroids=start)
     labels = run.index.search(points, 1)[1][:, 0].astype(np.int32)
     return KMeans(labels, np.asarray(run.centroids, np.float32), np.asarray(run.obj, np.float64))

@@ -1,0 +1,78 @@
+"""The stage cluster_sketches: joined by id, repeatable, and clear about videos without a sketch."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from workflow_scripts.artifacts import dataset, write_columns
+from workflow_scripts.clusters.cluster_sketches import cluster_sketches, read_labels
+from workflow_scripts.clusters.kmeans import kmeans
+from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.stage import StageError
+
+SMALL = ClustersSettings(k=5, runs=3, iterations=4)
+IDS = [f"v{i:03d}" for i in range(80)]
+
+
+@pytest.fixture
+def sketches() -> NDArray[np.float32]:
+    return np.random.default_rng(0).normal(size=(80, 16)).astype(np.float32)
+
+
+def write_encoding(path: Path, ids: list[str], sketches: NDArray[np.float32], failed: tuple[str, ...] = ()) -> Path:
+    with h5py.File(path, "w") as file:
+        dataset(file, "video_id", ids)
+        dataset(file, "sketch", sketches)
+        dataset(file, "status", ["no_trajectories" if name in failed else "ok" for name in ids])
+    return path
+
+
+@pytest.fixture
+def encodings(tmp_path: Path, sketches: NDArray[np.float32]) -> list[Path]:
+    """Two shards; v001 has failed."""
+    return [write_encoding(tmp_path / f"{part}.h5", IDS[part::2], sketches[part::2], ("v001",)) for part in (0, 1)]
+
+
+def write_videos(path: Path, ids: list[str]) -> Path:
+    write_columns(path, [{"video_id": name, "label": "x"} for name in ids], ["video_id", "label"])
+    return path
+
+
+def test_labels_are_those_of_the_videos_by_id(
+    tmp_path: Path, encodings: list[Path], sketches: NDArray[np.float32]
+) -> None:
+    chosen = [name for name in IDS if name != "v001"][::-1]  # the order of the table does not matter
+    cluster_sketches(encodings, write_videos(tmp_path / "videos.tsv", chosen), tmp_path / "out.h5", SMALL)
+    names, labels = read_labels(tmp_path / "out.h5")
+    assert names == sorted(chosen)
+    assert labels.shape == (3, 79) and labels.dtype == np.int32
+    rows = sketches[[IDS.index(name) for name in names]]
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file["seeds"][:].tolist() == [0, 1, 2]
+        assert file["objective"].shape == (3, 4)
+        assert file["centroids"].shape == (3, 5, 16)
+        for run in range(3):
+            expected = kmeans(rows, 5, iterations=4, seed=run)
+            np.testing.assert_array_equal(labels[run], expected.labels)
+            np.testing.assert_array_equal(file["centroids"][run], expected.centroids)
+            np.testing.assert_array_equal(file["objective"][run], expected.objective)
+
+
+def test_shards_and_cores_change_no_bit(tmp_path: Path, sketches: NDArray[np.float32], encodings: list[Path]) -> None:
+    videos = write_videos(tmp_path / "videos.tsv", IDS[2:])
+    cluster_sketches(encodings, videos, tmp_path / "two.h5", SMALL, threads=2)
+    whole = write_encoding(tmp_path / "whole.h5", IDS, sketches)
+    cluster_sketches([whole], videos, tmp_path / "one.h5", SMALL)
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]) -> None:
+    videos = write_videos(tmp_path / "videos.tsv", ["v000", "v001", "stranger"])
+    with pytest.raises(StageError, match=r"2 of 3 .* stranger \(not in the encoding files\), v001 \(no_traj"):
+        cluster_sketches(encodings, videos, tmp_path / "out.h5", SMALL)
+    with pytest.raises(StageError, match="no video to cluster"):
+        cluster_sketches(encodings, write_videos(tmp_path / "none.tsv", []), tmp_path / "out.h5", SMALL)
+    assert not (tmp_path / "out.h5").exists()

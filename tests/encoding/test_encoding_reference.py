@@ -1,0 +1,91 @@
+"""The whole encoding of real descriptors against scikit-learn's PCA and mixture and scikit-image's Fisher vector."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage.feature import fisher_vector as skimage_fisher_vector
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+from idt_tools.codebook import Codebook
+from idt_tools.fisher_vector import fisher_vector
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.encoding.fit_codebook import fit_codebook
+from workflow_scripts.encoding.gmm import DiagonalGMM
+from workflow_scripts.encoding.settings import EncodingSettings
+
+K = 16
+
+
+@pytest.fixture(scope="module")
+def clips(shared: Path) -> dict[str, NDArray[np.float16]]:
+    """The original extractor's descriptors of four runs, (702 to 2864, 426) each."""
+    files = sorted((shared / "idt_reference").glob("*.npz"))
+    return {file.stem: np.load(file)["descriptors"] for file in files}
+
+
+@pytest.fixture(scope="module")
+def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.TempPathFactory) -> Codebook:
+    folder = tmp_path_factory.mktemp("reference")
+    with h5py.File(folder / "shard.h5", "w") as file:
+        for name, descriptors in clips.items():
+            file[f"{name}/descriptors"] = descriptors
+            file[name].attrs["status"] = "ok"
+    write_columns(folder / "sample.tsv", [{"video_id": name} for name in clips], ["video_id"])
+    settings = EncodingSettings(components=K, sample_descriptors=10_000, em_iterations=30)
+    fit_codebook(folder / "sample.tsv", [folder / "shard.h5"], folder / "codebook.h5", settings)
+    return Codebook.load(folder / "codebook.h5")
+
+
+def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
+    rows = np.concatenate([clips[name] for name in sorted(clips)]).astype(np.float64)
+    pca = PCA(0.9, svd_solver="full").fit(rows)
+    d = len(pca.components_)
+    assert codebook.pca_components.shape == (d, 426)
+    signs = np.sign(np.sum(pca.components_ * codebook.pca_components, axis=1))
+    projected = pca.transform(rows) * signs
+    start = DiagonalGMM(K, random_state=0, max_iter=0).fit((rows - pca.mean_) @ (pca.components_.T * signs))
+    # From the same start, thirty steps of float32 products beside thirty in float64.
+    mixture = GaussianMixture(
+        K,
+        covariance_type="diag",
+        max_iter=30,
+        reg_covar=0,  # scikit-learn adds 1e-6 to each variance, 0.2 % of the least one here
+        weights_init=start.weights_,
+        means_init=start.means_,
+        precisions_init=1 / start.covariances_,
+    )
+    with pytest.warns(UserWarning, match="did not converge"):
+        mixture.fit(projected)
+    np.testing.assert_allclose(codebook.gmm_weights, mixture.weights_, atol=1e-5)
+    np.testing.assert_allclose(codebook.gmm_means, mixture.means_, atol=1e-4)
+    np.testing.assert_allclose(codebook.gmm_variances, mixture.covariances_, rtol=1e-3)
+
+    for name, descriptors in clips.items():
+        gradients = skimage_fisher_vector(pca.transform(descriptors.astype(np.float64)) * signs, mixture)
+        of_means, of_variances = gradients[K:].reshape(2, K, d)
+        theirs = np.concatenate([of_means, -of_variances], axis=1).ravel()
+        theirs = np.sign(theirs) * np.sqrt(np.abs(theirs))
+        theirs /= np.linalg.norm(theirs)
+        ours = codebook.fisher(descriptors)
+        assert ours @ theirs > 0.99999, name
+
+
+def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
+    """Equations 5-6 alone, on real descriptors: to 1e-5 of scikit-image's in float64."""
+    mixture = GaussianMixture(K, covariance_type="diag")
+    mixture.weights_, mixture.means_, mixture.covariances_ = (
+        codebook.gmm_weights,
+        codebook.gmm_means,
+        codebook.gmm_variances,
+    )
+    mixture.precisions_cholesky_ = 1 / np.sqrt(codebook.gmm_variances)
+    for descriptors in clips.values():
+        x = codebook.project(descriptors)
+        gradients = skimage_fisher_vector(x.astype(np.float64), mixture)
+        of_means, of_variances = gradients[K:].reshape(2, *codebook.gmm_means.shape)
+        ours = fisher_vector(x, mixture.weights_, mixture.means_, mixture.covariances_)
+        np.testing.assert_allclose(ours, np.concatenate([of_means, -of_variances], axis=1).ravel(), atol=1e-5)
