@@ -248,9 +248,9 @@ def report_models(wildcards):
 
 
 def report_clusters(wildcards):
-    """The clusters of the judged models' memory banks, and those in the IDT space."""
+    """The clusters of the judged models' embeddings, and those in the IDT space."""
     seed = config["pretraining"]["seeds"][0]
-    runs = judged_runs("instance", "local_aggregation")
+    runs = judged_runs("instance", "local_aggregation", "supervised")
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seed)
     values = pipeline.run_values(config, "scratch")
     return networks + [clusters_file({**values, "features": features}) for features in config["features"]]

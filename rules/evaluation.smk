@@ -94,6 +94,7 @@ rule bank_clusters:
     """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
     input:
         model=evaluated_model,
+        frames=run_frames,
     output:
         "results/evaluation/{run}/seed{seed}/clusters.h5",
     params:
@@ -108,4 +109,4 @@ rule bank_clusters:
     threads: 4
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} --output {output} --settings {params.settings:q} --log {log}"
+        " --model {input.model} --frames {input.frames} --output {output} --settings {params.settings:q} --log {log}"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import yaml
@@ -69,9 +69,9 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
     """One sentence with the key's full name, and the nearest known key for one that is not known."""
     where = ".".join(map(str, error.absolute_path))
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        node: Any = error.schema
+        node, instance = cast(dict[str, Any], error.schema), cast(dict[str, Any], error.instance)
         known = list(_follow(node, schema).get("properties", {}))
-        unknown = [key for key in dict(error.instance) if key not in known]
+        unknown = [key for key in instance if key not in known]
         sentences = []
         for key in unknown:
             near = difflib.get_close_matches(key, known, 1)

@@ -88,7 +88,11 @@ def _with(path: str, value: Any) -> dict[str, Any]:
     ("path", "value", "sentence"),
     [
         ("pretraining.epoch", 3, "pretraining.epoch is not a known key; did you mean epochs"),
-        ("pretraining.runs", {"ir": {"objective": "instance", "lrr": 1}}, "runs.ir.lrr is not a known key; did you mean lr"),
+        (
+            "pretraining.runs",
+            {"ir": {"objective": "instance", "lrr": 1}},
+            "runs.ir.lrr is not a known key; did you mean lr",
+        ),
         ("encoding.gmm", 3, "encoding.gmm is not a known key; known are pca_variance"),
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
@@ -148,7 +152,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
     assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
     assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
     assert config["features"]["idt"]["boxes"] == "detectron2"
-    values = pipeline.run_values(config, "la_idt")
+    values = pipeline.run_values(config, "la_idt_fixed")
     paper = {"depth": 18, "width": 1.0, "size": 112, "clip_length": 16, "epochs": 200, "batch": 256, "lr": 0.03}
     paper |= {"momentum": 0.9, "drops": [160, 190], "temperature": 0.07, "negatives": 4096, "embedding": 128}
     assert {key: values[key] for key in paper} == paper

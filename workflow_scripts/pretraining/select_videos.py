@@ -1,6 +1,6 @@
 """Stage: the videos that every run trains on, so that all rows of a table rest on the same ones.
 
-In: the frames, the encodings of all features that any run uses, and the index. Out: a table of video_id and label,
+In: the shards' lists of videos, their frames, and the encodings by all features that any run uses. Out: a table of video_id and label,
 sorted by video_id, of the videos whose frames and every sketch are usable.
 """
 
@@ -17,17 +17,26 @@ from workflow_scripts.stage import StageError, command_line
 log = logging.getLogger(__name__)
 
 
-def select_videos(frames: list[Path], encodings: list[Path], index: Path, output: Path, subset: str, seed: int) -> None:
-    """Writes the usable videos of `index`, all of them or a number drawn by hash(seed, video_id) (`subset`).
+def select_videos(
+    videos: list[Path],
+    frames: list[Path],
+    encodings: list[Path],
+    output: Path,
+    subset: str,
+    seed: int,
+    max_failed_fraction: float = 1.0,
+) -> None:
+    """Writes the usable videos of the lists `videos`, all or a number drawn by hash(seed, video_id) (`subset`).
 
     `encodings` are shards of any number of features; a video is taken when all those that hold it say ok. Logs how
-    many are left out and why; raises StageError when a readable video is in no frames file (made from another index).
+    many are left out and why. Raises StageError when a listed video is in no frames file (made from other lists),
+    when more than `max_failed_fraction` are left out, or none remains.
     """
-    label_of = {row["video_id"]: row["label"] for row in read_columns(index) if row["status"] == "ok"}
+    label_of = {row["video_id"]: row["label"] for path in videos for row in read_columns(path)}
     store = FrameStore(frames)
     missing = sorted(label_of.keys() - set(store.video_ids))
     if missing:
-        raise StageError(f"the frames lack {len(missing)} videos of {index} ({', '.join(missing[:5])}); make them anew")
+        raise StageError(f"the frames lack {len(missing)} listed videos ({', '.join(missing[:5])}); make them anew")
 
     left_out: dict[str, str] = {}  # id -> why
     for name in label_of:
@@ -43,15 +52,20 @@ def select_videos(frames: list[Path], encodings: list[Path], index: Path, output
     usable = sorted(label_of.keys() - left_out.keys())
     for name in sorted(left_out.keys() & label_of.keys()):
         log.info("left out: %s, %s", name, left_out[name])
-    log.info("pretraining: %d of %d readable videos are usable", len(usable), len(label_of))
+    log.info("pretraining: n_in %d, n_ok %d, n_failed %d", len(label_of), len(usable), len(label_of) - len(usable))
+    if not usable:
+        raise StageError("no video has both frames and sketches: there is nothing to train on")
+    if 1 - len(usable) / len(label_of) > max_failed_fraction:
+        raise StageError(
+            f"{len(label_of) - len(usable)} of {len(label_of)} videos have no frames or no sketch, more than "
+            f"max_failed_fraction = {max_failed_fraction} allows; the log says why each; mend them or raise it"
+        )
 
     if subset != "all":
         if not subset.isdigit() or not 0 < int(subset) <= len(usable):
             raise StageError(f"subset must be all or a number from 1 to {len(usable)}, not {subset!r}")
         usable = sorted(sorted(usable, key=lambda name: digest(seed, "subset", name))[: int(subset)])
         log.info("pretraining: a subset of %d of them is taken", len(usable))
-    if not usable:
-        raise StageError(f"no video of {index} has both frames and sketches: there is nothing to train on")
     write_columns(output, [{"video_id": name, "label": label_of[name]} for name in usable], ["video_id", "label"])
 
 

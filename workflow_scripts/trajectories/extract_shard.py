@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 import idt_tools
+from idt_tools import columns
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import command_line
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 MIN_FRAMES = 16  # a trajectory has 15 steps
 MIN_SIDE = 32  # pixels; the descriptors' patch
+INFO_MEANING = ", ".join(columns.INFO)
+DESCRIPTORS_MEANING = ", ".join(f"{name} {part.start}-{part.stop - 1}" for name, part in columns.CHANNELS.items())
 
 
 def extract_shard(
@@ -31,7 +34,6 @@ def extract_shard(
     store: Path,
     settings: TrajectoriesSettings,
     boxes: Path | None = None,
-    max_failed_fraction: float = 0.1,
     threads: int = 1,
 ) -> None:
     """Extracts the trajectories of the videos in the list `videos` and writes them to `output`, sorted by id.
@@ -52,9 +54,7 @@ def extract_shard(
         return _extract(Path(rows[name]["path"]), found, settings)
 
     parameters = {"settings": vars(settings), "persons": "masked" if boxes else "not masked"}
-    results = process_shard(
-        store, keys, compute, stage="trajectories", threads=threads, max_failed_fraction=max_failed_fraction
-    )
+    results = process_shard(store, keys, compute, stage="trajectories", threads=threads)
     with write_hdf5(output, stage="trajectories", version=VERSION, parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
@@ -62,8 +62,8 @@ def extract_shard(
                 {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}
             )
             arrays = result.arrays or {"info": np.zeros((0, 10), "f4"), "descriptors": np.zeros((0, 426), "f2")}
-            dataset(group, "info", arrays["info"], meaning=idt_tools.columns.INFO_MEANING)
-            dataset(group, "descriptors", arrays["descriptors"], meaning=idt_tools.columns.DESCRIPTORS_MEANING)
+            dataset(group, "info", arrays["info"], meaning=INFO_MEANING)
+            dataset(group, "descriptors", arrays["descriptors"], meaning=DESCRIPTORS_MEANING)
 
 
 def _read_boxes(path: Path) -> dict[str, tuple[np.ndarray, str]]:
@@ -93,6 +93,8 @@ def _extract(path: Path, boxes: np.ndarray | None, settings: TrajectoriesSetting
         found = idt_tools.extract(frames(), boxes=boxes)
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason, attributes=dict(size))
+    except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
+        return Result("corrupted", str(error), attributes=dict(size))
     attributes = {**size, "fps": info.fps}
     if size["n_frames"] < MIN_FRAMES:
         return Result("too_short", f"{size['n_frames']} frames; a trajectory needs {MIN_FRAMES}", attributes=attributes)

@@ -41,11 +41,8 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
         listed = [Listed(row["path"], row["label"], row["group"], row["scene"]) for row in rows]
     else:
         root = Path(settings.root)
-        if not settings.root or not root.is_dir():
-            raise StageError(
-                f"datasets.{dataset}.root: the folder {settings.root or '(empty)'} is not there; give the folder of the "
-                f"videos in a configfile: datasets: {{{dataset}: {{root: /path/to/videos}}}}"
-            )
+        if not root.is_dir():
+            raise StageError(f"datasets.{dataset}.root: the folder {root} is not there; make it or name another")
         listed = list(_walk(root)) if settings.layout == "folder" else _read_manifest(dataset, settings.manifest)
     included = [video for video in listed if fnmatch.fnmatchcase(video.path, settings.include)]
     if not included:
@@ -66,11 +63,8 @@ def _walk(root: Path) -> list[Listed]:
 
 
 def _read_manifest(dataset: str, manifest: str) -> list[Listed]:
-    if not manifest or not Path(manifest).is_file():
-        raise StageError(
-            f"datasets.{dataset}.manifest: the file {manifest or '(empty)'} is not there; it is a CSV with the columns "
-            "path, label, group, looked for below root, then below the working folder and beside the Snakefile"
-        )
+    if not Path(manifest).is_file():
+        raise StageError(f"datasets.{dataset}.manifest: the file {manifest or '(empty)'} is not there; name a CSV")
     with open(manifest, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
