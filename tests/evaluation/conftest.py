@@ -1,20 +1,26 @@
 """A tiny dataset on disk, as the stages before the evaluation would leave it.
 
-Two motions (the texture drifts left or right) in two colours each, independent of each other: the single frames
-of the two classes look alike, so that only a network that sees motion tells them apart.
+Two classes that differ in motion and in colour: a random texture drifts across in reddish light, or down in bluish.
+(Left and right would be one class, because training clips are flipped at random.)
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from workflow_scripts import artifacts, identity
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
 
 Labels = dict[str, str]
+TINY: dict[str, Any] = {"depth": 10, "width": 0.125, "clip_length": 8, "size": 32}
 
 
 @dataclass(frozen=True)
@@ -69,17 +75,18 @@ def write_frames(path: Path, videos: dict[str, np.ndarray], failed: Sequence[str
 
 
 def drifting_texture(video_id: str, label: str, n_frames: int = 12, side: int = 40) -> np.ndarray:
-    """A random texture of a random colour that moves by 3 pixels a frame, to the left or to the right."""
+    """A random texture that moves by 3 pixels a frame, (T, side, side, 3) uint8 RGB."""
     rng = identity.rng("texture", video_id)
     texture = cv2.GaussianBlur(rng.uniform(0, 255, (side, side)).astype(np.float32), (0, 0), 2.5)
     texture = (texture - texture.min()) / np.ptp(texture)
-    colour = rng.uniform(80, 255, 3)
-    step = {"left": -3, "right": 3}[label]
-    return np.stack([np.roll(texture, step * t, axis=1)[..., None] * colour for t in range(n_frames)]).astype(np.uint8)
+    axis, light = {"across": (1, (255, 170, 110)), "down": (0, (110, 170, 255))}[label]
+    colour = np.array(light) * rng.uniform(0.7, 1, 3)
+    frames = [np.roll(texture, 3 * t, axis)[..., None] * colour for t in range(n_frames)]
+    return np.stack(frames).astype(np.uint8)
 
 
 def labelled(part: str, n: int) -> Labels:
-    return {f"{part}-{i:02d}": ("left", "right")[i % 2] for i in range(n)}
+    return {f"{part}-{i:02d}": ("across", "down")[i % 2] for i in range(n)}
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +96,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     train, test = labelled("train", 24), labelled("test", 16)
     labels = {**train, **test}
     sketches = {}
-    for video_id, label in [*labels.items(), ("bad-frames", "left")]:
+    for video_id, label in [*labels.items(), ("bad-frames", "across")]:
         noise = identity.rng("sketch", video_id).normal(size=50)
-        sketches[video_id] = (noise + (label == "left") * np.eye(50)[0] * 8).astype(np.float32)
-    videos = {name: drifting_texture(name, label) for name, label in {**labels, "bad-sketch": "right"}.items()}
+        sketches[video_id] = (noise + (label == "across") * np.eye(50)[0] * 8).astype(np.float32)
+    videos = {name: drifting_texture(name, label) for name, label in {**labels, "bad-sketch": "down"}.items()}
     names = sorted(videos)
     return Dataset(
-        splits=write_splits(folder / "splits.tsv", {**train, "bad-frames": "left"}, {**test, "bad-sketch": "right"}),
+        splits=write_splits(folder / "splits.tsv", {**train, "bad-frames": "across"}, {**test, "bad-sketch": "down"}),
         encodings=[write_encoding(folder / "encoding.h5", sketches, ["bad-sketch"])],
         frames=[
             write_frames(folder / "1.h5", {name: videos[name] for name in names[::2]}, ["bad-frames"]),
@@ -114,3 +121,38 @@ def make_splits_of(tmp_path: Path):  # type: ignore[no-untyped-def]
         return write_splits(tmp_path / "splits.tsv", train, test), write_encoding(tmp_path / "e.h5", sketches)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model.pt as the pretraining leaves it, of a tiny network with random weights."""
+    path = tmp_path_factory.mktemp("model") / "model.pt"
+    settings = PretrainingSettings(**TINY)
+    torch.manual_seed(3)
+    network = ResNet3D(settings.depth, 16, settings.width)
+    for value in network.state_dict().values():  # batch norm statistics of a trained network are not 0 and 1
+        if value.dtype.is_floating_point:
+            value += 0.01 * torch.rand_like(value)
+    video_ids = sorted(dataset.train)
+    torch.save(
+        {
+            "state_dict": network.state_dict(),
+            "settings": dataclasses.asdict(settings),
+            "run": "ir",
+            "seed": 5,
+            "video_ids": video_ids,
+            "bank": torch.nn.functional.normalize(torch.randn(len(video_ids), 16), dim=1),
+            "labels": None,
+            "history": [],
+            "classes": [],
+            "version": 1,
+        },
+        path,
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny() -> PretrainingSettings:
+    """The architecture of `model`."""
+    return PretrainingSettings(**TINY)

@@ -84,7 +84,7 @@ def test_a_video_that_one_stage_lost_is_left_out_for_all(dataset) -> None:  # ty
     assert split.train == dataset.train
     assert split.test == dataset.test
     assert split.left_out == {"bad-frames": "unreadable", "bad-sketch": "not_finite"}
-    assert split.classes == ["left", "right"]
+    assert split.classes == ["across", "down"]
     assert split.targets(split.test).tolist() == [0, 1] * 8
 
 

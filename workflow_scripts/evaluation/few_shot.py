@@ -13,7 +13,7 @@ accuracy and neighbours. Its `accuracy` is that of "all".
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +23,11 @@ from tqdm import tqdm
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.network import (
-    batches,
-    device,
-    even_sizes,
-    random_clips,
-    read_inputs,
-    read_pretrained,
-)
-from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.settings import VERSION, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
-from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.augmentation import to_input
 from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
@@ -53,21 +45,21 @@ def few_shot(
     seed: int,
     dataset: str,
     settings: EvaluationSettings,
-    architecture: Architecture,
+    network: PretrainingSettings,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Fits linear classifiers to the frozen features of `model` and records their accuracies.
 
-    Arguments as of `finetune`: model none means random weights. The seed draws clips and training videos.
+    model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `network`
+    (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights;
+    encodings: a video without a usable sketch is left out; workers: processes that read clips (0: none).
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
-    pretrained = read_pretrained(model, architecture)
-    architecture = pretrained.architecture
+    pretrained = read_pretrained(model, network)
     parts, store = read_inputs(splits, split, frames, encodings)
-    network = pretrained.network(len(parts.classes), seed).to(device())
-    names = [*parts.train, *parts.test]
-    features = l2_normalised(video_features(network, store, names, architecture, settings.clips, seed, workers))
+    clips = VideoClips(store, [*parts.train, *parts.test], pretrained.settings, settings.clips, seed)
+    features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips, workers))
     train, test = features[: len(parts.train)], features[len(parts.train) :]
     answers, truth = parts.targets(parts.train), parts.targets(parts.test)
     place = {video_id: i for i, video_id in enumerate(parts.train)}
@@ -99,8 +91,7 @@ def few_shot(
         protocol="few_shot",
         settings={
             **settings_of("few_shot", dataclasses.asdict(settings)),
-            "architecture": dataclasses.asdict(architecture),
-            "pretraining": pretrained.origin,
+            **pretrained.described(),
         },
         version=VERSION,
         shots=shots,
@@ -111,23 +102,15 @@ def few_shot(
 
 
 @torch.no_grad()
-def video_features(
-    network: ResNet3D,
-    store: FrameStore,
-    video_ids: Sequence[str],
-    architecture: Architecture,
-    n_clips: int,
-    seed: int,
-    workers: int = 0,
-) -> np.ndarray:
-    """Features (n, n_features) float64 of the videos: the mean over `n_clips` random clips, centre crop."""
+def video_features(network: ResNet3D, clips: VideoClips, workers: int = 0) -> np.ndarray:
+    """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video."""
     network.eval()
-    clips = random_clips(store, video_ids, architecture, n_clips, seed)
-    sizes = even_sizes(len(video_ids), max(1, CLIPS_AT_ONCE // n_clips))
     found = []
-    for batch in tqdm(batches(clips, sizes, workers), "features", len(sizes), unit="batch"):
-        values = network.features(to_input(batch.flatten(0, 1), device()))
-        found.append(values.double().unflatten(0, (-1, n_clips)).mean(dim=1).cpu())
+    with tqdm(total=len(clips), desc="features", unit="video") as progress:
+        for inputs in clips.inputs(CLIPS_AT_ONCE, workers):
+            values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
+            found.append(values.cpu())
+            progress.update(len(values))
     return torch.cat(found).numpy()
 
 

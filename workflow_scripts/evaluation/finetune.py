@@ -12,6 +12,7 @@ the same result; it is removed at the end.
 
 import dataclasses
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,21 +23,17 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from workflow_scripts import artifacts, identity
+from workflow_scripts import identity
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.network import (
-    Clips,
-    batches,
-    device,
-    even_sizes,
-    random_clips,
-    read_inputs,
-    read_pretrained,
-)
-from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.settings import VERSION, EvaluationSettings, settings_of
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.augmentation import draw_training, to_input
+from workflow_scripts.pretraining.augmentation import to_input
+from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from workflow_scripts.pretraining.dataset import EpochClips, epoch_batches, load_batches
 from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.train import run_digest
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -53,31 +50,29 @@ def finetune(
     dataset: str,
     checkpoints: Path,
     settings: EvaluationSettings,
-    architecture: Architecture,
+    network: PretrainingSettings,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Trains `model` on the training videos of a split and records its accuracy on the test videos.
 
-    model: the run's model.pt, or none to train `architecture` from scratch; run, seed, dataset: for the record,
-    and the seed of all draws; encodings: a video without a usable sketch is left out, for a fair comparison with
-    IDT; checkpoints: a folder of this job's own; workers: processes that read clips (0: none).
+    model: the run's model.pt, or none to train the depth, width, clip length and size in `network` (unused with a
+    model) from scratch; run, dataset: for the record; seed: of all draws; encodings: a video without a usable
+    sketch is left out, so that all runs of a table see the same videos; checkpoints: a folder of this run and split;
+    workers: processes that read clips (0: none).
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
-    pretrained = read_pretrained(model, architecture)
-    architecture = pretrained.architecture
+    pretrained = read_pretrained(model, network)
     parts, store = read_inputs(splits, split, frames, encodings)
-    network = pretrained.network(len(parts.classes), seed).to(device())
-    frozen = [] if model is None else freeze(network, settings.finetune_freeze_blocks, dataset)
-    used = {
-        **settings_of("finetune", dataclasses.asdict(settings)),
-        "architecture": dataclasses.asdict(architecture),
-        "pretraining": pretrained.origin,
-    }
-    state = checkpoints / f"{identity.digest(VERSION, run, seed, dataset, split, used, dataclasses.asdict(parts))}.pt"
-    trainer = Trainer(network, frozen, store, architecture, settings, seed, workers)
-    history = trainer.train(parts.train, parts.classes, state)
-    scores = trainer.predict(list(parts.test))
+    classifier = pretrained.network(len(parts.classes), seed)
+    frozen = [] if model is None else freeze(classifier, settings.finetune_freeze_blocks, dataset)
+    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described()}
+    request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
+    folder = checkpoints / run_digest({**request, "dataset": dataset}, [model] if model else [], frames)
+
+    trainer = Trainer(classifier, frozen, store, pretrained.settings, settings, seed, workers)
+    history = trainer.train(parts.train, parts.classes, folder)
+    scores = trainer.predict(list(parts.test), settings.clips)
     record = results.write_record(
         output,
         parts,
@@ -91,7 +86,7 @@ def finetune(
         version=VERSION,
         history=history,
     )
-    state.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     log.info("%s finetuned on %s split %d: %s", run, dataset, split, results.in_words(record))
 
 
@@ -126,20 +121,24 @@ def hold_out(labels: Mapping[str, str], fraction: float, seed: int) -> set[str]:
 
 
 class Trainer:
-    """A network with what it takes to train and test it: `frozen` modules, clips, settings, seed."""
+    """A network with what it takes to train and to test it.
+
+    frozen: modules that stay as they are; clips: PretrainingSettings that say how clips are cut; settings: how it is
+    trained.
+    """
 
     def __init__(
         self,
         network: ResNet3D,
         frozen: list[nn.Module],
         store: FrameStore,
-        architecture: Architecture,
+        clips: PretrainingSettings,
         settings: EvaluationSettings,
         seed: int,
-        workers: int,
+        workers: int = 0,
     ) -> None:
         self.network, self.frozen, self.store = network, frozen, store
-        self.architecture, self.settings, self.seed, self.workers = architecture, settings, seed, workers
+        self.clips, self.settings, self.seed, self.workers = clips, settings, seed, workers
         self.device = next(network.parameters()).device
         self.optimizer = torch.optim.SGD(
             [weight for weight in network.parameters() if weight.requires_grad],
@@ -154,96 +153,83 @@ class Trainer:
             patience=settings.finetune_plateau_patience,
         )
 
-    def train(self, labels: Mapping[str, str], classes: list[str], state: Path) -> list[dict[str, Any]]:
-        """Trains on the videos of `labels`, from the checkpoint `state` if there is one; returns the history.
+    def train(self, labels: Mapping[str, str], classes: list[str], folder: Path) -> list[dict[str, Any]]:
+        """Trains on the videos of `labels`, from the checkpoint in `folder` if there is one; returns the history.
 
-        A history row: epoch (from 1), loss, validation_loss (None if nothing could be held out), learning_rate.
+        A history row: epoch (from 0), loss, validation_loss (None if nothing could be held out: then the schedule
+        looks at the training loss), lr. Raises StageError if the loss is not finite.
         """
         target = {video_id: classes.index(label) for video_id, label in labels.items()}
         held_out = sorted(hold_out(labels, self.settings.finetune_validation_fraction, self.seed))
         trained = sorted(set(labels) - set(held_out))
-        history = self._resume(state)
+        history = self._restore(folder)
         epochs = self.settings.finetune_epochs
         progress = tqdm(range(len(history), epochs), "finetune", epochs, initial=len(history), unit="epoch")
         for epoch in progress:
             rate = self.optimizer.param_groups[0]["lr"]
-            loss = self._epoch(epoch, trained, target)
+            loss = self._train_epoch(epoch, trained, target)
+            if not np.isfinite(loss):
+                raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_learning_rate ({rate:g})")
             validation_loss = self._loss(held_out, target) if held_out else None
             self.schedule.step(loss if validation_loss is None else validation_loss)
-            row = {"epoch": epoch + 1, "loss": loss, "validation_loss": validation_loss, "learning_rate": rate}
-            history.append(row)
+            history.append({"epoch": epoch, "loss": loss, "validation_loss": validation_loss, "lr": rate})
             progress.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:g}")
-            self._save(state, history)
-        if not all(np.isfinite(row["loss"]) for row in history):
-            raise StageError("the training diverged (its loss is not finite); lower finetune_learning_rate")
+            save_checkpoint(self._state(history), folder)
         return history
 
-    def _epoch(self, epoch: int, video_ids: list[str], target: Mapping[str, int]) -> float:
-        order = identity.rng(self.seed, "finetune order", epoch).permutation(video_ids).tolist()
-        length = self.architecture.clip_length
-        draws = [
-            (video_id, [draw_training(self.seed, epoch, video_id, self.store.n_frames(video_id), length)])
-            for video_id in order
-        ]
-        sizes = even_sizes(len(order), self.settings.finetune_batch_size)
+    def _train_epoch(self, epoch: int, video_ids: list[str], target: Mapping[str, int]) -> float:
+        """One random clip of every video; returns the mean loss."""
         self.network.train()
         for module in self.frozen:
             module.eval()  # batch norm statistics are part of what is frozen
-        total, start = 0.0, 0
-        for clips in batches(Clips(self.store, draws, self.architecture), sizes, self.workers):
-            names = order[start : start + len(clips)]
-            start += len(clips)
-            answers = torch.tensor([target[name] for name in names], device=self.device)
-            loss = functional.cross_entropy(self.network(to_input(clips[:, 0], self.device)), answers)
+        clips = EpochClips(self.store, video_ids, self.clips, self.seed, epoch)
+        order = epoch_batches(len(video_ids), self.settings.finetune_batch_size, self.seed, epoch)
+        answers = torch.tensor([target[video_id] for video_id in video_ids])
+        total = 0.0
+        for batch, indices in load_batches(clips, order, self.workers):
+            logits = self.network(to_input(batch, self.device))  # (B, classes)
+            loss = functional.cross_entropy(logits, answers[indices].to(self.device))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            total += float(loss.detach()) * len(names)
-        return total / len(order)
+            total += loss.item() * len(indices)
+        return total / len(video_ids)
 
     def _loss(self, video_ids: list[str], target: Mapping[str, int]) -> float:
-        """The mean cross-entropy of the averaged scores of one clip per video, centre crop."""
+        """The mean cross-entropy of one clip of each video, centre crop, the same clip in every epoch."""
         scores = self.predict(video_ids, n_clips=1)
-        answers = [target[video_id] for video_id in video_ids]
-        return float(-np.log(np.maximum(scores[np.arange(len(answers)), answers], 1e-12)).mean())
+        right = scores[np.arange(len(video_ids)), [target[video_id] for video_id in video_ids]]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
 
     @torch.no_grad()
-    def predict(self, video_ids: list[str], n_clips: int | None = None) -> np.ndarray:
-        """Scores (n, classes) float64 that sum to 1: the softmax averaged over the clips of each video."""
-        n_clips = n_clips or self.settings.clips
-        clips = random_clips(self.store, video_ids, self.architecture, n_clips, self.seed)
-        sizes = even_sizes(len(video_ids), max(1, self.settings.finetune_batch_size // n_clips))
+    def predict(self, video_ids: list[str], n_clips: int) -> np.ndarray:
+        """Scores (n, classes) float64, rows summing to 1: the softmax averaged over each video's test clips."""
         self.network.eval()
+        clips = VideoClips(self.store, video_ids, self.clips, n_clips, self.seed)
         scores = [
-            self.network(to_input(batch.flatten(0, 1), self.device))
-            .double()
-            .softmax(dim=1)
-            .unflatten(0, (-1, n_clips))
-            .mean(dim=1)
-            for batch in batches(clips, sizes, self.workers)
+            self.network(inputs).double().softmax(dim=1).unflatten(0, (-1, n_clips)).mean(dim=1).cpu()
+            for inputs in clips.inputs(self.settings.finetune_batch_size, self.workers)
         ]
-        return torch.cat(scores).cpu().numpy()
+        return torch.cat(scores).numpy()
 
-    def _resume(self, state: Path) -> list[dict[str, Any]]:
-        if not state.exists():
+    def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """All that changes while training; clips and order are functions of the epoch, so no generator does."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": history,
+        }
+
+    def _restore(self, folder: Path) -> list[dict[str, Any]]:
+        saved = load_checkpoint(folder)
+        if saved is None:
             return []
-        saved = torch.load(state, map_location=self.device, weights_only=True)
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
-        log.info("going on after epoch %d", len(saved["history"]))
+        log.info("goes on after epoch %d, kept in %s", len(saved["history"]) - 1, folder)
         return list(saved["history"])
-
-    def _save(self, state: Path, history: list[dict[str, Any]]) -> None:
-        """Whole or not at all; draws are functions of the epoch, so no generator's state is needed."""
-        with artifacts.replacing(state) as temporary:
-            saved = {
-                "network": self.network.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-                "history": history,
-            }
-            torch.save(saved, temporary)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""Few-shot: linear classifiers and neighbours on frozen features, draws that are nested and repeatable."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
+
+from workflow_scripts.evaluation.cluster_bank import cluster_bank
+from workflow_scripts.evaluation.few_shot import classify, draw_shots, few_shot, nearest_neighbours, video_features
+from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.pretraining.augmentation import cut_clip, draw_test, to_input
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.stage import StageError, command_line
+
+
+def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
+    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
+    arguments += ["--encodings", *dataset.encodings, "--dataset", "toy", "--model", model, "--settings"]
+    arguments += ['{"clips": 2, "few_shot_shots": [1, 5, 12], "few_shot_draws": 3}']
+    outputs = [tmp_path / "1.json", tmp_path / "2.json"]
+    for output in outputs:
+        command_line(few_shot, [str(argument) for argument in [*arguments, "--output", output]])
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    record = read_record(outputs[0])
+    assert {shots: len(found) for shots, found in record["shots"].items()} == {"1": 3, "5": 3, "all": 1}  # 12 is all
+    assert record["shots_n_train"] == {"1": 2, "5": 10, "all": 24}
+    assert record["accuracy"] == record["shots"]["all"][0] >= 0.75  # colour shows through random weights
+    assert record["knn"]["neighbours"] == 5
+    assert record["knn"]["accuracy"] >= 0.6
+    assert (record["n_test"], record["n_left_out"], record["chance"]) == (16, 2, 0.5)
+    assert record["settings"]["pretraining"]["seed"] == 5
+
+
+def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+    def scratch(seed: int) -> bytes:
+        output = tmp_path / "few_shot.json"
+        quick = EvaluationSettings(clips=1, few_shot_shots=(1,), few_shot_draws=1)
+        few_shot(dataset.splits, 1, dataset.frames, [], output, "scratch", seed, "toy", quick, tiny)
+        record = read_record(output)
+        return repr((record["predictions"], record["shots"], record["knn"])).encode()
+
+    torch.manual_seed(0)
+    first = scratch(1)
+    torch.manual_seed(1)
+    assert scratch(1) == first
+
+
+def test_features_are_the_mean_over_test_clips(dataset: Any, model: Path) -> None:
+    pretrained = read_pretrained(model, PretrainingSettings())
+    parts, store = read_inputs(dataset.splits, 1, dataset.frames, dataset.encodings)
+    network = pretrained.network(2, seed=0).eval()
+    names = list(parts.test)[:3]
+    found = video_features(network, VideoClips(store, names, pretrained.settings, 4, seed=7))
+    assert found.shape == (3, network.n_features)
+    draws = draw_test(7, names[1], store.n_frames(names[1]), 8, 4)
+    clips = np.stack([cut_clip(store, names[1], draw, 8, 32) for draw in draws])
+    with torch.no_grad():
+        expected = network.features(to_input(torch.from_numpy(clips))).mean(dim=0).numpy()
+    np.testing.assert_allclose(found[1], expected, rtol=1e-4)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=40), st.integers(1, 6), st.integers(0, 3))
+def test_draws(labels: list[str], shots: int, draw: int) -> None:
+    videos = {f"v{i}": label for i, label in enumerate(labels)}
+    drawn = draw_shots(videos, shots, 0, draw)
+    assert len(set(drawn)) == len(drawn)
+    assert Counter(videos[name] for name in drawn) == {c: min(shots, n) for c, n in Counter(labels).items()}
+    assert set(drawn) <= set(draw_shots(videos, shots + 1, 0, draw))  # nested
+    grown = draw_shots({**videos, "new": "a"}, shots, 0, draw)
+    assert len(set(drawn) - set(grown)) <= 1
+
+
+def test_draws_differ() -> None:
+    videos = {f"v{i}": "ab"[i % 2] for i in range(40)}
+    assert len({tuple(draw_shots(videos, 1, seed, draw)) for seed in range(2) for draw in range(5)}) > 5
+
+
+def test_neighbours_agree_with_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    train, test = (l2_normalised(rng.normal(size=(n, 6))) for n in (60, 30))
+    answers = rng.integers(0, 4, 60)
+    expected = KNeighborsClassifier(9, metric="cosine", weights=lambda d: np.exp((1 - d) / 0.07)).fit(train, answers)
+    found = nearest_neighbours(train, answers, test, 4, 9, 0.07)
+    assert (found == expected.predict(test)).all()
+
+
+def test_the_classifier_learns_signal_and_not_noise() -> None:
+    rng = np.random.default_rng(0)
+    answers, truth = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
+    train, test = rng.normal(size=(300, 10)), rng.normal(size=(300, 10))
+    noise = np.mean(classify(l2_normalised(train), answers, l2_normalised(test), 100.0) == truth)
+    assert 0.2 < noise < 0.47
+    train[np.arange(300), answers] += 3
+    test[np.arange(300), truth] += 3
+    assert np.mean(classify(l2_normalised(train), answers, l2_normalised(test), 100.0) == truth) > 0.85
+
+
+def test_clusters_of_a_bank(dataset: Any, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clusters.h5"
+    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 4, "runs": 2, "iterations": 3}']
+    command_line(cluster_bank, [str(argument) for argument in arguments])
+    with h5py.File(output) as file:
+        assert list(file["video_id"].asstr()) == sorted(dataset.train)
+        assert file["labels"].shape == (2, 24)
+        assert file["centroids"].shape == (2, 4, 16)
+
+
+def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """It has no bank: the features of its training videos are clustered, and their frames are needed."""
+    supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"
+    torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
+    arguments = ["--model", supervised, "--output", output, "--settings", '{"k": 2, "runs": 1}', "--frames"]
+    command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
+    with h5py.File(output) as file:
+        assert list(file["video_id"].asstr()) == sorted(dataset.train)
+        centroids = file["centroids"][0]
+    assert centroids.shape == (2, 64)  # of the features, not of the logits
+    assert (np.linalg.norm(centroids, axis=1) <= 1 + 1e-5).all()
+    with pytest.raises(SystemExit, match="1"):
+        command_line(cluster_bank, [str(argument) for argument in arguments])
+
+
+def test_a_single_class_is_an_error(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+    splits = tmp_path / "splits.tsv"
+    lines = dataset.splits.read_text().splitlines()
+    splits.write_text("\n".join(line for line in lines if "train\tdown" not in line) + "\n")
+    with pytest.raises(StageError, match="single class"):
+        few_shot(splits, 1, dataset.frames, [], tmp_path / "o.json", "scratch", 0, "toy", EvaluationSettings(), tiny)

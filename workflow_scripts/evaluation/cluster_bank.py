@@ -1,0 +1,65 @@
+"""Stage: clusters of the videos in the space of a trained network, seen beside those in the IDT space (paper 4.5).
+
+K-means, several runs, of the memory bank that the run ended with. A supervised run has none: there the videos it was
+trained on are embedded anew, one clip each, by what the network gives below its head, L2-normalised.
+
+Inputs: model.pt; frames shards where there is no bank. Output: a clusters file (see `clusters.cluster_sketches`).
+"""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from workflow_scripts.artifacts import write_hdf5
+from workflow_scripts.clusters.cluster_sketches import write_clusters
+from workflow_scripts.clusters.kmeans import kmeans
+from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.evaluation.few_shot import video_features
+from workflow_scripts.evaluation.network import VideoClips, read_pretrained
+from workflow_scripts.evaluation.settings import VERSION
+from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.stage import StageError, command_line
+
+log = logging.getLogger(__name__)
+
+
+def cluster_bank(model: Path, output: Path, frames: list[Path], settings: ClustersSettings) -> None:
+    """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.runs` times.
+
+    frames: the shards of the training videos, needed for a model without a memory bank alone.
+    Raises StageError if the file is not a model, or frames are needed and not there.
+    """
+    pretrained = read_pretrained(model, PretrainingSettings())
+    video_ids = pretrained.video_ids
+    if pretrained.bank is not None:
+        embeddings = pretrained.bank.float().numpy()
+    else:
+        store = FrameStore(frames)
+        missing = set(video_ids) - set(store.video_ids)
+        if missing:
+            raise StageError(f"{model} has no memory bank, and the frames of {len(missing)} of its videos are missing")
+        clips = VideoClips(store, video_ids, pretrained.settings, n_clips=1, seed=settings.seed)
+        embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
+    order = np.argsort(video_ids)
+    embeddings, video_ids = embeddings[order], sorted(video_ids)
+    seeds = [settings.seed + run for run in range(settings.runs)]
+    runs = [
+        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=settings.backend)
+        for seed in seeds
+    ]
+    content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
+    parameters = dataclasses.asdict(settings)
+    with write_hdf5(
+        output, stage="evaluation.cluster_bank", version=VERSION, parameters=parameters, embeddings=content
+    ) as file:
+        write_clusters(file, video_ids, runs, seeds)
+    log.info("%s: %d videos, %d clusters, %d runs", model, len(video_ids), len(runs[0].centroids), len(runs))
+
+
+if __name__ == "__main__":
+    command_line(cluster_bank)
