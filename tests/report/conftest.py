@@ -1,0 +1,184 @@
+"""A small set of results as the other stages write them: generated videos, clusterings, models, evaluations."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_text
+from workflow_scripts.evaluation.results import write_record
+from workflow_scripts.evaluation.split import Split
+from workflow_scripts.identity import rng, video_id
+from workflow_scripts.videos.generate import GeneratedSettings, render
+
+INDEX_COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard"
+CONFIG = """\
+pretraining:
+  runs:
+    ir: {objective: instance}
+    la: {objective: local_aggregation, clusters: network, init: ir}
+    la_idt: {objective: local_aggregation, clusters: idt, init: ir}
+    supervised: {objective: supervised}
+"""
+
+
+@dataclass
+class Results:
+    """The files of a run, as the arguments of build_report; `motions` and `scenes` by video_id."""
+
+    folder: Path
+    motions: dict[str, str]
+    scenes: dict[str, str]
+    evaluations: list[Path]
+    models: list[Path]
+    clusters: list[Path]
+    indexes: list[Path]
+    frames: list[Path]
+    statuses: list[Path]
+    benchmarks: list[Path]
+    config: Path
+
+    def arguments(self) -> dict[str, Any]:
+        """What build_report takes, all of it."""
+        names = ["evaluations", "models", "clusters", "indexes", "frames", "statuses", "benchmarks", "config"]
+        output = self.folder / "report" / "index.html"
+        return {n: getattr(self, n) for n in names} | {
+            "output": output,
+            "method_table": self.folder / "tables" / "method_table.tsv",
+        }
+
+
+def make_results(
+    folder: Path,
+    motions: tuple[str, ...] = ("wave", "spin", "walk"),
+    scenes: tuple[str, ...] = ("bricks", "beach"),
+    takes: int = 2,
+    size: tuple[int, int] = (80, 60),
+    accuracies: dict[str, float] | None = None,
+    splits: int = 2,
+) -> Results:
+    """Writes everything under `folder`. Clusters of la are the scenes, those of IDT and la_idt the motions.
+
+    accuracies: of each run; predictions are right with that probability, draws fixed.
+    """
+    accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
+    results = Results(folder, {}, {}, [], [], [], [], [], [], [], folder / "config.yaml")
+    write_text(results.config, CONFIG)
+    settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
+    rows: list[dict[str, Any]] = []
+    shard = folder / "toy/frames/60/000of001.h5"
+    with write_hdf5(shard, stage="frames", version=1, parameters={}) as file:
+        for motion, scene, take in product(motions, scenes, range(takes)):
+            path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
+            name = video_id(path)
+            results.motions[name], results.scenes[name] = motion, scene
+            jpegs = [cv2.imencode(".jpg", frame[..., ::-1])[1] for frame in render(motion, scene, take, settings)]
+            group = file.create_group(name)
+            dataset(group, "jpeg", np.concatenate(jpegs))
+            dataset(group, "offsets", np.cumsum([0, *map(len, jpegs)]))
+            group.attrs.update(width=size[0], height=size[1], n_frames=16, fps=25.0, status="ok", reason="")
+            rows.append({"video_id": name, "path": path, "label": motion, "group": f"take{take:02d}", "scene": scene})
+            rows[-1] |= {"n_frames": 16, "fps": 25.0, "width": size[0], "height": size[1], "status": "ok"}
+    results.frames.append(shard)
+    broken = {"video_id": video_id("bad/half.avi"), "path": "bad/half.avi", "label": "wave", "status": "truncated"}
+    rows.append(broken | {"reason": "the file ends after 76 of 174 frames <moov>"})
+    index = folder / "toy/videos/index.tsv"
+    write_columns(index, sorted(rows, key=lambda row: row["video_id"]), INDEX_COLUMNS.split())
+    results.indexes.append(index)
+
+    ids = sorted(results.motions)
+    _write_statuses(results, ids)
+    _write_clusterings(results, ids, motions, scenes)
+    for run in accuracies:
+        if run not in ("scratch", "idt"):
+            results.models.append(_write_model(folder, run, ids))
+    for run, accuracy in accuracies.items():
+        results.evaluations += _write_evaluations(results, run, accuracy, splits)
+    for stage, lines in {"trajectories": ["12.5\t301.2", "7.5\t310.0"], "report": ["0.8\tNA"]}.items():
+        for number, line in enumerate(lines):
+            path = folder / f"benchmarks/{stage}/{number}.tsv"
+            write_text(path, f"s\tmax_rss\n{line}\n")
+            results.benchmarks.append(path)
+    return results
+
+
+def _write_statuses(results: Results, ids: list[str]) -> None:
+    """Trajectory and encoding shards in which the first video has no trajectories."""
+    path = results.folder / "toy/trajectories/idt/000of001.h5"
+    with write_hdf5(path, stage="trajectories", version=1, parameters={}) as file:
+        for name in ids:
+            failed = name == ids[0]
+            status = {"status": "no_trajectories" if failed else "ok", "reason": "nothing moves" if failed else ""}
+            file.create_group(name).attrs.update(status)
+    results.statuses.append(path)
+    path = results.folder / "toy/encoding/idt/000of001.h5"
+    with write_hdf5(path, stage="encoding", version=1, parameters={}) as file:
+        dataset(file, "video_id", ids)
+        dataset(file, "status", ["no_trajectories"] + ["ok"] * (len(ids) - 1))
+        dataset(file, "reason", ["no trajectory to encode"] + [""] * (len(ids) - 1))
+    results.statuses.append(path)
+
+
+def _write_clusterings(results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...]) -> None:
+    by_motion = [motions.index(results.motions[name]) for name in ids]
+    by_scene = [scenes.index(results.scenes[name]) for name in ids]
+    for path, labels in {
+        "evaluation/la/seed0/clusters.h5": by_scene,
+        "evaluation/la_idt/seed0/clusters.h5": by_motion,
+        "toy/clusters/idt/all/k3_m2_s0.h5": by_motion,
+    }.items():
+        with write_hdf5(results.folder / path, stage="clusters", version=1, parameters={}) as file:
+            dataset(file, "video_id", ids)
+            dataset(file, "labels", np.array([labels, labels], np.int32))
+        results.clusters.append(results.folder / path)
+
+
+def _write_model(folder: Path, run: str, ids: list[str]) -> Path:
+    draw = rng("history", run)
+    history = [{"epoch": e, "loss": 4 * 0.9**e + 0.2 * draw.random(), "lr": 0.03, "seconds": 1.5} for e in range(10)]
+    for entry in history:
+        entry["accuracy" if run == "supervised" else "knn"] = 0.2 + 0.03 * entry["epoch"] + 0.05 * draw.random()
+    path = folder / f"pretraining/{run}/seed0/model.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model = {"state_dict": {}, "settings": {}, "run": run, "seed": 0, "video_ids": ids, "bank": None, "labels": None}
+    torch.save(model | {"history": history, "classes": [], "version": 1}, path)
+    return path
+
+
+def _write_evaluations(results: Results, run: str, accuracy: float, splits: int) -> list[Path]:
+    """Records of all protocols of a run on every split."""
+    paths = []
+    classes = sorted(set(results.motions.values()))
+    ids = sorted(results.motions)
+    for number in range(1, splits + 1):
+        test = {name: results.motions[name] for name in ids[number % 2 :: 2]}
+        train = {name: results.motions[name] for name in ids if name not in test}
+        split = Split(train, test, classes, {"lost-0": "no_trajectories"})
+        draw = rng("predictions", run, number)
+        truth = split.targets(test)
+        predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
+        shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
+        for protocol in ["svm"] if run == "idt" else ["finetune", "few_shot"]:
+            more: dict[str, Any] = {"finetune": {"history": []}, "few_shot": {"shots": shots, "knn": {"1": 0.5}}}.get(
+                protocol, {}
+            )
+            path = results.folder / f"evaluation/{run}/seed0/toy/split{number}/{protocol}.json"
+            identity = {"run": run, "seed": 0, "dataset": "toy", "number": number, "protocol": protocol}
+            write_record(path, split, predicted, settings={}, version=1, **identity, **more)  # type: ignore[arg-type]
+            paths.append(path)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+    """Twelve videos (three motions in two scenes), three clusterings, three models, two splits."""
+    folder = tmp_path_factory.mktemp("results")
+    yield make_results(folder)
+    shutil.rmtree(folder)

@@ -1,0 +1,324 @@
+"""The report page: what it says is what the results say, it stands by itself, and it opens in a browser."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from html.parser import HTMLParser
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from workflow_scripts.artifacts import read_columns, write_text
+from workflow_scripts.identity import video_id
+from workflow_scripts.report.build_report import build_report
+from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.stage import StageError
+
+SECTIONS = ["overview", "methods", "few-shot", "training", "agreement", "gallery", "times", "provenance"]
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+BASELINE = {"toy": {"name": "Size alone", "accuracy": 0.25}}
+
+
+class Page(HTMLParser):
+    """A page as a test reads it: elements with attributes, ids, and every section's tables as rows of texts."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.text = path.read_text()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.tables: dict[str, list[list[list[str]]]] = defaultdict(list)
+        self.words: dict[str, str] = defaultdict(str)
+        self._open: list[str] = []
+        self._section = ""
+        self.feed(self.text)
+        assert not self._open, f"not closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        if tag == "section":
+            self._section = attributes["id"]
+        elif tag == "table":
+            self.tables[self._section].append([])
+        elif tag == "tr":
+            self.tables[self._section][-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[self._section][-1][-1].append("")
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words[self._section] += data
+        if {"td", "th"} & set(self._open):
+            self.tables[self._section][-1][-1][-1] += data
+
+    def rows(self, section: str, table: int = 0) -> dict[str, list[str]]:
+        """A table's rows by their first cell, blanks made one."""
+        cells = [[" ".join(text.split()) for text in row] for row in self.tables[section][table]]
+        return {row[0]: row[1:] for row in cells if row}
+
+
+@pytest.fixture(scope="module")
+def arguments(results: Any) -> dict[str, Any]:
+    """The arguments with which `page` was built."""
+    arguments: dict[str, Any] = results.arguments()
+    build_report(**arguments, settings=ReportSettings(baselines=BASELINE))
+    return arguments
+
+
+@pytest.fixture(scope="module")
+def page(arguments: dict[str, Any]) -> Page:
+    return Page(arguments["output"])
+
+
+def records(results: Any, **wanted: Any) -> list[dict[str, Any]]:
+    """The evaluation records with these values."""
+    found = [json.loads(path.read_text()) for path in results.evaluations]
+    return [record for record in found if wanted.items() <= record.items()]
+
+
+def test_every_section_is_there_and_linked(page: Page) -> None:
+    ids = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
+    assert ids == SECTIONS
+    assert {"#" + name for name in SECTIONS} <= {a["href"] for tag, a in page.elements if tag == "a"}
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
+    for tag, attributes in page.elements:
+        assert tag not in ("iframe", "object", "embed")
+        for name in ("src", "href", "xlink:href", "srcset", "action"):
+            assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
+    assert not re.search(r"url\((?!['\"]?(data:|#))", page.text)
+    assert "@import" not in page.text
+
+
+def test_pictures_have_words(page: Page) -> None:
+    pictures = 0
+    for tag, attributes in page.elements:
+        if tag == "img" or attributes.get("role") == "img":
+            assert attributes.get("alt") or attributes.get("aria-label")
+            pictures += 1
+        if tag == "svg":
+            assert attributes.get("aria-hidden") == "true"  # the figure around it is labelled
+    assert pictures
+    assert any("wave, in front of beach" in attributes.get("aria-label", "") for _, attributes in page.elements)
+
+
+def test_ids_are_unique(page: Page) -> None:
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    assert not [name for name, count in ids.items() if count > 1]
+    used = set(re.findall(r"url\(#([^)]+)\)", page.text)) | set(re.findall(r'xlink:href="#([^"]+)"', page.text))
+    assert used <= set(ids)
+
+
+TITLES = {
+    "scratch": "Scratch",
+    "la": "Video LA la",
+    "la_idt": "Video LA + IDT prior la_idt",
+    "supervised": "Supervised",
+    "idt": "IDT + linear SVM idt",
+}
+
+
+@pytest.mark.parametrize("run", TITLES)
+def test_accuracies_are_the_means_of_the_records(results: Any, page: Page, arguments: Any, run: str) -> None:
+    row = page.rows("methods")[TITLES[run]]
+    for position, protocol in enumerate(["finetune", "few_shot", "svm"]):
+        accuracies = [record["accuracy"] for record in records(results, run=run, protocol=protocol)]
+        if not accuracies:
+            assert row[position] == "–"
+            continue
+        expected = f"{100 * mean(accuracies):.1f} ± {100 * stdev(accuracies):.1f}"
+        assert row[position].startswith(expected)
+        supervised = [record["accuracy"] for record in records(results, run="supervised", protocol=protocol)]
+        if protocol == "finetune" and run not in ("supervised", "idt"):
+            assert f"{100 * mean(accuracies) / mean(supervised):.1f} % of sup." in row[position]
+        [line] = [
+            line
+            for line in read_columns(arguments["method_table"])
+            if (line["run"], line["protocol"]) == (run, protocol)
+        ]
+        assert float(line["accuracy"]) == pytest.approx(mean(accuracies), abs=1e-6)
+        assert (line["n_splits"], line["n_seeds"], line["n_test"]) == ("2", "1", "12")
+
+
+def test_methods_stand_in_the_papers_order_with_chance_and_baseline_below(page: Page) -> None:
+    names = list(page.rows("methods"))
+    assert names[-7:] == [*TITLES.values(), "Chance", "Size alone"]
+    assert page.rows("methods")["Size alone"] == ["25.0"]
+    assert page.rows("methods")["Chance"] == ["33.3"] * 3
+    assert "2 splits, 1 seed, 12 test videos" in " ".join(page.words["methods"].split())
+
+
+def test_only_the_best_network_without_labels_is_bold(page: Page) -> None:
+    rows = page.text[page.text.index('id="methods"') : page.text.index('id="few-shot"')].split("<tr")
+    assert {("la_idt" in row) for row in rows if "accuracy best" in row} == {True}
+
+
+def test_few_shot_numbers_are_the_means_over_draws_and_splits(results: Any, page: Page) -> None:
+    table = page.rows("few-shot")
+    assert table["toy"] == ["1-shot", "5-shot", "all"]
+    for run in ("scratch", "la", "la_idt", "supervised"):
+        for position, shot in enumerate(["1", "5", "all"]):
+            draws = [a for record in records(results, run=run, protocol="few_shot") for a in record["shots"][shot]]
+            assert table[TITLES[run]][position] == f"{100 * mean(draws):.1f} ± {100 * stdev(draws):.1f}"
+
+
+def test_failures_are_listed_once_with_the_first_stage_and_escaped(page: Page, results: Any) -> None:
+    failures = page.tables["overview"][2][1:]
+    lost = sorted(results.motions)[0]
+    assert sorted(row[1:4] for row in failures) == sorted(
+        [[video_id("bad/half.avi"), "videos", "truncated"], [lost, "trajectories", "no_trajectories"]]
+    )
+    assert "76 of 174 frames &lt;moov&gt;" in page.text
+    assert page.rows("overview")["toy"][:6] == ["13", "11", "2", "3", "2", "2"]
+
+
+def test_agreement_with_motion_and_scene(page: Page) -> None:
+    table = page.rows("agreement")
+    assert list(table)[-3:] == ["Video LA la", "IDT", "Video LA + IDT prior la_idt"]
+    assert table["Video LA la"][4:] == ["1.00 ± 0.00", "1.00 ± 0.00", "scene"]
+    assert table["IDT"][2:4] == ["1.00 ± 0.00", "1.00 ± 0.00"] and table["IDT"][-1] == "motion"
+    # Motions and scenes are independent here, so what agrees with one says nothing of the other.
+    assert table["Video LA la"][2] == "0.00 ± 0.00" and table["Video LA la"][3].startswith("−0.")
+
+
+def test_stage_times_are_sums(page: Page) -> None:
+    times = page.rows("times")
+    assert times["trajectories"] == ["2", "20 s", "310 MB"]
+    assert times["report"] == ["1", "0.8 s", "–"]
+    assert times["All stages"][:2] == ["3", "21 s"]
+
+
+def test_provenance_shows_the_config_and_versions(page: Page, results: Any) -> None:
+    assert results.config.read_text().strip() in page.words["provenance"]
+    assert "torch" in page.words["provenance"]
+
+
+def test_each_strip_is_in_the_page_once(page: Page) -> None:
+    strips = re.findall(r"\.v-([\w-]+) \{ background-image: url\((data:image/webp;base64,[^)]+)\)", page.text)
+    assert strips and page.text.count("data:image/webp") == len(strips)
+    assert len({name for name, _ in strips}) == len({uri for _, uri in strips}) == len(strips)
+    shown = Counter(
+        re.findall(r"thumb v-([\w-]+)", " ".join(attributes.get("class", "") for _, attributes in page.elements))
+    )
+    assert set(shown) == {name for name, _ in strips}
+    assert max(shown.values()) > 1  # the same video in several clusterings
+    # 3 x 8 x 6 videos of the default settings stay far below 8 MB.
+    assert max(len(uri) for _, uri in strips) < 40_000
+    assert len(page.text) < 1_000_000
+
+
+def test_equal_results_give_an_equal_page(arguments: dict[str, Any], tmp_path: Path) -> None:
+    again = arguments | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    build_report(**again, settings=ReportSettings(baselines=BASELINE))
+    assert again["output"].read_bytes() == arguments["output"].read_bytes()
+    for name in ("few_shot", "training", "nmi"):
+        figure = tmp_path / "figures" / f"{name}.svg"
+        assert figure.read_bytes() == (arguments["output"].parent / "figures" / figure.name).read_bytes()
+        ElementTree.parse(figure)
+
+
+def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
+    lists: dict[str, Any] = {
+        name: [] for name in "evaluations models clusters indexes frames statuses benchmarks".split()
+    }
+    build_report(**lists, output=tmp_path / "index.html", method_table=tmp_path / "table.tsv")
+    page = Page(tmp_path / "index.html")
+    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == SECTIONS
+    for section in ("methods", "few-shot", "training", "agreement", "gallery", "times"):
+        assert "in this run." in page.words[section], section
+    assert read_columns(tmp_path / "table.tsv") == []
+    for name in ("few_shot", "training", "nmi"):
+        ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
+
+
+def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: Path) -> None:
+    index = tmp_path / "toy/videos/index.tsv"
+    lines = results.indexes[0].read_text()
+    for scene in ("bricks", "beach"):
+        lines = lines.replace(f"\t{scene}\t", "\t\t")
+    write_text(index, lines)
+    arguments = results.arguments() | {
+        "evaluations": [p for p in results.evaluations if p.stem == "finetune" and "supervised" not in p.parts],
+        "models": [p for p in results.models if "supervised" not in p.parts],
+        "indexes": [index],
+        "frames": [],
+        "output": tmp_path / "index.html",
+        "method_table": tmp_path / "table.tsv",
+    }
+    build_report(**arguments)
+    page = Page(arguments["output"])
+    assert "of sup" not in page.words["methods"]
+    assert "No few-shot" in page.words["few-shot"]
+    assert page.rows("agreement")["Video LA la"][4:] == ["–", "–", "–"]
+    assert "no frames" in page.words["gallery"] and "data:image/webp" not in page.text
+
+
+def test_the_command_line_builds_the_same_page(arguments: dict[str, Any], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "workflow_scripts.report.build_report"]
+    for name, value in (arguments | {"output": tmp_path / "index.html", "method_table": tmp_path / "t.tsv"}).items():
+        command += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
+    settings = json.dumps({"baselines": BASELINE})
+    done = subprocess.run([*command, "--settings", settings], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "index.html").read_bytes() == arguments["output"].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (ReportSettings(baselines={"toy": {"name": "x"}}), "report.baselines.toy"),
+        (ReportSettings(baselines={"toy": {"name": "x", "accuracy": 53}}), "report.baselines.toy"),
+        (ReportSettings(gallery_order="beauty"), "gallery_order"),
+        (ReportSettings(thumbnail_frames=500), "thumbnail_frames"),
+    ],
+)
+def test_settings_that_cannot_be_met_are_named(
+    results: Any, tmp_path: Path, settings: ReportSettings, what: str
+) -> None:
+    arguments = results.arguments() | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    with pytest.raises(StageError, match=what):
+        build_report(**arguments, settings=settings)
+    assert not arguments["output"].exists()
+
+
+def test_files_of_another_kind_are_named(results: Any, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    write_text(wrong, "{}")
+    arguments = results.arguments() | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    for name in ("evaluations", "models"):
+        with pytest.raises(StageError, match=re.escape(str(wrong))):
+            build_report(**arguments | {name: [wrong]})
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
+def test_the_page_runs_in_a_browser_without_errors(arguments: dict[str, Any], tmp_path: Path) -> None:
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    flags += " --disable-component-update --disable-sync --enable-logging=stderr --v=0 --dump-dom"
+    done = subprocess.run(
+        [str(CHROMIUM), *flags.split(), f"--user-data-dir={tmp_path}", arguments["output"].as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | {"HOME": str(tmp_path)},
+    )
+    assert "CONSOLE" not in done.stderr, done.stderr
+    assert re.search(r'<button[^>]*id="play"[^>]*>Pause</button>', done.stdout)
+    assert 'data-play="on"' in done.stdout

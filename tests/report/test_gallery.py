@@ -1,0 +1,104 @@
+"""The gallery: which clusterings, clusters and videos are shown, and what a thumbnail holds."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+
+from workflow_scripts.report import inputs
+from workflow_scripts.report.gallery import build_gallery, choose, draw_strip
+from workflow_scripts.report.inputs import Clustering, Video
+from workflow_scripts.report.methods import Method
+from workflow_scripts.report.settings import ReportSettings
+
+METHODS = [Method("ir", "instance"), Method("la", "network"), Method("la_idt", "idt"), Method("tuned", "joint")]
+
+
+def clustering(run: str, labels: list[int], features: str = "") -> Clustering:
+    return Clustering(run, features, "seed0", [f"video{i}" for i in range(len(labels))], np.array([labels]))
+
+
+def video(number: int, label: str, scene: str) -> Video:
+    return Video("toy", f"video{number}", f"{label}/{number}.mp4", label, "", scene, 1.0, "ok", "")
+
+
+@pytest.mark.parametrize(
+    ("runs", "shown"),
+    [
+        (["tuned", "la_idt", "", "ir", "la"], ["la", "idt", "la_idt"]),
+        (["ir", "la_idt", ""], ["ir", "idt", "la_idt"]),
+        (["la"], ["la"]),
+        ([], []),
+    ],
+)
+def test_a_network_without_prior_comes_first_then_idt_then_with_prior(runs: list[str], shown: list[str]) -> None:
+    clusterings = [clustering(run, [0], "" if run else "idt") for run in runs]
+    assert [method.run for method, _ in choose(clusterings, METHODS, 3)] == shown
+
+
+def test_clusters_by_size_and_by_purity() -> None:
+    videos = [video(i, "walk" if i < 5 or i == 7 else "wave", "city") for i in range(9)]
+    # Cluster 0: 4 of one motion and 2 others; cluster 1: 2 of one motion; cluster 2: a single video.
+    labels = [0, 0, 0, 0, 2, 0, 0, 1, 1]
+    videos[8] = video(8, "walk", "beach")
+    for order, expected in (("size", [0, 1, 2]), ("purity", [1, 0, 2])):
+        settings = ReportSettings(gallery_order=order, gallery_videos=4)
+        [column] = build_gallery([clustering("la", labels)], videos, METHODS, [], settings).columns
+        assert [cluster.number for cluster in column.clusters] == expected
+        big = next(cluster for cluster in column.clusters if cluster.number == 0)
+        assert big.size == 6 and len(big.thumbnails) == 4
+        assert big.motion is not None and (big.motion.value, big.motion.count, big.motion.known) == ("walk", 4, 6)
+
+
+def test_unknown_labels_are_not_counted() -> None:
+    videos = [video(0, "walk", ""), video(1, "", "")]
+    [column] = build_gallery([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings()).columns
+    [cluster] = column.clusters
+    assert cluster.motion is not None and cluster.motion.known == 1
+    assert cluster.scene is None
+    assert {thumbnail.video_id for thumbnail in cluster.thumbnails} == {"video0", "video1", "video2"}
+
+
+def frames_group(path: Path, frames: list[np.ndarray], fps: float) -> h5py.Group:
+    """A video of the frames stage: every frame a JPEG."""
+    group = h5py.File(path, "w").create_group("a")
+    jpegs = [cv2.imencode(".jpg", frame)[1] for frame in frames]
+    group["jpeg"] = np.concatenate(jpegs)
+    group["offsets"] = np.cumsum([0, *map(len, jpegs)])
+    group.attrs["fps"] = fps
+    return group
+
+
+def test_a_strip_holds_the_middle_of_the_video_at_its_own_speed(tmp_path: Path) -> None:
+    frames = [np.full((60, 80, 3), 2 * t, np.uint8) for t in range(100)]
+    group = frames_group(tmp_path / "a.h5", frames, fps=20.0)
+    settings = ReportSettings(thumbnail_width=80, thumbnail_frames=8, thumbnail_seconds=2.0)
+    image, seconds = draw_strip(group, settings)
+    assert image.shape == (60, 640, 3) and seconds == 2.0
+    shown = image[30, 40::80, 0] / 2
+    assert shown == pytest.approx(np.arange(30, 70, 5), abs=1)
+
+
+def test_a_short_upright_video_is_shown_whole_before_a_dark_ground(tmp_path: Path) -> None:
+    frames = [np.full((80, 30, 3), 200, np.uint8) for _ in range(5)]
+    image, seconds = draw_strip(frames_group(tmp_path / "a.h5", frames, fps=25.0), ReportSettings())
+    assert seconds == pytest.approx(0.2)
+    assert image.shape == (96, 12 * 128, 3)
+    assert image[48, 0].max() < 60 and image[48, 64].min() > 190 and image[1, 64].min() > 190
+
+
+def test_videos_of_the_results_have_moving_strips(results: Any) -> None:
+    path = results.frames[0]
+    with h5py.File(path) as file:
+        image, _ = draw_strip(file[sorted(results.motions)[0]], ReportSettings())
+    halves = image[:, :128].astype(int), image[:, 6 * 128 : 7 * 128].astype(int)
+    assert np.abs(halves[0] - halves[1]).mean() > 1
+
+
+def test_records_read_from_paths(results: Any) -> None:
+    found = inputs.read_clusterings(results.clusters)
+    assert [(c.run, c.features) for c in found] == [("la", ""), ("la_idt", ""), ("", "idt")]
+    assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)

@@ -1,0 +1,145 @@
+"""Stage: one page of all results, which opens from disk and needs nothing else, and the method table beside it.
+
+Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
+Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`, and the
+figures by themselves in `figures/` beside the page (few_shot.svg, training.svg, nmi.svg). The page names no host
+and no time of day, so equal results give an equal page. Every list of inputs may be empty; the page then says
+what there is not.
+"""
+
+import logging
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from markupsafe import Markup
+
+from workflow_scripts.artifacts import write_text
+from workflow_scripts.report import figures, gallery, inputs, tables
+from workflow_scripts.report.methods import methods_of
+from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.stage import StageError, command_line
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ["dense-trajectory-clustering", "torch", "numpy", "scipy", "scikit-learn", "faiss-cpu", "h5py", "av"]
+PACKAGES += ["opencv-python-headless", "snakemake", "matplotlib"]
+
+
+def build_report(
+    evaluations: list[Path],
+    models: list[Path],
+    clusters: list[Path],
+    indexes: list[Path],
+    frames: list[Path],
+    statuses: list[Path],
+    benchmarks: list[Path],
+    method_table: Path,
+    output: Path,
+    config: Path | None = None,
+    settings: ReportSettings = ReportSettings(),  # noqa: B008 (frozen)
+) -> None:
+    """Builds the report page, the method table and the figures from the results of the other stages.
+
+    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT;
+    indexes: index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in
+    which failures are counted; benchmarks: files in a folder per stage; config: the resolved config, shown as it is.
+    Writes `method_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`. Raises StageError
+    for a file that is not what it should be, or settings that cannot be met.
+    """
+    _check_baselines(settings)
+    videos = inputs.read_videos(indexes)
+    failures = inputs.read_failures(videos, statuses)
+    resolved = config.read_text() if config else ""
+    runs = inputs.read_runs(models, _requests(resolved))
+    results = inputs.read_evaluations(evaluations)
+    clusterings = inputs.read_clusterings(clusters)
+    names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
+    methods = methods_of(names, runs)
+
+    accuracies = tables.method_table(results, methods)
+    few_shot = tables.few_shot_tables(results, methods)
+    agreements = tables.agreements(clusterings, videos, methods)
+    drawn = {
+        "few_shot": figures.few_shot_figure(few_shot, results, methods),
+        "training": figures.training_figure(runs, methods),
+        "nmi": figures.agreement_figure(agreements),
+    }
+    page = _render(
+        settings=settings,
+        datasets=tables.dataset_rows(videos, failures),
+        failures=failures,
+        runs=tables.run_rows(runs, methods),
+        accuracies=accuracies,
+        protocols=tables.PROTOCOLS,
+        few_shot=few_shot,
+        has_history=any(run.history for run in runs),
+        agreements=agreements,
+        gallery=gallery.build_gallery(clusterings, videos, methods, frames, settings),
+        times=inputs.read_stage_times(benchmarks),
+        figures={name: Markup(figures.inline(svg, name)) for name, svg in drawn.items()},
+        versions=_versions(),
+        config=resolved,
+    )
+    for name, svg in drawn.items():
+        write_text(output.parent / "figures" / f"{name}.svg", svg)
+    tables.write_method_table(accuracies, settings.baselines, method_table)
+    # File names that are not UTF-8 reach us with surrogates, which a page cannot hold.
+    write_text(output, page.encode("utf-8", "replace").decode())
+    log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
+
+
+def _check_baselines(settings: ReportSettings) -> None:
+    for dataset, baseline in settings.baselines.items():
+        if set(baseline) != {"name", "accuracy"} or not 0 <= float(baseline["accuracy"]) <= 1:
+            raise StageError(f"report.baselines.{dataset} must be {{name: text, accuracy: number from 0 to 1}}")
+
+
+def _requests(resolved: str) -> dict[str, dict[str, Any]]:
+    """The runs that the config asks for, by name."""
+    return ((yaml.safe_load(resolved) or {}).get("pretraining") or {}).get("runs") or {}
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that the results depend on most, of those that are installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _percent(share: float) -> str:
+    """A share 0..1 as the tables print it: percent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _render(**content: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"percent": _percent, "duration": _duration}
+    return environment.get_template("template.html").render(**content)
+
+
+if __name__ == "__main__":
+    command_line(build_report)

@@ -1,0 +1,237 @@
+"""Reads the results that the report shows into plain records. Nothing here computes a number.
+
+Every reader takes the paths it is given and no others; an empty list gives an empty answer. Which dataset,
+features or run a file belongs to is read from the file where it says so and else from its path (design.md,
+section 4: `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
+"""
+
+import csv
+import pickle
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.stage import StageError
+
+SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
+
+
+@dataclass(frozen=True)
+class Video:
+    """A row of a dataset's index. `label` (the motion) and `scene` are empty where they are not known."""
+
+    dataset: str
+    video_id: str
+    path: str
+    label: str
+    group: str
+    scene: str
+    seconds: float
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pretrained model without its weights: what it was asked, and how it went (`history`, an entry per epoch)."""
+
+    name: str
+    seed: int
+    objective: str  # instance | local_aggregation | supervised
+    clusters: str  # of local_aggregation: network | idt | joint
+    init: str  # the run whose weights it started from, or empty
+    history: list[dict[str, float]]
+    n_videos: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One protocol on one split. Accuracies are top-1 in 0..1; `shots` maps "1", "5", ... "all" to one per draw."""
+
+    run: str
+    seed: int
+    dataset: str
+    split: int
+    protocol: str
+    accuracy: float
+    chance: float
+    n_test: int
+    n_left_out: int
+    shots: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Labels (m, N) int of N videos by m runs of K-means: of a run's memory bank, or (`run` empty) of IDT."""
+
+    run: str
+    features: str
+    variant: str  # tells apart clusterings of the same run or features: the seed, or subset, K, m and seed
+    video_ids: list[str]
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A video that a stage could not use, with the stage that said so first."""
+
+    dataset: str
+    video_id: str
+    stage: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Wall-clock seconds of a stage's jobs, added up, and the most memory that one of them held."""
+
+    stage: str
+    jobs: int
+    seconds: float
+    max_rss_mb: float | None
+
+
+def read_videos(indexes: list[Path]) -> list[Video]:
+    """Every row of the datasets' `results/{dataset}/videos/index.tsv`."""
+    videos = []
+    for path in indexes:
+        for row in read_columns(path):
+            frames, fps = float(row.get("n_frames") or 0), float(row.get("fps") or 0)
+            videos.append(
+                Video(
+                    dataset=path.parent.parent.name,
+                    video_id=row["video_id"],
+                    path=row.get("path", ""),
+                    label=row.get("label", ""),
+                    group=row.get("group", ""),
+                    scene=row.get("scene", "") or "",
+                    seconds=frames / fps if fps > 0 else 0.0,
+                    status=row["status"],
+                    reason=row.get("reason", "") or "",
+                )
+            )
+    return videos
+
+
+def read_runs(models: list[Path], requests: dict[str, dict[str, Any]]) -> list[Run]:
+    """What each model.pt says of itself, without loading its weights.
+
+    requests: the config's `pretraining.runs`, which says what a model does not: objective, clusters and init by the
+    run's name. Raises StageError for a file that is no model.
+    """
+    runs = []
+    for path in models:
+        try:
+            model = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            asked = requests.get(model["run"], {}) | {
+                key: model[key] for key in ("objective", "clusters") if key in model
+            }
+            if "objective" not in asked:
+                asked["objective"] = "supervised" if model["classes"] else "instance"
+            runs.append(
+                Run(
+                    name=model["run"],
+                    seed=int(model["seed"]),
+                    objective=asked["objective"],
+                    clusters=asked.get("clusters") or "network",
+                    init=asked.get("init") or "",
+                    history=list(model["history"]),
+                    n_videos=len(model["video_ids"]),
+                )
+            )
+        except (KeyError, TypeError, RuntimeError, OSError, pickle.UnpicklingError) as error:
+            raise StageError(f"{path} is not a model of the pretraining stage ({error}); make it again") from error
+    return runs
+
+
+def read_evaluations(paths: list[Path]) -> list[Evaluation]:
+    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol."""
+    evaluations = []
+    for path in paths:
+        record = read_record(path)
+        known = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
+        evaluations.append(Evaluation(**known))
+    return evaluations
+
+
+def read_clusterings(paths: list[Path]) -> list[Clustering]:
+    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{features}/{subset}/k*.h5`)."""
+    clusterings = []
+    for path in paths:
+        of_run = path.name == "clusters.h5"
+        with h5py.File(path) as file:
+            clusterings.append(
+                Clustering(
+                    run=path.parent.parent.name if of_run else "",
+                    features="" if of_run else path.parent.parent.name,
+                    variant=path.parent.name if of_run else f"{path.parent.name} {path.stem}",
+                    video_ids=list(file["video_id"].asstr()[:]),
+                    labels=np.atleast_2d(file["labels"][:]),
+                )
+            )
+    return clusterings
+
+
+def _shard_statuses(path: Path) -> list[tuple[str, str, str]]:
+    """(video_id, status, reason) of every video of a shard file: of its arrays, or of its groups' attributes."""
+    with h5py.File(path) as file:
+        if "status" in file and isinstance(file["status"], h5py.Dataset):
+            columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
+            return list(zip(*columns, strict=True))
+        return [
+            (name, str(group.attrs["status"]), str(group.attrs.get("reason", "")))
+            for name, group in file.items()
+            if "status" in group.attrs
+        ]
+
+
+def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
+    """The videos that were lost, each once, by the first stage that could not use it, sorted by dataset and id."""
+    first: dict[tuple[str, str], tuple[int, Failure]] = {}
+
+    def note(position: int, failure: Failure) -> None:
+        key = (failure.dataset, failure.video_id)
+        if key not in first or position < first[key][0]:
+            first[key] = (position, failure)
+
+    for video in videos:
+        if video.status != "ok":
+            note(-1, Failure(video.dataset, video.video_id, "videos", video.status, video.reason))
+    for path in tqdm(statuses, desc="statuses", unit="file", disable=len(statuses) < 50):
+        stages = [part for part in path.parts if part in SHARD_STAGES]
+        if not stages:
+            raise StageError(f"{path}: no stage among {', '.join(SHARD_STAGES)} in the path of a status file")
+        stage = stages[-1]
+        where = len(path.parts) - 1 - path.parts[::-1].index(stage)
+        for video_id, status, reason in _shard_statuses(path):
+            if status != "ok":
+                note(SHARD_STAGES.index(stage), Failure(path.parts[where - 1], video_id, stage, status, reason))
+    return [failure for _, failure in (first[key] for key in sorted(first))]
+
+
+def read_stage_times(benchmarks: list[Path]) -> list[StageTime]:
+    """Sums of Snakemake's benchmark files by the folder they are in, longest first; `NA` and `-` are left out."""
+    seconds: dict[str, list[float]] = defaultdict(list)
+    memory: dict[str, list[float]] = defaultdict(list)
+    for path in benchmarks:
+        with open(path, newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                for column, values in (("s", seconds), ("max_rss", memory)):
+                    try:
+                        values[path.parent.name].append(float(row.get(column) or ""))
+                    except ValueError:
+                        continue
+    times = [
+        StageTime(stage, len(values), sum(values), max(memory[stage], default=None))
+        for stage, values in seconds.items()
+    ]
+    return sorted(times, key=lambda time: (-time.seconds, time.stage))

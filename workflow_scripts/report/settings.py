@@ -1,0 +1,34 @@
+"""Settings of the report. VERSION is raised when the page made of the same results changes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What the page shows and how much of it; none of it changes a result. All keys are ours."""
+
+    # The page's heading.
+    title: str = "Dense trajectory clustering"
+    # Dataset -> {"name": text, "accuracy": 0..1}: a known simple baseline, shown as a row of the method table.
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # Clusterings in the gallery: first a network without prior, then IDT, then a network with the prior.
+    gallery_clusterings: int = 3
+    # Clusters shown of each clustering.
+    gallery_clusters: int = 8
+    # Videos shown of each cluster.
+    gallery_videos: int = 6
+    # "size": largest clusters first; "purity": those of one motion first (clusters of one video come last).
+    gallery_order: str = "size"
+    # Pixels: a thumbnail is this wide and three quarters as high.
+    thumbnail_width: int = 128
+    # Frames of a thumbnail's loop.
+    thumbnail_frames: int = 12
+    # Seconds from the middle of the video that the loop shows, at the video's own speed.
+    thumbnail_seconds: float = 2.0
+    # WebP quality of the thumbnails, 1..100.
+    thumbnail_quality: int = 55
+    # Rows of the table of failed videos; the page says how many more there are.
+    failures_shown: int = 100
