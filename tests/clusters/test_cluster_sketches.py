@@ -13,7 +13,7 @@ from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.stage import StageError
 
-SMALL = ClustersSettings(k=5, runs=3, iterations=4)
+SMALL = ClustersSettings(k=5, m=3, iterations=4)
 IDS = [f"v{i:03d}" for i in range(80)]
 
 

@@ -129,7 +129,7 @@ def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, video
     bad = np.zeros((30, 426))
     bad[3, 7] = np.nan
     trajectories = write_trajectories(tmp_path / "shard.h5", videos | {"nan": bad, "empty": np.empty((0, 426))})
-    encode_shard(trajectories, codebook, tmp_path / "out.h5", tmp_path / "store", SMALL)
+    encode_shard(trajectories, codebook, tmp_path / "out.h5", tmp_path / "store")
     with h5py.File(tmp_path / "out.h5") as file:
         names = list(file["video_id"].asstr()[:])
         status = dict(zip(names, file["status"].asstr()[:], strict=True))
@@ -169,34 +169,34 @@ def test_only_what_changed_is_encoded(
 ) -> None:
     few = {name: videos[name] for name in sorted(videos)[:4]}
     shard = write_trajectories(tmp_path / "shard.h5", few)
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", SMALL)
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
     first = (tmp_path / "out.h5").read_bytes()
     assert sorted(encoded) == sorted(few)
 
     encoded.clear()
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", SMALL)
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
     assert encoded == [] and (tmp_path / "out.h5").read_bytes() == first
 
     shard = write_trajectories(tmp_path / "shard.h5", videos)  # videos were added
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", SMALL, threads=2)
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", threads=2)
     assert sorted(encoded) == sorted(set(videos) - set(few))
-    encode_shard(shard, codebook, tmp_path / "fresh.h5", tmp_path / "other-store", SMALL)
+    encode_shard(shard, codebook, tmp_path / "fresh.h5", tmp_path / "other-store")
     assert (tmp_path / "fresh.h5").read_bytes() == (tmp_path / "out.h5").read_bytes()
 
     encoded.clear()
     with h5py.File(shard, "a") as file:
         file["video-2"].attrs["key"] = "its trajectories were computed anew"
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", SMALL)
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
     assert encoded == ["video-2"]
 
     encoded.clear()
     other = EncodingSettings(components=5, sketch_dim=64, em_iterations=5)
     fit_codebook(sample, [shard], tmp_path / "other.h5", other)
-    encode_shard(shard, tmp_path / "other.h5", tmp_path / "out.h5", tmp_path / "store", other)
+    encode_shard(shard, tmp_path / "other.h5", tmp_path / "out.h5", tmp_path / "store")
     assert sorted(encoded) == sorted(videos)
 
 
 def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: Videos) -> None:
     shard = write_trajectories(tmp_path / "shard.h5", videos)
     with pytest.raises(StageError, match=r"absent.h5 is not a codebook that can be read"):
-        encode_shard(shard, tmp_path / "absent.h5", tmp_path / "out.h5", tmp_path / "store", SMALL)
+        encode_shard(shard, tmp_path / "absent.h5", tmp_path / "out.h5", tmp_path / "store")

@@ -5,6 +5,7 @@ Out: clusters/{features}/{subset}/k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, la
      (m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
 """
 
+import hashlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -78,17 +79,17 @@ def write_clusters(file: h5py.File, video_ids: list[str], runs: list[KMeans], se
 def cluster_sketches(
     encodings: list[Path], videos: Path, output: Path, settings: ClustersSettings, threads: int = 1
 ) -> None:
-    """Clusters the videos listed in `videos` by their sketches, `settings.runs` times from different starts.
+    """Clusters the videos listed in `videos` by their sketches, `settings.m` times from different starts.
 
     `encodings`: the shards' files, in any order. At most `threads` runs go on at a time, each on one core, so that the
     result does not depend on their number. Raises StageError for a video without a usable sketch.
     """
     video_ids = sorted(row["video_id"] for row in read_columns(videos))
     sketches = read_sketches(encodings, video_ids)
-    seeds = [settings.seed + run for run in range(settings.runs)]
+    seeds = [settings.seed + run for run in range(settings.m)]
 
     def run(seed: int) -> KMeans:
-        return kmeans(sketches, settings.k, iterations=settings.iterations, seed=seed, backend=settings.backend)
+        return kmeans(sketches, settings.k, iterations=settings.iterations, seed=seed)
 
     with ThreadPoolExecutor(threads, initializer=_one_thread) as pool:
         runs = list(pool.map(run, seeds))
@@ -102,7 +103,7 @@ def cluster_sketches(
             result.objective[0],
             result.objective[-1],
         )
-    content = digest([video_ids, [float(value) for value in sketches.sum(axis=1, dtype=np.float64)]])
+    content = digest(video_ids, hashlib.blake2b(sketches.tobytes(), digest_size=8).hexdigest())
     with write_hdf5(
         output, stage="clusters.cluster_sketches", version=VERSION, parameters=vars(settings), sketches=content
     ) as file:

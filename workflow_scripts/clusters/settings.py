@@ -10,7 +10,6 @@ class ClustersSettings:
     """Section `clusters` of the config."""
 
     k: int = 6000  # clusters in a run (paper 4.2)
-    runs: int = 3  # runs of K-means from different starts, m in the paper (paper 4.2)
-    iterations: int = 20  # Lloyd's steps of a run (ours)
+    m: int = 3  # runs of K-means from different starts (paper 4.2)
+    iterations: int = 20  # Lloyd's steps of a run (authors' code)
     seed: int = 0  # run i starts by seed + i (ours)
-    backend: str = "faiss"  # faiss | torch, equal but for rounding (ours)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from idt_tools.codebook import Codebook
 from workflow_scripts.artifacts import dataset, write_hdf5
-from workflow_scripts.encoding.settings import VERSION, EncodingSettings
+from workflow_scripts.encoding.settings import VERSION
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
@@ -36,18 +36,11 @@ def encode_video(path: Path, video_id: str, codebook: Codebook) -> Result:
         return Result(arrays={"sketch": sketch}, attributes={"n_trajectories": len(rows)})
 
 
-def encode_shard(
-    trajectories: Path,
-    codebook: Path,
-    output: Path,
-    store: Path,
-    settings: EncodingSettings,
-    threads: int = 1,
-) -> None:
+def encode_shard(trajectories: Path, codebook: Path, output: Path, store: Path, threads: int = 1) -> None:
     """Encodes every video of a trajectories file with a codebook; computes those alone that `store` lacks.
 
-    `settings` are recorded in the output; what the sketches depend on is in the codebook. Raises StageError where
-    the codebook cannot be read.
+    All that the sketches depend on is in the codebook, so there are no settings. Raises StageError where it cannot
+    be read.
     """
     try:
         book = Codebook.load(codebook)
@@ -78,7 +71,7 @@ def encode_shard(
         output,
         stage="encoding.encode_shard",
         version=VERSION,
-        parameters=vars(settings),
+        parameters={"components": len(book.gmm_weights), "axes": len(book.pca_components)},
         codebook=content,
         trajectories=digest(keys),
     ) as file:
