@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from workflow_scripts import artifacts, identity
+from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -153,6 +154,6 @@ def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny() -> PretrainingSettings:
+def tiny() -> Architecture:
     """The architecture of `model`."""
-    return PretrainingSettings(**TINY)
+    return Architecture(**TINY)

@@ -16,10 +16,9 @@ from workflow_scripts.evaluation.cluster_bank import cluster_bank
 from workflow_scripts.evaluation.few_shot import classify, draw_shots, few_shot, nearest_neighbours, video_features
 from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import read_record
-from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.pretraining.augmentation import cut_clip, draw_test, to_input
-from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError, command_line
 
 
@@ -41,7 +40,7 @@ def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
     assert record["settings"]["pretraining"]["seed"] == 5
 
 
-def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     def scratch(seed: int) -> bytes:
         output = tmp_path / "few_shot.json"
         quick = EvaluationSettings(clips=1, few_shot_shots=(1,), few_shot_draws=1)
@@ -56,11 +55,11 @@ def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: PretrainingSettin
 
 
 def test_features_are_the_mean_over_test_clips(dataset: Any, model: Path) -> None:
-    pretrained = read_pretrained(model, PretrainingSettings())
+    pretrained = read_pretrained(model, Architecture())
     parts, store = read_inputs(dataset.splits, 1, dataset.frames, dataset.encodings)
     network = pretrained.network(2, seed=0).eval()
     names = list(parts.test)[:3]
-    found = video_features(network, VideoClips(store, names, pretrained.settings, 4, seed=7))
+    found = video_features(network, VideoClips(store, names, pretrained.architecture, 4, seed=7))
     assert found.shape == (3, network.n_features)
     draws = draw_test(7, names[1], store.n_frames(names[1]), 8, 4)
     clips = np.stack([cut_clip(store, names[1], draw, 8, 32) for draw in draws])
@@ -108,7 +107,7 @@ def test_the_classifier_learns_signal_and_not_noise() -> None:
 
 def test_clusters_of_a_bank(dataset: Any, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clusters.h5"
-    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 4, "runs": 2, "iterations": 3}']
+    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 4, "m": 2, "iterations": 3}']
     command_line(cluster_bank, [str(argument) for argument in arguments])
     with h5py.File(output) as file:
         assert list(file["video_id"].asstr()) == sorted(dataset.train)
@@ -120,7 +119,7 @@ def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Pat
     """It has no bank: the features of its training videos are clustered, and their frames are needed."""
     supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"
     torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
-    arguments = ["--model", supervised, "--output", output, "--settings", '{"k": 2, "runs": 1}', "--frames"]
+    arguments = ["--model", supervised, "--output", output, "--settings", '{"k": 2, "m": 1}', "--frames"]
     command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
     with h5py.File(output) as file:
         assert list(file["video_id"].asstr()) == sorted(dataset.train)
@@ -131,7 +130,7 @@ def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Pat
         command_line(cluster_bank, [str(argument) for argument in arguments])
 
 
-def test_a_single_class_is_an_error(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_a_single_class_is_an_error(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     splits = tmp_path / "splits.tsv"
     lines = dataset.splits.read_text().splitlines()
     splits.write_text("\n".join(line for line in lines if "train\tdown" not in line) + "\n")

@@ -15,15 +15,14 @@ from workflow_scripts.evaluation import finetune as stage
 from workflow_scripts.evaluation.finetune import Trainer, finetune, freeze, hold_out
 from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, read_record
-from workflow_scripts.evaluation.settings import EvaluationSettings
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.stage import StageError, command_line
 
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 
 
-def run(dataset: Any, folder: Path, network: PretrainingSettings, settings: EvaluationSettings, **more: Any) -> Record:
+def run(dataset: Any, folder: Path, architecture: Architecture, settings: EvaluationSettings, **more: Any) -> Record:
     """Finetunes from scratch on the tiny dataset, or as `more` says, and returns the record."""
     output = folder / "finetune.json"
     arguments: dict[str, Any] = {"splits": dataset.splits, "encodings": dataset.encodings, "run": "scratch", **more}
@@ -34,7 +33,7 @@ def run(dataset: Any, folder: Path, network: PretrainingSettings, settings: Eval
         seed=arguments.pop("seed", 1),
         dataset="toy",
         checkpoints=folder / "checkpoints",
-        network=network,
+        architecture=architecture,
         settings=settings,
         **arguments,
     )
@@ -52,7 +51,7 @@ def write_part(dataset: Any, path: Path, train: dict[str, str], test: dict[str, 
     return path
 
 
-def test_it_learns_and_says_how(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     record = run(dataset, tmp_path, tiny, QUICK)
     assert record["accuracy"] >= 0.85  # chance is 0.5
     assert (record["run"], record["protocol"], record["dataset"], record["split"]) == ("scratch", "finetune", "toy", 1)
@@ -65,7 +64,7 @@ def test_it_learns_and_says_how(dataset: Any, tiny: PretrainingSettings, tmp_pat
     assert "svm_c" not in record["settings"]
 
 
-def test_labels_that_say_nothing_give_chance(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_labels_that_say_nothing_give_chance(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     """Of each look half of the videos get each label, so only having seen the test videos could tell."""
     shuffled = [{name: "ab"[i // 2 % 2] for i, name in enumerate(labels)} for labels in (dataset.train, dataset.test)]
     splits = write_part(dataset, tmp_path / "splits.tsv", *shuffled)
@@ -73,7 +72,7 @@ def test_labels_that_say_nothing_give_chance(dataset: Any, tiny: PretrainingSett
     assert 0.2 <= record["accuracy"] <= 0.8
 
 
-def test_training_never_looks_at_the_test_part(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_training_never_looks_at_the_test_part(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     """The loss, validation loss and schedule of every epoch are the same whatever is tested on."""
     whole = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2))
     few = write_part(dataset, tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
@@ -83,7 +82,7 @@ def test_training_never_looks_at_the_test_part(dataset: Any, tiny: PretrainingSe
 
 
 def test_a_killed_job_goes_on_to_the_same_result(
-    dataset: Any, tiny: PretrainingSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = dataclasses.replace(QUICK, finetune_epochs=4)
     run(dataset, tmp_path / "whole", tiny, settings)
@@ -120,12 +119,12 @@ def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path
 
 
 def test_frozen_blocks_stay_as_they_were(dataset: Any, model: Path, tmp_path: Path) -> None:
-    pretrained = read_pretrained(model, PretrainingSettings())
+    pretrained = read_pretrained(model, Architecture())
     parts, store = read_inputs(dataset.splits, 1, dataset.frames, [])
     network = pretrained.network(2, seed=0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     frozen = freeze(network, {"ucf101": 1, "hmdb51": 2, "other": 0}, "HMDB51")
-    trainer = Trainer(network, frozen, store, pretrained.settings, ONE_EPOCH, seed=0)
+    trainer = Trainer(network, frozen, store, pretrained.architecture, ONE_EPOCH, seed=0)
     trainer.train(parts.train, parts.classes, tmp_path / "state")
     changed = {
         name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])
@@ -136,7 +135,7 @@ def test_frozen_blocks_stay_as_they_were(dataset: Any, model: Path, tmp_path: Pa
         freeze(network, {"other": 5}, "mine")
 
 
-def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     histories = [
         run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_freeze_blocks={"other": n}))["history"]
         for n in (0, 4)
@@ -164,7 +163,7 @@ def test_the_held_out_part(labels: list[str], fraction: float, seed: int) -> Non
         assert all(abs(taken[label] - len(held_out) * sizes[label] / len(labels)) <= 2 for label in sizes)
 
 
-def test_broken_inputs_are_named(dataset: Any, tiny: PretrainingSettings, tmp_path: Path) -> None:
+def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     broken = tmp_path / "model.pt"
     broken.write_text("not a model")
     with pytest.raises(StageError, match=r"model\.pt cannot be read as a pretrained model"):

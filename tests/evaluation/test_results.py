@@ -1,5 +1,6 @@
 """Records and splits: numbers that carry what they mean, and errors that name what is wrong."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from sklearn import metrics
 
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.settings import EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import Split, read_split
+from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError
 
 
@@ -105,3 +107,8 @@ def test_every_setting_belongs_to_a_protocol() -> None:
     assert set().union(*of) == keys
     assert of[2] == {"svm_c"}
     assert of[0] & of[1] == {"clips"}
+
+
+def test_the_architecture_is_that_of_the_pretraining() -> None:
+    pretraining = dataclasses.asdict(PretrainingSettings())
+    assert all(pretraining[key] == value for key, value in dataclasses.asdict(Architecture()).items())

@@ -15,26 +15,25 @@ import numpy as np
 from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.clusters.settings import VERSION, ClustersSettings
 from workflow_scripts.evaluation.few_shot import video_features
 from workflow_scripts.evaluation.network import VideoClips, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION
+from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
-from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
 
 def cluster_bank(model: Path, output: Path, frames: list[Path], settings: ClustersSettings) -> None:
-    """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.runs` times.
+    """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
 
     frames: the shards of the training videos, needed for a model without a memory bank alone.
     Raises StageError if the file is not a model, or frames are needed and not there.
     """
-    pretrained = read_pretrained(model, PretrainingSettings())
+    pretrained = read_pretrained(model, Architecture())
     video_ids = pretrained.video_ids
     if pretrained.bank is not None:
         embeddings = pretrained.bank.float().numpy()
@@ -43,15 +42,12 @@ def cluster_bank(model: Path, output: Path, frames: list[Path], settings: Cluste
         missing = set(video_ids) - set(store.video_ids)
         if missing:
             raise StageError(f"{model} has no memory bank, and the frames of {len(missing)} of its videos are missing")
-        clips = VideoClips(store, video_ids, pretrained.settings, n_clips=1, seed=settings.seed)
+        clips = VideoClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
-    seeds = [settings.seed + run for run in range(settings.runs)]
-    runs = [
-        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=settings.backend)
-        for seed in seeds
-    ]
+    seeds = [settings.seed + run for run in range(settings.m)]
+    runs = [kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed) for seed in seeds]
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(

@@ -24,10 +24,9 @@ from tqdm import tqdm
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
@@ -45,20 +44,20 @@ def few_shot(
     seed: int,
     dataset: str,
     settings: EvaluationSettings,
-    network: PretrainingSettings,
+    architecture: Architecture,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Fits linear classifiers to the frozen features of `model` and records their accuracies.
 
-    model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `network`
+    model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `architecture`
     (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights;
     encodings: a video without a usable sketch is left out; workers: processes that read clips (0: none).
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
-    pretrained = read_pretrained(model, network)
+    pretrained = read_pretrained(model, architecture)
     parts, store = read_inputs(splits, split, frames, encodings)
-    clips = VideoClips(store, [*parts.train, *parts.test], pretrained.settings, settings.clips, seed)
+    clips = VideoClips(store, [*parts.train, *parts.test], pretrained.architecture, settings.clips, seed)
     features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips, workers))
     train, test = features[: len(parts.train)], features[len(parts.train) :]
     answers, truth = parts.targets(parts.train), parts.targets(parts.test)

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import to_input
 from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
@@ -50,19 +50,19 @@ def finetune(
     dataset: str,
     checkpoints: Path,
     settings: EvaluationSettings,
-    network: PretrainingSettings,
+    architecture: Architecture,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Trains `model` on the training videos of a split and records its accuracy on the test videos.
 
-    model: the run's model.pt, or none to train the depth, width, clip length and size in `network` (unused with a
+    model: the run's model.pt, or none to train the depth, width, clip length and size in `architecture` (unused with a
     model) from scratch; run, dataset: for the record; seed: of all draws; encodings: a video without a usable
     sketch is left out, so that all runs of a table see the same videos; checkpoints: a folder of this run and split;
     workers: processes that read clips (0: none).
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
-    pretrained = read_pretrained(model, network)
+    pretrained = read_pretrained(model, architecture)
     parts, store = read_inputs(splits, split, frames, encodings)
     classifier = pretrained.network(len(parts.classes), seed)
     frozen = [] if model is None else freeze(classifier, settings.finetune_freeze_blocks, dataset)
@@ -70,7 +70,7 @@ def finetune(
     request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
     folder = checkpoints / run_digest({**request, "dataset": dataset}, [model] if model else [], frames)
 
-    trainer = Trainer(classifier, frozen, store, pretrained.settings, settings, seed, workers)
+    trainer = Trainer(classifier, frozen, store, pretrained.architecture, settings, seed, workers)
     history = trainer.train(parts.train, parts.classes, folder)
     scores = trainer.predict(list(parts.test), settings.clips)
     record = results.write_record(
@@ -123,8 +123,7 @@ def hold_out(labels: Mapping[str, str], fraction: float, seed: int) -> set[str]:
 class Trainer:
     """A network with what it takes to train and to test it.
 
-    frozen: modules that stay as they are; clips: PretrainingSettings that say how clips are cut; settings: how it is
-    trained.
+    frozen: modules that stay as they are; architecture: length and size of the clips; settings: how it is trained.
     """
 
     def __init__(
@@ -132,13 +131,13 @@ class Trainer:
         network: ResNet3D,
         frozen: list[nn.Module],
         store: FrameStore,
-        clips: PretrainingSettings,
+        architecture: Architecture,
         settings: EvaluationSettings,
         seed: int,
         workers: int = 0,
     ) -> None:
         self.network, self.frozen, self.store = network, frozen, store
-        self.clips, self.settings, self.seed, self.workers = clips, settings, seed, workers
+        self.architecture, self.settings, self.seed, self.workers = architecture, settings, seed, workers
         self.device = next(network.parameters()).device
         self.optimizer = torch.optim.SGD(
             [weight for weight in network.parameters() if weight.requires_grad],
@@ -182,7 +181,8 @@ class Trainer:
         self.network.train()
         for module in self.frozen:
             module.eval()  # batch norm statistics are part of what is frozen
-        clips = EpochClips(self.store, video_ids, self.clips, self.seed, epoch)
+        cut = PretrainingSettings(**dataclasses.asdict(self.architecture))  # clips are cut as in the pretraining
+        clips = EpochClips(self.store, video_ids, cut, self.seed, epoch)
         order = epoch_batches(len(video_ids), self.settings.finetune_batch_size, self.seed, epoch)
         answers = torch.tensor([target[video_id] for video_id in video_ids])
         total = 0.0
@@ -205,7 +205,7 @@ class Trainer:
     def predict(self, video_ids: list[str], n_clips: int) -> np.ndarray:
         """Scores (n, classes) float64, rows summing to 1: the softmax averaged over each video's test clips."""
         self.network.eval()
-        clips = VideoClips(self.store, video_ids, self.clips, n_clips, self.seed)
+        clips = VideoClips(self.store, video_ids, self.architecture, n_clips, self.seed)
         scores = [
             self.network(inputs).double().softmax(dim=1).unflatten(0, (-1, n_clips)).mean(dim=1).cpu()
             for inputs in clips.inputs(self.settings.finetune_batch_size, self.workers)

@@ -6,7 +6,7 @@ and the mean are the same there and here.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts import identity
+from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import Split, read_sketches, read_split
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import cut_clip, draw_test, to_input
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
-from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError
-
-ARCHITECTURE = ("depth", "width", "clip_length", "size")  # what pretraining and evaluation must share
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A run's weights (None: from scratch), the settings they are of, and what made them (for the record)."""
+    """A run's weights (None: from scratch), the architecture they are of, and what made them (for the record)."""
 
-    settings: PretrainingSettings  # ARCHITECTURE as in the run, all else at its default
+    architecture: Architecture
     state_dict: dict[str, Tensor] | None
     origin: dict[str, Any]
     video_ids: list[str]  # that it was trained on, in the order of the bank
@@ -41,7 +39,7 @@ class Pretrained:
         """A new network with these weights below a random head of `outputs` logits, drawn from `seed`."""
         torch.manual_seed(int(identity.rng(seed, "network").integers(2**63)))
         try:
-            network = ResNet3D(self.settings.depth, outputs, self.settings.width)
+            network = ResNet3D(self.architecture.depth, outputs, self.architecture.width)
             if self.state_dict is not None:
                 load_backbone(network, self.state_dict)
         except ValueError as error:
@@ -50,30 +48,23 @@ class Pretrained:
 
     def described(self) -> dict[str, Any]:
         """Architecture and origin, for the record."""
-        return {
-            "architecture": {name: getattr(self.settings, name) for name in ARCHITECTURE},
-            "pretraining": self.origin,
-        }
+        return {"architecture": dataclasses.asdict(self.architecture), "pretraining": self.origin}
 
 
-def read_pretrained(model: Path | None, network: PretrainingSettings) -> Pretrained:
-    """The network of model.pt, or (model None) one of the ARCHITECTURE in `network` from scratch.
+def read_pretrained(model: Path | None, architecture: Architecture) -> Pretrained:
+    """The network of model.pt, which brings its own architecture, or (model None) one of `architecture` from scratch.
 
     Raises StageError if the file is not a model of the pretraining.
     """
     if model is None:
-        return Pretrained(_architecture(dataclasses.asdict(network)), None, {}, [], None)
+        return Pretrained(architecture, None, {}, [], None)
     try:
         saved = torch.load(model, map_location="cpu", weights_only=True)
+        own = Architecture(**{name: saved["settings"][name] for name in dataclasses.asdict(architecture)})
         origin = {"settings": saved["settings"], "seed": saved["seed"], "n_videos": len(saved["video_ids"])}
-        architecture = _architecture(saved["settings"])
-        return Pretrained(architecture, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
+        return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
     except Exception as error:  # whatever a damaged or foreign file makes torch raise
         raise StageError(f"{model} cannot be read as a pretrained model ({error}); make it anew") from error
-
-
-def _architecture(settings: Mapping[str, Any]) -> PretrainingSettings:
-    return PretrainingSettings(**{name: settings[name] for name in ARCHITECTURE})
 
 
 def read_inputs(
@@ -103,18 +94,19 @@ class VideoClips(Dataset[Tensor]):
         self,
         store: FrameStore,
         video_ids: Sequence[str],
-        settings: PretrainingSettings,
+        architecture: Architecture,
         n_clips: int,
         seed: int,
     ) -> None:
-        self.store, self.video_ids, self.settings = store, video_ids, settings
+        self.store, self.video_ids, self.architecture = store, video_ids, architecture
         self.n_clips, self.seed = n_clips, seed
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
     def __getitem__(self, index: int) -> Tensor:
-        video_id, length, size = self.video_ids[index], self.settings.clip_length, self.settings.size
+        video_id = self.video_ids[index]
+        length, size = self.architecture.clip_length, self.architecture.size
         draws = draw_test(self.seed, video_id, self.store.n_frames(video_id), length, self.n_clips)
         clips = [cut_clip(self.store, video_id, draw, length, size) for draw in draws]
         return torch.from_numpy(np.stack(clips))

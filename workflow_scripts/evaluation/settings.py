@@ -55,6 +55,19 @@ class EvaluationSettings:
     svm_c: float = 100.0
 
 
+@dataclass(frozen=True)
+class Architecture:
+    """What pretraining and evaluation must share: of a run it is read from model.pt, from scratch it is given here.
+
+    The same keys, with the same defaults, as in the pretraining's settings.
+    """
+
+    depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
+    width: float = 1.0  # factor on all its channel numbers; ours
+    clip_length: int = 16  # consecutive frames; paper 4.2, table 3
+    size: int = 112  # pixels of a clip's side; paper 4.2, table 7
+
+
 _PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
 
 
