@@ -1,0 +1,101 @@
+"""The persons stage: boxes of every video by id, broken videos as rows, the stride, what is kept."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.identity import video_id
+from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.stage import StageError
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Path:
+    """The list of a shard with two generated videos and a file that is none."""
+    generated = GeneratedSettings(motions=("wave",), scenes=("bricks", "beach"), per_pair=1, frames=4)
+    paths = [row["path"] for row in generate_videos(tmp_path / "videos", generated)]
+    (tmp_path / "videos" / "broken.avi").write_text("no video at all")
+    rows = []
+    for path in [*paths, "broken.avi"]:
+        stat = (tmp_path / "videos" / path).stat()
+        rows.append(
+            {
+                "video_id": video_id(path),
+                "path": str(tmp_path / "videos" / path),
+                "bytes": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+            }
+        )
+    write_columns(tmp_path / "shard.tsv", rows, ["video_id", "path", "bytes", "mtime_ns"])
+    return tmp_path / "shard.tsv"
+
+
+def run(shard: Path, output: str, settings: PersonsSettings, store: str = "store", detector: str = "hog") -> Path:
+    out = shard.parent / output
+    detect_persons(shard, out, shard.parent / store, detector, settings)
+    return out
+
+
+def test_every_video_has_a_group_and_a_status(shard: Path) -> None:
+    out = run(shard, "a.h5", PersonsSettings())
+    with h5py.File(out) as file:
+        assert file.attrs["stage"] == "persons"
+        assert list(file) == sorted(file) and len(file) == 3
+        for name, group in file.items():
+            boxes = group["boxes"][:]
+            assert boxes.dtype == np.float32 and boxes.shape[1] == 6
+            if name.startswith("broken"):
+                assert group.attrs["status"] == "unreadable" and group.attrs["reason"] and not len(boxes)
+                continue
+            assert group.attrs["status"] == "ok"
+            assert (group.attrs["n_frames"], group.attrs["width"], group.attrs["height"]) == (4, 160, 120)
+            assert len(boxes) and (np.diff(boxes[:, 0]) >= 0).all()
+            assert set(boxes[:, 0]) <= {0, 1, 2, 3}
+            assert (boxes[:, 1:3] >= 0).all() and (boxes[:, 3:5] <= (160, 120)).all()
+    again = run(shard, "b.h5", PersonsSettings(), store="another store")
+    assert out.read_bytes() == again.read_bytes()
+
+
+def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run(shard, "a.h5", PersonsSettings())
+    caplog.set_level("DEBUG", "workflow_scripts")
+    run(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch=2))
+    assert "computed" not in caplog.text
+    run(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
+    assert caplog.text.count("computed") == 3
+
+
+class Counting:
+    """Finds one person per frame, at the x that the frame's brightness says."""
+
+    parameters: dict[str, str] = {}  # noqa: RUF012
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.array([[frame[0, 0, 0], 0, frame[0, 0, 0] + 1, 2, 1]], np.float32) for frame in frames]
+
+
+@pytest.mark.parametrize(("stride", "shown"), [(1, list(range(70))), (3, [3 * (i // 3) for i in range(70)])])
+def test_boxes_hold_until_the_next_frame_looked_at(stride: int, shown: list[int]) -> None:
+    frames = (np.full((4, 5, 3), number, np.uint8) for number in range(70))
+    boxes = boxes_of(frames, Counting(), stride).arrays["boxes"]
+    assert boxes[:, 0].tolist() == list(range(70))
+    assert boxes[:, 1].tolist() == shown
+
+
+@pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed here")
+def test_a_missing_detector_stops_before_any_work(shard: Path) -> None:
+    with pytest.raises(StageError, match="detectron2 is not installed"):
+        run(shard, "a.h5", PersonsSettings(), detector="detectron2")
+    assert not (shard.parent / "store").exists() and not (shard.parent / "a.h5").exists()
+
+
+def test_a_stride_of_zero_is_refused(shard: Path) -> None:
+    with pytest.raises(StageError, match=r"persons\.stride"):
+        run(shard, "a.h5", PersonsSettings(stride=0))

@@ -1,0 +1,107 @@
+"""Detectors of people: found on real frames, boxes within the frame, clear words when one is missing."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import idt_tools
+from workflow_scripts.persons.detectors import clip_boxes, make_detector, suppress_overlaps
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.stage import StageError
+from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    sides = np.clip(np.minimum(a[2:4], b[2:4]) - np.maximum(a[:2], b[:2]), 0, None)
+    common = float(sides.prod())
+    return common / float(np.prod(a[2:4] - a[:2]) + np.prod(b[2:4] - b[:2]) - common)
+
+
+@pytest.fixture(scope="module")
+def street(shared: Path) -> Iterator[list[np.ndarray]]:
+    """Frames of a camera over a campus road with walking people about 90 pixels tall."""
+    yield list(islice(idt_tools.read_video(shared / "videos" / "samples" / "vtest.avi"), 0, 120, 60))
+
+
+def test_hog_finds_people_in_a_real_street(street: list[np.ndarray]) -> None:
+    found = make_detector("hog", PersonsSettings(hog_threshold=0.5)).detect(street)
+    assert len(found) == len(street)
+    for frame, boxes in zip(street, found, strict=True):
+        height, width = frame.shape[:2]
+        assert boxes.dtype == np.float32 and boxes.shape[1] == 5 and len(boxes) >= 2
+        assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:4] <= (width, height)).all()
+        assert (boxes[:, 2:4] > boxes[:, :2]).all()
+        assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] > 0.5).all()
+    walker = np.array([617, 235, 690, 345])  # the man who crosses the road alone in the first frame, by eye
+    assert max(iou(box, walker) for box in found[0]) > 0.3
+
+
+def test_hog_finds_generated_people_in_frames_lower_than_its_window() -> None:
+    generated = GeneratedSettings(frames=3, fps=5, width=128, height=96)
+    detector = make_detector("hog", PersonsSettings())
+    hits = []
+    for scene in ("bricks", "meadow", "beach"):
+        truth = list(render_with_truth("wave", scene, 0, generated))
+        for frame, boxes in zip(truth, detector.detect([frame.image for frame in truth]), strict=True):
+            assert (boxes[:, :4] >= 0).all() and (boxes[:, 2:4] <= (128, 96)).all()
+            hits.append(any(iou(box, frame.box) > 0.3 for box in boxes))
+    assert np.mean(hits) > 0.5
+
+
+def test_hog_takes_a_frame_too_narrow_for_a_person() -> None:
+    (boxes,) = make_detector("hog", PersonsSettings(hog_height=24)).detect([np.zeros((18, 24, 3), np.uint8)])
+    assert boxes.shape == (0, 5)
+
+
+def test_enlarging_leaves_boxes_in_the_frames_own_pixels(street: list[np.ndarray]) -> None:
+    small = cv2.resize(street[0], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    height = street[0].shape[0]
+    (large_boxes,) = make_detector("hog", PersonsSettings(hog_threshold=0.5)).detect([street[0]])
+    (small_boxes,) = make_detector("hog", PersonsSettings(hog_threshold=0.5, hog_height=height)).detect([small])
+    matched = [max((iou(2 * box, other) for other in large_boxes), default=0) > 0.5 for box in small_boxes[:, :4]]
+    assert len(small_boxes) and np.mean(matched) >= 0.5
+
+
+@pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed here")
+def test_a_missing_detectron2_says_what_to_do() -> None:
+    with pytest.raises(StageError, match=r"envs/persons\.yaml") as told:
+        make_detector("detectron2", PersonsSettings())
+    assert "\n" not in str(told.value)
+
+
+def test_an_unknown_detector_is_named() -> None:
+    with pytest.raises(StageError, match=r"yolo.*hog"):
+        make_detector("yolo", PersonsSettings())
+
+
+boxes_of_people = st.lists(
+    st.tuples(*[st.floats(-20, 120)] * 2, *[st.floats(1, 60)] * 2, st.floats(0, 3)), max_size=12
+).map(lambda rows: np.array([[x, y, x + w, y + h, s] for x, y, w, h, s in rows], float).reshape(-1, 5))
+
+
+@given(boxes=boxes_of_people, order=st.randoms(use_true_random=False))
+@settings(max_examples=60, deadline=None)
+def test_suppression_keeps_the_best_of_what_overlaps(boxes: np.ndarray, order) -> None:  # type: ignore[no-untyped-def]
+    kept = suppress_overlaps(boxes, 0.45)
+    for i, box in enumerate(kept):
+        assert all(iou(box, other) <= 0.45 + 1e-9 for other in kept[:i])
+    for box in boxes:  # what was dropped overlaps something at least as good
+        assert any((iou(box, other) > 0.45 and other[4] >= box[4]) or np.array_equal(box, other) for other in kept)
+    shuffled = list(range(len(boxes)))
+    order.shuffle(shuffled)
+    np.testing.assert_array_equal(suppress_overlaps(boxes[shuffled], 0.45), kept)
+
+
+@given(boxes=boxes_of_people)
+@settings(max_examples=40, deadline=None)
+def test_clipped_boxes_lie_in_the_frame_and_have_area(boxes: np.ndarray) -> None:
+    clipped = clip_boxes(boxes, 100, 80)
+    assert (clipped[:, :2] >= 0).all() and (clipped[:, 2:4] <= (100, 80)).all()
+    assert (clipped[:, 2:4] > clipped[:, :2]).all()

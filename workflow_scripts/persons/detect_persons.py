@@ -1,0 +1,92 @@
+"""Stage: the people in every frame of a shard's videos (paper 3.3; how much they help: appendix A).
+
+In: a shard's list of videos. Out: persons/{detector}/{shard}.h5, per video id a group with `boxes` (n, 6) float32,
+rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, n_frames, width, height. A video that
+cannot be read keeps its group, without boxes.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import idt_tools
+from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.identity import digest
+from workflow_scripts.persons.detectors import Detector, make_detector
+from workflow_scripts.persons.settings import VERSION, PersonsSettings
+from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.store import Result, attributes_of, process_shard
+
+MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
+CHUNK = 32  # frames handed to the detector together, which bounds the memory
+
+
+def detect_persons(
+    videos: Path,
+    output: Path,
+    store: Path,
+    detector: str,
+    settings: PersonsSettings,
+    max_failed_fraction: float = 1.0,
+    threads: int = 1,
+) -> None:
+    """Finds the people in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
+
+    `detector`: hog or detectron2. What is already in `store` is not computed again. Raises StageError before any
+    work when the detector cannot work here.
+    """
+    if settings.stride < 1:
+        raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
+    finder = make_detector(detector, settings)
+    parameters: dict[str, Any] = {"stride": settings.stride, **finder.parameters}
+    rows = {row["video_id"]: row for row in read_columns(videos)}
+    keys = {name: digest(VERSION, parameters, attributes_of(row)) for name, row in rows.items()}
+
+    def compute(name: str) -> Result:
+        return boxes_of(idt_tools.read_video(rows[name]["path"]), finder, settings.stride)
+
+    results = process_shard(
+        store, keys, compute, stage="persons", threads=threads, max_failed_fraction=max_failed_fraction
+    )
+    with write_hdf5(output, stage="persons", version=VERSION, parameters=parameters) as file:
+        for name, result in results:
+            group = file.create_group(name)
+            boxes = result.arrays.get("boxes", np.zeros((0, 6), np.float32))
+            dataset(group, "boxes", boxes, unit="pixel", meaning=MEANING)
+            group.attrs.update({"n_frames": 0, "width": 0, "height": 0, **result.attributes})
+            group.attrs.update({"status": result.status, "reason": result.reason, "key": keys[name]})
+
+
+def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Result:
+    """The boxes of a video's frames, (H, W, 3) uint8 RGB; those of frame i hold for the next stride - 1 too.
+
+    A status and reason instead where the frames cannot be read (idt_tools.VideoError).
+    """
+    found: list[np.ndarray] = []  # of every stride-th frame
+    waiting: list[np.ndarray] = []
+    n_frames = width = height = 0
+    try:
+        for frame in frames:
+            if n_frames % stride == 0:
+                waiting.append(frame)
+            n_frames += 1
+            height, width = frame.shape[:2]
+            if len(waiting) == CHUNK:
+                found += finder.detect(waiting)
+                waiting = []
+        found += finder.detect(waiting)
+    except idt_tools.VideoError as error:
+        return Result(error.status, error.reason)
+    rows = [
+        np.column_stack([np.full(len(boxes), number, np.float32), boxes])
+        for number in range(n_frames)
+        for boxes in [found[number // stride]]
+    ]
+    boxes = np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 6), np.float32)
+    return Result(arrays={"boxes": boxes}, attributes={"n_frames": n_frames, "width": width, "height": height})
+
+
+if __name__ == "__main__":
+    command_line(detect_persons)
