@@ -103,9 +103,8 @@ def make_results(
         results.evaluations += _write_evaluations(results, run, accuracy, splits)
     for stage, lines in {"trajectories": ["12.5\t301.2", "7.5\t310.0"], "report": ["0.8\tNA"]}.items():
         for number, line in enumerate(lines):
-            path = folder / f"benchmarks/{stage}/{number}.tsv"
-            write_text(path, f"s\tmax_rss\n{line}\n")
-            results.benchmarks.append(path)
+            write_text(folder / f"benchmarks/{stage}/toy/{number}.tsv", f"s\tmax_rss\n{line}\n")
+    results.benchmarks.append(folder / "benchmarks")
     return results
 
 

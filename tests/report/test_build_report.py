@@ -296,10 +296,12 @@ def test_settings_that_cannot_be_met_are_named(
     assert not arguments["output"].exists()
 
 
-def test_files_of_another_kind_are_named(results: Any, tmp_path: Path) -> None:
+def test_files_of_another_kind_and_unknown_runs_are_named(results: Any, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     write_text(wrong, "{}")
     arguments = results.arguments() | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    with pytest.raises(StageError, match="run 'la'"):
+        build_report(**arguments | {"config": None})
     for name in ("evaluations", "models"):
         with pytest.raises(StageError, match=re.escape(str(wrong))):
             build_report(**arguments | {name: [wrong]})

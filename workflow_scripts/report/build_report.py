@@ -45,7 +45,8 @@ def build_report(
 
     evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT;
     indexes: index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in
-    which failures are counted; benchmarks: files in a folder per stage; config: the resolved config, shown as it is.
+    which failures are counted; benchmarks: folders that hold a folder of Snakemake's benchmark files per stage; config:
+    the resolved config, which says what each run is, and is shown as it is.
     Writes `method_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`. Raises StageError
     for a file that is not what it should be, or settings that cannot be met.
     """
@@ -53,11 +54,11 @@ def build_report(
     videos = inputs.read_videos(indexes)
     failures = inputs.read_failures(videos, statuses)
     resolved = config.read_text() if config else ""
-    runs = inputs.read_runs(models, _requests(resolved))
+    runs = inputs.read_runs(models)
     results = inputs.read_evaluations(evaluations)
     clusterings = inputs.read_clusterings(clusters)
     names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
-    methods = methods_of(names, runs)
+    methods = methods_of(names, _requests(resolved))
 
     accuracies = tables.method_table(results, methods)
     few_shot = tables.few_shot_tables(results, methods)

@@ -143,7 +143,8 @@ def training_figure(runs: list[Run], methods: list[Method]) -> str:
     """A line per run and seed: loss by epoch in a panel per objective (their scales differ), kNN accuracy in one."""
     if not any(run.history for run in runs):
         return _empty("No training history in this run.")
-    present = {run.objective for run in runs if run.history}
+    method_of = {method.run: method for method in methods}
+    present = {method_of[run.name].objective for run in runs if run.history}
     wanted = [(title, "loss", objective) for objective, title in _OBJECTIVES.items() if objective in present]
     if any("knn" in epoch for run in runs for epoch in run.history):
         wanted.append(("kNN in the memory bank", "knn", ""))
@@ -152,10 +153,10 @@ def training_figure(runs: list[Run], methods: list[Method]) -> str:
         for panel, (title, measure, objective) in zip(panels, wanted, strict=True):
             scale = 100 if measure == "knn" else 1
             for run in sorted(runs, key=lambda run: run.seed):
+                method = method_of[run.name]
                 points = [(e["epoch"] + 1, scale * e[measure]) for e in run.history if measure in e]
-                if not points or objective not in ("", run.objective):
+                if not points or objective not in ("", method.objective):
                     continue
-                method = next(method for method in methods if method.run == run.name)
                 panel.plot(
                     *zip(*points, strict=True),
                     color=method.color,
@@ -196,7 +197,7 @@ def agreement_figure(rows: list[Agreement]) -> str:
                         continue
                     score = scores[position]
                     y = place + (number - (len(kinds) - 1) / 2) * height
-                    panel.barh(y, score.mean, height * 0.86, color=color, label=kind if place == 0 else None)
+                    panel.barh(y, score.mean, height * 0.86, color=color, label=kind)
                     if score.sd:
                         panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
             panel.set_title(["NMI", "AMI (0 = chance)"][position])

@@ -5,12 +5,11 @@ features or run a file belongs to is read from the file where it says so and els
 section 4: `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
 
-import csv
 import pickle
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -41,13 +40,10 @@ class Video:
 
 @dataclass(frozen=True)
 class Run:
-    """A pretrained model without its weights: what it was asked, and how it went (`history`, an entry per epoch)."""
+    """A trained model without its weights: on how many videos, and how it went (`history`, an entry per epoch)."""
 
     name: str
     seed: int
-    objective: str  # instance | local_aggregation | supervised
-    clusters: str  # of local_aggregation: network | idt | joint
-    init: str  # the run whose weights it started from, or empty
     history: list[dict[str, float]]
     n_videos: int
 
@@ -122,32 +118,13 @@ def read_videos(indexes: list[Path]) -> list[Video]:
     return videos
 
 
-def read_runs(models: list[Path], requests: dict[str, dict[str, Any]]) -> list[Run]:
-    """What each model.pt says of itself, without loading its weights.
-
-    requests: the config's `pretraining.runs`, which says what a model does not: objective, clusters and init by the
-    run's name. Raises StageError for a file that is no model.
-    """
+def read_runs(models: list[Path]) -> list[Run]:
+    """What each model.pt says of itself, its weights left on disk. Raises StageError for a file that is no model."""
     runs = []
     for path in models:
         try:
             model = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            asked = requests.get(model["run"], {}) | {
-                key: model[key] for key in ("objective", "clusters") if key in model
-            }
-            if "objective" not in asked:
-                asked["objective"] = "supervised" if model["classes"] else "instance"
-            runs.append(
-                Run(
-                    name=model["run"],
-                    seed=int(model["seed"]),
-                    objective=asked["objective"],
-                    clusters=asked.get("clusters") or "network",
-                    init=asked.get("init") or "",
-                    history=list(model["history"]),
-                    n_videos=len(model["video_ids"]),
-                )
-            )
+            runs.append(Run(model["run"], int(model["seed"]), list(model["history"]), len(model["video_ids"])))
         except (KeyError, TypeError, RuntimeError, OSError, pickle.UnpicklingError) as error:
             raise StageError(f"{path} is not a model of the pretraining stage ({error}); make it again") from error
     return runs
@@ -219,17 +196,20 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
 
 
 def read_stage_times(benchmarks: list[Path]) -> list[StageTime]:
-    """Sums of Snakemake's benchmark files by the folder they are in, longest first; `NA` and `-` are left out."""
+    """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
+
+    Longest first. A value that Snakemake could not measure (`NA`, `-`) is left out.
+    """
     seconds: dict[str, list[float]] = defaultdict(list)
     memory: dict[str, list[float]] = defaultdict(list)
-    for path in benchmarks:
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file, delimiter="\t"):
-                for column, values in (("s", seconds), ("max_rss", memory)):
-                    try:
-                        values[path.parent.name].append(float(row.get(column) or ""))
-                    except ValueError:
-                        continue
+    for path, stage in (
+        (path, path.relative_to(folder).parts[0]) for folder in benchmarks for path in sorted(folder.rglob("*.tsv"))
+    ):
+        for row in read_columns(path):
+            for column, values in (("s", seconds), ("max_rss", memory)):
+                # Not every system can tell the memory of a job.
+                with suppress(ValueError):
+                    values[stage].append(float(row.get(column) or ""))
     times = [
         StageTime(stage, len(values), sum(values), max(memory[stage], default=None))
         for stage, values in seconds.items()

@@ -1,8 +1,9 @@
 """What a run is called, in which order runs are shown, and which colour they keep on the whole page."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from workflow_scripts.report.inputs import Run
+from workflow_scripts.stage import StageError
 
 # Okabe and Ito's palette, told apart by colour-blind readers and legible on light and dark ground. `INK`, `MUTED`
 # and `LINE` stand for the page's own colours: the page replaces them, the figures by themselves keep them.
@@ -26,7 +27,8 @@ class Method:
     """A row of the tables: a run by its name in the config, and what it is in the paper's words."""
 
     run: str
-    kind: str  # a key of _LOOK
+    kind: str  # a key of _LOOK; of local aggregation it says whose clusters: network, idt or joint
+    init: str = ""  # the run whose weights it started from
 
     @property
     def title(self) -> str:
@@ -39,18 +41,28 @@ class Method:
     @property
     def learned(self) -> bool:
         """Whether this is a network trained without labels: those the paper compares."""
-        return self.kind in ("instance", "network", "idt", "joint")
+        return self.objective in ("instance", "local_aggregation")
+
+    @property
+    def objective(self) -> str:
+        """What it was trained by, as the config calls it."""
+        return "local_aggregation" if self.kind in ("network", "idt", "joint") else self.kind
 
 
-def _kind(run: str, trained: Run | None) -> str:
-    if trained is None:
-        return {"scratch": "scratch", "idt": "idt_svm"}.get(run, "instance")
-    return trained.clusters if trained.objective == "local_aggregation" else trained.objective
+def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Method]:
+    """The methods of these runs in the order of the paper's table 1: scratch, IR, LA, with prior, supervised, IDT.
 
-
-def methods_of(names: list[str], runs: list[Run]) -> list[Method]:
-    """The methods of these runs in the order of the paper's table 1: scratch, IR, LA, with prior, supervised, IDT."""
-    trained = {run.name: run for run in runs}
-    methods = [Method(name, _kind(name, trained.get(name))) for name in set(names)]
-    order = list(_LOOK)
-    return sorted(methods, key=lambda method: (order.index(method.kind), method.run))
+    requests: the config's `pretraining.runs`. Raises StageError for a run that it does not have.
+    """
+    known = {"scratch": {"objective": "scratch"}, "idt": {"objective": "idt_svm"}} | requests
+    methods = []
+    for name in sorted(set(names)):
+        if name not in known:
+            raise StageError(
+                f"there are results of a run {name!r} that the config does not have; remove them or add it"
+            )
+        request = known[name]
+        local = request["objective"] == "local_aggregation"
+        kind = request.get("clusters") or "network" if local else request["objective"]
+        methods.append(Method(name, kind, request.get("init") or ""))
+    return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), method.run))

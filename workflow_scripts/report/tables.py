@@ -272,7 +272,6 @@ class RunRow:
     """A pretraining run of the overview."""
 
     method: Method
-    init: str
     n_videos: int
     n_epochs: int
     n_seeds: int
@@ -288,5 +287,5 @@ def run_rows(runs: list[Run], methods: list[Method]) -> list[RunRow]:
             seconds = sum(float(epoch.get("seconds") or 0) for run in seeds for epoch in run.history)
             epochs = max(len(run.history) for run in seeds)
             n_videos = max(run.n_videos for run in seeds)
-            rows.append(RunRow(method, seeds[0].init, n_videos, epochs, len(seeds), seconds))
+            rows.append(RunRow(method, n_videos, epochs, len(seeds), seconds))
     return rows
