@@ -204,9 +204,9 @@ def evaluated_model(wildcards):
     return f"results/pretraining/{wildcards.run}/seed{wildcards.seed}/model.pt"
 
 
-def architecture(wildcards):
-    """Shape of the network and its clips, as JSON: a run that starts from nothing has no model to tell it."""
-    return pipeline.changed("evaluation", of(wildcards), "Architecture")
+def scratch_architecture(wildcards):
+    """Shape of a network from scratch and of its clips, as JSON; a trained one brings its own."""
+    return pipeline.changed("evaluation", {} if evaluated_model(wildcards) else of(wildcards), "Architecture")
 
 
 def evaluated_frames(wildcards):

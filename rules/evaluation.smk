@@ -15,7 +15,7 @@ rule finetune:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
     params:
         model=optional("model"),
-        architecture=architecture,
+        architecture=scratch_architecture,
         settings=protocol_settings("finetune"),
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
         version=pipeline.version("evaluation"),
@@ -47,7 +47,7 @@ rule few_shot:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
     params:
         model=optional("model"),
-        architecture=architecture,
+        architecture=scratch_architecture,
         settings=protocol_settings("few_shot"),
         version=pipeline.version("evaluation"),
     log:

@@ -1,7 +1,7 @@
 """Stage: the videos that every run trains on, so that all rows of a table rest on the same ones.
 
-In: the shards' lists of videos, their frames, and the encodings by all features that any run uses. Out: a table of video_id and label,
-sorted by video_id, of the videos whose frames and every sketch are usable.
+In: the shards' lists of videos, their frames, and the encodings by all features that any run uses. Out: a table of
+video_id and label, sorted by video_id, of the videos whose frames and every sketch are usable.
 """
 
 import logging

@@ -7,6 +7,7 @@ video: `info` (n, 10) float32 and `descriptors` (n, 426) float16, columns as in 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
@@ -73,7 +74,7 @@ def _read_boxes(path: Path) -> dict[str, tuple[np.ndarray, str]]:
 
 
 def _extract(path: Path, boxes: np.ndarray | None, settings: TrajectoriesSettings) -> Result:
-    size: dict[str, int] = {"n_frames": 0, "width": 0, "height": 0}
+    size: dict[str, Any] = {"n_frames": 0, "width": 0, "height": 0}
 
     def frames() -> Iterator[np.ndarray]:
         for frame in idt_tools.read_video(path):
@@ -89,12 +90,13 @@ def _extract(path: Path, boxes: np.ndarray | None, settings: TrajectoriesSetting
         if min(info.width, info.height) < MIN_SIDE:
             return Result("too_small", f"{info.width}x{info.height} pixels; the tracker needs {MIN_SIDE} on each side")
         if boxes is not None and settings.max_side and max(info.width, info.height) > settings.max_side:
-            boxes = boxes * np.float32([1, *[settings.max_side / max(info.width, info.height)] * 4, 1])
+            scale = settings.max_side / max(info.width, info.height)
+            boxes = boxes * np.array([1, scale, scale, scale, scale, 1], np.float32)
         found = idt_tools.extract(frames(), boxes=boxes)
     except idt_tools.VideoError as error:
-        return Result(error.status, error.reason, attributes=dict(size))
+        return Result(error.status, error.reason, attributes=size)
     except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
-        return Result("corrupted", str(error), attributes=dict(size))
+        return Result("corrupted", str(error), attributes=size)
     attributes = {**size, "fps": info.fps}
     if size["n_frames"] < MIN_FRAMES:
         return Result("too_short", f"{size['n_frames']} frames; a trajectory needs {MIN_FRAMES}", attributes=attributes)
