@@ -51,6 +51,7 @@ def build_report(
     for a file that is not what it should be, or settings that cannot be met.
     """
     _check_baselines(settings)
+    gallery.check(settings)
     videos = inputs.read_videos(indexes)
     failures = inputs.read_failures(videos, statuses)
     resolved = config.read_text() if config else ""

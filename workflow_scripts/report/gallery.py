@@ -155,6 +155,14 @@ def _thumbnail(video_id: str, video: Video | None) -> Thumbnail:
     return Thumbnail(video_id, PurePath(video.path).stem, video.label, video.scene)
 
 
+def check(settings: ReportSettings) -> None:
+    """Raises StageError naming the key if the settings ask for a gallery that cannot be drawn."""
+    if settings.gallery_order not in ("size", "purity"):
+        raise StageError(f"report.gallery_order is {settings.gallery_order!r}; write size or purity")
+    if settings.thumbnail_frames < 1 or settings.thumbnail_frames * settings.thumbnail_width > _WEBP_LIMIT:
+        raise StageError("report.thumbnail_frames times thumbnail_width must be within 1..16383 pixels; lower one")
+
+
 def build_gallery(
     clusterings: list[Clustering],
     videos: list[Video],
@@ -164,12 +172,8 @@ def build_gallery(
 ) -> Gallery:
     """Chooses clusterings, clusters and videos, and makes the strips of those videos whose frames are given.
 
-    frames: shards of the frames stage. Raises StageError if a setting asks for what cannot be drawn.
+    frames: shards of the frames stage; settings: as `check` wants them.
     """
-    if settings.gallery_order not in ("size", "purity"):
-        raise StageError(f"report.gallery_order is {settings.gallery_order!r}; write size or purity")
-    if settings.thumbnail_frames < 1 or settings.thumbnail_frames * settings.thumbnail_width > _WEBP_LIMIT:
-        raise StageError("report.thumbnail_frames times thumbnail_width must be within 1..16383 pixels; lower one")
     by_id = {video.video_id: video for video in videos}
     columns = []
     for method, clustering in choose(clusterings, methods, settings.gallery_clusterings):
