@@ -1,4 +1,4 @@
-"""A small dataset that the tests of pretraining share: coloured squares that move over grey noise."""
+"""A small dataset that the tests of pretraining share: coloured squares that move before noisy walls."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,15 +21,26 @@ TINY = PretrainingSettings(
 )
 
 
+@pytest.fixture(scope="session")
+def tiny() -> PretrainingSettings:
+    """Settings of a run that takes a fraction of a second."""
+    return TINY
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     torch.set_num_threads(1)
 
 
 def moving_square(number: int, n_frames: int = 12) -> np.ndarray:
-    """(n_frames, 40, 52, 3) uint8: a square that goes right (even numbers) or down (odd ones)."""
+    """(n_frames, 40, 52, 3) uint8: a square that goes right before a dark wall (even numbers) or down a bright one."""
     random = np.random.default_rng(number)
-    frames = random.integers(90, 160, (1, 40, 52, 1)).astype(np.uint8).repeat(n_frames, 0).repeat(3, 3)
+    frames = (
+        random.integers(20 + 100 * (number % 2), 120 + 100 * (number % 2), (1, 40, 52, 1))
+        .astype(np.uint8)
+        .repeat(n_frames, 0)
+        .repeat(3, 3)
+    )
     color = random.integers(0, 255, 3)
     for t in range(n_frames):
         top, left = (10, 2 * t) if number % 2 == 0 else (2 * t, 20)
@@ -77,13 +88,13 @@ def clusters_file(tmp_path: Path, video_ids: list[str]) -> Path:
 
 @pytest.fixture
 def encoding_files(tmp_path: Path, video_ids: list[str]) -> list[Path]:
-    """IDT sketches in two shards; those of equal motion are near each other."""
+    """IDT sketches in two shards; every third video is near the others of its kind."""
     paths = [tmp_path / "encoding0.h5", tmp_path / "encoding1.h5"]
     random = np.random.default_rng(5)
     for number, path in enumerate(paths):
         names = video_ids[number::2]
         sketch = random.normal(0, 0.1, (len(names), 2000)).astype(np.float32)
-        sketch[:, [int(name[5:]) % 2 for name in names]] += 5
+        sketch[range(len(names)), [int(name[5:]) % 3 for name in names]] += 5
         with h5py.File(path, "w") as file:
             for column, values in (("video_id", names), ("status", ["ok"] * len(names)), ("reason", [""] * len(names))):
                 file.create_dataset(column, data=values, dtype=h5py.string_dtype())

@@ -1,17 +1,137 @@
-"""Whole small runs of every objective, and what makes and stops a run."""
+"""Whole small runs of every objective, and what makes a run."""
 
+import dataclasses
+
+import pytest
 import torch
 
-from workflow_scripts.pretraining.settings import VERSION
+from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
+from workflow_scripts.pretraining.memory_bank import MemoryBank
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
+from workflow_scripts.stage import StageError
 
 
-def test_instance_run_writes_what_others_read(run_train, video_ids):
+def test_instance_run_writes_what_others_read(run_train, video_ids, tmp_path):
     model = run_train()
-    assert set(model) == set(
+    assert sorted(model) == sorted(
         ["state_dict", "settings", "run", "seed", "video_ids", "bank", "labels", "history", "classes", "version"]
     )
     assert model["video_ids"] == video_ids and model["classes"] == [] and model["version"] == VERSION
-    assert model["bank"].shape == (12, 16)
+    assert model["bank"].shape == (12, 16) and model["labels"] is None
     torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
-    assert [entry["lr"] for entry in model["history"]] == [0.03, 0.003]
-    assert all({"epoch", "loss", "lr", "seconds", "knn"} <= set(entry) for entry in model["history"])
+    assert [entry["lr"] for entry in model["history"]] == pytest.approx([0.03, 0.003])
+    assert all({"epoch", "loss", "lr", "seconds", "knn"} == set(entry) for entry in model["history"])
+    assert sorted(path.name for path in tmp_path.rglob("*.pt")) == ["last.pt", "model.pt", "previous.pt"]
+
+
+def test_local_aggregation_by_network_idt_and_joint_clusters(run_train, clusters_file, encoding_files, tmp_path):
+    run_train("warmup")
+    init = tmp_path / "warmup" / "model.pt"
+    network = run_train("network", "local_aggregation", clusters="network", init=init)
+    idt = run_train("idt", "local_aggregation", clusters="idt", clusters_file=clusters_file, init=init)
+    joint = run_train("joint", "local_aggregation", clusters="joint", sketches=encoding_files, init=init)
+    assert network["labels"].shape == joint["labels"].shape == (2, 12)
+    assert idt["labels"].tolist() == [[0, 1] * 6] * 2
+    banks = [torch.load(init, weights_only=True)["bank"], network["bank"], idt["bank"], joint["bank"]]
+    assert all(not torch.equal(one, other) for n, one in enumerate(banks) for other in banks[:n])
+
+
+def test_idt_clusters_pull_their_videos_together(run_train, clusters_file, tmp_path):
+    """What the prior is for: after training, the bank follows the given clusters more than before."""
+
+    def contrast(bank: torch.Tensor) -> float:
+        cosines = bank @ bank.T
+        same = torch.tensor([[i % 2 == j % 2 for j in range(12)] for i in range(12)])
+        return float(cosines[same & ~torch.eye(12, dtype=torch.bool)].mean() - cosines[~same].mean())
+
+    before = run_train("warmup")["bank"]
+    options = {"clusters": "idt", "clusters_file": clusters_file, "init": tmp_path / "warmup" / "model.pt"}
+    after = run_train("idt", "local_aggregation", changed={"epochs": 12, "drops": ()}, **options)["bank"]
+    assert contrast(after) > contrast(before) + 0.1
+
+
+def test_supervised_run_has_sorted_classes_and_no_bank(run_train):
+    model = run_train("supervised", "supervised", changed={"epochs": 1})
+    assert model["classes"] == ["down", "right"] and model["bank"] is None and model["labels"] is None
+    assert model["state_dict"]["fc.weight"].shape[0] == 2
+    assert set(model["history"][0]) == {"epoch", "loss", "lr", "seconds", "accuracy"}
+
+
+def test_class_head_is_not_taken_for_an_embedding(run_train, tmp_path):
+    run_train("supervised", "supervised", changed={"epochs": 1})
+    model = run_train("after", init=tmp_path / "supervised" / "model.pt", changed={"epochs": 0})
+    before = torch.load(tmp_path / "supervised" / "model.pt", weights_only=True)
+    assert torch.equal(model["state_dict"]["conv1.weight"], before["state_dict"]["conv1.weight"])
+    assert model["state_dict"]["fc.weight"].shape == (16, 128 // 2)
+    assert model["bank"].shape == (12, 16)  # embedded by the network
+
+
+def test_seed_alone_decides(run_train):
+    first, again, other = run_train("a"), run_train("b"), run_train("c", seed=1)
+    assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
+    assert torch.equal(first["bank"], again["bank"])
+    assert not torch.equal(first["bank"], other["bank"])
+
+
+def test_sampled_negatives_are_used_when_there_are_more_videos(run_train):
+    exact, sampled = run_train("exact"), run_train("sampled", changed={"negatives": 4})
+    assert not torch.equal(exact["bank"], sampled["bank"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "contrastive"}, "no objective 'contrastive'"),
+        ({"objective": "local_aggregation"}, "needs clusters of network, idt, joint"),
+        ({"objective": "local_aggregation", "clusters": "idt"}, "--clusters-file"),
+        ({"objective": "local_aggregation", "clusters": "joint"}, "--sketches"),
+        ({"objective": "local_aggregation", "clusters": "network", "changed": {"k": 13}}, "12 videos .* k = 13"),
+    ],
+)
+def test_a_request_that_is_no_run_is_refused_at_once(run_train, options, message):
+    with pytest.raises(StageError, match=message):
+        run_train(**options)
+
+
+def test_model_of_another_shape_is_refused_with_its_name(run_train, tmp_path):
+    run_train("warmup", changed={"epochs": 0})
+    init = tmp_path / "warmup" / "model.pt"
+    with pytest.raises(StageError, match=r"warmup.*cannot start this run"):
+        run_train("wider", init=init, changed={"width": 0.25})
+
+
+def test_the_defaults_are_the_paper_s():
+    settings = PretrainingSettings()
+    assert (settings.lr, settings.momentum, settings.batch, settings.epochs) == (0.03, 0.9, 256, 200)
+    rates = [learning_rate(settings, epoch) for epoch in (0, 159, 160, 189, 190, 199)]
+    assert rates == pytest.approx([0.03, 0.03, 0.003, 0.003, 0.0003, 0.0003])
+    assert (settings.k, settings.m, settings.negatives, settings.temperature) == (6000, 3, 4096, 0.07)
+
+
+def test_weight_decay_spares_batch_norm_alone(tiny):
+    model = ResNet3D(10, 16, 0.125)
+    decayed, free = make_optimizer(model, tiny).param_groups
+    norms = {id(p) for m in model.modules() if isinstance(m, torch.nn.BatchNorm3d) for p in m.parameters()}
+    assert {id(p) for p in free["params"]} == norms and free["weight_decay"] == 0
+    assert len(decayed["params"]) + len(norms) == len(list(model.parameters()))
+    assert decayed["weight_decay"] == tiny.weight_decay
+
+
+def test_the_loss_sees_the_bank_before_its_update(tiny):
+    """One step by hand: the loss against the old rows, then the rows renewed by the embeddings of that very pass."""
+    torch.manual_seed(0)
+    model = ResNet3D(10, 16, 0.125)
+    bank = MemoryBank([f"v{n}" for n in range(6)], 16, seed=0)
+    learner = Learner("instance", model, bank, dataclasses.replace(tiny, bank_momentum=0.25), seed=0)
+    learner.start_epoch(0)
+    clips, indices, old = torch.randn(4, 3, 8, 32, 32) * 50, torch.tensor([4, 0, 2, 5]), bank.rows.clone()
+    with torch.no_grad():
+        embeddings = torch.nn.functional.normalize(model(clips), dim=1)  # in training mode, as the step will be
+        exponents = embeddings @ old.T / 0.07
+        expected = (exponents.logsumexp(1) - exponents[torch.arange(4), indices]).mean()
+    loss, _ = learner.step(clips, indices, 0, 0)
+    assert loss == pytest.approx(float(expected), rel=1e-5)
+    renewed = torch.nn.functional.normalize(0.25 * old[indices] + 0.75 * embeddings, dim=1)
+    torch.testing.assert_close(bank.rows[indices], renewed)
+    assert torch.equal(bank.rows[[1, 3]], old[[1, 3]])

@@ -1,0 +1,144 @@
+"""Frames kept for training and read back: against the decoded video, and for videos that are short or broken."""
+
+import pickle
+from pathlib import Path
+
+import av
+import cv2
+import h5py
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+import idt_tools
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.frames.clips import FrameStore, resize
+from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.frames.store_frames import store_frames, stored_size
+
+SETTINGS = FramesSettings(short_side=48, jpeg_quality=95)
+
+
+def write_video(path: Path, n_frames: int, width: int, height: int) -> None:
+    """A smooth texture that drifts, so that every frame differs and JPEG keeps it well."""
+    texture = cv2.GaussianBlur(np.random.default_rng(n_frames).random((height, width, 3)), (0, 0), 4)
+    texture = (255 * (texture - texture.min()) / np.ptp(texture)).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 4_000_000
+        for t in range(n_frames):
+            frame = av.VideoFrame.from_ndarray(np.roll(texture, 5 * t, axis=1), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A shard of three good videos and two bad ones, and its frames."""
+    folder = tmp_path_factory.mktemp("frames")
+    write_video(folder / "wide.mp4", 20, 160, 96)
+    write_video(folder / "tall.mp4", 12, 64, 120)
+    write_video(folder / "small.mp4", 5, 40, 32)
+    (folder / "text.mp4").write_text("not a video")
+    (folder / "empty.mp4").touch()
+    write_list(folder, ["wide", "tall", "small", "text", "empty"])
+    store_frames(folder / "shard.tsv", folder / "shard.h5", folder / "store", SETTINGS, max_failed_fraction=0.5)
+    return folder
+
+
+def write_list(folder: Path, names: list[str]) -> None:
+    rows = []
+    for name in names:
+        stat = (folder / f"{name}.mp4").stat()
+        rows.append(
+            {
+                "video_id": name,
+                "path": folder / f"{name}.mp4",
+                "fps": 25,
+                "bytes": stat.st_size,
+                "mtime_ns": stat.st_mtime_ns,
+            }
+        )
+    write_columns(folder / "shard.tsv", rows, ["video_id", "path", "fps", "bytes", "mtime_ns"])
+
+
+def test_shorter_side_is_exact_and_the_aspect_kept():
+    assert stored_size(160, 96, 48) == (80, 48)
+    assert stored_size(64, 120, 48) == (48, 90)
+    assert stored_size(40, 32, 48) == (60, 48)  # small videos are enlarged
+    assert stored_size(100, 100, 48) == (48, 48)
+
+
+def test_clips_are_the_video_s_frames(folder):
+    store = FrameStore([folder / "shard.h5"])
+    assert store.n_frames("wide") == 20 and store.outcome("wide") == ("ok", "")
+    decoded = np.stack([resize(frame, 80, 48) for frame in idt_tools.read_video(folder / "wide.mp4")])
+    clip = store.read_clip("wide", 3, 6, step=2)
+    assert clip.shape == (6, 48, 80, 3) and clip.dtype == np.uint8
+    differences = [[np.abs(mine.astype(int) - frame).mean() for frame in decoded] for mine in clip]
+    assert np.argmin(differences, axis=1).tolist() == [3, 5, 7, 9, 11, 13]
+    assert np.min(differences) < 5  # what JPEG costs, colours at half resolution
+    assert store.read_clip("tall", 0, 1).shape == (1, 90, 48, 3)
+
+
+def test_short_videos_start_again(folder):
+    store = FrameStore([folder / "shard.h5"])
+    clip = store.read_clip("small", 3, 9)
+    whole = store.read_clip("small", 0, 5)
+    assert np.array_equal(clip, whole[[3, 4, 0, 1, 2, 3, 4, 0, 1]])
+
+
+def test_broken_videos_are_empty_groups_with_a_reason(folder):
+    store = FrameStore([folder / "shard.h5"])
+    assert store.video_ids == ["empty", "small", "tall", "text", "wide"]
+    for name in ("text", "empty"):
+        status, reason = store.outcome(name)
+        assert status == "unreadable" and reason and store.n_frames(name) == 0
+        with pytest.raises(ValueError, match=f"video {name} has no frames: unreadable"):
+            store.read_clip(name, 0, 4)
+    with pytest.raises(KeyError, match="nobody"):
+        store.n_frames("nobody")
+
+
+def test_file_tells_what_it_is(folder):
+    with h5py.File(folder / "shard.h5") as file:
+        assert file.attrs["stage"] == "frames" and '"short_side": 48' in file.attrs["parameters"]
+        group = file["wide"]
+        assert (group.attrs["width"], group.attrs["height"], group.attrs["fps"]) == (80, 48, 25)
+        assert group["jpeg"].fletcher32 and group["offsets"].attrs["meaning"]
+        assert group["offsets"][-1] == len(group["jpeg"])
+
+
+def test_done_videos_are_not_decoded_again_and_the_file_is_the_same(folder, tmp_path, caplog):
+    caplog.set_level("DEBUG")
+    store_frames(folder / "shard.tsv", tmp_path / "again.h5", folder / "store", SETTINGS, max_failed_fraction=0.5)
+    assert "computed" not in caplog.text
+    assert (tmp_path / "again.h5").read_bytes() == (folder / "shard.h5").read_bytes()
+
+
+def test_two_files_must_not_hold_one_video(folder):
+    with pytest.raises(ValueError, match="is in both"):
+        FrameStore([folder / "shard.h5", folder / "shard.h5"])
+
+
+class Clips:
+    """What a DataLoader asks of a dataset."""
+
+    def __init__(self, store: FrameStore) -> None:
+        self.store = store
+        self.names = ["wide", "tall", "small"] * 4
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.store.read_clip(self.names[index], 0, 3)
+
+
+def test_workers_open_handles_of_their_own(folder):
+    store = FrameStore([folder / "shard.h5"])
+    expected = [store.read_clip(name, 0, 3) for name in ("wide", "tall", "small")]  # opened here, before the fork
+    loaded = list(DataLoader(Clips(store), batch_size=None, num_workers=2, collate_fn=np.asarray))
+    assert all(np.array_equal(clip, expected[n % 3]) for n, clip in enumerate(loaded))
+    copy = pickle.loads(pickle.dumps(store))
+    assert np.array_equal(copy.read_clip("wide", 0, 3), expected[0])

@@ -1,0 +1,41 @@
+"""Clusters and sketches joined to the training videos by id."""
+
+import pytest
+import torch
+
+from workflow_scripts.pretraining.clusterings import cluster, fixed_labels, joint_space, read_sketches
+from workflow_scripts.stage import StageError
+
+
+def test_fixed_labels_follow_the_ids(clusters_file, video_ids):
+    labels = fixed_labels(clusters_file, video_ids)
+    assert labels.tolist() == [[0, 1] * 6] * 2
+    with pytest.raises(StageError, match=r"lacks 1 of the 2 training videos \(nobody"):
+        fixed_labels(clusters_file, ["nobody", video_ids[0]])
+
+
+def test_joint_space_is_both_at_unit_length(encoding_files, video_ids):
+    sketches = read_sketches(encoding_files, video_ids)
+    torch.testing.assert_close(sketches.norm(dim=1), torch.ones(12))
+    assert sketches[:, :3].argmax(1).tolist() == [0, 1, 2] * 4
+    bank = torch.nn.functional.normalize(torch.randn(12, 16), dim=1)
+    joint = joint_space(bank, sketches)
+    assert joint.shape == (12, 2016)
+    expected = (bank[0] - bank[1]).square().sum() + (sketches[0] - sketches[1]).square().sum()
+    torch.testing.assert_close((joint[0] - joint[1]).square().sum(), expected)
+
+
+def test_each_clustering_of_each_epoch_is_repeatable_and_its_own(tiny):
+    random = torch.Generator().manual_seed(0)
+    points = torch.nn.functional.normalize(torch.randn(40, 3, generator=random), dim=1)
+    labels = cluster(points, tiny, seed=0, epoch=0)
+    assert labels.shape == (2, 40) and labels.dtype == torch.int64 and set(labels.unique().tolist()) == {0, 1, 2}
+    assert torch.equal(cluster(points, tiny, seed=0, epoch=0), labels)
+    assert not torch.equal(labels[0], labels[1])
+    assert not torch.equal(cluster(points, tiny, seed=0, epoch=1), labels)
+
+
+def test_equal_points_share_their_clusters(tiny):
+    groups = torch.tensor([0, 1, 2] * 4)
+    labels = cluster(torch.eye(3)[groups], tiny, seed=0, epoch=0)
+    assert torch.equal(labels[:, :, None] == labels[:, None, :], (groups[:, None] == groups).expand(2, 12, 12))

@@ -1,0 +1,121 @@
+"""A run that is stopped anywhere ends with the weights of one that never was, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+CHANGED = {"epochs": 5, "batch": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
+
+
+class Process:
+    """`python -m workflow_scripts.pretraining.train` on the tiny dataset."""
+
+    def __init__(self, folder: Path, videos: Path, frames: list[Path], settings: dict[str, object]) -> None:
+        self.output, self.checkpoints = folder / "model.pt", folder / "checkpoints"
+        self.command = [
+            *(sys.executable, "-m", "workflow_scripts.pretraining.train", "--videos", videos, "--frames", *frames),
+            *("--output", self.output, "--checkpoints", self.checkpoints, "--run", "r", "--seed", "3"),
+            *("--objective", "local_aggregation", "--clusters", "network", "--settings", json.dumps(settings)),
+        ]
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            list(map(str, self.command)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def progress(self) -> tuple[int, int]:
+        """Epoch and step of the newest checkpoint; before the first, (-1, 0)."""
+        for path in self.checkpoints.glob("*/last.pt"):
+            try:
+                at = torch.load(path, weights_only=True)["progress"]
+                return at["epoch"], at["step"]
+            except FileNotFoundError:  # between the two renames of a save
+                break
+        return -1, 0
+
+    def wait_for(self, process: subprocess.Popen[str], epoch: int, step: int) -> None:
+        deadline = time.monotonic() + 60
+        while self.progress() < (epoch, step) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def settings(tiny) -> dict[str, object]:
+    tiny = replace(tiny, **CHANGED)
+    return {**asdict(tiny), "clip_length": 16}  # a little slower, so that a kill comes in time
+
+
+@pytest.fixture
+def uninterrupted(run_train, settings) -> dict[str, object]:
+    return run_train("r", "local_aggregation", clusters="network", seed=3, changed=settings)
+
+
+def same(model: dict[str, object], path: Path) -> bool:
+    other = torch.load(path, weights_only=True)
+    weights, others = model["state_dict"], other["state_dict"]
+    return (
+        all(torch.equal(weights[name], others[name]) for name in weights)
+        and torch.equal(model["bank"], other["bank"])
+        and torch.equal(model["labels"], other["labels"])
+        and [entry["loss"] for entry in model["history"]] == [entry["loss"] for entry in other["history"]]
+    )
+
+
+def test_killed_within_an_epoch_and_resumed(tmp_path, videos_table, frames_files, settings, uninterrupted):
+    run = Process(tmp_path / "killed", videos_table, frames_files, settings)
+    process = run.start()
+    run.wait_for(process, 1, 2)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+    epoch, step = run.progress()
+    assert step > 0, "killed between epochs"
+    # What a kill within the writing of a checkpoint leaves: half a temporary file.
+    folder = next(run.checkpoints.iterdir())
+    (folder / ".last.pt.123.tmp").write_bytes((folder / "last.pt").read_bytes()[:5000])
+    process = run.start()
+    _, log = process.communicate()
+    assert process.returncode == 0, log
+    assert f"goes on from epoch {epoch}, step {step}" in log
+    assert same(uninterrupted, run.output)
+
+
+def test_terminated_saves_and_says_so(tmp_path, videos_table, frames_files, settings, uninterrupted):
+    rarely = {**settings, "checkpoint_minutes": 600}
+    run = Process(tmp_path / "terminated", videos_table, frames_files, rarely)
+    process = run.start()
+    run.wait_for(process, 1, 0)
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate()
+    assert process.returncode == 143 and "told to stop" in log, log
+    process = run.start()
+    _, log = process.communicate()
+    assert process.returncode == 0 and "goes on from epoch" in log, log
+    assert same(uninterrupted, run.output)
+
+
+def test_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, uninterrupted, caplog):
+    folder = next((tmp_path / "r" / "checkpoints").iterdir())
+    last, previous = folder / "last.pt", folder / "previous.pt"
+    for path in (last, previous):
+        path.write_bytes(path.read_bytes()[:-1000])
+    (tmp_path / "r" / "model.pt").unlink()
+    run_train("r", "local_aggregation", clusters="network", seed=3, changed=settings)
+    assert "damaged" in caplog.text
+    assert same(uninterrupted, tmp_path / "r" / "model.pt")
+
+
+def test_another_request_has_another_folder(tmp_path, run_train):
+    run_train("r", changed={"epochs": 1})
+    run_train("r", changed={"epochs": 1, "lr": 0.05})
+    run_train("r", changed={"epochs": 1, "checkpoint_minutes": 3})  # no influence on the result
+    assert len(list((tmp_path / "r" / "checkpoints").iterdir())) == 2

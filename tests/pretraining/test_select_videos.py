@@ -1,0 +1,81 @@
+"""Which videos every run trains on."""
+
+import h5py
+import numpy as np
+import pytest
+
+from workflow_scripts.artifacts import read_columns, write_columns
+from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.frames.store_frames import write_frames
+from workflow_scripts.pretraining.select_videos import select_videos
+from workflow_scripts.stage import StageError
+from workflow_scripts.store import Result
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Eight listed videos: v1 has no frames, v2 no sketch by one of two features; v7 is not listed."""
+    names = [f"v{number}" for number in range(8)]
+    write_columns(
+        tmp_path / "list.tsv", [{"video_id": n, "label": n.upper()} for n in names[:7]], ["video_id", "label"]
+    )
+    arrays = {"jpeg": np.zeros(3, np.uint8), "offsets": np.array([0, 3])}
+    size = {"width": 8, "height": 8, "n_frames": 1}
+    results = {name: Result(arrays=arrays, attributes=size) for name in names}
+    results["v1"] = Result("truncated", "1 of 9 frames could be decoded")
+    write_frames(tmp_path / "frames.h5", FramesSettings(), "x", results.items(), dict.fromkeys(names, 25.0))
+    for feature in ("idt", "idt_nodet"):
+        with h5py.File(tmp_path / f"{feature}.h5", "w") as file:
+            status = ["no_trajectories" if name == "v2" and feature == "idt" else "ok" for name in names]
+            for column, values in (("video_id", names), ("status", status), ("reason", ["still"] * 8)):
+                file.create_dataset(column, data=values, dtype=h5py.string_dtype())
+    return {
+        "videos": [tmp_path / "list.tsv"],
+        "frames": [tmp_path / "frames.h5"],
+        "encodings": [tmp_path / "idt.h5", tmp_path / "idt_nodet.h5"],
+        "output": tmp_path / "all.tsv",
+        "subset": "all",
+        "seed": 0,
+    }
+
+
+def selected(inputs, **changed) -> list[str]:
+    select_videos(**{**inputs, **changed})
+    rows = read_columns(inputs["output"])
+    assert all(row["label"] == row["video_id"].upper() for row in rows)
+    return [row["video_id"] for row in rows]
+
+
+def test_unusable_videos_are_left_out_and_named(inputs, caplog):
+    caplog.set_level("INFO")
+    assert selected(inputs) == ["v0", "v3", "v4", "v5", "v6"]
+    assert "left out: v1, frames truncated: 1 of 9" in caplog.text
+    assert "left out: v2, sketch no_trajectories: still" in caplog.text
+    assert "n_in 7, n_ok 5, n_failed 2" in caplog.text
+
+
+def test_without_sketches_frames_alone_decide(inputs):
+    assert selected(inputs, encodings=[]) == ["v0", "v2", "v3", "v4", "v5", "v6"]
+
+
+def test_a_subset_is_drawn_by_seed_and_nested(inputs):
+    two, three = selected(inputs, subset="2"), selected(inputs, subset="3")
+    assert set(two) < set(three) and three == sorted(three)
+    assert len({str(selected(inputs, subset="3", seed=seed)) for seed in range(8)}) > 1
+
+
+@pytest.mark.parametrize("subset", ["0", "6", "half"])
+def test_an_impossible_subset_is_refused(inputs, subset):
+    with pytest.raises(StageError, match="all or a number from 1 to 5"):
+        selected(inputs, subset=subset)
+
+
+def test_lists_and_frames_of_different_videos_are_refused(inputs, tmp_path):
+    write_columns(tmp_path / "more.tsv", [{"video_id": "v9", "label": ""}], ["video_id", "label"])
+    with pytest.raises(StageError, match="the frames lack 1 listed"):
+        selected(inputs, videos=[*inputs["videos"], tmp_path / "more.tsv"])
+
+
+def test_too_many_left_out_stop_the_run(inputs):
+    with pytest.raises(StageError, match="2 of 7 videos"):
+        selected(inputs, max_failed_fraction=0.2)
