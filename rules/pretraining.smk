@@ -62,5 +62,5 @@ rule pretraining:
         " {params.clusters_file} {params.sketches} {params.init}"
         " --output {output} --checkpoints {params.checkpoints}"
         " --run {wildcards.run} --seed {wildcards.seed}"
-        " --objective {params.objective} --clusters {params.clusters:q}"
+        " --objective {params.objective} --clusters '{params.clusters}'"
         " --settings {params.settings:q} --log {log}"

@@ -63,6 +63,7 @@ def _log_to(path: Path | None) -> None:
         handlers.append(logging.FileHandler(path, mode="w"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
     logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
 
 
 def command_line(function: Callable[..., Any], arguments: list[str] | None = None) -> None:

@@ -1,0 +1,72 @@
+"""A folder of videos that grows and changes: what is there already is not computed again."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from conftest import Workflow
+
+from workflow_scripts.identity import video_id
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+TARGET = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+NOUNS = ("videos", "trajectories", "encoding", "frames")
+
+
+@pytest.fixture
+def growing(tmp_path: Path, tiny_config: dict[str, Any]) -> tuple[Workflow, Path]:
+    """A workflow over a folder of 8 videos, run to its sketches, and a ninth video beside the folder."""
+    settings = GeneratedSettings(
+        motions=("wave", "walk", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=128, height=96
+    )
+    generate_videos(tmp_path / "made", settings)
+    shutil.move(tmp_path / "made" / "walk" / "walk_bricks_02.mp4", tmp_path / "ninth.mp4")
+    dataset = {"layout": "folder", "root": "made", "shards": 3}
+    config = {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}}
+    workflow = Workflow(tmp_path, config)
+    workflow.run(TARGET)
+    return workflow, tmp_path / "ninth.mp4"
+
+
+def _trajectories(workflow: Workflow) -> dict[str, bytes]:
+    found = {}
+    for path in sorted((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5")):
+        with h5py.File(path) as file:
+            found |= {name: group["descriptors"][:].tobytes() for name, group in file.items()}
+    return found
+
+
+def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing: tuple[Workflow, Path]) -> None:
+    workflow, ninth = growing
+    folder = workflow.folder / "made" / "walk"
+    codebook = workflow.folder / "results/tiny/encoding/idt/codebook.h5"
+    before, fitted = _trajectories(workflow), codebook.stat().st_mtime_ns
+    assert len(before) == 8 and {len(workflow.computed(noun)) for noun in NOUNS} == {8}
+
+    shutil.copy(ninth, folder / "ninth.mp4")
+    workflow.run(TARGET)
+    added = video_id("walk/ninth.mp4")
+    for noun in NOUNS:
+        assert set(workflow.computed(noun)) - set(before) == {added}, noun
+    changed_logs = [
+        path for path in (workflow.folder / "results/logs/trajectories").rglob("*.log") if added in path.read_text()
+    ]
+    assert [path.read_text().count(": computed ") for path in changed_logs] == [1]
+    after = _trajectories(workflow)
+    assert {name: after[name] for name in before} == before and set(after) - set(before) == {added}
+    assert codebook.stat().st_mtime_ns == fitted, "the sample is frozen, and with it the codebook"
+
+    # A file replaced in place does not change its folder's time: the videos are asked for by name.
+    shutil.copy(folder / "walk_bricks_00.mp4", folder / "ninth.mp4")
+    os.utime(folder / "ninth.mp4", ns=(1, 1))
+    workflow.run("--forcerun", "videos", "--", TARGET)
+    assert workflow.computed("videos") == [added]
+    assert _trajectories(workflow)[added] == before[video_id("walk/walk_bricks_00.mp4")]
+
+    (folder / "ninth.mp4").unlink()
+    workflow.run(TARGET)
+    assert _trajectories(workflow) == before
+    assert "Nothing to be done" in workflow.run("--dry-run", TARGET)

@@ -1,0 +1,105 @@
+"""The whole pipeline on a tiny generated dataset: everything is there, nothing runs twice, a change reruns its part."""
+
+import copy
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+import torch
+import yaml
+from conftest import Workflow
+
+pytestmark = pytest.mark.xdist_group("tiny")
+
+
+def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(config)
+    node = changed
+    for key in path[:-1]:
+        node = node.setdefault(key, {})
+    node[path[-1]] = to
+    return changed
+
+
+def test_it_ends_with_a_report_and_nothing_is_left_to_do(tiny: Workflow) -> None:
+    page = (tiny.folder / "results" / "report" / "index.html").read_text()
+    assert "la_idt_tune" in page or "IDT" in page
+    assert "Nothing to be done" in tiny.run("--dry-run")
+    assert yaml.safe_load((tiny.folder / "results" / "config.yaml").read_text())["clusters"]["k"] == 3
+
+
+def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
+    files = [path for path in (tiny.folder / "results").rglob("*.h5")]
+    stages = Counter()
+    for path in files:
+        with h5py.File(path) as file:
+            stages[file.attrs["stage"]] += 1
+            assert "VERSION" in file.attrs and "parameters" in file.attrs, path
+    assert {"trajectories", "frames"} <= set(stages) and len(stages) >= 4
+    with open(tiny.folder / "results" / "tiny" / "videos" / "index.tsv") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert len(rows) == 12 and {row["status"] for row in rows} == {"ok"}
+    assert Counter((row["label"], row["scene"]) for row in rows).most_common()[0][1] == 2
+
+
+def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None:
+    results = sorted((tiny.folder / "results" / "evaluation").rglob("split1/*.json"))
+    assert {(path.parts[-5], path.stem) for path in results} == {
+        *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "few_shot")),
+        ("idt", "svm"),
+    }
+    for path in results:
+        record = json.loads(path.read_text())
+        assert record["n_train"] + record["n_test"] == 12 and record["n_left_out"] == 0
+        assert 0 <= record["accuracy"] <= 1 and record["chance"] == pytest.approx(1 / 3)
+
+
+def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:
+    model = torch.load(tiny.folder / "results/pretraining/la_idt_tune/seed0/model.pt", weights_only=True)
+    assert len(model["video_ids"]) == 12 == len(model["bank"]) and model["labels"].shape == (2, 12)
+
+
+def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -> None:
+    config = _changed(tiny.config, "pretraining", "runs", "la", "lr", to=0.01)
+    assert tiny.planned(config=config) == Counter(
+        resolved_config=1, pretraining=1, finetune=1, few_shot=1, bank_clusters=1, report=1
+    )
+    config = _changed(tiny.config, "pretraining", "runs", "la_idt", "lr", to=0.01)
+    assert tiny.planned(config=config)["pretraining"] == 2  # and la_idt_tune, which starts from it
+
+
+def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> None:
+    config = _changed(tiny.config, "encoding", "components", to=5)
+    planned = tiny.planned(config=config)
+    assert planned["codebook"] == 2 and planned["encoding"] == 3 and planned["clusters"] == 1
+    assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
+
+
+def test_a_value_that_is_its_default_reruns_nothing_but_the_written_config(tiny: Workflow) -> None:
+    config = _changed(tiny.config, "pretraining", "momentum", to=0.9)
+    assert "Nothing to be done" in tiny.run("--dry-run", config=config)
+
+
+def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:
+    tiny.run("--report", "snakemake_report.html")
+    page = (tiny.folder / "snakemake_report.html").read_text()
+    assert "few_shot.svg" in page and "Accuracy of every run" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        (("pretraining", "epoch"), 3, "pretraining.epoch is not a known key; did you mean epochs?"),
+        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere is not there"),
+    ],
+)
+def test_a_wrong_config_stops_at_once_with_one_sentence(
+    tmp_path: Path, tiny_config: dict[str, Any], path: tuple[str, ...], value: Any, sentence: str
+) -> None:
+    done = Workflow(tmp_path, _changed(tiny_config, *path, to=value)).snakemake()
+    assert done.returncode != 0
+    assert sentence in done.stderr and "Traceback" not in done.stderr
