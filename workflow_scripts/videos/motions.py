@@ -45,7 +45,7 @@ def pose(
 def wave(phase: float) -> Pose:
     """One arm up, the forearm swings from side to side."""
     swing = circle(phase)
-    return pose(left_arm=(0, 96 + 6 * swing, 90, 66 + 38 * swing), trunk=(0, 3 * swing, 0), yaw=8)
+    return pose(left_arm=(0, 96 + 6 * swing, 90, 66 + 38 * swing), trunk=(0, 6 * swing, 0), yaw=8)
 
 
 def clap(phase: float) -> Pose:
@@ -125,12 +125,12 @@ def push(phase: float) -> Pose:
 
 
 MOTIONS: dict[str, tuple[Callable[[float], Pose], float]] = {  # pose, and seconds of one cycle at speed 1
-    "wave": (wave, 0.62),
+    "wave": (wave, 0.8),
     "jump": (jump, 1.05),
     "spin": (spin, 1.15),
     "kick": (kick, 1.2),
     "walk": (walk, 1.0),
     "push": (push, 1.0),
     "squat": (squat, 1.4),
-    "clap": (clap, 0.55),
+    "clap": (clap, 0.65),
 }
