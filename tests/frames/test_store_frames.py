@@ -42,7 +42,7 @@ def folder(tmp_path_factory) -> Path:
     (folder / "text.mp4").write_text("not a video")
     (folder / "empty.mp4").touch()
     write_list(folder, ["wide", "tall", "small", "text", "empty"])
-    store_frames(folder / "shard.tsv", folder / "shard.h5", folder / "store", SETTINGS, max_failed_fraction=0.5)
+    store_frames(folder / "shard.tsv", folder / "shard.h5", folder / "store", SETTINGS)
     return folder
 
 
@@ -111,7 +111,7 @@ def test_file_tells_what_it_is(folder):
 
 def test_done_videos_are_not_decoded_again_and_the_file_is_the_same(folder, tmp_path, caplog):
     caplog.set_level("DEBUG")
-    store_frames(folder / "shard.tsv", tmp_path / "again.h5", folder / "store", SETTINGS, max_failed_fraction=0.5)
+    store_frames(folder / "shard.tsv", tmp_path / "again.h5", folder / "store", SETTINGS)
     assert "computed" not in caplog.text
     assert (tmp_path / "again.h5").read_bytes() == (folder / "shard.h5").read_bytes()
 

@@ -73,7 +73,6 @@ def store_frames(
     output: Path,
     store: Path,
     settings: FramesSettings,
-    max_failed_fraction: float = 0.1,
     threads: int = 1,
 ) -> None:
     """Decodes every video of the shard list `videos` once and writes its frames, small, to `output`.
@@ -86,9 +85,7 @@ def store_frames(
     def compute(name: str) -> Result:
         return encode_frames(idt_tools.read_video(Path(rows[name]["path"])), settings)
 
-    results = process_shard(
-        store, keys, compute, stage="frames", threads=threads, max_failed_fraction=max_failed_fraction
-    )
+    results = process_shard(store, keys, compute, stage="frames", threads=threads)
     fps = {name: float(row["fps"]) for name, row in rows.items()}
     write_frames(output, settings, digest(keys), results, fps)
 
