@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_ROWS = 2048  # a block's posteriors under 256 components are then 2 MiB, which a core's cache holds
+LEAST_LOG = -50.0  # least log of a posterior, relative to the largest: far below, products are denormal and 10 x slower
 
 Floats = NDArray[np.floating]
 
@@ -73,6 +74,7 @@ class _Posteriors:
         p = moments @ self._factors
         p += self._constant
         p -= p.max(axis=1, keepdims=True)
+        np.maximum(p, LEAST_LOG, out=p)
         np.exp(p, out=p)
         p /= p.sum(axis=1, keepdims=True)
         return p, moments

@@ -105,7 +105,7 @@ def test_posteriors_are_those_of_scikit_learn() -> None:
 
 def test_a_descriptor_far_from_every_component_counts_for_the_nearest() -> None:
     far = posteriors(np.array([[1e4]]), np.array([0.5, 0.5]), np.array([[0.0], [1.0]]), np.ones((2, 1)))
-    np.testing.assert_array_equal(far, [[0, 1]])
+    np.testing.assert_allclose(far, [[0, 1]], atol=1e-20)
 
 
 def test_what_is_not_finite_stays_visible() -> None:
@@ -130,3 +130,10 @@ def test_refuses_what_does_not_fit() -> None:
         fisher_vector(np.zeros((3, 7)), weights, means, variances * 0)
     with pytest.raises(ValueError, match="a mixture needs"):
         fisher_vector(np.zeros((3, 7)), weights[1:], means, variances)
+
+
+def test_no_posterior_is_a_denormal_number() -> None:
+    """They make the products of real descriptors ten times slower, and count for nothing."""
+    x = np.random.default_rng(0).normal(size=(500, 7))
+    far = posteriors(x, np.full(50, 0.02), np.linspace(-20, 20, 350).reshape(50, 7), np.ones((50, 7)))
+    assert far.min() < 1e-20 and not np.any((far > 0) & (far < np.finfo(np.float32).tiny))

@@ -115,7 +115,10 @@ def fit_codebook(
     except ValueError as error:
         raise StageError(f"{sample}: {error}, so there is nothing to describe: use other videos") from error
     log.info("codebook: %d principal axes keep %.1f %% of the variance", len(axes), 100 * kept)
-    projected = np.concatenate([(rows.astype(np.float32) - mean) @ axes.T for rows in blocks])
+    projected = np.empty((n, len(axes)), np.float32)
+    with threadpool_limits(1):
+        for end, rows in zip(np.cumsum([len(rows) for rows in blocks]), blocks, strict=True):
+            np.matmul(rows.astype(np.float32) - mean, axes.T, out=projected[end - len(rows) : end])
     del drawn, blocks  # gigabytes at the paper's size
 
     mixture = DiagonalGMM(

@@ -21,7 +21,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tqdm import tqdm
 
-from idt_tools.fisher_vector import posteriors
+from idt_tools.fisher_vector import LEAST_LOG, posteriors
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,9 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
             raise ValueError(f"{self.n_components} components need at least as many rows, not {X.shape}")
         if not np.isfinite(X).all():
             raise ValueError("the rows to fit must be finite")
-        floor = np.maximum(self.variance_floor * X.var(axis=0, dtype=np.float64), np.finfo(np.float32).tiny)
+        mean = X.mean(axis=0, dtype=np.float64)
+        variance = np.einsum("nd,nd->d", X, X, dtype=np.float64) / len(X) - mean**2  # X.var would copy X to float64
+        floor = np.maximum(self.variance_floor * variance, np.finfo(np.float32).tiny)
         self.weights_, self.means_, self.covariances_ = self.start or self._start(X, floor)
         self.converged_, self.lower_bound_ = False, -np.inf
         with tqdm(range(1, self.max_iter + 1), "mixture, EM", unit="step") as steps:
@@ -142,7 +144,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
             x = torch.cat([x, x**2], dim=1)  # (n, 2D)
             p = torch.addmm(constant, x, factors)  # (n, K) log w_k G(x; mu_k, sigma_k)
             largest = p.amax(dim=1, keepdim=True)
-            total = p.sub_(largest).exp_().sum(dim=1, keepdim=True)
+            total = p.sub_(largest).clamp_(min=LEAST_LOG).exp_().sum(dim=1, keepdim=True)
             log_likelihood = (largest + total.log()).sum(dtype=torch.float64)
             p.div_(total)  # the posteriors
             return _Moments(log_likelihood.cpu(), p.sum(dim=0).double().cpu(), (p.T @ x).double().cpu())
