@@ -1,5 +1,7 @@
 """The codebook as a file and as an encoder: the same numbers from memory, file, blocks and either precision."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -88,3 +90,8 @@ def test_refuses_arrays_that_do_not_fit(codebook: Codebook) -> None:
     arrays = {name: getattr(codebook, name) for name in MEANING}
     with pytest.raises(ValueError, match="sketch_sign of a codebook"):
         Codebook(**{**arrays, "sketch_sign": codebook.sketch_sign[:-1]})
+
+
+def test_imports_without_the_pipelines_packages() -> None:
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['h5py', 'torch', 'sklearn', 'scipy', 'pandas']))"
+    subprocess.run([sys.executable, "-c", f"{blocked}; import idt_tools.codebook"], check=True)
