@@ -27,4 +27,4 @@ rule clusters:
     shell:
         "python -m workflow_scripts.clusters.cluster_sketches"
         " --encodings {input.encodings} --videos {input.videos} --output {output}"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --threads {threads} --log {log}"

@@ -116,9 +116,9 @@ def sampled_trajectories(wildcards):
     """The trajectories of the shards that hold sampled videos."""
     (sample,) = beside_index(wildcards.dataset, "sample.tsv")
     n_shards = SOURCES[wildcards.dataset]["shards"]
-    sampled = sorted({shard_of(row["video_id"], n_shards) for row in read_columns(Path(sample))})
+    sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(sample))}
     pattern = "results/{dataset}/trajectories/{features}/{shard}.h5"
-    return expand(pattern, dataset=wildcards.dataset, features=wildcards.features, shard=sampled)
+    return expand(pattern, dataset=wildcards.dataset, features=wildcards.features, shard=sorted(sampled & {*shards(wildcards.dataset)}))
 
 
 def trajectories_digest(wildcards):

@@ -26,7 +26,7 @@ rule codebook:
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
         " --sample {input.sample} --trajectories {input.trajectories} --output {output}"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --threads {threads} --log {log}"
 
 
 rule encoding:

@@ -1,0 +1,27 @@
+"""The conda environments and constraints.txt name the same versions."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("envs/*.yaml")), ids=lambda path: path.name)
+def test_versions_are_those_of_the_constraints(path: Path) -> None:
+    pins = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().lower().split())
+    packages = next(
+        entry["pip"] for entry in yaml.safe_load(path.read_text())["dependencies"] if isinstance(entry, dict)
+    )
+    named = dict(package.lower().split("==") for package in packages if "==" in package)
+    assert named == {name: pins[name] for name in named}
+
+
+def test_every_dependency_of_the_project_is_pinned() -> None:
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    lists = re.findall(r"(?:dependencies|pipeline|test) = \[(.*?)\]", text, re.DOTALL)
+    names = {re.split(r"[<>=]", name)[0].lower() for part in lists for name in re.findall(r'"([^"]+)"', part)}
+    pins = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().split()}
+    assert len(names) > 15 and names <= pins

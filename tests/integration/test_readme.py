@@ -1,0 +1,85 @@
+"""The README's promises: its commands run as they are printed, its paths exist."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text()
+COMMANDS = [
+    line.split("#")[0].strip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+# `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now.
+ELSEWHERE = {"make demo", "make test"}
+
+
+def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **config,
+        **{k: _merged(config[k], v) if isinstance(v, dict) and k in config else v for k, v in other.items()},
+    }
+
+
+def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    for name in ("Snakefile", "rules", "profiles", "envs", "docs"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    settings = GeneratedSettings(
+        motions=("walk", "spin"), scenes=("bricks", "beach"), per_pair=2, frames=22, width=128, height=96
+    )
+    generate_videos(tmp_path / "videos", settings)
+    shutil.copy(tmp_path / "videos" / "walk" / "walk_bricks_00.mp4", tmp_path / "video.mp4")
+    (printed,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    # The README's config with the tests' small sizes, so that it takes a minute; its names and runs are as printed.
+    small = {key: tiny_config[key] for key in ("encoding", "clusters", "frames", "evaluation", "report")}
+    small["pretraining"] = {
+        key: value for key, value in tiny_config["pretraining"].items() if key not in ("dataset", "runs")
+    }
+    config = _merged(yaml.safe_load(printed), small)
+    config["evaluation"] |= {"datasets": ["mine"], "runs": ["la_idt", "idt"]}
+    config["pretraining"]["runs"]["ir_warmup"]["epochs"] = 1
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
+
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in COMMANDS:
+        if command in ELSEWHERE:
+            continue
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    assert (tmp_path / "results" / "report" / "index.html").exists()
+    assert (tmp_path / "trajectories.h5").exists() and (tmp_path / "trajectories.png").exists()
+
+
+def test_the_printed_config_is_valid_as_printed() -> None:
+    from workflow_scripts import config as pipeline
+
+    (printed,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    config = pipeline.resolve(yaml.safe_load(printed))
+    assert pipeline.run_values(config, "la_idt")["k"] == 50
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
+def test_what_it_links_to_is_there(name: str) -> None:
+    assert (REPOSITORY / name).exists()
+
+
+def test_its_targets_are_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) - {"passes"} <= targets
