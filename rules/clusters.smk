@@ -11,9 +11,6 @@ rule clusters:
         videos="results/pretraining/videos/{subset}.tsv",
     output:
         "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5",
-    params:
-        settings=clusters_settings,
-        version=pipeline.version("clusters"),
     log:
         "results/logs/clusters/{dataset}/{features}/{subset}/k{k}_m{m}_s{seed}.log",
     benchmark:
@@ -24,6 +21,9 @@ rule clusters:
     conda:
         "../envs/pipeline.yaml"
     threads: 4
+    params:
+        settings=clusters_settings,
+        version=pipeline.version("clusters"),
     shell:
         "python -m workflow_scripts.clusters.cluster_sketches"
         " --encodings {input.encodings} --videos {input.videos} --output {output}"

@@ -118,7 +118,12 @@ def sampled_trajectories(wildcards):
     n_shards = SOURCES[wildcards.dataset]["shards"]
     sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(sample))}
     pattern = "results/{dataset}/trajectories/{features}/{shard}.h5"
-    return expand(pattern, dataset=wildcards.dataset, features=wildcards.features, shard=sorted(sampled & {*shards(wildcards.dataset)}))
+    return expand(
+        pattern,
+        dataset=wildcards.dataset,
+        features=wildcards.features,
+        shard=sorted(sampled & {*shards(wildcards.dataset)}),
+    )
 
 
 def trajectories_digest(wildcards):

@@ -12,10 +12,6 @@ rule codebook:
         trajectories=ancient(sampled_trajectories),
     output:
         "results/{dataset}/encoding/{features}/codebook.h5",
-    params:
-        settings=section("encoding"),
-        made_of=trajectories_digest,
-        version=pipeline.version("encoding"),
     log:
         "results/logs/encoding/{dataset}/{features}/codebook.log",
     benchmark:
@@ -23,6 +19,10 @@ rule codebook:
     conda:
         "../envs/pipeline.yaml"
     threads: 4
+    params:
+        settings=section("encoding"),
+        made_of=trajectories_digest,
+        version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
         " --sample {input.sample} --trajectories {input.trajectories} --output {output}"
@@ -36,9 +36,6 @@ rule encoding:
         codebook="results/{dataset}/encoding/{features}/codebook.h5",
     output:
         "results/{dataset}/encoding/{features}/{shard}.h5",
-    params:
-        store="results/{dataset}/encoding/.store/{features}/{shard}",
-        version=pipeline.version("encoding"),
     log:
         "results/logs/encoding/{dataset}/{features}/{shard}.log",
     benchmark:
@@ -46,6 +43,9 @@ rule encoding:
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        store="results/{dataset}/encoding/.store/{features}/{shard}",
+        version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
         " --trajectories {input.trajectories} --codebook {input.codebook} --output {output}"

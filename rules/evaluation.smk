@@ -13,12 +13,6 @@ rule finetune:
         encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
-    params:
-        model=optional("model"),
-        architecture=scratch_architecture,
-        settings=protocol_settings("finetune"),
-        checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
-        version=pipeline.version("evaluation"),
     log:
         "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.log",
     benchmark:
@@ -26,6 +20,12 @@ rule finetune:
     conda:
         "../envs/pipeline.yaml"
     threads: 8
+    params:
+        model=optional("model"),
+        architecture=scratch_architecture,
+        settings=protocol_settings("finetune"),
+        checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
+        version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
@@ -45,11 +45,6 @@ rule few_shot:
         encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
-    params:
-        model=optional("model"),
-        architecture=scratch_architecture,
-        settings=protocol_settings("few_shot"),
-        version=pipeline.version("evaluation"),
     log:
         "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.log",
     benchmark:
@@ -57,6 +52,11 @@ rule few_shot:
     conda:
         "../envs/pipeline.yaml"
     threads: 8
+    params:
+        model=optional("model"),
+        architecture=scratch_architecture,
+        settings=protocol_settings("few_shot"),
+        version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
@@ -73,9 +73,6 @@ rule idt_svm:
         encodings=evaluated_encodings,
     output:
         "results/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.json",
-    params:
-        settings=protocol_settings("svm"),
-        version=pipeline.version("evaluation"),
     log:
         "results/logs/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.log",
     benchmark:
@@ -83,6 +80,9 @@ rule idt_svm:
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        settings=protocol_settings("svm"),
+        version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
         " --splits {input.splits} --split {wildcards.split} --encodings {input.encodings}"
@@ -97,9 +97,6 @@ rule bank_clusters:
         frames=run_frames,
     output:
         "results/evaluation/{run}/seed{seed}/clusters.h5",
-    params:
-        settings=run_clusters_settings,
-        version=pipeline.version("clusters"),
     log:
         "results/logs/evaluation/{run}/seed{seed}/clusters.log",
     benchmark:
@@ -107,6 +104,9 @@ rule bank_clusters:
     conda:
         "../envs/pipeline.yaml"
     threads: 4
+    params:
+        settings=run_clusters_settings,
+        version=pipeline.version("clusters"),
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
         " --model {input.model} --frames {input.frames} --output {output} --settings {params.settings:q} --log {log}"

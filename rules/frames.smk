@@ -10,10 +10,6 @@ rule frames:
         videos=shard_videos,
     output:
         "results/{dataset}/frames/{short_side}/{shard}.h5",
-    params:
-        settings=frames_settings,
-        store="results/{dataset}/frames/.store/{short_side}/{shard}",
-        version=pipeline.version("frames"),
     log:
         "results/logs/frames/{dataset}/{short_side}/{shard}.log",
     benchmark:
@@ -23,6 +19,10 @@ rule frames:
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        settings=frames_settings,
+        store="results/{dataset}/frames/.store/{short_side}/{shard}",
+        version=pipeline.version("frames"),
     shell:
         "python -m workflow_scripts.frames.store_frames"
         " --videos {input.videos} --output {output} --store {params.store}"

@@ -10,10 +10,6 @@ rule persons:
         videos=shard_videos,
     output:
         "results/{dataset}/persons/{detector}/{shard}.h5",
-    params:
-        settings=section("persons"),
-        store="results/{dataset}/persons/.store/{detector}/{shard}",
-        version=pipeline.version("persons"),
     log:
         "results/logs/persons/{dataset}/{detector}/{shard}.log",
     benchmark:
@@ -21,6 +17,10 @@ rule persons:
     conda:
         "../envs/persons.yaml"
     threads: 1
+    params:
+        settings=section("persons"),
+        store="results/{dataset}/persons/.store/{detector}/{shard}",
+        version=pipeline.version("persons"),
     shell:
         "python -m workflow_scripts.persons.detect_persons"
         " --videos {input.videos} --output {output} --store {params.store}"

@@ -12,10 +12,6 @@ rule training_videos:
         encodings=training_encodings,
     output:
         "results/pretraining/videos/{subset}.tsv",
-    params:
-        seed=config["seed"],
-        max_failed_fraction=config["max_failed_fraction"],
-        version=pipeline.version("pretraining"),
     log:
         "results/logs/pretraining/videos/{subset}.log",
     benchmark:
@@ -23,6 +19,10 @@ rule training_videos:
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        seed=config["seed"],
+        max_failed_fraction=config["max_failed_fraction"],
+        version=pipeline.version("pretraining"),
     shell:
         "python -m workflow_scripts.pretraining.select_videos"
         " --videos {input.videos} --frames {input.frames} --encodings {input.encodings} --output {output}"
@@ -40,6 +40,13 @@ rule pretraining:
         init=run_init,
     output:
         "results/pretraining/{run}/seed{seed}/model.pt",
+    log:
+        "results/logs/pretraining/{run}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/pretraining/{run}/seed{seed}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 8
     params:
         objective=run_key("objective"),
         clusters=run_key("clusters"),
@@ -49,13 +56,6 @@ rule pretraining:
         sketches=optional("sketches"),
         init=optional("init"),
         version=pipeline.version("pretraining"),
-    log:
-        "results/logs/pretraining/{run}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/pretraining/{run}/seed{seed}.tsv"
-    conda:
-        "../envs/pipeline.yaml"
-    threads: 8
     shell:
         "python -m workflow_scripts.pretraining.train"
         " --videos {input.videos} --frames {input.frames}"

@@ -12,12 +12,12 @@ rule resolved_config:
     """Writes down the config with all defaults, as it was run."""
     output:
         "results/config.yaml",
-    params:
-        config=pipeline.as_yaml(config),
     log:
         "results/logs/config.log",
     conda:
         "../envs/pipeline.yaml"
+    params:
+        config=pipeline.as_yaml(config),
     shell:
         "printf %s {params.config:q} > {output} 2> {log}"
 
@@ -34,19 +34,23 @@ rule report:
         config="results/config.yaml",
     output:
         page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
-        few_shot=report("results/report/figures/few_shot.svg", category="Figures", caption="../docs/captions/few_shot.rst"),
-        training=report("results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"),
+        few_shot=report(
+            "results/report/figures/few_shot.svg", category="Figures", caption="../docs/captions/few_shot.rst"
+        ),
+        training=report(
+            "results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"
+        ),
         nmi=report("results/report/figures/nmi.svg", category="Figures", caption="../docs/captions/nmi.rst"),
         table=report("results/tables/method_table.tsv", category="Tables", caption="../docs/captions/method_table.rst"),
-    params:
-        settings=section("report"),
-        benchmarks="results/benchmarks",
-        version=pipeline.version("report"),
     log:
         "results/logs/report.log",
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        settings=section("report"),
+        benchmarks="results/benchmarks",
+        version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.build_report"
         " --evaluations {input.evaluations} --models {input.models} --clusters {input.clusters}"

@@ -11,11 +11,6 @@ rule trajectories:
         boxes=shard_boxes,
     output:
         "results/{dataset}/trajectories/{features}/{shard}.h5",
-    params:
-        settings=section("trajectories"),
-        store="results/{dataset}/trajectories/.store/{features}/{shard}",
-        boxes=optional("boxes"),
-        version=pipeline.version("trajectories"),
     log:
         "results/logs/trajectories/{dataset}/{features}/{shard}.log",
     benchmark:
@@ -23,6 +18,11 @@ rule trajectories:
     conda:
         "../envs/pipeline.yaml"
     threads: 1
+    params:
+        settings=section("trajectories"),
+        store="results/{dataset}/trajectories/.store/{features}/{shard}",
+        boxes=optional("boxes"),
+        version=pipeline.version("trajectories"),
     shell:
         "python -m workflow_scripts.trajectories.extract_shard"
         " --videos {input.videos} {params.boxes} --output {output}"

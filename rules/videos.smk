@@ -11,13 +11,6 @@ checkpoint videos:
         lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
     output:
         index="results/{dataset}/videos/index.tsv",
-    params:
-        settings=of_dataset,
-        seed=config["seed"],
-        sample_videos=config["encoding"]["sample_videos"],
-        resample="--resample" if config["encoding"]["resample"] else "",
-        max_failed_fraction=config["max_failed_fraction"],
-        version=pipeline.version("videos"),
     log:
         "results/logs/videos/{dataset}.log",
     benchmark:
@@ -25,6 +18,13 @@ checkpoint videos:
     conda:
         "../envs/pipeline.yaml"
     threads: 4
+    params:
+        settings=of_dataset,
+        seed=config["seed"],
+        sample_videos=config["encoding"]["sample_videos"],
+        resample="--resample" if config["encoding"]["resample"] else "",
+        max_failed_fraction=config["max_failed_fraction"],
+        version=pipeline.version("videos"),
     shell:
         "python -m workflow_scripts.videos.index_videos"
         " --dataset {wildcards.dataset} --index {output.index}"

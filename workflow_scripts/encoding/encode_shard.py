@@ -9,7 +9,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from idt_tools.codebook import Codebook
 from workflow_scripts.artifacts import dataset, write_hdf5

@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from idt_tools.codebook import Codebook
