@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-all   make test, then the longer targets
+# make test-all   make test, then the longer targets: test-demo, test-ut
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
 # PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
@@ -12,7 +12,7 @@ CORES ?= all
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-ut clean-stores
+.PHONY: setup demo test lint test-all test-demo test-ut clean-stores
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -31,7 +31,7 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/real
 
 lint: setup
 	$(BIN)/ruff check .
@@ -40,11 +40,15 @@ lint: setup
 	$(BIN)/snakefmt --check --line-length 120 Snakefile rules
 	$(BIN)/snakemake --lint
 
-# About 20 minutes on 2 cores; skips, saying so, where the videos of ../shared are not there.
-test-ut: setup
-	$(BIN)/python -m pytest tests/real -m ''
+# `make demo` in a fresh clone: about 10 minutes on 2 cores.
+test-demo: setup
+	$(BIN)/python -m pytest -s tests/real/test_demo.py
 
-test-all: test test-ut
+# configs/ut_interaction.yaml on its 60 clips: about 10 minutes on 2 cores; skips, saying so, where they are not there.
+test-ut: setup
+	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
+
+test-all: test test-demo test-ut
 
 clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +

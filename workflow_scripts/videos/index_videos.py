@@ -22,9 +22,7 @@ from workflow_scripts.videos.splits import make_splits
 
 log = logging.getLogger(__name__)
 
-COLUMNS = (
-    "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
-)
+COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
 
 
 def index_videos(
@@ -91,14 +89,10 @@ def _probe(path: Path) -> Result:
         info = idt_tools.probe_video(path)
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
-    return Result(
-        attributes={"n_frames": info.n_frames, "fps": info.fps, "width": info.width, "height": info.height}
-    )
+    return Result(attributes={"n_frames": info.n_frames, "fps": info.fps, "width": info.width, "height": info.height})
 
 
-def _row(
-    name: str, root: Path, video: Listed, stat: dict[str, int], result: Result, shard: str
-) -> dict[str, Any]:
+def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Result, shard: str) -> dict[str, Any]:
     return {
         "video_id": name,
         "path": (root / video.path).as_posix(),
