@@ -27,8 +27,8 @@ def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
     arguments += ["--encodings", *dataset.encodings, "--dataset", "toy", "--model", model, "--settings"]
     arguments += ['{"clips": 2, "few_shot_shots": [1, 5, 12], "few_shot_draws": 3}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
-    for output in outputs:
-        command_line(few_shot, [str(argument) for argument in [*arguments, "--output", output]])
+    for workers, output in enumerate(outputs):
+        command_line(few_shot, [str(argument) for argument in [*arguments, "--output", output, "--workers", workers]])
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     record = read_record(outputs[0])
     assert {shots: len(found) for shots, found in record["shots"].items()} == {"1": 3, "5": 3, "all": 1}  # 12 is all

@@ -104,13 +104,13 @@ def test_a_killed_job_goes_on_to_the_same_result(
 
 
 def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """On the command line, and twice with the same bytes."""
+    """On the command line; and with another process to read the clips, the same bytes."""
     arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
     arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints", "--encodings"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
-    for output in outputs:
-        command_line(finetune, [str(argument) for argument in [*arguments, "--output", output]])
+    for workers, output in enumerate(outputs):
+        command_line(finetune, [str(argument) for argument in [*arguments, "--output", output, "--workers", workers]])
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
     record = read_record(outputs[0])
     assert record["settings"]["architecture"]["depth"] == 10  # the paper's is 18

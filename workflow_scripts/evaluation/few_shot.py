@@ -67,7 +67,7 @@ def few_shot(
     shots: dict[str, list[float]] = {}
     n_train: dict[str, int] = {}
     tasks = [(shot, draw) for shot in settings.few_shot_shots for draw in range(settings.few_shot_draws)]
-    for shot, draw in tqdm(tasks, "few-shot", unit="classifier"):
+    for shot, draw in tqdm(tasks, "few-shot", unit="classifier", mininterval=1):
         if shot >= largest:  # every class gives all it has: the same as "all"
             continue
         chosen = [place[video_id] for video_id in draw_shots(parts.train, shot, seed, draw)]
@@ -105,7 +105,7 @@ def video_features(network: ResNet3D, clips: VideoClips, workers: int = 0) -> np
     """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video."""
     network.eval()
     found = []
-    with tqdm(total=len(clips), desc="features", unit="video") as progress:
+    with tqdm(total=len(clips), desc="features", unit="video", mininterval=1) as progress:
         for inputs in clips.inputs(CLIPS_AT_ONCE, workers):
             values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
             found.append(values.cpu())

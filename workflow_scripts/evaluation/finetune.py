@@ -163,7 +163,8 @@ class Trainer:
         trained = sorted(set(labels) - set(held_out))
         history = self._restore(folder)
         epochs = self.settings.finetune_epochs
-        progress = tqdm(range(len(history), epochs), "finetune", epochs, initial=len(history), unit="epoch")
+        done = len(history)
+        progress = tqdm(range(done, epochs), "finetune", epochs, initial=done, unit="epoch", mininterval=1)
         for epoch in progress:
             rate = self.optimizer.param_groups[0]["lr"]
             loss = self._train_epoch(epoch, trained, target)
@@ -172,7 +173,7 @@ class Trainer:
             validation_loss = self._loss(held_out, target) if held_out else None
             self.schedule.step(loss if validation_loss is None else validation_loss)
             history.append({"epoch": epoch, "loss": loss, "validation_loss": validation_loss, "lr": rate})
-            progress.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:g}")
+            progress.set_postfix(loss=f"{loss:.3f}", lr=f"{rate:g}", refresh=False)
             save_checkpoint(self._state(history), folder)
         return history
 
@@ -210,7 +211,10 @@ class Trainer:
             self.network(inputs).double().softmax(dim=1).unflatten(0, (-1, n_clips)).mean(dim=1).cpu()
             for inputs in clips.inputs(self.settings.finetune_batch_size, self.workers)
         ]
-        return torch.cat(scores).numpy()
+        found = torch.cat(scores).numpy()
+        if not np.isfinite(found).all():
+            raise StageError("the network's answers are not finite numbers; lower finetune_learning_rate")
+        return found
 
     def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """All that changes while training; clips and order are functions of the epoch, so no generator does."""
