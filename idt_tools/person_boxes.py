@@ -1,0 +1,66 @@
+"""Boxes around people: where the camera's motion must not be read from (idt_spec 5.7).
+
+Boxes are rows (frame, x1, y1, x2, y2, score), in pixels, edges included. They delete no trajectory.
+"""
+
+import math
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+
+def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
+    """Rows of `boxes` (n, 6) by frame number, each (m, 4): x1, y1, x2, y2. None where no boxes are given.
+
+    Raises ValueError on another shape or on numbers that are not finite.
+    """
+    if boxes is None:
+        return None
+    rows = np.asarray(boxes, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 6:
+        raise ValueError(f"boxes must have the shape (n, 6): frame, x1, y1, x2, y2, score; not {rows.shape}")
+    if not np.isfinite(rows[:, :5]).all():
+        raise ValueError("boxes must hold finite numbers")
+    frames = rows[:, 0].astype(int)
+    return {int(frame): rows[frames == frame, 1:5] for frame in np.unique(frames)}
+
+
+def background_mask(boxes: Mapping[int, np.ndarray] | None, frame: int, height: int, width: int) -> np.ndarray | None:
+    """Mask (height, width) uint8 of a frame: 0 inside its boxes, 255 elsewhere; None where nothing is masked.
+
+    Boxes are cut at the image's edges; a box whose second corner lies before its first is ignored.
+    """
+    if boxes is None or frame not in boxes:
+        return None
+    mask = np.full((height, width), 255, np.uint8)
+    for x1, y1, x2, y2 in boxes[frame]:
+        if x2 < x1 or y2 < y1:
+            continue
+        rows = slice(_within(math.ceil(y1), height), _within(math.floor(y2) + 1, height))
+        columns = slice(_within(math.ceil(x1), width), _within(math.floor(x2) + 1, width))
+        mask[rows, columns] = 0
+    return mask
+
+
+def _within(index: int, length: int) -> int:
+    return min(max(index, 0), length)
+
+
+def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the original extractor's box file: one line a frame, `id x1 y1 x2 y2 conf [x1 y1 x2 y2 conf ...]`.
+
+    A line with the id alone is a frame without people. As in the original a line's position is its frame number.
+    Returns boxes (n, 6) float32. Raises ValueError naming file and line.
+    """
+    boxes: list[list[float]] = []
+    with open(path, encoding="utf-8") as lines:
+        for frame, line in enumerate(lines):
+            try:
+                numbers = [float(word) for word in line.split()]
+            except ValueError:
+                raise ValueError(f"{path}, line {frame + 1}: not a line of numbers") from None
+            if len(numbers) % 5 != 1:
+                raise ValueError(f"{path}, line {frame + 1}: expected a frame number and 5 numbers a box")
+            boxes += [[frame, *numbers[i : i + 5]] for i in range(1, len(numbers), 5)]
+    return np.array(boxes, np.float32).reshape(-1, 6)
