@@ -58,13 +58,23 @@ def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
 
 
 def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int) -> Tensor:
-    """Labels (m, N) int64 of m K-means runs on points (N, D), each run and epoch from a seed of its own."""
+    """Labels (m, N) int64 of m K-means runs on points (N, D), each run and epoch from a seed of its own.
+
+    On the CPU by faiss, on a GPU by the torch backend there.
+    """
     from workflow_scripts.clusters.kmeans import kmeans  # brings faiss, which finetuning and test never need
 
-    rows = np.ascontiguousarray(points.cpu().numpy())
+    rows, backend = points.cpu().numpy(), "torch" if points.is_cuda else "faiss"
     labels = []
     for run in range(settings.m):
         run_seed = int(digest(seed, "kmeans", epoch, run), 16) % 2**31
-        found = kmeans(rows, settings.k, iterations=settings.kmeans_iterations, seed=run_seed, backend="faiss")
+        found = kmeans(
+            rows,
+            settings.k,
+            iterations=settings.kmeans_iterations,
+            seed=run_seed,
+            backend=backend,
+            device=points.device,
+        )
         labels.append(torch.from_numpy(np.asarray(found.labels, np.int64)))
     return torch.stack(labels)

@@ -5,6 +5,7 @@ processes gives the same batches, and an epoch can be entered anywhere.
 """
 
 import math
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -49,7 +50,19 @@ def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list
 
 def load_batches(clips: EpochClips, batches: list[list[int]], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of clips (B, T, S, S, 3) uint8 and indices (B,) int64, read by `workers` processes (0: this one)."""
-    return iter(DataLoader(clips, batch_sampler=batches, num_workers=workers, pin_memory=torch.cuda.is_available()))
+    loader = DataLoader(
+        clips,
+        batch_sampler=batches,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_ignore_sigterm,
+    )
+    return iter(loader)
+
+
+def _ignore_sigterm(worker: int) -> None:
+    """SLURM tells every process of a job to stop; the loading ones must live until training has saved its state."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ on one machine to the very same weights.
 import dataclasses
 import hashlib
 import logging
+import pickle
 import sys
 import time
 from dataclasses import dataclass, field
@@ -98,13 +99,13 @@ def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -
 
 def start_from(init: Path, model: ResNet3D, bank: MemoryBank, store: FrameStore, settings: PretrainingSettings) -> None:
     """Takes over weights of another model, and bank rows by video id; videos new to it are embedded."""
-    given = torch.load(init, map_location="cpu", weights_only=True)
-    weights = given["state_dict"]
-    has_embedding = not given.get("classes") and "fc.weight" in weights
-    head = has_embedding and weights["fc.weight"].shape == model.fc.weight.shape
     try:
+        given = torch.load(init, map_location="cpu", weights_only=True)
+        weights = given["state_dict"]
+        has_embedding = not given.get("classes") and "fc.weight" in weights
+        head = has_embedding and weights["fc.weight"].shape == model.fc.weight.shape
         load_backbone(model, weights, head=head)
-    except ValueError as error:
+    except (pickle.UnpicklingError, KeyError, ValueError) as error:
         raise StageError(f"{init} cannot start this run: {error}") from error
     rows = given.get("bank")
     new = list(bank.video_ids)
@@ -167,7 +168,7 @@ def train(
     # Where it was left
     request = dataclasses.asdict(settings)
     del request["checkpoint_minutes"]
-    request.update(run=run, seed=seed, objective=objective, clusters=clusters, videos=listed)
+    request.update(seed=seed, objective=objective, clusters=clusters, videos=listed)
     files = [path for path in (clusters_file, *sorted(sketches), init) if path is not None]
     folder = checkpoints / run_digest(request, files, frames)
     progress = Progress()
@@ -185,11 +186,10 @@ def train(
     done += progress.epoch * n_videos
     bar = tqdm(total=settings.epochs * n_videos, initial=done, desc=run, unit="clip", mininterval=1)
     while progress.epoch < settings.epochs:
-        epoch = progress.epoch
+        epoch, started = progress.epoch, time.monotonic()
         if progress.step == 0:
             learner.start_epoch(epoch)
         batches = epoch_batches(n_videos, settings.batch, seed, epoch)[progress.step :]
-        started = time.monotonic()
         for clips, indices in load_batches(EpochClips(store, video_ids, settings, seed, epoch), batches, workers):
             loss, n_correct = learner.step(to_input(clips, device), indices, epoch, progress.step)
             progress.step += 1
