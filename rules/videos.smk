@@ -17,7 +17,7 @@ checkpoint videos:
         "results/benchmarks/videos/{dataset}.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 4
+    threads: 1
     params:
         settings=of_dataset,
         seed=config["seed"],
