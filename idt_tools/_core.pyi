@@ -29,6 +29,14 @@ class Tracker:
     @property
     def scales(self) -> list[tuple[float, int, int]]: ...
 
+def match_features(
+    points: np.ndarray,
+    features: np.ndarray,
+    previous_points: np.ndarray,
+    previous_features: np.ndarray,
+    radius: float,
+) -> np.ndarray: ...
+
 class kernels:
     @staticmethod
     def resize_grey(image: np.ndarray, width: int, height: int) -> np.ndarray: ...

@@ -12,6 +12,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from . import _core
+
 MAX_CORNERS = 1000
 CORNER_QUALITY = 0.001
 CORNER_DISTANCE = 3  # pixels
@@ -45,7 +47,6 @@ class CameraMotion:
         self._appearance_matches = appearance_matches
         self._grey: np.ndarray | None = None
         self._orb: cv2.ORB | None = None
-        self._matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
         self._points, self._features = NO_POINTS, np.empty((0, 32), np.uint8)
 
     def first(self, grey: np.ndarray, mask: np.ndarray | None) -> None:
@@ -75,17 +76,8 @@ class CameraMotion:
 
     def _feature_matches(self, points: np.ndarray, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features close by that are each other's nearest: their previous and their current places, (n, 2) each."""
-        if len(points) == 0 or len(self._points) == 0:
-            return NO_POINTS, NO_POINTS
-        near = np.ones((len(points), len(self._points)), bool)
-        for axis in (0, 1):
-            near &= np.abs(points[:, None, axis] - self._points[None, :, axis]) < SEARCH_RADIUS
-        allowed = near.view(np.uint8)
-        forward = self._matcher.match(features, self._features, allowed)
-        backward = self._matcher.match(self._features, features, np.ascontiguousarray(allowed.T))
-        nearest_current = {match.queryIdx: match.trainIdx for match in backward}
-        mutual = [m for m in forward if nearest_current.get(m.trainIdx) == m.queryIdx]
-        return self._points[[m.trainIdx for m in mutual]], points[[m.queryIdx for m in mutual]]
+        pairs = _core.match_features(points, features, self._points, self._features, SEARCH_RADIUS)
+        return self._points[pairs[:, 1]], points[pairs[:, 0]]
 
 
 def _corner_matches(previous: np.ndarray, mask: np.ndarray | None, flow: RawFlow) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,12 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
+#include "matching.h"
 #include "median.h"
 #include "tracker.h"
 #include "warp.h"
@@ -83,6 +87,35 @@ py::tuple take(Tracker& tracker) {
   return py::make_tuple(info, descriptors, points);
 }
 
+// Indices (m, 2) of matching features: in the current, in the previous frame. Points (n, 2), features (n, 32) bytes.
+py::array_t<int> match(const FloatArray& points, const GreyArray& features, const FloatArray& previous_points,
+                       const GreyArray& previous_features, float radius) {
+  const auto checked = [](const FloatArray& p, const GreyArray& f) {
+    if (p.ndim() != 2 || p.shape(1) != 2 || f.ndim() != 2 || f.shape(1) != 8 * kFeatureWords || f.shape(0) != p.shape(0))
+      throw py::value_error("expected points (n, 2) and features (n, 32)");
+    std::vector<std::uint64_t> bits(static_cast<std::size_t>(f.shape(0)) * kFeatureWords);
+    std::memcpy(bits.data(), f.data(), static_cast<std::size_t>(f.size()));
+    return bits;
+  };
+  const std::vector<std::uint64_t> bits = checked(points, features);
+  const std::vector<std::uint64_t> previous_bits = checked(previous_points, previous_features);
+  const auto as_points = [](const FloatArray& p) { return reinterpret_cast<const Point*>(p.data()); };
+  const Features current{as_points(points), bits.data(), static_cast<int>(points.shape(0))};
+  const Features previous{as_points(previous_points), previous_bits.data(), static_cast<int>(previous_points.shape(0))};
+  std::vector<std::pair<int, int>> pairs;
+  {
+    py::gil_scoped_release unlocked;
+    pairs = match_features(current, previous, radius);
+  }
+  py::array_t<int> result({static_cast<py::ssize_t>(pairs.size()), py::ssize_t{2}});
+  int* to = result.mutable_data();
+  for (const auto& [i, j] : pairs) {
+    *to++ = i;
+    *to++ = j;
+  }
+  return result;
+}
+
 std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int sampling_step, double quality,
                                       float min_deviation, float max_deviation, float max_jump, float max_jump_share,
                                       float min_motion, bool record_points) {
@@ -114,6 +147,10 @@ PYBIND11_MODULE(_core, m) {
         for (const Scale& s : t.scales()) scales.append(py::make_tuple(s.factor, s.width, s.height));
         return scales;
       });
+
+  m.def("match_features", &match, py::arg("points"), py::arg("features"), py::arg("previous_points"),
+        py::arg("previous_features"), py::arg("radius"),
+        "Indices (m, 2), current and previous, of features close by that are each other's nearest.");
 
   py::module_ kernels = m.def_submodule("kernels", "Steps of the tracker by themselves, for the tests.");
   kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
