@@ -31,7 +31,7 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/real
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/real
 
 lint: setup
 	$(BIN)/ruff check .

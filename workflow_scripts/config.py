@@ -52,17 +52,14 @@ def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
     schema = _follow(schema, root)
     if not isinstance(value, dict) or schema.get("partial"):
         return value
-    filled = dict(value)
-    for key, part in schema.get("properties", {}).items():
-        if key not in filled and "default" in part:
-            filled[key] = part["default"]
-        if key in filled:
-            filled[key] = _filled(part, filled[key], root)
-    entries = schema.get("additionalProperties")
-    if isinstance(entries, dict):
-        for key in filled.keys() - schema.get("properties", {}).keys():
-            filled[key] = _filled(entries, filled[key], root)
-    return filled
+    named, entries = schema.get("properties", {}), schema.get("additionalProperties")
+    filled = {}  # in the order of the schema: what is written out changes nothing
+    for key, part in named.items():
+        if key in value or "default" in part:
+            filled[key] = _filled(part, value.get(key, part.get("default")), root)
+    for key in value.keys() - named.keys():
+        filled[key] = _filled(entries, value[key], root) if isinstance(entries, dict) else value[key]
+    return {key: filled[key] for key in [*named, *value] if key in filled}
 
 
 def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:

@@ -13,8 +13,6 @@ import torch
 import yaml
 from conftest import Workflow
 
-pytestmark = pytest.mark.xdist_group("tiny")
-
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
     changed = copy.deepcopy(config)
@@ -79,7 +77,7 @@ def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> Non
     assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
 
 
-def test_a_value_that_is_its_default_reruns_nothing_but_the_written_config(tiny: Workflow) -> None:
+def test_a_default_that_is_written_out_reruns_nothing(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "momentum", to=0.9)
     assert "Nothing to be done" in tiny.run("--dry-run", config=config)
 
