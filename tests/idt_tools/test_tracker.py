@@ -1,0 +1,278 @@
+"""The tracker on motion made in the test, whose displacements and rejections are known; and its bad arguments."""
+
+import threading
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+import idt_tools
+from idt_tools import columns
+
+IDENTITIES = np.tile(np.eye(3), (64, 1, 1))
+
+
+def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A smooth random pattern (height, width) uint8."""
+    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
+    return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def drift(n_frames: int, dx: float, dy: float, height: int = 120, width: int = 160, seed: int = 0) -> np.ndarray:
+    """A texture that moves by (dx, dy) pixels a frame, (n_frames, height, width)."""
+    wide = texture(2 * height, 2 * width, seed)
+    frames = []
+    for t in range(n_frames):
+        shift = np.array([[1, 0, width / 2 - dx * t], [0, 1, height / 2 - dy * t]], np.float32)
+        frames.append(cv2.warpAffine(wide, shift, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))
+    return np.stack(frames)
+
+
+def square_before_a_moving_camera(n_frames: int = 24) -> np.ndarray:
+    """Background moving by (1.5, 0.5) a frame, and in front of it a 60-pixel square moving by (-2, 0)."""
+    frames = drift(n_frames, 1.5, 0.5, 180, 240)
+    square = texture(60, 60, seed=1)
+    for t, frame in enumerate(frames):
+        frame[60:120, 130 - 2 * t : 190 - 2 * t] = square
+    return frames
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(2.0, 0.0), (0.0, -1.5), (1.25, 2.5)])
+def test_a_drifting_texture_is_followed(dx: float, dy: float) -> None:
+    options = idt_tools.TrackerOptions(record_points=True)
+    found = idt_tools.extract(drift(20, dx, dy), homographies=IDENTITIES[:20], options=options)
+    assert len(found) > 100
+    assert found.points is not None
+    fine = found.info[:, 6] < 1.5
+    steps = np.diff(found.points[fine], axis=1)
+    inner = (found.info[fine, 1] > 30) & (found.info[fine, 1] < 130) & (found.info[fine, 2] > 30)
+    inner &= found.info[fine, 2] < 90
+    assert np.median(np.abs(steps[inner] - [dx, dy])) < 0.05
+    np.testing.assert_allclose(found.info[fine, 5][inner], 15 * np.hypot(dx, dy), rtol=0.06)
+    # The trajectory's shape: equal displacements, normalised by their summed length.
+    shape = found.descriptors[fine][inner][:, columns.TRAJECTORY].reshape(-1, 15, 2)
+    np.testing.assert_allclose(shape.mean((0, 1)), np.array([dx, dy]) / np.hypot(dx, dy) / 15, atol=0.003)
+
+
+def test_info_describes_the_recorded_points() -> None:
+    found = idt_tools.extract(drift(30, 2.0, 1.0), options=idt_tools.TrackerOptions(record_points=True))
+    assert found.points is not None
+    found_none = idt_tools.extract(drift(30, 2.0, 1.0))
+    assert found_none.points is None
+    info, points = found.info.astype(float), found.points.astype(float)
+    np.testing.assert_allclose(info[:, 1:3], points.mean(1), atol=1e-3)
+    np.testing.assert_allclose(info[:, 3:5], points.std(1), atol=1e-3)
+    np.testing.assert_allclose(info[:, 5], np.linalg.norm(np.diff(points, axis=1), axis=2).sum(1), atol=1e-3)
+    np.testing.assert_allclose(info[:, 7], np.clip(info[:, 1] / 160, 0, 0.999), atol=1e-5)
+    np.testing.assert_allclose(info[:, 9], np.clip((info[:, 0] - 7.5) / 30, 0, 0.999), atol=1e-5)
+
+
+def test_descriptors_are_square_roots_of_histograms() -> None:
+    found = idt_tools.extract(drift(20, 2.0, 1.0), homographies=IDENTITIES[:20])
+    for name, bins in (("hog", 32), ("hof", 36), ("mbhx", 32), ("mbhy", 32)):
+        cells = found.descriptors[:, columns.CHANNELS[name]].reshape(len(found), 3, bins)
+        assert (cells >= 0).all()
+        # Each step's vector has unit length; the mean of 5 has at most that.
+        norms = np.linalg.norm(cells, axis=2)
+        assert (norms <= 1 + 1e-5).all() and (norms > 0.8).all()
+
+
+def test_hof_points_where_the_texture_goes() -> None:
+    found = idt_tools.extract(drift(20, 0.0, 2.0), homographies=IDENTITIES[:20])
+    hof = found.descriptors[:, columns.HOF].reshape(-1, 3, 4, 9).mean((0, 1, 2))
+    assert hof.argmax() == 2  # bins are centred on 0, 45, 90 ... degrees, y pointing down
+
+
+def test_rows_are_ordered_by_frame_then_scale() -> None:
+    info = idt_tools.extract(drift(30, 2.0, 1.0)).info
+    order = np.lexsort((info[:, 6], info[:, 0]))
+    assert np.array_equal(order, np.arange(len(info)))
+
+
+def test_a_static_scene_has_no_trajectories() -> None:
+    assert len(idt_tools.extract(np.repeat(texture(120, 160)[None], 20, axis=0))) == 0
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_blank_video_has_no_trajectories(level: int) -> None:
+    assert len(idt_tools.extract(np.full((20, 64, 64), level, np.uint8))) == 0
+
+
+def test_a_moving_camera_alone_has_no_trajectories() -> None:
+    frames = drift(24, 2.0, 1.0, 180, 240)
+    inner = idt_tools.extract(frames).info
+    margin = 20  # near the edge the warped frame is a copy, and what moves there stays
+    kept = (inner[:, 1] > margin) & (inner[:, 1] < 240 - margin) & (inner[:, 2] > margin) & (inner[:, 2] < 180 - margin)
+    everything = len(idt_tools.extract(frames, homographies=IDENTITIES[:24]))
+    assert kept.sum() < 0.02 * everything
+
+
+def test_a_moving_object_stays_when_the_camera_moves() -> None:
+    frames = square_before_a_moving_camera()
+    options = idt_tools.TrackerOptions(record_points=True)
+    boxes = np.array([[t, 128 - 2 * t, 58, 192 - 2 * t, 122, 1] for t in range(len(frames))], np.float32)
+    found = idt_tools.extract(frames, boxes=boxes, options=options)
+    assert found.points is not None
+    start = found.info[:, 0].astype(int)[:, None] - 15 + np.arange(16)
+    on_square = (found.points[:, :, 0] > 128 - 2 * start) & (found.points[:, :, 0] < 192 - 2 * start)
+    on_square &= (found.points[:, :, 1] > 58) & (found.points[:, :, 1] < 122)
+    well_inside = (np.abs(found.info[:, 1] - 120) < 80) & (found.info[:, 2] > 30) & (found.info[:, 2] < 150)
+    assert on_square.all(1).sum() > 30
+    assert (on_square.any(1) | ~well_inside).mean() > 0.8
+    # Its motion without the camera's is (-2, 0) - (1.5, 0.5).
+    fine = on_square.all(1) & (found.info[:, 6] < 1.5)
+    direction = found.descriptors[fine][:, columns.TRAJECTORY].reshape(-1, 15, 2).sum(1)
+    np.testing.assert_allclose(np.median(direction, axis=0), [-0.99, -0.14], atol=0.05)
+
+
+def test_person_boxes_change_the_estimate_alone() -> None:
+    frames = square_before_a_moving_camera()
+    odd = np.array(
+        [[0, -50, -50, 20, 20, 1], [3, 200, 150, 900, 900, 1], [5, 90, 90, 10, 10, 1], [999, 0, 0, 9, 9, 1]], np.float32
+    )
+    assert len(idt_tools.extract(frames, boxes=odd)) > 0
+    everywhere = np.array([[t, 0, 0, 999, 999, 1] for t in range(24)], np.float32)
+    masked = idt_tools.extract(frames, boxes=everywhere)
+    uncompensated = idt_tools.extract(frames, homographies=IDENTITIES[:24])
+    assert masked.descriptors.tobytes() == uncompensated.descriptors.tobytes()
+    with_boxes = idt_tools.extract(frames, boxes=everywhere, homographies=IDENTITIES[:24])
+    assert with_boxes.descriptors.tobytes() == uncompensated.descriptors.tobytes()
+
+
+def test_colour_frames_are_turned_grey_as_opencv_does() -> None:
+    colour = np.stack([drift(18, 2, 1, seed=s) for s in range(3)], axis=-1)
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colour])
+    assert idt_tools.extract(colour).descriptors.tobytes() == idt_tools.extract(grey).descriptors.tobytes()
+
+
+def test_a_stream_gives_the_rows_of_extract() -> None:
+    frames = drift(40, 2.0, 1.0, 180, 240)
+    still = IDENTITIES[:40]
+    whole = idt_tools.extract(frames, homographies=still)
+    blocks = list(idt_tools.stream(iter(frames), homographies=still, n_frames=40))
+    assert len(blocks) > 1
+    assert np.concatenate([block.info for block in blocks]).tobytes() == whole.info.tobytes()
+    assert np.concatenate([block.descriptors for block in blocks]).tobytes() == whole.descriptors.tobytes()
+    unknown = np.concatenate([block.info for block in idt_tools.stream(iter(frames), homographies=still)])
+    assert np.isnan(unknown[:, 9]).all()
+    assert unknown[:, :9].tobytes() == whole.info[:, :9].tobytes()
+
+
+def test_a_stream_takes_frames_as_they_come() -> None:
+    taken = 0
+
+    def frames() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for frame in drift(40, 2.0, 1.0, 180, 240):
+            taken += 1
+            yield frame
+
+    next(idt_tools.stream(frames(), homographies=IDENTITIES))
+    assert taken < 40
+
+
+def test_equal_input_gives_equal_bytes_in_threads_too() -> None:
+    frames = square_before_a_moving_camera()
+    first = idt_tools.extract(frames)
+    found: list[idt_tools.Trajectories] = []
+    threads = [threading.Thread(target=lambda: found.append(idt_tools.extract(frames))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2
+    for other in found:
+        assert other.info.tobytes() == first.info.tobytes()
+        assert other.descriptors.tobytes() == first.descriptors.tobytes()
+
+
+@pytest.mark.parametrize("n_frames", [0, 1, 2, 15])
+def test_short_videos_have_no_trajectories(n_frames: int) -> None:
+    found = idt_tools.extract(drift(16, 2.0, 1.0)[:n_frames])
+    assert found.info.shape == (0, 10) and found.info.dtype == np.float32
+    assert found.descriptors.shape == (0, 426) and found.descriptors.dtype == np.float32
+
+
+def test_sixteen_frames_are_enough() -> None:
+    found = idt_tools.extract(drift(16, 2.0, 1.0), homographies=IDENTITIES[:16])
+    assert len(found) > 0 and (found.info[:, 0] == 15).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 201), (33, 32), (121, 161), (45, 64)])
+def test_odd_and_smallest_sizes(height: int, width: int) -> None:
+    found = idt_tools.extract(drift(18, 2.0, 1.0, height, width), homographies=IDENTITIES[:18])
+    assert np.isfinite(found.descriptors).all() and np.isfinite(found.info).all()
+
+
+@pytest.mark.parametrize(
+    "homography",
+    [np.zeros((3, 3)), np.ones((3, 3)), np.diag([1e300, 1e300, 1]), np.diag([1.0, 1.0, 0.0]), -np.eye(3)],
+)
+def test_singular_and_absurd_homographies_give_finite_rows(homography: np.ndarray) -> None:
+    matrices = np.tile(homography, (18, 1, 1))
+    found = idt_tools.extract(drift(18, 2.0, 1.0), homographies=matrices)
+    assert np.isfinite(found.descriptors).all()
+
+
+def test_wild_frames_give_finite_rows() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 80), dtype=np.uint8)
+    found = idt_tools.extract((noise > 127).astype(np.uint8) * 255)
+    assert np.isfinite(found.descriptors).all()
+
+
+def test_wrong_frames_are_named() -> None:
+    grey = drift(18, 2.0, 1.0)
+    with pytest.raises(TypeError, match="read_video"):
+        idt_tools.extract("video.avi")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="iterable"):
+        idt_tools.extract(7)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="frame 0 must hold uint8, not float32"):
+        idt_tools.extract(grey.astype(np.float32))
+    with pytest.raises(TypeError, match="numpy array, not list"):
+        idt_tools.extract([[1, 2]])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"\(T, H, W\)"):
+        idt_tools.extract(grey[0])
+    with pytest.raises(ValueError, match=r"frame 0 must have the shape"):
+        idt_tools.extract(np.zeros((18, 64, 64, 4), np.uint8))
+    with pytest.raises(ValueError, match="frame 3 is 120x120, those before are 160x120"):
+        idt_tools.extract([*grey[:3], grey[3, :, :120]])
+    with pytest.raises(ValueError, match="24x18 pixels: the tracker needs at least 32 on each side"):
+        idt_tools.extract(np.zeros((18, 18, 24), np.uint8))
+    with pytest.raises(ValueError, match="at least 32"):
+        idt_tools.extract(np.zeros((18, 100, 1), np.uint8))
+    with pytest.raises(ValueError):
+        idt_tools.extract(np.zeros((18, 0, 0, 3), np.uint8))
+
+
+def test_wrong_boxes_homographies_and_options_are_named() -> None:
+    grey = drift(18, 2.0, 1.0)
+    with pytest.raises(ValueError, match="boxes must have the shape"):
+        idt_tools.extract(grey, boxes=np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="finite"):
+        idt_tools.extract(grey, boxes=np.full((1, 6), np.nan))
+    with pytest.raises(ValueError, match=r"shape \(T, 3, 3\)"):
+        idt_tools.extract(grey, homographies=np.eye(3))
+    with pytest.raises(ValueError, match="17 homographies for 18 frames"):
+        idt_tools.extract(grey, homographies=IDENTITIES[:17])
+    with pytest.raises(ValueError, match="17 homographies, but more frames"):
+        idt_tools.extract(iter(grey), homographies=IDENTITIES[:17])
+    bad = IDENTITIES[:18].copy()
+    bad[4, 1, 1] = np.inf
+    with pytest.raises(ValueError, match="homography 4 "):
+        idt_tools.extract(grey, homographies=bad)
+    with pytest.raises(ValueError, match="sampling_step"):
+        idt_tools.TrackerOptions(sampling_step=0)
+
+
+def test_the_first_homography_is_ignored() -> None:
+    matrices = IDENTITIES[:18].copy()
+    matrices[0] = np.nan
+    assert len(idt_tools.extract(drift(18, 2.0, 1.0), homographies=matrices)) > 0
+
+
+def test_columns_cover_the_rows() -> None:
+    assert len(columns.INFO) == 10 and len(columns.DESCRIPTORS) == 426
+    covered = np.concatenate([np.arange(426)[part] for part in columns.CHANNELS.values()])
+    assert np.array_equal(covered, np.arange(426))

@@ -1,0 +1,142 @@
+"""Steps of the tracker against OpenCV and against plain numpy, at odd sizes and every border."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idt_tools import _core
+
+kernels = _core.kernels
+SIZES = [(240, 320), (121, 161), (33, 47), (32, 32)]
+
+
+def image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 1.0)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_grey_resize_is_opencvs(height: int, width: int) -> None:
+    grey = image(height, width)
+    size = (round(width / 2**0.5), round(height / 2**0.5))
+    assert np.array_equal(kernels.resize_grey(grey, *size), cv2.resize(grey, size))
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_float_resize_is_nearly_opencvs(height: int, width: int) -> None:
+    values = image(height, width).astype(np.float32)
+    for size in ((round(width / 2**0.5), round(height / 2**0.5)), (2 * width - 1, 2 * height + 1)):
+        np.testing.assert_allclose(kernels.resize(values, *size), cv2.resize(values, size), atol=0.005)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**32 - 1), st.booleans())
+def test_median_is_opencvs(height: int, width: int, seed: int, ties: bool) -> None:
+    values = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    if ties:
+        values = np.round(values)
+    assert np.array_equal(kernels.median(values), cv2.medianBlur(values, 5))
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_corner_measure_is_opencvs(height: int, width: int) -> None:
+    grey = image(height, width)
+    expected = cv2.cornerMinEigenVal(grey, 3, 3)
+    np.testing.assert_allclose(kernels.corner_measure(grey), expected, atol=1e-6 * expected.max())
+
+
+@pytest.mark.parametrize(
+    ("factor", "size"), [(1.0, 3), (1.41421354, 3), (2.82842684, 5), (3.99999952, 7), (5.65685368, 13)]
+)
+def test_blur_is_opencvs(factor: float, size: int) -> None:
+    grey = image(45, 61)
+    sigma = (factor - 1) / 2
+    taps = np.array([0.25, 0.5, 0.25]) if sigma == 0 else cv2.getGaussianKernel(size, sigma)
+    expected = cv2.sepFilter2D(grey.astype(np.float64), cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REFLECT_101)
+    np.testing.assert_allclose(kernels.blur(grey, factor), expected, atol=2e-4)
+
+
+def test_expansion_finds_the_coefficients_of_a_polynomial() -> None:
+    y, x = np.mgrid[0:40, 0:50].astype(np.float64)
+    bx, by, axx, ayy, axy = 0.7, -0.4, 0.03, -0.02, 0.05
+    values = 5 + bx * x + by * y + axx * x**2 + ayy * y**2 + axy * x * y
+    found = kernels.expand(values.astype(np.float32))
+    inner = (slice(8, -8), slice(8, -8))
+    expected = [by + 2 * ayy * y + axy * x, bx + 2 * axx * x + axy * y, ayy + 0 * x, axx + 0 * x, axy + 0 * x]
+    for plane, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(plane[inner], truth[inner], atol=2e-4)
+
+
+def warp_by_the_book(previous: np.ndarray, current: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """idt_spec 5.0 pixel by pixel."""
+    height, width = current.shape
+    warped = previous.copy()
+    for y in range(height):
+        for x in range(width):
+            w = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+            sx = (h[0, 0] * x + h[0, 1] * y + h[0, 2]) / w if w else 0.0
+            sy = (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / w if w else 0.0
+            if 5 < sx < width - 6 and 5 < sy < height - 6:
+                xi, yi = int(np.rint(sx * 32)), int(np.rint(sy * 32))
+                a, b = xi & 31, yi & 31
+                p = current[yi // 32 : yi // 32 + 2, xi // 32 : xi // 32 + 2].astype(int)
+                upper, lower = (32 - a) * p[0, 0] + a * p[0, 1], (32 - a) * p[1, 0] + a * p[1, 1]
+                warped[y, x] = ((32 - b) * upper + b * lower + 512) >> 10
+    return warped
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(32, 50), st.integers(32, 50), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-4, 1e-2]))
+def test_warp_follows_the_specification(height: int, width: int, seed: int, strength: float) -> None:
+    rng = np.random.default_rng(seed)
+    h = np.eye(3) + rng.normal(size=(3, 3)) * strength * np.array([[1, 1, 100], [1, 1, 100], [0.01, 0.01, 1]])
+    previous, current = image(height, width, 1), image(height, width, 2)
+    assert np.array_equal(kernels.warp(previous, current, h), warp_by_the_book(previous, current, h))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sizes"),
+    [
+        (320, 240, [(320, 240), (226, 170), (160, 120), (113, 85), (80, 60), (57, 42)]),
+        (176, 144, [(176, 144), (124, 102), (88, 72), (62, 51), (44, 36)]),
+        (32, 400, [(32, 400)]),
+    ],
+)
+def test_scales(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
+    assert [(w, h) for _, w, h in _core.Tracker(width, height).scales] == sizes
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**32 - 1))
+def test_feature_matches_are_mutual_nearest(n_current: int, n_previous: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, previous = (rng.random((n, 2), np.float32) * 60 for n in (n_current, n_previous))
+    bits, previous_bits = (rng.integers(0, 4, (n, 32), dtype=np.uint8) for n in (n_current, n_previous))
+    found = _core.match_features(points, bits, previous, previous_bits, 25.0)
+    near = (np.abs(points[:, None] - previous[None]) < 25).all(2)
+    distance = np.where(near, np.unpackbits(bits[:, None] ^ previous_bits[None], axis=2).sum(2), 9999)
+    expected = []
+    for i in range(n_current if n_previous else 0):
+        j = distance[i].argmin()
+        if distance[i, j] < 9999 and distance[:, j].argmin() == i:
+            expected.append([i, j])
+    assert found.tolist() == expected
+
+
+def test_the_core_refuses_what_it_could_not_hold() -> None:
+    tracker = _core.Tracker(64, 48)
+    with pytest.raises(ValueError, match="size"):
+        tracker.start(np.zeros((64, 48), np.uint8))
+    with pytest.raises(RuntimeError, match="no frame"):
+        tracker.finish(np.eye(3))
+    with pytest.raises(ValueError, match="32 x 32"):
+        _core.Tracker(16, 64)
+    assert not tracker.start(np.zeros((48, 64), np.uint8))
+    assert tracker.start(np.zeros((48, 64), np.uint8))
+    with pytest.raises(RuntimeError, match="not been finished"):
+        tracker.start(np.zeros((48, 64), np.uint8))
+    with pytest.raises(ValueError, match="3 x 3"):
+        tracker.finish(np.eye(2))
+    assert tracker.flow_at(np.array([[-5, 900]])).tolist() == [[0.0, 0.0]]
