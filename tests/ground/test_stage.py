@@ -36,7 +36,7 @@ def _run(arguments: list[str]) -> dict[str, object]:
 
 
 def test_arguments_have_the_types_of_the_signature() -> None:
-    seen = _run("--frames a.h5 b.h5 --output o --color --lr 1e-2".split() + ["--settings", '{"k": 8}'])
+    seen = _run([*"--frames a.h5 b.h5 --output o --color --lr 1e-2".split(), "--settings", '{"k": 8}'])
     assert seen["frames"] == [Path("a.h5"), Path("b.h5")] and seen["output"] == Path("o")
     assert (seen["color"], seen["lr"], seen["init"]) == (True, 0.01, None)
     assert seen["settings"] == _Settings(k=8)

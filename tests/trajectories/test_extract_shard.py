@@ -1,0 +1,73 @@
+"""The trajectories stage: what the tracker gives, by video, with boxes where they are asked for."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+import idt_tools
+from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.trajectories.extract_shard import extract_shard
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shard's list of two good videos and a broken one."""
+    root = tmp_path_factory.mktemp("videos")
+    settings = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=2, frames=20, width=128, height=96)
+    paths = [root / row["path"] for row in generate_videos(root, settings)]
+    broken = root / "broken.mp4"
+    broken.write_bytes(paths[0].read_bytes()[:3000])
+    rows = [{"video_id": path.stem, "path": path, "bytes": 1, "mtime_ns": 1} for path in [*paths, broken]]
+    write_columns(root / "shard.tsv", rows, ["video_id", "path", "bytes", "mtime_ns"])
+    return root / "shard.tsv"
+
+
+def test_the_file_holds_what_the_tracker_gives(listed: Path, tmp_path: Path) -> None:
+    extract_shard(listed, tmp_path / "s.h5", tmp_path / "store", TrajectoriesSettings())
+    with h5py.File(tmp_path / "s.h5") as file:
+        assert list(file) == ["broken", "walk_bricks_00", "walk_bricks_01"]
+        video = file["walk_bricks_00"]
+        found = idt_tools.extract(idt_tools.read_video(listed.parent / "walk" / "walk_bricks_00.mp4"))
+        assert np.array_equal(video["info"][:], found.info, equal_nan=True) and len(found) > 20
+        assert np.array_equal(video["descriptors"][:], found.descriptors.astype(np.float16))
+        assert (video.attrs["n_frames"], video.attrs["width"], video.attrs["status"]) == (20, 128, "ok")
+        assert "mbhy 330-425" in video["descriptors"].attrs["meaning"]
+        assert file["broken"].attrs["status"] != "ok" and file["broken"].attrs["reason"]
+        assert file["broken"]["descriptors"].shape == (0, 426)
+
+
+def test_the_same_bytes_in_any_number_of_threads_and_from_the_store(listed: Path, tmp_path: Path) -> None:
+    extract_shard(listed, tmp_path / "one.h5", tmp_path / "store1", TrajectoriesSettings())
+    extract_shard(listed, tmp_path / "two.h5", tmp_path / "store2", TrajectoriesSettings(), threads=2)
+    extract_shard(listed, tmp_path / "again.h5", tmp_path / "store1", TrajectoriesSettings())
+    one = (tmp_path / "one.h5").read_bytes()
+    assert one == (tmp_path / "two.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
+
+
+def test_boxes_are_used_and_belong_to_the_key(listed: Path, tmp_path: Path) -> None:
+    def write_boxes(path: Path, key: str, box: list[float]) -> None:
+        rows = np.array([[frame, *box, 1] for frame in range(20)], np.float32)
+        with write_hdf5(path, stage="persons", version=1, parameters={}) as file:
+            for name in ("broken", "walk_bricks_00", "walk_bricks_01"):
+                group = file.create_group(name)
+                group.attrs["key"] = key
+                dataset(group, "boxes", rows)
+
+    write_boxes(tmp_path / "some.h5", "a", [0, 0, 127, 95])  # nothing is left to tell the camera's motion from
+    arguments = (tmp_path / "store", TrajectoriesSettings())
+    extract_shard(listed, tmp_path / "none.h5", *arguments)
+    extract_shard(listed, tmp_path / "masked.h5", *arguments, boxes=tmp_path / "some.h5")
+    with h5py.File(tmp_path / "none.h5") as without, h5py.File(tmp_path / "masked.h5") as masked:
+        name = "walk_bricks_00"
+        assert without[name].attrs["key"] != masked[name].attrs["key"]
+        assert not np.array_equal(without[name]["descriptors"][:], masked[name]["descriptors"][:])
+
+
+def test_large_frames_are_reduced_and_boxes_with_them(listed: Path, tmp_path: Path) -> None:
+    extract_shard(listed, tmp_path / "s.h5", tmp_path / "store", TrajectoriesSettings(max_side=64))
+    with h5py.File(tmp_path / "s.h5") as file:
+        assert (file["walk_bricks_00"].attrs["width"], file["walk_bricks_00"].attrs["height"]) == (64, 48)
