@@ -4,7 +4,6 @@ import copy
 import csv
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -86,18 +85,3 @@ def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:
     tiny.run("--report", "snakemake_report.html")
     page = (tiny.folder / "snakemake_report.html").read_text()
     assert "few_shot.svg" in page and "Accuracy of every run" in page
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "sentence"),
-    [
-        (("pretraining", "epoch"), 3, "pretraining.epoch is not a known key; did you mean epochs?"),
-        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere is not there"),
-    ],
-)
-def test_a_wrong_config_stops_at_once_with_one_sentence(
-    tmp_path: Path, tiny_config: dict[str, Any], path: tuple[str, ...], value: Any, sentence: str
-) -> None:
-    done = Workflow(tmp_path, _changed(tiny_config, *path, to=value)).snakemake()
-    assert done.returncode != 0
-    assert sentence in done.stderr and "Traceback" not in done.stderr
