@@ -63,6 +63,10 @@ def test_every_start_scale_position_and_side_is_drawn_equally_often():
         assert all(abs(count - 4000 / n) < 5 * (4000 / n) ** 0.5 for count in counts.values())
 
 
+def test_fewer_scales_are_the_larger_ones():
+    assert {draw_training(0, epoch, "a", 20, 16, scales=2).scale for epoch in range(50)} == set(SCALES[:2])
+
+
 def test_test_clips_are_centre_squares_of_random_times():
     draws = draw_test(0, "a", 100, 16, 5)
     assert len(draws) == 5 and len({draw.start for draw in draws}) > 1

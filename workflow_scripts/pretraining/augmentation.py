@@ -48,12 +48,21 @@ class Draw:
     color: Color | None = None
 
 
-def draw_training(seed: int, epoch: int, video_id: str, n_frames: int, clip_length: int, color: bool = False) -> Draw:
-    """The clip that a video contributes to an epoch."""
+def draw_training(
+    seed: int,
+    epoch: int,
+    video_id: str,
+    n_frames: int,
+    clip_length: int,
+    *,
+    color: bool = False,
+    scales: int = len(SCALES),
+) -> Draw:
+    """The clip that a video contributes to an epoch, its size drawn from the `scales` largest of SCALES."""
     random = rng(seed, "clip", epoch, video_id)
     draw = Draw(
         start=int(random.integers(max(n_frames - clip_length, 0) + 1)),
-        scale=SCALES[random.integers(len(SCALES))],
+        scale=SCALES[random.integers(scales)],
         position=POSITIONS[random.integers(len(POSITIONS))],
         flip=bool(random.random() < 0.5),
     )

@@ -34,7 +34,15 @@ class EpochClips(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         settings, video_id = self.settings, self.video_ids[index]
         n_frames = self.store.n_frames(video_id)
-        draw = draw_training(self.seed, self.epoch, video_id, n_frames, settings.clip_length, settings.color)
+        draw = draw_training(
+            self.seed,
+            self.epoch,
+            video_id,
+            n_frames,
+            settings.clip_length,
+            color=settings.color,
+            scales=settings.scales,
+        )
         return torch.from_numpy(cut_clip(self.store, video_id, draw, settings.clip_length, settings.size)), index
 
 

@@ -22,6 +22,7 @@ class PretrainingSettings:
     # The clips
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     size: int = 112  # pixels of a clip's side; paper 4.2, table 7
+    scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
     color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
 
     # The objective
