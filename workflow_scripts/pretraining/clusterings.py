@@ -9,52 +9,36 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workflow_scripts.clusters.cluster_sketches import read_labels
 from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError
 
 
-def _rows_of(wanted: Sequence[str], there: Sequence[str], where: str) -> list[int]:
-    """The position in `there` of each wanted id; a StageError that names those missing."""
+def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
+    """Labels (m, N) int64 of the clusters file at `path` for `video_ids`, in their order.
+
+    Raises StageError, with the ids, where the file lacks videos.
+    """
+    there, labels = read_labels(path)
     row_of = {name: row for row, name in enumerate(there)}
-    missing = [name for name in wanted if name not in row_of]
+    missing = [name for name in video_ids if name not in row_of]
     if missing:
         raise StageError(
-            f"{where} lacks {len(missing)} of the {len(wanted)} training videos ({', '.join(missing[:5])}); "
+            f"{path} lacks {len(missing)} of the {len(video_ids)} training videos ({', '.join(missing[:5])}); "
             "it was made from other videos: make it anew"
         )
-    return [row_of[name] for name in wanted]
-
-
-def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
-    """Labels (m, N) int64 of the clusters file at `path` for `video_ids`, in their order."""
-    with h5py.File(path, "r") as file:
-        rows = _rows_of(video_ids, file["video_id"].asstr()[:].tolist(), str(path))
-        return torch.from_numpy(file["labels"][:][:, rows].astype(np.int64))
-
-
-def read_sketches(paths: Sequence[Path], video_ids: Sequence[str]) -> Tensor:
-    """IDT sketches (N, 2000) float32 of unit length from encoding shards, in the order of `video_ids`."""
-    names: list[str] = []
-    sketches: list[np.ndarray] = []
-    for path in paths:
-        with h5py.File(path, "r") as file:
-            usable = file["status"].asstr()[:] == "ok"
-            names += file["video_id"].asstr()[:][usable].tolist()
-            sketches.append(file["sketch"][:][usable])
-    rows = _rows_of(video_ids, names, "the encoding (files with status ok)")
-    return functional.normalize(torch.from_numpy(np.concatenate(sketches)[rows]), dim=1)
+    return torch.from_numpy(labels[:, [row_of[name] for name in video_ids]].astype(np.int64))
 
 
 def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
-    """Concatenation (N, D + 2000) of bank rows and sketches, both of unit length."""
-    return torch.cat([bank, sketches.to(bank)], dim=1)
+    """Concatenation (N, D + 2000) of bank rows and sketches, each part made to unit length."""
+    return torch.cat([bank, functional.normalize(sketches.to(bank), dim=1)], dim=1)
 
 
 def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int) -> Tensor:

@@ -27,11 +27,12 @@ import torch
 from tqdm import tqdm
 
 from workflow_scripts.artifacts import read_columns
+from workflow_scripts.clusters.cluster_sketches import read_sketches
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.augmentation import to_input
 from workflow_scripts.pretraining.checkpoint import SaveTimer, load_checkpoint, save, save_checkpoint
-from workflow_scripts.pretraining.clusterings import fixed_labels, read_sketches
+from workflow_scripts.pretraining.clusterings import fixed_labels
 from workflow_scripts.pretraining.dataset import EpochClips, embed_videos, epoch_batches, load_batches
 from workflow_scripts.pretraining.learner import Learner, knn_accuracy, learning_rate
 from workflow_scripts.pretraining.memory_bank import MemoryBank
@@ -162,7 +163,7 @@ def train(
         seed,
         classes=torch.tensor([class_names.index(label) for label in labels]) if class_names else None,
         fixed=fixed_labels(clusters_file, video_ids) if clusters == "idt" and clusters_file else None,
-        sketches=read_sketches(sketches, video_ids) if clusters == "joint" else None,
+        sketches=torch.from_numpy(read_sketches(sketches, video_ids)) if clusters == "joint" else None,
     )
 
     # Where it was left
