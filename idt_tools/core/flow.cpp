@@ -54,36 +54,70 @@ struct Rows {
   const float* plane[kProducts];
 };
 
-// One row of the 5 products M. `second` points at the first row of each plane of the second image.
-IDT_VECTORISED void product_row(const Rows& first, const Rows& second, const float* __restrict dxs,
-                                const float* __restrict dys, const float* __restrict column_weight, float row_weight,
-                                int y, int width, int height, float* __restrict m0, float* __restrict m1,
-                                float* __restrict m2, float* __restrict m3, float* __restrict m4) {
+Rows rows_at(const Expansion& expansion, int y) {
+  Rows rows{};
+  for (int p = 0; p < kProducts; ++p) rows.plane[p] = expansion[p].row(y);
+  return rows;
+}
+
+// The second image's planes side by side, 8 floats a pixel (3 unused): its pixels are read at scattered places, and so
+// the 5 values of one come with one load.
+constexpr int kLanes = 8;
+
+IDT_VECTORISED void interleave_row(const Rows& planes, int width, float* __restrict to) {
+  const float *p0 = planes.plane[0], *p1 = planes.plane[1], *p2 = planes.plane[2], *p3 = planes.plane[3],
+              *p4 = planes.plane[4];
+  for (int x = 0; x < width; ++x)
+    *reinterpret_cast<Floats8*>(to + kLanes * x) = Floats8{p0[x], p1[x], p2[x], p3[x], p4[x], 0.0f, 0.0f, 0.0f};
+}
+
+// Where each pixel of a row lands in the second image.
+IDT_VECTORISED void landing_row(const float* dxs, const float* dys, int y, int width, int height,
+                                int* __restrict index, float* __restrict a00, float* __restrict a01,
+                                float* __restrict a10, float* __restrict a11, float* __restrict half) {
   const float right = static_cast<float>(width - 1), bottom = static_cast<float>(height - 1);
-  const float row = static_cast<float>(y);
-  const float *p0 = second.plane[0], *p1 = second.plane[1], *p2 = second.plane[2], *p3 = second.plane[3],
-              *p4 = second.plane[4];
+  for (int x = 0; x < width; ++x) {
+    const float fx = static_cast<float>(x) + dxs[x], fy = static_cast<float>(y) + dys[x];
+    const bool inside = (fx >= 0.0f) & (fx < right) & (fy >= 0.0f) & (fy < bottom);
+    const float used = inside ? 1.0f : 0.0f;
+    const float sx = inside ? fx : 0.0f, sy = inside ? fy : 0.0f;
+    const int ix = static_cast<int>(sx), iy = static_cast<int>(sy);
+    const float ax = sx - static_cast<float>(ix), ay = sy - static_cast<float>(iy);
+    index[x] = iy * width + ix;
+    a00[x] = (1.0f - ax) * (1.0f - ay) * used;
+    a01[x] = ax * (1.0f - ay) * used;
+    a10[x] = (1.0f - ax) * ay * used;
+    a11[x] = ax * ay * used;
+    half[x] = inside ? 0.5f : 1.0f;
+  }
+}
+
+IDT_VECTORISED void sample_row(const float* second, const int* index, const float* a00, const float* a01,
+                               const float* a10, const float* a11, int width, float* __restrict sampled) {
+  for (int x = 0; x < width; ++x) {
+    const Floats8* above = reinterpret_cast<const Floats8*>(second) + index[x];
+    const Floats8* below = above + width;
+    *reinterpret_cast<Floats8*>(sampled + kLanes * x) =
+        above[0] * a00[x] + above[1] * a01[x] + below[0] * a10[x] + below[1] * a11[x];
+  }
+}
+
+// One row of the 5 products M.
+IDT_VECTORISED void product_row(const Rows& first, const float* __restrict sampled, const float* __restrict half,
+                                const float* __restrict dxs, const float* __restrict dys,
+                                const float* __restrict column_weight, float row_weight, int width,
+                                float* __restrict m0, float* __restrict m1, float* __restrict m2, float* __restrict m3,
+                                float* __restrict m4) {
   const float *f0 = first.plane[0], *f1 = first.plane[1], *f2 = first.plane[2], *f3 = first.plane[3],
               *f4 = first.plane[4];
   for (int x = 0; x < width; ++x) {
     const float dx = dxs[x], dy = dys[x];
-    const float fx = static_cast<float>(x) + dx, fy = row + dy;
-    const bool inside = (fx >= 0.0f) & (fx < right) & (fy >= 0.0f) & (fy < bottom);
-    const int ix = static_cast<int>(inside ? fx : 0.0f), iy = static_cast<int>(inside ? fy : 0.0f);
-    const float ax = fx - static_cast<float>(ix), ay = fy - static_cast<float>(iy);
-    const float a00 = (1.0f - ax) * (1.0f - ay), a01 = ax * (1.0f - ay), a10 = (1.0f - ax) * ay, a11 = ax * ay;
-    const int i = iy * width + ix, j = i + width;
-    const float s0 = a00 * p0[i] + a01 * p0[i + 1] + a10 * p0[j] + a11 * p0[j + 1];
-    const float s1 = a00 * p1[i] + a01 * p1[i + 1] + a10 * p1[j] + a11 * p1[j + 1];
-    const float s2 = a00 * p2[i] + a01 * p2[i + 1] + a10 * p2[j] + a11 * p2[j + 1];
-    const float s3 = a00 * p3[i] + a01 * p3[i + 1] + a10 * p3[j] + a11 * p3[j + 1];
-    const float s4 = a00 * p4[i] + a01 * p4[i + 1] + a10 * p4[j] + a11 * p4[j + 1];
-    const float r0 = inside ? s0 : 0.0f, r1 = inside ? s1 : 0.0f;
-    float q2 = inside ? (f2[x] + s2) * 0.5f : f2[x];
-    float q3 = inside ? (f3[x] + s3) * 0.5f : f3[x];
-    float q4 = inside ? (f4[x] + s4) * 0.25f : f4[x] * 0.5f;
-    float e0 = (f0[x] - r0) * 0.5f + q2 * dy + q4 * dx;
-    float e1 = (f1[x] - r1) * 0.5f + q4 * dy + q3 * dx;
+    const float* r = sampled + kLanes * x;
+    float q2 = (f2[x] + r[2]) * half[x];
+    float q3 = (f3[x] + r[3]) * half[x];
+    float q4 = (f4[x] + r[4]) * (half[x] * 0.5f);
+    float e0 = (f0[x] - r[0]) * 0.5f + q2 * dy + q4 * dx;
+    float e1 = (f1[x] - r[1]) * 0.5f + q4 * dy + q3 * dx;
     const float trust = column_weight[x] * row_weight;
     q2 *= trust;
     q3 *= trust;
@@ -132,7 +166,10 @@ FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
     : width_(scale.width),
       height_(scale.height),
       column_weight_(border_weights(scale.width)),
-      row_weight_(border_weights(scale.height)) {
+      row_weight_(border_weights(scale.height)),
+      landing_(static_cast<std::size_t>(scale.width)),
+      sampled_(static_cast<std::size_t>(scale.width) * kLanes),
+      products_(static_cast<std::size_t>(scale.width + 2 * kRadius) * kProducts * (kRing + 1)) {
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
@@ -145,32 +182,35 @@ void FlowLevel::operator()(const Expansion& first, const Expansion& second, cons
     std::fill_n(start_.dx.row(0), width_ * height_, 0.0f);
     std::fill_n(start_.dy.row(0), width_ * height_, 0.0f);
   }
-  for (int i = 0; i < kIterations; ++i) iterate(first, second, start_);
+  second_.resize(kLanes * width_, height_);
+  for (int y = 0; y < height_; ++y) interleave_row(rows_at(second, y), width_, second_.row(y));
+  for (int i = 0; i < kIterations; ++i) iterate(first, start_);
   median_5x5(start_.dx, flow.dx);
   median_5x5(start_.dy, flow.dy);
 }
 
 // One pass over the rows. The products of row y + 5 are made from flow row y + 5 before row y is overwritten, and no
 // later row needs flow row y again, so the new flow can take the old one's place.
-void FlowLevel::iterate(const Expansion& first, const Expansion& second, Flow& flow) {
+void FlowLevel::iterate(const Expansion& first, Flow& flow) {
   const std::size_t stride = static_cast<std::size_t>(width_ + 2 * kRadius);
-  products_.resize(stride * kProducts * (kRing + 1));
+  Landing& landing = landing_;
   const auto row_of = [&](int y, int product) {
     return products_.data() + stride * static_cast<std::size_t>((y % kRing) * kProducts + product) + kRadius;
   };
   const auto blurred_row = [&](int product) {
     return products_.data() + stride * static_cast<std::size_t>(kRing * kProducts + product) + kRadius;
   };
-  Rows second_rows{};
-  for (int p = 0; p < kProducts; ++p) second_rows.plane[p] = second[p].row(0);
   int made = 0;
   for (int y = 0; y < height_; ++y) {
     for (; made < std::min(height_, y + kRadius + 1); ++made) {
-      Rows first_rows{};
-      for (int p = 0; p < kProducts; ++p) first_rows.plane[p] = first[p].row(made);
-      product_row(first_rows, second_rows, flow.dx.row(made), flow.dy.row(made), column_weight_.data(),
-                  row_weight_[made], made, width_, height_, row_of(made, 0), row_of(made, 1), row_of(made, 2),
-                  row_of(made, 3), row_of(made, 4));
+      const float *dx = flow.dx.row(made), *dy = flow.dy.row(made);
+      landing_row(dx, dy, made, width_, height_, landing.index.data(), landing.a00.data(), landing.a01.data(),
+                  landing.a10.data(), landing.a11.data(), landing.half.data());
+      sample_row(second_.row(0), landing.index.data(), landing.a00.data(), landing.a01.data(), landing.a10.data(),
+                 landing.a11.data(), width_, sampled_.data());
+      product_row(rows_at(first, made), sampled_.data(), landing.half.data(), dx, dy, column_weight_.data(),
+                  row_weight_[made], width_, row_of(made, 0), row_of(made, 1), row_of(made, 2), row_of(made, 3),
+                  row_of(made, 4));
     }
     Rows blurred{};
     for (int p = 0; p < kProducts; ++p) {

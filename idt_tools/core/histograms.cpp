@@ -13,18 +13,14 @@
 namespace idt {
 namespace {
 
-// 8 bins as one vector of the compiler's; alignment 4, since a pixel's bins start anywhere.
-typedef float BinsF __attribute__((vector_size(32), aligned(4), may_alias));
-typedef int BinsI __attribute__((vector_size(32)));
-
 constexpr float kDegrees = static_cast<float>(180.0 / 3.14159265358979323846);
 constexpr float kP1 = 0.9997878412794807f * kDegrees, kP3 = -0.3258083974640975f * kDegrees,
                 kP5 = 0.1555786518463281f * kDegrees, kP7 = -0.04432655554792128f * kDegrees;
 constexpr float kTiny = 2.2204460492503131e-16f;
 
-// Per pixel the lower bin, what the next bin gets (share) and what the lower one keeps (rest).
+// Per pixel the lower bin, what the next bin gets (share) and what the lower one keeps (rest), and 1 where it is still.
 IDT_VECTORISED void vote_row(const float* dx, const float* dy, int width, float still, int* __restrict bin,
-                             float* __restrict share, float* __restrict rest) {
+                             float* __restrict share, float* __restrict rest, float* __restrict counted_still) {
   for (int i = 0; i < width; ++i) {
     const float x = dx[i], y = dy[i];
     const float length = std::sqrt(x * x + y * y);
@@ -38,6 +34,7 @@ IDT_VECTORISED void vote_row(const float* dx, const float* dy, int width, float 
     const float position = angle * (kBins / 360.0f);
     const int lower = static_cast<int>(position);
     const float counted = length <= still ? 0.0f : length;
+    counted_still[i] = length <= still ? 1.0f : 0.0f;
     const float next = (position - static_cast<float>(lower)) * counted;
     bin[i] = lower & (kBins - 1);
     share[i] = next;
@@ -48,20 +45,20 @@ IDT_VECTORISED void vote_row(const float* dx, const float* dy, int width, float 
 // One row of the integral: `above` and `to` point at the entries of column 1.
 IDT_VECTORISED void accumulate_row(const int* bin, const float* share, const float* rest, int width, const float* above,
                                    float* to) {
-  const BinsI lane = {0, 1, 2, 3, 4, 5, 6, 7};
-  BinsF sum = {};
+  const Ints8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  Floats8 sum = {};
   for (int x = 0; x < width; ++x) {
-    const BinsI lower = lane == (BinsI{} + bin[x]);
-    const BinsI next = lane == (BinsI{} + ((bin[x] + 1) & (kBins - 1)));
-    BinsI kept, given;
-    const BinsF kept_votes = BinsF{} + rest[x], given_votes = BinsF{} + share[x];
+    const Ints8 lower = lane == (Ints8{} + bin[x]);
+    const Ints8 next = lane == (Ints8{} + ((bin[x] + 1) & (kBins - 1)));
+    Ints8 kept, given;
+    const Floats8 kept_votes = Floats8{} + rest[x], given_votes = Floats8{} + share[x];
     std::memcpy(&kept, &kept_votes, sizeof kept);
     std::memcpy(&given, &given_votes, sizeof given);
-    const BinsI votes = (lower & kept) | (next & given);
-    BinsF vote;
+    const Ints8 votes = (lower & kept) | (next & given);
+    Floats8 vote;
     std::memcpy(&vote, &votes, sizeof vote);
     sum += vote;
-    *reinterpret_cast<BinsF*>(to + kBins * x) = *reinterpret_cast<const BinsF*>(above + kBins * x) + sum;
+    *reinterpret_cast<Floats8*>(to + kBins * x) = *reinterpret_cast<const Floats8*>(above + kBins * x) + sum;
   }
 }
 
@@ -90,17 +87,17 @@ void gradient(const Grey& from, Image& dx, Image& dy) { gradient_of(from, dx, dy
 void OrientationIntegral::build(const Image& dx, const Image& dy, float still) {
   const int width = dx.width(), height = dx.height();
   stride_ = static_cast<std::size_t>(width) + 1;
-  bins_.resize(stride_ * (height + 1) * kBins);
+  grow(bins_, stride_ * (height + 1) * kBins);
   std::fill_n(bins_.begin(), stride_ * kBins, 0.0f);
   if (still > 0) {
-    still_.resize(stride_ * (height + 1));
+    grow(still_, stride_ * (height + 1));
     std::fill_n(still_.begin(), stride_, 0.0f);
   }
-  share_.resize(width);
-  rest_.resize(width);
-  bin_.resize(width);
+  for (std::vector<float>* row : {&share_, &rest_, &still_row_}) grow(*row, width);
+  grow(bin_, width);
   for (int y = 0; y < height; ++y) {
-    vote_row(dx.row(y), dy.row(y), width, still > 0 ? still : -1.0f, bin_.data(), share_.data(), rest_.data());
+    vote_row(dx.row(y), dy.row(y), width, still > 0 ? still : -1.0f, bin_.data(), share_.data(), rest_.data(),
+             still_row_.data());
     float* to = bins_.data() + stride_ * (y + 1) * kBins;
     std::fill_n(to, kBins, 0.0f);
     accumulate_row(bin_.data(), share_.data(), rest_.data(), width, to - (stride_ - 1) * kBins, to + kBins);
@@ -110,8 +107,7 @@ void OrientationIntegral::build(const Image& dx, const Image& dy, float still) {
     count[0] = 0.0f;
     float sum = 0.0f;
     for (int x = 0; x < width; ++x) {
-      const float u = dx.row(y)[x], v = dy.row(y)[x];
-      if (std::sqrt(u * u + v * v) <= still) sum += 1.0f;
+      sum += still_row_[x];
       count[x + 1] = above[x + 1] + sum;
     }
   }

@@ -25,7 +25,7 @@ class OrientationIntegral {
   std::size_t stride_ = 0;
   std::vector<float> bins_;   // (height + 1, width + 1, 8)
   std::vector<float> still_;  // (height + 1, width + 1), filled when `still` > 0
-  std::vector<float> share_, rest_;
+  std::vector<float> share_, rest_, still_row_;  // one row
   std::vector<int> bin_;
 };
 

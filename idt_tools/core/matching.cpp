@@ -4,9 +4,11 @@
 #include <cmath>
 #include <limits>
 
+#include "plane.h"
+
 namespace idt {
 
-std::vector<std::pair<int, int>> match_features(const Features& current, const Features& previous, float radius) {
+IDT_VECTORISED std::vector<std::pair<int, int>> match_features(const Features& current, const Features& previous, float radius) {
   struct Nearest {
     int distance = std::numeric_limits<int>::max();
     int index = -1;

@@ -33,10 +33,9 @@ inline void sort5(float& a, float& b, float& c, float& d, float& e) {
   order(b, c);
 }
 
-IDT_VECTORISED void sort_columns(const float* const* rows, int width, float* const* ranks) {
+IDT_VECTORISED void sort_columns(const float* const* rows, int width, float* __restrict s0, float* __restrict s1,
+                                 float* __restrict s2, float* __restrict s3, float* __restrict s4) {
   const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3], *r4 = rows[4];
-  float *__restrict s0 = ranks[0], *__restrict s1 = ranks[1], *__restrict s2 = ranks[2], *__restrict s3 = ranks[3],
-        *__restrict s4 = ranks[4];
   for (int x = 0; x < width; ++x) {
     float a = r0[x], b = r1[x], c = r2[x], d = r3[x], e = r4[x];
     sort5(a, b, c, d, e);
@@ -136,7 +135,7 @@ void median_5x5(const Image& from, Image& to) {
   for (int y = 0; y < height; ++y) {
     const float* rows[5];
     for (int i = 0; i < 5; ++i) rows[i] = from.row(clamp(y + i - kRadius, 0, height - 1));
-    sort_columns(rows, width, centres);
+    sort_columns(rows, width, centres[0], centres[1], centres[2], centres[3], centres[4]);
     for (float* rank : ranks) {
       std::fill(rank, rank + kRadius, rank[kRadius]);
       std::fill(rank + kRadius + width, rank + padded, rank[kRadius + width - 1]);

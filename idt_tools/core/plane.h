@@ -16,17 +16,28 @@
 
 namespace idt {
 
+// At least n elements. A vector that shrinks and grows in turn would be filled with zeros each time.
+template <class T>
+void grow(std::vector<T>& buffer, std::size_t n) {
+  if (buffer.size() < n) buffer.resize(n);
+}
+
+// 8 floats or integers as one vector of the compiler's, read and written anywhere (alignment 4). Never deduce the type
+// (auto, templates): that drops the alignment.
+typedef float Floats8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int Ints8 __attribute__((vector_size(32), aligned(4), may_alias));
+
 template <class T>
 class Plane {
  public:
   Plane() = default;
   Plane(int width, int height) { resize(width, height); }
 
-  // Keeps the memory when the new size needs no more than the old; the content is then undefined.
+  // Takes new memory only when the new size needs more than any before; the content is then undefined.
   void resize(int width, int height) {
     width_ = width;
     height_ = height;
-    pixels_.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+    grow(pixels_, static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
   }
 
   int width() const { return width_; }

@@ -21,21 +21,26 @@ constexpr float kAlmostOne = 0.999f;
 
 // Divides by the sum, takes roots, adds to the running sum.
 IDT_VECTORISED void add_normalised(const float* bins, int count, float* __restrict sum) {
-  float total = 0.0f;
-  for (int i = 0; i < count; ++i) total += bins[i];
+  float parts[4] = {};  // count is a multiple of 4
+  for (int i = 0; i < count; i += 4)
+    for (int j = 0; j < 4; ++j) parts[j] += bins[i + j];
+  const float total = (parts[0] + parts[1]) + (parts[2] + parts[3]);
   for (int i = 0; i < count; ++i) sum[i] += std::sqrt(bins[i] / total);
 }
 
 inline float raised(float votes) { return (votes > 0.0f ? votes : 0.0f) + kFloor; }
 
 // Bins of the 2 x 2 cells of the patch whose upper left pixel is (left, top).
-void cell_bins(const OrientationIntegral& integral, int left, int top, bool with_still, float* to) {
+IDT_VECTORISED void cell_bins(const OrientationIntegral& integral, int left, int top, bool with_still, float* to) {
   for (int i = 0; i < 2; ++i) {
     for (int j = 0; j < 2; ++j) {
       const int x0 = left + i * kCell, y0 = top + j * kCell, x1 = x0 + kCell, y1 = y0 + kCell;
       const float *tl = integral.at(x0, y0), *tr = integral.at(x1, y0), *bl = integral.at(x0, y1),
                   *br = integral.at(x1, y1);
-      for (int b = 0; b < kBins; ++b) to[b] = raised(br[b] + tl[b] - bl[b] - tr[b]);
+      const Floats8 &v_tl = *reinterpret_cast<const Floats8*>(tl), &v_tr = *reinterpret_cast<const Floats8*>(tr),
+                    &v_bl = *reinterpret_cast<const Floats8*>(bl), &v_br = *reinterpret_cast<const Floats8*>(br);
+      const Floats8 votes = v_br + v_tl - v_bl - v_tr;
+      *reinterpret_cast<Floats8*>(to) = (votes > 0.0f ? votes : Floats8{}) + kFloor;
       to += kBins;
       if (with_still)
         *to++ = raised(integral.still_at(x1, y1) + integral.still_at(x0, y0) - integral.still_at(x0, y1) -
