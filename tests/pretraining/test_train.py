@@ -1,6 +1,8 @@
 """Whole small runs of every objective, and what makes a run."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -99,6 +101,13 @@ def test_model_of_another_shape_is_refused_with_its_name(run_train, tmp_path):
     init = tmp_path / "warmup" / "model.pt"
     with pytest.raises(StageError, match=r"warmup.*cannot start this run"):
         run_train("wider", init=init, changed={"width": 0.25})
+
+
+def test_a_gpu_machine_needs_torch_numpy_h5py_and_opencv_alone():
+    blocked = ["pandas", "yaml", "av", "sklearn", "faiss", "snakemake", "scipy", "matplotlib", "jsonschema"]
+    script = f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nimport workflow_scripts.pretraining.train"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_defaults_are_the_paper_s():

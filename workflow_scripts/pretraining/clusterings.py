@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workflow_scripts.clusters.cluster_sketches import read_labels
+from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError
@@ -46,8 +47,6 @@ def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int
 
     On the CPU by faiss, on a GPU by the torch backend there.
     """
-    from workflow_scripts.clusters.kmeans import kmeans  # brings faiss, which finetuning and test never need
-
     rows, backend = points.cpu().numpy(), "torch" if points.is_cuda else "faiss"
     labels = []
     for run in range(settings.m):
