@@ -30,9 +30,7 @@ def compare(reference: Path) -> ModuleType:
     return module
 
 
-def assert_gate(
-    compare: ModuleType, gate: str, expected: Mapping[str, Any], found: idt_tools.Trajectories
-) -> None:
+def assert_gate(compare: ModuleType, gate: str, expected: Mapping[str, Any], found: idt_tools.Trajectories) -> None:
     figures = compare.compare(expected, {"info": found.info, "descriptors": found.descriptors})
     assert compare.holds(figures, gate), f"gate {gate}: {figures}"
 
