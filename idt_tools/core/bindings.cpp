@@ -91,7 +91,8 @@ py::tuple take(Tracker& tracker) {
 py::array_t<int> match(const FloatArray& points, const GreyArray& features, const FloatArray& previous_points,
                        const GreyArray& previous_features, float radius) {
   const auto checked = [](const FloatArray& p, const GreyArray& f) {
-    if (p.ndim() != 2 || p.shape(1) != 2 || f.ndim() != 2 || f.shape(1) != 8 * kFeatureWords || f.shape(0) != p.shape(0))
+    if (p.ndim() != 2 || p.shape(1) != 2 || f.ndim() != 2 || f.shape(1) != 8 * kFeatureWords ||
+        f.shape(0) != p.shape(0))
       throw py::value_error("expected points (n, 2) and features (n, 32)");
     std::vector<std::uint64_t> bits(static_cast<std::size_t>(f.shape(0)) * kFeatureWords);
     std::memcpy(bits.data(), f.data(), static_cast<std::size_t>(f.size()));

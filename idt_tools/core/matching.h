@@ -17,8 +17,8 @@ struct Features {
   int count;
 };
 
-// Pairs (index in `current`, index in `previous`) of features less than `radius` pixels apart in x and in y that are each
-// other's nearest by Hamming distance among those; the first of equals is taken. In order of `current`.
+// Pairs (index in `current`, index in `previous`) of features less than `radius` pixels apart in x and in y that are
+// each other's nearest by Hamming distance among those; the first of equals is taken. In order of `current`.
 std::vector<std::pair<int, int>> match_features(const Features& current, const Features& previous, float radius);
 
 }  // namespace idt

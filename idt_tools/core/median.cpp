@@ -1,10 +1,10 @@
 // 5 x 5 median by sorting networks, the same operations for every pixel, so that they vectorise.
 //
-// Every column of 5 is sorted once and shared by the 5 windows that hold it. Sorting each rank across the 5 columns of a
-// window leaves the columns sorted; then element (i, j), counted from 1, has at least i j - 1 others below or equal and
-// (6 - i)(6 - j) - 1 above or equal, and only the 13 with both products <= 13 can be the median: 6 are known to lie below
-// and 6 above, so it is the 7th of those 13. It is found by dropping the least and the greatest of 8, then of 7 (one
-// joined), and so on to 3.
+// Every column of 5 is sorted once and shared by the 5 windows that hold it. Sorting each rank across the 5 columns of
+// a window leaves the columns sorted; then element (i, j), counted from 1, has at least i j - 1 others below or equal
+// and (6 - i)(6 - j) - 1 above or equal, and only the 13 with both products <= 13 can be the median: 6 are known to lie
+// below and 6 above, so it is the 7th of those 13. It is found by dropping the least and the greatest of 8, then of 7
+// (one joined), and so on to 3.
 #include "median.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Dense sampling (idt_spec 5.2, 5.6).
 //
-// With Dx, Dy the 3 x 3 Sobel derivatives times 1 / (4 * 3 * 255), and a = sum Dx^2 / 2, b = sum Dx Dy, c = sum Dy^2 / 2
-// over 3 x 3 pixels, mirrored borders: eigenvalue = (a + c) - sqrt((a - c)^2 + b^2).
+// With Dx, Dy the 3 x 3 Sobel derivatives times 1 / (4 * 3 * 255), and a = sum Dx^2 / 2, b = sum Dx Dy,
+// c = sum Dy^2 / 2 over 3 x 3 pixels, mirrored borders: eigenvalue = (a + c) - sqrt((a - c)^2 + b^2).
 #include "sampling.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ IDT_VECTORISED void derivative_row(const int* above, const int* row, const int* 
   }
 }
 
-IDT_VECTORISED void add_rows(const float* above, const float* row, const float* below, int width, float* __restrict to) {
+IDT_VECTORISED void add_rows(const float* above, const float* row, const float* below, int width,
+                             float* __restrict to) {
   for (int x = 0; x < width; ++x) to[x] = above[x] + row[x] + below[x];
 }
 
