@@ -5,7 +5,7 @@
     trajectories.info            # (n, 10): where and when; names in idt_tools.columns
     trajectories.descriptors     # (n, 426): trajectory, HOG, HOF, MBH
 
-What it computes, and how closely the original does the same, is in docs/idt_spec.md. Needs numpy, OpenCV and PyAV alone.
+What it computes is in docs/idt_spec.md. Needs numpy, OpenCV and PyAV alone.
 """
 
 from . import columns

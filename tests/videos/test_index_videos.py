@@ -110,6 +110,19 @@ def test_a_manifest_says_labels_groups_and_splits(root: Path, tmp_path: Path) ->
     assert [row["label"] for row in only] == ["a", "a"]
 
 
+def test_generated_videos_have_a_scene_and_are_tested_in_places_of_their_own(tmp_path: Path) -> None:
+    generated = {"motions": ["walk", "spin"], "scenes": ["bricks", "city"], "per_pair": 3, "frames": 2}
+    generated |= {"width": 64, "height": 48}
+    rows = _index(Path(), tmp_path, layout="generated", generated=generated, splits="column")
+    assert {(row["label"], row["scene"]) for row in rows} == {
+        (m, s) for m in ("walk", "spin") for s in ("bricks", "city")
+    }
+    take = {row["video_id"]: row["group"] for row in rows}
+    parts = read_columns(tmp_path / "splits.tsv")
+    assert {take[row["video_id"]] for row in parts if row["part"] == "test"} == {"take00"}
+    assert {take[row["video_id"]] for row in parts if row["part"] == "train"} == {"take01", "take02"}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

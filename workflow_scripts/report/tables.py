@@ -97,7 +97,8 @@ def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> C
 def method_table(evaluations: list[Evaluation], methods: list[Method]) -> MethodTable:
     """Table 1 of the paper for these results: mean over splits and seeds of each method, dataset and protocol.
 
-    The fraction of supervised is taken where exactly one supervised run has the same dataset and protocol.
+    The fraction of supervised is taken where exactly one supervised run has the same dataset and protocol, and says
+    more than chance does: at least twice its accuracy. A fraction of chance means nothing.
     """
     groups: dict[tuple[str, Column], list[Evaluation]] = defaultdict(list)
     for evaluation in evaluations:
@@ -112,10 +113,14 @@ def method_table(evaluations: list[Evaluation], methods: list[Method]) -> Method
             for method in methods
             if (method.run, column) in groups
         }
-        supervised = [value for method, value in means.items() if method.kind == "supervised"]
+        supervised = [
+            value
+            for method, value in means.items()
+            if method.kind == "supervised" and value >= 2 * mean(result.chance for result in groups[method.run, column])
+        ]
         learned = [value for method, value in means.items() if method.learned]
         for method, value in means.items():
-            fraction = value / supervised[0] if len(supervised) == 1 and supervised[0] > 0 else None
+            fraction = value / supervised[0] if len(supervised) == 1 else None
             best = method.learned and len(learned) > 1 and value == max(learned)
             cells[method.run, column] = _cell(groups[method.run, column], fraction, best)
     return MethodTable(columns, methods, cells)

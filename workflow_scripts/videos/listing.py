@@ -38,7 +38,12 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
     if settings.layout == "generated":
         root = generated_root
         rows = generate_videos(root, GeneratedSettings(**settings.generated))
-        listed = [Listed(row["path"], row["label"], row["group"], row["scene"]) for row in rows]
+        # The first take of each motion in each scene is the test part of `splits: column`: in places never trained on.
+        part = {True: "test", False: "train"}
+        listed = [
+            Listed(row["path"], row["label"], row["group"], row["scene"], (("split", part[row["group"] == "take00"]),))
+            for row in rows
+        ]
     else:
         root = Path(settings.root)
         if not root.is_dir():
