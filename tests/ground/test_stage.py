@@ -1,14 +1,25 @@
 """The command line over a stage: types from the signature, one sentence for an error."""
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from workflow_scripts.stage import StageError, command_line
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A stage's command line sets up logging for its process, which here is that of the tests."""
+    root, ours = logging.getLogger(), logging.getLogger("workflow_scripts")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:], root.level, ours.level = before
 
 
 @dataclass(frozen=True)

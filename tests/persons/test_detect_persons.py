@@ -66,6 +66,7 @@ def test_every_video_has_a_group_and_a_status(shard: Path) -> None:
 def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
     run(shard, "a.h5", PersonsSettings())
     caplog.set_level("DEBUG", "workflow_scripts")
+    caplog.clear()
     run(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch=2))
     assert "computed" not in caplog.text
     run(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
