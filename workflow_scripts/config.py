@@ -21,8 +21,8 @@ from workflow_scripts.stage import StageError
 
 SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
-# Keys of a run that say what is trained on what; all others are hyper-parameters.
-RUN_KEYS = frozenset({"objective", "init", "clusters", "features", "subset", "short_side"})
+# Folders of `results/` that no dataset may be named like.
+RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks"})
 
 
 def resolve(given: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +85,10 @@ def _check_names(config: dict[str, Any]) -> None:
         if name not in known:
             raise StageError(f"config: {key} names {name!r}, which is not among {', '.join(known) or '(none)'}")
 
+    for name in RESERVED & config["datasets"].keys():
+        raise StageError(
+            f"config: datasets.{name}: results/{name} is another folder's name; choose another for the dataset"
+        )
     check("pretraining.dataset", config["pretraining"]["dataset"], config["datasets"])
     for name in config["evaluation"]["datasets"]:
         check("evaluation.datasets", name, config["datasets"])

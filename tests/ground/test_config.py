@@ -97,6 +97,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
+        ("datasets.tables", {"layout": "folder"}, "datasets.tables: results/tables is another folder's name"),
         ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
         ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
         ("evaluation.runs", ["la"], "evaluation.runs names 'la'"),
