@@ -35,5 +35,5 @@ def test_the_demo_in_a_fresh_clone(tmp_path: Path) -> None:
     assert record["n_left_out"] <= 0.1 * record["n_test"] and record["accuracy"] > 2 * record["chance"]
     table = pandas.read_csv(clone / "results/tables/method_table.tsv", sep="\t")
     assert set(table["run"]) == {"scratch", "ir", "la", "la_idt", "la_idt_tune", "supervised", "idt"}
-    # Told, not held: 15 minutes on 2 cores, set-up included, is what the README's reader is to be asked for.
+    # The aim is 15 minutes on 2 cores, set-up included; a busy machine must not fail a test for it.
     print(f"make demo: {minutes:.1f} minutes, IDT + SVM {record['accuracy']:.1%}\n{table}")
