@@ -22,9 +22,12 @@ from workflow_scripts.identity import digest
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is synced to disk and renamed to `path`."""
+    """Yields a temporary path beside `path`; on success it is synced to disk and renamed to `path`.
+
+    A file has one writer, so the temporary name is fixed: what a kill leaves behind, the next try overwrites.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as written:

@@ -1,5 +1,6 @@
 """A run that is stopped anywhere ends with the weights of one that never was, bit for bit."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-CHANGED = {"epochs": 5, "batch": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
+CHANGED = {"epochs": 8, "batch": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
 
 
 class Process:
@@ -34,12 +35,11 @@ class Process:
 
     def progress(self) -> tuple[int, int]:
         """Epoch and step of the newest checkpoint; before the first, (-1, 0)."""
-        for path in self.checkpoints.glob("*/last.pt"):
-            try:
-                at = torch.load(path, weights_only=True)["progress"]
-                return at["epoch"], at["step"]
-            except FileNotFoundError:  # between the two renames of a save
-                break
+        for name in ("last.pt", "previous.pt"):  # between the two renames of a save there is no last.pt
+            for path in self.checkpoints.glob(f"*/{name}"):
+                with contextlib.suppress(FileNotFoundError):
+                    at = torch.load(path, weights_only=True)["progress"]
+                    return at["epoch"], at["step"]
         return -1, 0
 
     def wait_for(self, process: subprocess.Popen[str], epoch: int, step: int) -> None:
@@ -77,16 +77,19 @@ def test_killed_within_an_epoch_and_resumed(
     tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog
 ):
     run = Process(tmp_path / "killed", videos_table, frames_files, settings)
-    process = run.start()
-    run.wait_for(process, 1, 2)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
-    epoch, step = run.progress()
-    assert step > 0, "killed between epochs"
+    for epoch_to_kill in range(1, CHANGED["epochs"] - 1):
+        process = run.start()
+        run.wait_for(process, epoch_to_kill, 2)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
+        epoch, step = run.progress()
+        if step > 0:  # else the kill came late, between two epochs: once more, in a later one
+            break
+    assert step > 0
     # What a kill within the writing of a checkpoint leaves: half a temporary file.
     folder = next(run.checkpoints.iterdir())
-    (folder / ".last.pt.123.tmp").write_bytes((folder / "last.pt").read_bytes()[:5000])
+    (folder / ".last.pt.tmp").write_bytes(next(folder.glob("*.pt")).read_bytes()[:5000])
     caplog.set_level("INFO")
     run_train("killed", **LA, changed=settings)
     assert f"goes on from epoch {epoch}, step {step}" in caplog.text

@@ -31,9 +31,10 @@ def save(state: dict[str, Any], path: Path) -> None:
 def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
     """Makes `state` the newest checkpoint of `folder` and keeps the one before."""
     last = folder / "last.pt"
-    if last.exists():
-        os.replace(last, folder / "previous.pt")
-    save(state, last)
+    with replacing(last) as temporary:
+        torch.save(state, temporary)
+        if last.exists():  # only now, so that there is hardly a moment without a last.pt
+            os.replace(last, folder / "previous.pt")
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
