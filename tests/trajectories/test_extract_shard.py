@@ -21,8 +21,9 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = [root / row["path"] for row in generate_videos(root, settings)]
     broken = root / "broken.mp4"
     broken.write_bytes(paths[0].read_bytes()[:3000])
-    rows = [{"video_id": path.stem, "path": path, "bytes": 1, "mtime_ns": 1} for path in [*paths, broken]]
-    write_columns(root / "shard.tsv", rows, ["video_id", "path", "bytes", "mtime_ns"])
+    told = {"width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
+    rows = [{"video_id": path.stem, "path": path, **told} for path in [*paths, broken]]
+    write_columns(root / "shard.tsv", rows, ["video_id", "path", *told])
     return root / "shard.tsv"
 
 

@@ -45,7 +45,7 @@ def encode_shard(trajectories: Path, codebook: Path, output: Path, store: Path, 
     try:
         book = Codebook.load(codebook)
     except ValueError as error:
-        raise StageError(f"{error}; delete it and run again, or name another one (encoding.codebook)") from error
+        raise StageError(f"{error}; delete it and run again") from error
     content = book.digest()
     with h5py.File(trajectories, "r") as file:
         keys = {video_id: digest("encoding", VERSION, content, str(file[video_id].attrs["key"])) for video_id in file}

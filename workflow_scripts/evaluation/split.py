@@ -38,7 +38,8 @@ def read_split(splits: Path, split: int, *status_of: Mapping[str, str]) -> Split
     """Reads split number `split` of splits.tsv and keeps the videos that are `ok` for every stage in `status_of`.
 
     Each of `status_of` maps video_id to its status (`ok`, or why it cannot be used) and must know all videos.
-    Raises StageError if the split is not there, a video is unknown to a stage, or no video is left to use.
+    Raises StageError if the split is not there, a video is unknown to a stage, no video is left to use, or those to
+    train on are of a single class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]
     if not rows:
@@ -57,6 +58,8 @@ def read_split(splits: Path, split: int, *status_of: Mapping[str, str]) -> Split
     for part, videos in parts.items():
         if not videos:
             raise StageError(f"split {split} of {splits} has no usable {part} video ({len(left_out)} left out)")
+    if len(set(parts["train"].values())) < 2:
+        raise StageError(f"split {split} of {splits} has a single class to train on; a classifier needs two")
     return Split(parts["train"], parts["test"], sorted({row["label"] for row in rows}), left_out)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that a kill at any moment cannot spoil (design: restart).
+"""Checkpoints that a kill at any moment cannot spoil.
 
 A checkpoint is written whole to a temporary name, synced and renamed to `last.pt`; the one before stays as
 `previous.pt`. Torch's files are zip archives with a checksum for each entry, so a truncated or damaged one is found

@@ -1,8 +1,8 @@
 """Reads the results that the report shows into plain records. Nothing here computes a number.
 
 Every reader takes the paths it is given and no others; an empty list gives an empty answer. Which dataset,
-features or run a file belongs to is read from the file where it says so and else from its path (design.md,
-section 4: `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
+features or run a file belongs to is read from the file where it says so and else from its path (docs/artifacts.md:
+`results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
 
 import pickle

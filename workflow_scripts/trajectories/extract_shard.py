@@ -4,7 +4,6 @@ In: the shard's list of videos and, where people are masked, their boxes. Out: a
 video: `info` (n, 10) float32 and `descriptors` (n, 426) float16, columns as in `idt_tools.columns`.
 """
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,14 @@ import numpy as np
 
 import idt_tools
 from idt_tools import columns
+from idt_tools.tracker import MIN_SIDE
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import command_line
 from workflow_scripts.store import Result, attributes_of, process_shard
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 
-log = logging.getLogger(__name__)
-
-MIN_FRAMES = 16  # a trajectory has 15 steps
-MIN_SIDE = 32  # pixels; the descriptors' patch
+MIN_FRAMES = columns.TRACK_LENGTH + 1
 INFO_MEANING = ", ".join(columns.INFO)
 DESCRIPTORS_MEANING = ", ".join(f"{name} {part.start}-{part.stop - 1}" for name, part in columns.CHANNELS.items())
 
@@ -52,7 +49,7 @@ def extract_shard(
 
     def compute(name: str) -> Result:
         found = people[name][0] if boxes else None
-        return _extract(Path(rows[name]["path"]), found, settings)
+        return _extract(rows[name], found, settings)
 
     parameters = {"settings": vars(settings), "persons": "masked" if boxes else "not masked"}
     results = process_shard(store, keys, compute, stage="trajectories", threads=threads)
@@ -73,11 +70,18 @@ def _read_boxes(path: Path) -> dict[str, tuple[np.ndarray, str]]:
         return {name: (group["boxes"][:], group.attrs["key"]) for name, group in file.items()}
 
 
-def _extract(path: Path, boxes: np.ndarray | None, settings: TrajectoriesSettings) -> Result:
+def _extract(row: dict[str, str], boxes: np.ndarray | None, settings: TrajectoriesSettings) -> Result:
+    """The trajectories of the video in a row of the shard's list, whose size and rate the index has read already."""
+    width, height = int(row["width"]), int(row["height"])
+    if min(width, height) < MIN_SIDE:
+        return Result("too_small", f"{width}x{height} pixels; the tracker needs {MIN_SIDE} on each side")
+    if boxes is not None and settings.max_side and max(width, height) > settings.max_side:
+        scale = settings.max_side / max(width, height)
+        boxes = boxes * np.array([1, scale, scale, scale, scale, 1], np.float32)
     size: dict[str, Any] = {"n_frames": 0, "width": 0, "height": 0}
 
     def frames() -> Iterator[np.ndarray]:
-        for frame in idt_tools.read_video(path):
+        for frame in idt_tools.read_video(row["path"]):
             if settings.max_side and max(frame.shape[:2]) > settings.max_side:
                 scale = settings.max_side / max(frame.shape[:2])
                 frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -86,18 +90,12 @@ def _extract(path: Path, boxes: np.ndarray | None, settings: TrajectoriesSetting
             yield frame
 
     try:
-        info = idt_tools.probe_video(path)
-        if min(info.width, info.height) < MIN_SIDE:
-            return Result("too_small", f"{info.width}x{info.height} pixels; the tracker needs {MIN_SIDE} on each side")
-        if boxes is not None and settings.max_side and max(info.width, info.height) > settings.max_side:
-            scale = settings.max_side / max(info.width, info.height)
-            boxes = boxes * np.array([1, scale, scale, scale, scale, 1], np.float32)
         found = idt_tools.extract(frames(), boxes=boxes)
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason, attributes=size)
     except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
         return Result("corrupted", str(error), attributes=size)
-    attributes = {**size, "fps": info.fps}
+    attributes = {**size, "fps": float(row["fps"])}
     if size["n_frames"] < MIN_FRAMES:
         return Result("too_short", f"{size['n_frames']} frames; a trajectory needs {MIN_FRAMES}", attributes=attributes)
     if not len(found.info):
