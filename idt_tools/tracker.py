@@ -135,6 +135,7 @@ def _blocks(
     """The tracker's loop over the frames."""
     tracker: _core.Tracker | None = None
     camera = CameraMotion(options.appearance_matches)
+    block = _Block(options, n_frames)
     shape: tuple[int, ...] = ()
     for number, frame in enumerate(frames):
         grey = _grey(frame, number)
@@ -159,10 +160,40 @@ def _blocks(
                 camera.first(grey, mask)
         if moving:
             tracker.finish(homography)
-        if tracker.finished >= BLOCK_ROWS:
-            yield _take(tracker, options, n_frames)
-    if tracker is not None and tracker.finished:
-        yield _take(tracker, options, n_frames)
+        while tracker.finished:
+            if block.fill(tracker):
+                yield block.take()
+    if block.rows:
+        yield block.take()
+
+
+class _Block:
+    """Memory for BLOCK_ROWS trajectories, filled from the tracker."""
+
+    def __init__(self, options: TrackerOptions, n_frames: int | None) -> None:
+        self._record_points = options.record_points
+        self._n_frames = n_frames
+        self._renew()
+
+    def _renew(self) -> None:
+        n_points = BLOCK_ROWS if self._record_points else 0
+        self.rows = 0
+        self._info = np.empty((BLOCK_ROWS, len(columns.INFO)), np.float32)
+        self._descriptors = np.empty((BLOCK_ROWS, len(columns.DESCRIPTORS)), np.float32)
+        self._points = np.empty((n_points, columns.TRACK_LENGTH + 1, 2), np.float32)
+
+    def fill(self, tracker: _core.Tracker) -> bool:
+        """Move finished trajectories here as long as there is room; whether the block is full."""
+        start = self.rows
+        self.rows += tracker.take(self._info[start:], self._descriptors[start:], self._points[start:])
+        return self.rows == BLOCK_ROWS
+
+    def take(self) -> Trajectories:
+        """What has been filled in; the block is then empty."""
+        info, descriptors, points = (part[: self.rows] for part in (self._info, self._descriptors, self._points))
+        _set_relative_time(info, self._n_frames)
+        self._renew()
+        return Trajectories(info, descriptors, points if self._record_points else None)
 
 
 def _make_tracker(width: int, height: int, options: TrackerOptions) -> _core.Tracker:
@@ -179,14 +210,7 @@ def _make_tracker(width: int, height: int, options: TrackerOptions) -> _core.Tra
         max_jump=options.max_jump,
         max_jump_share=options.max_jump_share,
         min_motion=options.min_motion,
-        record_points=options.record_points,
     )
-
-
-def _take(tracker: _core.Tracker, options: TrackerOptions, n_frames: int | None) -> Trajectories:
-    info, descriptors, points = tracker.take()
-    _set_relative_time(info, n_frames)
-    return Trajectories(info, descriptors, points if options.record_points else None)
 
 
 def _set_relative_time(info: np.ndarray, n_frames: int | None) -> None:

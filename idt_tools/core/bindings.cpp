@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,7 @@ namespace {
 
 using GreyArray = py::array_t<std::uint8_t, py::array::c_style | py::array::forcecast>;
 using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using FloatOut = py::array_t<float, py::array::c_style>;
 using DoubleArray = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
 template <class T, class Array>
@@ -29,14 +32,14 @@ Plane<T> plane_of(const Array& array) {
   if (array.ndim() != 2 || array.shape(0) < 2 || array.shape(1) < 2)
     throw py::value_error("expected a 2-d image of at least 2 x 2 pixels");
   Plane<T> plane(static_cast<int>(array.shape(1)), static_cast<int>(array.shape(0)));
-  std::copy_n(array.data(), array.size(), plane.row(0));
+  for (int y = 0; y < plane.height(); ++y) std::copy_n(array.data(y, 0), plane.width(), plane.row(y));
   return plane;
 }
 
 template <class T>
 py::array_t<T> array_of(const Plane<T>& plane) {
   py::array_t<T> array({plane.height(), plane.width()});
-  std::copy_n(plane.row(0), array.size(), array.mutable_data());
+  for (int y = 0; y < plane.height(); ++y) std::copy_n(plane.row(y), plane.width(), array.mutable_data(y, 0));
   return array;
 }
 
@@ -75,16 +78,18 @@ FloatArray flow_at(const Tracker& tracker, const py::array_t<int, py::array::c_s
   return result;
 }
 
-// Hands over the finished rows and forgets them: info (n, 10), descriptors (n, 426), points (n, 16, 2) or (0, 16, 2).
-py::tuple take(Tracker& tracker) {
-  Finished& finished = tracker.finished();
-  const py::ssize_t n = static_cast<py::ssize_t>(finished.size());
-  FloatArray info({n, py::ssize_t{kInfo}}, finished.info.data());
-  FloatArray descriptors({n, py::ssize_t{kDescriptor}}, finished.descriptors.data());
-  const py::ssize_t recorded = static_cast<py::ssize_t>(finished.points.size()) / (2 * (kSteps + 1));
-  FloatArray points({recorded, py::ssize_t{kSteps + 1}, py::ssize_t{2}}, finished.points.data());
-  finished.clear();
-  return py::make_tuple(info, descriptors, points);
+// Moves finished rows into the arrays info (n, 10), descriptors (n, 426) and points (n, 16, 2), or (0, 16, 2) where
+// points are not wanted; returns how many, at most n.
+std::size_t take(Tracker& tracker, FloatOut info, FloatOut descriptors, FloatOut points) {
+  const py::ssize_t n = info.shape(0);
+  if (info.ndim() != 2 || info.shape(1) != kInfo || descriptors.ndim() != 2 || descriptors.shape(0) != n ||
+      descriptors.shape(1) != kDescriptor || points.ndim() != 3 || (points.shape(0) != n && points.shape(0) != 0) ||
+      points.shape(1) != kSteps + 1 || points.shape(2) != 2)
+    throw py::value_error("expected info (n, 10), descriptors (n, 426) and points (n, 16, 2) or (0, 16, 2)");
+  const RowsOut out = {info.mutable_data(), descriptors.mutable_data(),
+                       points.shape(0) ? points.mutable_data() : nullptr};
+  py::gil_scoped_release unlocked;
+  return tracker.take(static_cast<std::size_t>(n), out);
 }
 
 // Indices (m, 2) of matching features: in the current, in the previous frame. Points (n, 2), features (n, 32) bytes.
@@ -119,72 +124,98 @@ py::array_t<int> match(const FloatArray& points, const GreyArray& features, cons
 
 std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int sampling_step, double quality,
                                       float min_deviation, float max_deviation, float max_jump, float max_jump_share,
-                                      float min_motion, bool record_points) {
+                                      float min_motion) {
   if (width < kPatch || height < kPatch || max_scales < 1 || sampling_step < 1)
     throw py::value_error("the tracker needs frames of at least 32 x 32 pixels, a scale and a sampling step");
   return std::make_unique<Tracker>(width, height,
                                    Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump,
-                                           max_jump_share, min_motion, record_points});
+                                           max_jump_share, min_motion});
+}
+
+// The instruction sets, of those that there are builds for, that this processor has; the best first.
+std::vector<std::string> supported() {
+  std::vector<std::string> sets;
+#if defined(__x86_64__)
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    sets.push_back("avx512");
+  if (avx2) sets.push_back("avx2");
+#endif
+  sets.push_back("baseline");
+  return sets;
 }
 
 }  // namespace
 
-PYBIND11_MODULE(_core, m) {
+PYBIND11_MODULE(IDT_MODULE, m) {
   m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker. Use idt_tools.extract and idt_tools.stream.";
 
-  py::class_<Tracker>(m, "Tracker", "Tracks one video, fed one grey frame at a time.")
+  py::class_<Tracker>(m, "Tracker", py::module_local(), "Tracks one video, fed one grey frame at a time.")
       .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales") = 8,
            py::arg("sampling_step") = 5, py::arg("quality") = 0.001, py::arg("min_deviation") = 1.7320508f,
            py::arg("max_deviation") = 50.0f, py::arg("max_jump") = 20.0f, py::arg("max_jump_share") = 0.7f,
-           py::arg("min_motion") = 1.0f, py::arg("record_points") = false)
+           py::arg("min_motion") = 1.0f)
       .def("start", &start, "Takes the next frame (height, width) uint8; False on the first, which is not finished.")
       .def("flow_at", &flow_at, "Raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
       .def("finish", &finish, "Ends the started frame, given the homography (3, 3) previous -> current.")
-      .def("take", &take, "Finished rows so far: info (n, 10), descriptors (n, 426), points (n, 16, 2).")
-      .def_property_readonly("finished", [](Tracker& t) { return t.finished().size(); })
+      .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(), py::arg("points").noconvert(),
+           "Moves finished rows into info (n, 10), descriptors (n, 426) and points (n, 16, 2); returns how many.")
+      .def_property_readonly("finished", &Tracker::finished)
       .def_property_readonly("live_tracks", &Tracker::live_tracks)
+      .def_property_readonly("stage_seconds", [](const Tracker& t) {
+        py::dict seconds;
+        for (int stage = 0; stage < kStages; ++stage) seconds[kStageNames[stage]] = t.times().seconds(Stage(stage));
+        return seconds;
+      })
       .def_property_readonly("scales", [](const Tracker& t) {
         py::list scales;
         for (const Scale& s : t.scales()) scales.append(py::make_tuple(s.factor, s.width, s.height));
         return scales;
       });
 
+  m.def("supported", &supported, "Instruction sets that this processor has a build for, the best first.");
   m.def("match_features", &match, py::arg("points"), py::arg("features"), py::arg("previous_points"),
         py::arg("previous_features"), py::arg("radius"),
         "Indices (m, 2), current and previous, of features close by that are each other's nearest.");
 
   py::module_ kernels = m.def_submodule("kernels", "Steps of the tracker by themselves, for the tests.");
   kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
-    Grey to(width, height);
-    resize_grey(plane_of<std::uint8_t>(image), to);
+    const Grey from = plane_of<std::uint8_t>(image);
+    Grey to;
+    GreyResizer(from.width(), from.height(), width, height)(from, to);
     return array_of(to);
   });
   kernels.def("resize", [](const FloatArray& image, int width, int height) {
+    const Image from = plane_of<float>(image);
     Image to;
-    Resizer(static_cast<int>(image.shape(1)), static_cast<int>(image.shape(0)), width, height)(plane_of<float>(image),
-                                                                                               to);
+    Resizer(from.width(), from.height(), width, height)(from, to);
     return array_of(to);
   });
-  kernels.def("blur", [](const GreyArray& image, float factor) {
-    Image rows, to;
-    gaussian_blur(plane_of<std::uint8_t>(image), blur_kernel(factor), rows, to);
+  kernels.def("reduce", [](const GreyArray& image, float factor, int width, int height) {
+    const Grey from = plane_of<std::uint8_t>(image);
+    Image to;
+    Reducer({1.0f, from.width(), from.height()}, {factor, width, height})(from, to);
     return array_of(to);
   });
   kernels.def("expand", [](const FloatArray& image) {
+    const Image from = plane_of<float>(image);
     Expansion expansion;
-    polynomial_expansion(plane_of<float>(image), expansion);
+    Expander(from.width(), from.height())(from, expansion);
     py::list planes;
     for (const Image& plane : expansion) planes.append(array_of(plane));
     return planes;
   });
   kernels.def("median", [](const FloatArray& image) {
+    const Image from = plane_of<float>(image);
     Image to;
-    median_5x5(plane_of<float>(image), to);
+    Median5x5(from.width())(from, to);
     return array_of(to);
   });
   kernels.def("corner_measure", [](const GreyArray& image) {
+    const Grey from = plane_of<std::uint8_t>(image);
     Image to;
-    CornerMeasure()(plane_of<std::uint8_t>(image), to);
+    CornerMeasure(from.width())(from, to);
     return array_of(to);
   });
   kernels.def("warp", [](const GreyArray& previous, const GreyArray& current, const DoubleArray& homography) {

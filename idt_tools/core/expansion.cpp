@@ -1,16 +1,16 @@
-// Blur and polynomial expansion (idt_spec 5.2, 5.3; Farneback 2003).
+// Polynomial expansion (idt_spec 5.3; Farneback 2003).
 //
-// Blur: Gaussian with sigma = (f - 1) / 2 and max(3, round(5 sigma) | 1) taps, mirrored borders; at f = 1 it is
-// 1/4, 1/2, 1/4.
-// Expansion: around every pixel the image is fitted by  c + b_x x + b_y y + a_xx x^2 + a_yy y^2 + a_xy x y, weighted by
-// g(x) g(y), g = Gaussian with sigma 1.5 over -7..7, borders repeated. The normal matrix is separable, so each
-// coefficient is one separable filter; with m2 = sum w x^2, m4 = sum w x^4, m22 = sum w x^2 y^2 and h = inverse matrix:
+// Around every pixel the image is fitted by  c + b_x x + b_y y + a_xx x^2 + a_yy y^2 + a_xy x y, weighted by g(x) g(y),
+// g = Gaussian with sigma 1.5 over -7..7, borders repeated. The normal matrix is separable, so each coefficient is one
+// separable filter; with m2 = sum w x^2, m4 = sum w x^4, m22 = sum w x^2 y^2 and h = inverse matrix:
 //   b_y = g(x) [y g(y) / m2]       a_yy = g(x) [g(y) (h03 + y^2 h33)]       a_xy = [x g(x) / m22] [y g(y)]
 //   b_x = [x g(x) / m2] g(y)       a_xx = [g(x) (h03 + x^2 h33)] g(y)
 #include "expansion.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include "transpose.h"
 
 namespace idt {
 namespace {
@@ -57,13 +57,16 @@ Taps make_taps() {
 const Taps kTaps = make_taps();
 
 // One row of the vertical pass: smoothed, slope and bend along y. rows[kRadius + i] is the row i below the centre.
-IDT_VECTORISED void expand_vertically(const float* const* rows, const Taps& taps, int width, float* __restrict smooth,
-                                      float* __restrict slope, float* __restrict bend) {
-  const float* centre = rows[kRadius];
-  for (int x = 0; x < width; ++x) {
-    float a = centre[x] * taps.smooth[0], b = 0.0f, c = centre[x] * taps.bend[0];
+void expand_vertically(const float* const* rows, int width, float* __restrict smooth, float* __restrict slope,
+                       float* __restrict bend) {
+  const Taps taps = kTaps;
+  const float* r[2 * kRadius + 1];
+  for (int i = 0; i <= 2 * kRadius; ++i) r[i] = rows[i];
+  for (int x = 0; x < padded(width); ++x) {
+    const float centre = r[kRadius][x];
+    float a = centre * taps.smooth[0], b = 0.0f, c = centre * taps.bend[0];
     for (int i = 1; i <= kRadius; ++i) {
-      const float below = rows[kRadius + i][x], above = rows[kRadius - i][x];
+      const float below = r[kRadius + i][x], above = r[kRadius - i][x];
       a += (below + above) * taps.smooth[i];
       b += (below - above) * taps.slope[i];
       c += (below + above) * taps.bend[i];
@@ -75,10 +78,10 @@ IDT_VECTORISED void expand_vertically(const float* const* rows, const Taps& taps
 }
 
 // One row of the horizontal pass; the inputs reach kRadius beyond both ends.
-IDT_VECTORISED void expand_horizontally(const float* smooth, const float* slope, const float* bend, const Taps& taps,
-                                        int width, float* __restrict by, float* __restrict bx, float* __restrict ayy,
-                                        float* __restrict axx, float* __restrict axy) {
-  for (int x = 0; x < width; ++x) {
+void expand_horizontally(const float* smooth, const float* slope, const float* bend, int width, float* __restrict by,
+                         float* __restrict bx, float* __restrict ayy, float* __restrict axx, float* __restrict axy) {
+  const Taps taps = kTaps;
+  for (int x = 0; x < padded(width); ++x) {
     float r0 = slope[x] * taps.smooth[0], r1 = 0.0f, r2 = bend[x] * taps.smooth[0], r3 = smooth[x] * taps.bend[0],
           r4 = 0.0f;
     for (int i = 1; i <= kRadius; ++i) {
@@ -96,106 +99,67 @@ IDT_VECTORISED void expand_horizontally(const float* smooth, const float* slope,
   }
 }
 
-void repeat_ends(float* row, int width, int radius) {
-  std::fill(row - radius, row, row[0]);
-  std::fill(row + width, row + width + radius, row[width - 1]);
-}
-
-IDT_VECTORISED void blur_row(const float* from, const float* kernel, int radius, int width, float* __restrict to) {
-  if (radius <= 2) {  // the centre, then pairs outward; longer kernels run left to right (last bits only)
-    for (int x = 0; x < width; ++x) to[x] = from[x] * kernel[0];
-    for (int i = 1; i <= radius; ++i)
-      for (int x = 0; x < width; ++x) to[x] += (from[x - i] + from[x + i]) * kernel[i];
-    return;
-  }
-  for (int x = 0; x < width; ++x) to[x] = from[x - radius] * kernel[radius];
-  for (int i = 1 - radius; i <= radius; ++i)
-    for (int x = 0; x < width; ++x) to[x] += from[x + i] * kernel[i < 0 ? -i : i];
-}
-
-IDT_VECTORISED void blur_three_rows(const float* above, const float* centre, const float* below, const float* kernel,
-                                    int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] = (above[x] + below[x]) * kernel[1] + centre[x] * kernel[0];
-}
-
-IDT_VECTORISED void scale_row(const float* from, float gain, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] = from[x] * gain;
-}
-
-IDT_VECTORISED void add_row_pair(const float* above, const float* below, float gain, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] += (above[x] + below[x]) * gain;
-}
-
 }  // namespace
 
-std::vector<float> blur_kernel(float factor) {
-  const double sigma = (factor - 1.0f) * 0.5;
-  const int size = std::max(3, static_cast<int>(std::nearbyint(sigma * 5)) | 1);
-  const int radius = size / 2;
-  if (sigma <= 0) return {0.5f, 0.25f};
-  std::vector<float> kernel;
-  double sum = 0;
-  for (int i = 0; i <= radius; ++i) {
-    kernel.push_back(static_cast<float>(std::exp(-0.5 / (sigma * sigma) * i * i)));
-    sum += (i ? 2.0 : 1.0) * kernel.back();
-  }
-  for (float& tap : kernel) tap = static_cast<float>(tap / sum);
-  return kernel;
+void InterleavedExpansion::resize(int width, int height) {
+  width_ = width;
+  height_ = height;
+  // Beyond the image: what the last row's padding spills over, and what zero() promises.
+  const std::size_t needed = kFloats * (static_cast<std::size_t>(width) * (height + 1) + 2 + kVector);
+  if (values_.size() < needed) values_ = Buffer<float>(needed);
 }
 
-void gaussian_blur(const Grey& from, const std::vector<float>& kernel, Image& rows, Image& to) {
-  const int width = from.width(), height = from.height(), radius = static_cast<int>(kernel.size()) - 1;
-  rows.resize(width, height);
-  to.resize(width, height);
-  std::vector<float> padded(static_cast<std::size_t>(width + 2 * radius));
-  for (int y = 0; y < height; ++y) {
-    const std::uint8_t* pixels = from.row(y);
-    float* centre = padded.data() + radius;
-    std::copy(pixels, pixels + width, centre);
-    for (int i = 1; i <= radius; ++i) {
-      centre[-i] = pixels[reflect(-i, width)];
-      centre[width - 1 + i] = pixels[reflect(width - 1 + i, width)];
-    }
-    blur_row(centre, kernel.data(), radius, width, rows.row(y));
+void InterleavedExpansion::set_row(int y, const float* const* planes) {
+  float* to = values_.data() + kFloats * static_cast<std::size_t>(width_) * y;
+  for (int x = 0; x < width_; x += 8) {
+    Floats8 columns[8] = {}, pixels[8];
+    for (int i = 0; i < kCoefficients; ++i) columns[i] = load8(planes[i] + x);
+    transpose(columns, pixels);
+    for (int k = 0; k < 8; ++k) store8(to + kFloats * (x + k), pixels[k]);
   }
-  for (int y = 0; y < height; ++y) {
-    const auto row = [&](int i) { return rows.row(reflect(y + i, height)); };
-    if (radius == 1) {
-      blur_three_rows(row(-1), row(0), row(1), kernel.data(), width, to.row(y));
-      continue;
-    }
-    scale_row(row(0), kernel[0], width, to.row(y));
-    for (int i = 1; i <= radius; ++i) add_row_pair(row(-i), row(i), kernel[i], width, to.row(y));
-  }
+  if (y + 1 < height_) return;
+  for (const int i : {zero(), zero() + 1, zero() + width_, zero() + width_ + 1})
+    std::fill_n(values_.data() + kFloats * static_cast<std::size_t>(i), kFloats, 0.0f);
 }
 
-void polynomial_expansion(const Image& image, Expansion& expansion) {
-  const int width = image.width(), height = image.height();
-  for (Image& plane : expansion) plane.resize(width, height);
-  const std::size_t padded = static_cast<std::size_t>(width + 2 * kRadius);
-  std::vector<float> buffer(3 * padded);
-  float* smooth = buffer.data() + kRadius;
-  float* slope = smooth + padded;
-  float* bend = slope + padded;
-  for (int y = 0; y < height; ++y) {
-    const float* rows[2 * kRadius + 1];
-    for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height - 1));
-    expand_vertically(rows, kTaps, width, smooth, slope, bend);
-    for (float* row : {smooth, slope, bend}) repeat_ends(row, width, kRadius);
-    expand_horizontally(smooth, slope, bend, kTaps, width, expansion[0].row(y), expansion[1].row(y),
-                        expansion[2].row(y), expansion[3].row(y), expansion[4].row(y));
+Expander::Expander(int width, int height)
+    : width_(width), height_(height), vertical_(width, 3), horizontal_(width, kCoefficients) {}
+
+void Expander::vertical(const Image& image, int y) {
+  const float* rows[2 * kRadius + 1];
+  for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height_ - 1));
+  expand_vertically(rows, width_, vertical_[0], vertical_[1], vertical_[2]);
+  for (int i = 0; i < 3; ++i) vertical_.repeat_ends(i, kRadius);
+}
+
+void Expander::operator()(const Image& image, Expansion& to) {
+  for (Image& plane : to) plane.resize(width_, height_);
+  for (int y = 0; y < height_; ++y) {
+    vertical(image, y);
+    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, to[0].row(y), to[1].row(y), to[2].row(y),
+                        to[3].row(y), to[4].row(y));
   }
 }
 
-Expander::Expander(const Scale& full, const Scale& scale)
-    : blur_(blur_kernel(scale.factor)),
-      resized_(scale.width != full.width || scale.height != full.height),
-      resizer_(full.width, full.height, scale.width, scale.height) {}
+void Expander::operator()(const Image& image, InterleavedExpansion& to) {
+  to.resize(width_, height_);
+  for (int y = 0; y < height_; ++y) {
+    vertical(image, y);
+    const float* planes[kCoefficients];
+    for (int i = 0; i < kCoefficients; ++i) planes[i] = horizontal_[i];
+    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, horizontal_[0], horizontal_[1],
+                        horizontal_[2], horizontal_[3], horizontal_[4]);
+    to.set_row(y, planes);
+  }
+}
 
-void Expander::operator()(const Grey& frame, Expansion& expansion) {
-  gaussian_blur(frame, blur_, rows_, blurred_);
-  if (resized_) resizer_(blurred_, level_);
-  polynomial_expansion(resized_ ? level_ : blurred_, expansion);
+void interleave(const Expansion& planar, InterleavedExpansion& to) {
+  to.resize(planar[0].width(), planar[0].height());
+  for (int y = 0; y < to.height(); ++y) {
+    const float* planes[kCoefficients];
+    for (int i = 0; i < kCoefficients; ++i) planes[i] = planar[i].row(y);
+    to.set_row(y, planes);
+  }
 }
 
 }  // namespace idt

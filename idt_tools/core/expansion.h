@@ -1,34 +1,49 @@
-// Quadratic polynomial expansion of an image, from the blurred full-size frame (idt_spec 1 step 2, 5.2, 5.3).
+// Quadratic polynomial expansion of an image (idt_spec 1 step 2, 5.3).
 #pragma once
 
 #include <array>
-#include <vector>
 
 #include "plane.h"
-#include "pyramid.h"
 
 namespace idt {
 
 // Coefficients of the local polynomial: d/dy, d/dx, yy, xx, xy. The constant is not needed.
-using Expansion = std::array<Image, 5>;
+inline constexpr int kCoefficients = 5;
+using Expansion = std::array<Image, kCoefficients>;
 
-// Expands a frame at one scale. Keeps its buffers between frames.
-class Expander {
+// The same with the coefficients of a pixel side by side, 8 floats a pixel (3 unused): where pixels are read at
+// scattered places, all that belongs to one comes with one load.
+class InterleavedExpansion {
  public:
-  Expander(const Scale& full, const Scale& scale);
-  void operator()(const Grey& frame, Expansion& expansion);
+  static constexpr int kFloats = 8;
+  void resize(int width, int height);
+  int width() const { return width_; }
+  int height() const { return height_; }
+  const float* pixel(std::size_t index) const { return values_.data() + kFloats * index; }
+  // A pixel that is 0, as are its neighbours to the right, below, and below on the right.
+  int zero() const { return width_ * height_; }
+  // Sets row y from its planes, each padded(width) long.
+  void set_row(int y, const float* const* planes);
 
  private:
-  std::vector<float> blur_;  // taps 0..radius of the symmetric anti-alias kernel
-  bool resized_;
-  Resizer resizer_;
-  Image rows_, blurred_, level_;
+  int width_ = 0, height_ = 0;
+  Buffer<float> values_;
 };
 
-// Taps 0..radius of the Gaussian that removes what a scale of this factor cannot hold.
-std::vector<float> blur_kernel(float factor);
+// Expands images of one size. Keeps its buffers.
+class Expander {
+ public:
+  Expander(int width, int height);
+  void operator()(const Image& image, Expansion& expansion);
+  void operator()(const Image& image, InterleavedExpansion& expansion);
 
-void gaussian_blur(const Grey& from, const std::vector<float>& kernel, Image& rows, Image& to);
-void polynomial_expansion(const Image& image, Expansion& expansion);
+ private:
+  void vertical(const Image& image, int y);
+  int width_, height_;
+  Rows vertical_;    // smoothed, slope and bend along y of one row
+  Rows horizontal_;  // its coefficients
+};
+
+void interleave(const Expansion& planar, InterleavedExpansion& interleaved);
 
 }  // namespace idt

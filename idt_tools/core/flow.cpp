@@ -4,22 +4,23 @@
 //   A = (R + r) / 2 of the quadratic part, e = (R - r) / 2 of the linear part + A d, and
 //   M = (q2^2 + q4^2, (q2 + q3) q4, q3^2 + q4^2, q2 e0 + q4 e1, q4 e0 + q3 e1)   with q2 = yy, q3 = xx, q4 = xy / 2.
 // M is blurred by 11 x 11 Gaussian taps, and d solves  [g11 g12; g12 g22] (dy, dx) = (h1, h2).
-// Two iterations, then a 5 x 5 median of each channel, whose result also starts the next finer level.
+// Two iterations, then (by the caller) a 5 x 5 median of each channel, whose result also starts the next finer level.
 #include "flow.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "median.h"
+#include "transpose.h"
 
 namespace idt {
 namespace {
 
 constexpr int kRadius = 5;
-constexpr int kRing = 2 * kRadius + 1;
+constexpr int kStripe = 4;  // rows solved at once
+constexpr int kRing = kStripe + 2 * kRadius;
 constexpr int kProducts = 5;
 constexpr int kIterations = 2;
-constexpr double kRegulariser = 1e-3;
+constexpr float kRegulariser = 1e-3f;
 constexpr float kBorder[] = {0.14f, 0.14f, 0.4472f, 0.4472f, 0.4472f};
 
 struct Window {
@@ -40,90 +41,78 @@ Window make_window() {
 
 const Window kWindow = make_window();
 
-std::vector<float> border_weights(int length) {
-  std::vector<float> weights(static_cast<std::size_t>(length), 1.0f);
-  const int near = std::min<int>(std::size(kBorder), length);
-  for (int i = 0; i < near; ++i) {
-    weights[i] *= kBorder[i];
-    weights[length - 1 - i] *= kBorder[i];
-  }
-  return weights;
+float border_weight(int i, int length) {
+  float weight = 1.0f;
+  for (const int distance : {i, length - 1 - i})
+    if (distance < static_cast<int>(std::size(kBorder))) weight *= kBorder[distance];
+  return weight;
 }
 
-struct Rows {
-  const float* plane[kProducts];
-};
-
-Rows rows_at(const Expansion& expansion, int y) {
-  Rows rows{};
-  for (int p = 0; p < kProducts; ++p) rows.plane[p] = expansion[p].row(y);
-  return rows;
-}
-
-// The second image's planes side by side, 8 floats a pixel (3 unused): its pixels are read at scattered places, and so
-// the 5 values of one come with one load.
-constexpr int kLanes = 8;
-
-IDT_VECTORISED void interleave_row(const Rows& planes, int width, float* __restrict to) {
-  const float *p0 = planes.plane[0], *p1 = planes.plane[1], *p2 = planes.plane[2], *p3 = planes.plane[3],
-              *p4 = planes.plane[4];
-  for (int x = 0; x < width; ++x)
-    *reinterpret_cast<Floats8*>(to + kLanes * x) = Floats8{p0[x], p1[x], p2[x], p3[x], p4[x], 0.0f, 0.0f, 0.0f};
+Ints first_columns() {
+  Ints columns;
+  for (int i = 0; i < kLanes; ++i) columns[i] = i;
+  return columns;
 }
 
 // Where each pixel of a row lands in the second image.
-IDT_VECTORISED void landing_row(const float* dxs, const float* dys, int y, int width, int height,
-                                int* __restrict index, float* __restrict a00, float* __restrict a01,
-                                float* __restrict a10, float* __restrict a11, float* __restrict half) {
-  const float right = static_cast<float>(width - 1), bottom = static_cast<float>(height - 1);
-  for (int x = 0; x < width; ++x) {
-    const float fx = static_cast<float>(x) + dxs[x], fy = static_cast<float>(y) + dys[x];
-    const bool inside = (fx >= 0.0f) & (fx < right) & (fy >= 0.0f) & (fy < bottom);
-    const float used = inside ? 1.0f : 0.0f;
-    const float sx = inside ? fx : 0.0f, sy = inside ? fy : 0.0f;
-    const int ix = static_cast<int>(sx), iy = static_cast<int>(sy);
-    const float ax = sx - static_cast<float>(ix), ay = sy - static_cast<float>(iy);
-    index[x] = iy * width + ix;
-    a00[x] = (1.0f - ax) * (1.0f - ay) * used;
-    a01[x] = ax * (1.0f - ay) * used;
-    a10[x] = (1.0f - ax) * ay * used;
-    a11[x] = ax * ay * used;
-    half[x] = inside ? 0.5f : 1.0f;
+void landing_row(const float* dxs, const float* dys, int y, int width, int height, int zero, int* landing,
+                 float* right, float* below, float* half) {
+  const float last_x = static_cast<float>(width - 1), last_y = static_cast<float>(height - 1);
+  Floats column = to_floats(first_columns());
+  for (int x = 0; x < padded(width); x += kLanes, column += static_cast<float>(kLanes)) {
+    const Floats fx = column + load(dxs + x), fy = static_cast<float>(y) + load(dys + x);
+    const Ints inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
+    const Floats sx = inside ? fx : Floats{}, sy = inside ? fy : Floats{};
+    const Ints ix = to_ints(sx), iy = to_ints(sy);
+    store(landing + x, inside ? iy * width + ix : Ints{} + zero);
+    store(right + x, sx - to_floats(ix));
+    store(below + x, sy - to_floats(iy));
+    store(half + x, inside ? Floats{} + 0.5f : Floats{} + 1.0f);
   }
 }
 
-IDT_VECTORISED void sample_row(const float* second, const int* index, const float* a00, const float* a01,
-                               const float* a10, const float* a11, int width, float* __restrict sampled) {
-  for (int x = 0; x < width; ++x) {
-    const Floats8* above = reinterpret_cast<const Floats8*>(second) + index[x];
-    const Floats8* below = above + width;
-    *reinterpret_cast<Floats8*>(sampled + kLanes * x) =
-        above[0] * a00[x] + above[1] * a01[x] + below[0] * a10[x] + below[1] * a11[x];
+// The second image's coefficients where a row's pixels land.
+void sample_row(const InterleavedExpansion& second, const int* landing, const float* right, const float* below,
+                int width, float* s0, float* s1, float* s2, float* s3, float* s4) {
+  const Floats8* pixels = reinterpret_cast<const Floats8*>(second.pixel(0));
+  const Floats8* pixels_below = pixels + width;
+  for (int x = 0; x < padded(width); x += 8) {
+    Floats8 found[8];
+    for (int k = 0; k < 8; ++k) {
+      const Floats8* upper = pixels + landing[x + k];
+      const Floats8* lower = pixels_below + landing[x + k];
+      const Floats8 on_left = upper[0] + (lower[0] - upper[0]) * below[x + k];
+      const Floats8 on_right = upper[1] + (lower[1] - upper[1]) * below[x + k];
+      found[k] = on_left + (on_right - on_left) * right[x + k];
+    }
+    Floats8 columns[8];
+    transpose(found, columns);
+    store8(s0 + x, columns[0]);
+    store8(s1 + x, columns[1]);
+    store8(s2 + x, columns[2]);
+    store8(s3 + x, columns[3]);
+    store8(s4 + x, columns[4]);
   }
 }
+
+struct ConstRows {
+  const float* row[kProducts];
+};
 
 // One row of the 5 products M.
-IDT_VECTORISED void product_row(const Rows& first, const float* __restrict sampled, const float* __restrict half,
-                                const float* __restrict dxs, const float* __restrict dys,
-                                const float* __restrict column_weight, float row_weight, int width,
-                                float* __restrict m0, float* __restrict m1, float* __restrict m2, float* __restrict m3,
-                                float* __restrict m4) {
-  const float *f0 = first.plane[0], *f1 = first.plane[1], *f2 = first.plane[2], *f3 = first.plane[3],
-              *f4 = first.plane[4];
-  for (int x = 0; x < width; ++x) {
+void product_row(const ConstRows& first, const ConstRows& sampled, const float* half, const float* dxs,
+                 const float* dys, const float* column_weight, float row_weight, int width, float* __restrict m0,
+                 float* __restrict m1, float* __restrict m2, float* __restrict m3, float* __restrict m4) {
+  const ConstRows f = first, s = sampled;
+  for (int x = 0; x < padded(width); ++x) {
     const float dx = dxs[x], dy = dys[x];
-    const float* r = sampled + kLanes * x;
-    float q2 = (f2[x] + r[2]) * half[x];
-    float q3 = (f3[x] + r[3]) * half[x];
-    float q4 = (f4[x] + r[4]) * (half[x] * 0.5f);
-    float e0 = (f0[x] - r[0]) * 0.5f + q2 * dy + q4 * dx;
-    float e1 = (f1[x] - r[1]) * 0.5f + q4 * dy + q3 * dx;
     const float trust = column_weight[x] * row_weight;
-    q2 *= trust;
-    q3 *= trust;
-    q4 *= trust;
-    e0 *= trust;
-    e1 *= trust;
+    const float mean = half[x] * trust;
+    const float q2 = (f.row[2][x] + s.row[2][x]) * mean;
+    const float q3 = (f.row[3][x] + s.row[3][x]) * mean;
+    const float q4 = (f.row[4][x] + s.row[4][x]) * (mean * 0.5f);
+    const float e0 = (f.row[0][x] - s.row[0][x]) * (0.5f * trust) + q2 * dy + q4 * dx;
+    const float e1 = (f.row[1][x] - s.row[1][x]) * (0.5f * trust) + q4 * dy + q3 * dx;
     m0[x] = q2 * q2 + q4 * q4;
     m1[x] = (q2 + q3) * q4;
     m2[x] = q3 * q3 + q4 * q4;
@@ -132,31 +121,38 @@ IDT_VECTORISED void product_row(const Rows& first, const float* __restrict sampl
   }
 }
 
-IDT_VECTORISED void blur_down(const float* const* rows, const float* taps, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) {
-    float sum = rows[kRadius][x] * taps[0];
-    for (int i = 1; i <= kRadius; ++i) sum += (rows[kRadius + i][x] + rows[kRadius - i][x]) * taps[i];
-    to[x] = sum;
+// Vertical blur to kStripe rows at once, so that each row of products is read once for all of them. rows[0] is the row
+// kRadius above the first.
+void blur_down(const float* const* rows, int width, float* const* to) {
+  const Window window = kWindow;
+  for (int x = 0; x < padded(width); x += kLanes) {
+    Floats column[kStripe + 2 * kRadius];
+    for (int i = 0; i < kStripe + 2 * kRadius; ++i) column[i] = load(rows[i] + x);
+    for (int j = 0; j < kStripe; ++j) {
+      Floats sum = column[j + kRadius] * window.taps[0];
+      for (int i = 1; i <= kRadius; ++i) sum += (column[j + kRadius + i] + column[j + kRadius - i]) * window.taps[i];
+      store(to[j] + x, sum);
+    }
   }
 }
 
-inline float blur_along(const float* row, const float* taps) {
-  float sum = row[0] * taps[0];
-  for (int i = 1; i <= kRadius; ++i) sum += (row[i] + row[-i]) * taps[i];
+inline float blur_along(const float* row, const Window& window) {
+  float sum = row[0] * window.taps[0];
+  for (int i = 1; i <= kRadius; ++i) sum += (row[i] + row[-i]) * window.taps[i];
   return sum;
 }
 
-// Horizontal blur of the 5 products and the solution. In double: the determinant of a straight edge is a small
-// difference of large numbers.
-IDT_VECTORISED void solve_row(const Rows& blurred, const float* taps, int width, float* __restrict dx,
-                              float* __restrict dy) {
-  for (int x = 0; x < width; ++x) {
-    const double g11 = blur_along(blurred.plane[0] + x, taps), g12 = blur_along(blurred.plane[1] + x, taps),
-                 g22 = blur_along(blurred.plane[2] + x, taps), h1 = blur_along(blurred.plane[3] + x, taps),
-                 h2 = blur_along(blurred.plane[4] + x, taps);
-    const double inverse = 1.0 / (g11 * g22 - g12 * g12 + kRegulariser);
-    dx[x] = static_cast<float>((g11 * h2 - g12 * h1) * inverse);
-    dy[x] = static_cast<float>((g22 * h1 - g12 * h2) * inverse);
+// Horizontal blur of the 5 products, and the solution.
+void solve_row(const ConstRows& blurred, int width, float* __restrict dx, float* __restrict dy) {
+  const Window window = kWindow;
+  const ConstRows m = blurred;
+  for (int x = 0; x < padded(width); ++x) {
+    const float g11 = blur_along(m.row[0] + x, window), g12 = blur_along(m.row[1] + x, window),
+                g22 = blur_along(m.row[2] + x, window), h1 = blur_along(m.row[3] + x, window),
+                h2 = blur_along(m.row[4] + x, window);
+    const float inverse = 1.0f / (g11 * g22 - g12 * g12 + kRegulariser);
+    dx[x] = (g11 * h2 - g12 * h1) * inverse;
+    dy[x] = (g22 * h1 - g12 * h2) * inverse;
   }
 }
 
@@ -165,64 +161,63 @@ IDT_VECTORISED void solve_row(const Rows& blurred, const float* taps, int width,
 FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
     : width_(scale.width),
       height_(scale.height),
-      column_weight_(border_weights(scale.width)),
-      row_weight_(border_weights(scale.height)),
-      landing_(static_cast<std::size_t>(scale.width)),
-      sampled_(static_cast<std::size_t>(scale.width) * kLanes),
-      products_(static_cast<std::size_t>(scale.width + 2 * kRadius) * kProducts * (kRing + 1)) {
+      sampled_(scale.width, kCoefficients),
+      products_(scale.width, kProducts * kRing),
+      blurred_(scale.width, kProducts * kStripe) {
+  const std::size_t n = static_cast<std::size_t>(padded(width_));
+  for (Buffer<float>* row : {&column_weight_, &right_, &below_, &half_}) row->resize(n);
+  landing_.resize(n);
+  for (int x = 0; x < width_; ++x) column_weight_[x] = border_weight(x, width_);
+  for (int y = 0; y < height_; ++y) row_weight_.push_back(border_weight(y, height_));
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
-void FlowLevel::operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow) {
+void FlowLevel::operator()(const Expansion& first, const InterleavedExpansion& second, const Flow* coarser,
+                           Flow& flow) {
   if (coarser) {
-    upsample_(coarser->dx, start_.dx, kStride);
-    upsample_(coarser->dy, start_.dy, kStride);
+    upsample_(coarser->dx, flow.dx, kStride);
+    upsample_(coarser->dy, flow.dy, kStride);
   } else {
-    start_.resize(width_, height_);
-    std::fill_n(start_.dx.row(0), width_ * height_, 0.0f);
-    std::fill_n(start_.dy.row(0), width_ * height_, 0.0f);
+    flow.resize(width_, height_);
+    for (Image* channel : {&flow.dx, &flow.dy})
+      std::fill_n(channel->row(0), static_cast<std::size_t>(channel->stride()) * height_, 0.0f);
   }
-  second_.resize(kLanes * width_, height_);
-  for (int y = 0; y < height_; ++y) interleave_row(rows_at(second, y), width_, second_.row(y));
-  for (int i = 0; i < kIterations; ++i) iterate(first, start_);
-  median_5x5(start_.dx, flow.dx);
-  median_5x5(start_.dy, flow.dy);
+  for (int i = 0; i < kIterations; ++i) iterate(first, second, flow);
 }
 
-// One pass over the rows. The products of row y + 5 are made from flow row y + 5 before row y is overwritten, and no
-// later row needs flow row y again, so the new flow can take the old one's place.
-void FlowLevel::iterate(const Expansion& first, Flow& flow) {
-  const std::size_t stride = static_cast<std::size_t>(width_ + 2 * kRadius);
-  Landing& landing = landing_;
-  const auto row_of = [&](int y, int product) {
-    return products_.data() + stride * static_cast<std::size_t>((y % kRing) * kProducts + product) + kRadius;
-  };
-  const auto blurred_row = [&](int product) {
-    return products_.data() + stride * static_cast<std::size_t>(kRing * kProducts + product) + kRadius;
-  };
+// One pass over the rows, in stripes. The products of the rows down to 5 below a stripe are made from their flow before
+// the stripe's is overwritten, and no later row needs that flow again, so the new flow can take the old one's place.
+void FlowLevel::iterate(const Expansion& first, const InterleavedExpansion& second, Flow& flow) {
+  const auto product = [&](int y, int p) { return products_[(y % kRing) * kProducts + p]; };
+  ConstRows sampled{};
+  for (int p = 0; p < kProducts; ++p) sampled.row[p] = sampled_[p];
   int made = 0;
-  for (int y = 0; y < height_; ++y) {
-    for (; made < std::min(height_, y + kRadius + 1); ++made) {
+  for (int top = 0; top < height_; top += kStripe) {
+    const int end = std::min(height_, top + kStripe);
+    for (; made < std::min(height_, end + kRadius); ++made) {
       const float *dx = flow.dx.row(made), *dy = flow.dy.row(made);
-      landing_row(dx, dy, made, width_, height_, landing.index.data(), landing.a00.data(), landing.a01.data(),
-                  landing.a10.data(), landing.a11.data(), landing.half.data());
-      sample_row(second_.row(0), landing.index.data(), landing.a00.data(), landing.a01.data(), landing.a10.data(),
-                 landing.a11.data(), width_, sampled_.data());
-      product_row(rows_at(first, made), sampled_.data(), landing.half.data(), dx, dy, column_weight_.data(),
-                  row_weight_[made], width_, row_of(made, 0), row_of(made, 1), row_of(made, 2), row_of(made, 3),
-                  row_of(made, 4));
+      landing_row(dx, dy, made, width_, height_, second.zero(), landing_.data(), right_.data(), below_.data(),
+                  half_.data());
+      sample_row(second, landing_.data(), right_.data(), below_.data(), width_, sampled_[0], sampled_[1], sampled_[2],
+                 sampled_[3], sampled_[4]);
+      ConstRows at{};
+      for (int p = 0; p < kProducts; ++p) at.row[p] = first[p].row(made);
+      product_row(at, sampled, half_.data(), dx, dy, column_weight_.data(), row_weight_[made], width_,
+                  product(made, 0), product(made, 1), product(made, 2), product(made, 3), product(made, 4));
     }
-    Rows blurred{};
     for (int p = 0; p < kProducts; ++p) {
       const float* rows[kRing];
-      for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = row_of(clamp(y + i, 0, height_ - 1), p);
-      float* to = blurred_row(p);
-      blur_down(rows, kWindow.taps, width_, to);
-      std::fill(to - kRadius, to, to[0]);
-      std::fill(to + width_, to + width_ + kRadius, to[width_ - 1]);
-      blurred.plane[p] = to;
+      float* to[kStripe];
+      for (int i = 0; i < kRing; ++i) rows[i] = product(clamp(top + i - kRadius, 0, height_ - 1), p);
+      for (int j = 0; j < kStripe; ++j) to[j] = blurred_[j * kProducts + p];
+      blur_down(rows, width_, to);
+      for (int j = 0; j < kStripe; ++j) blurred_.repeat_ends(j * kProducts + p, kRadius);
     }
-    solve_row(blurred, kWindow.taps, width_, flow.dx.row(y), flow.dy.row(y));
+    for (int y = top; y < end; ++y) {
+      ConstRows blurred{};
+      for (int p = 0; p < kProducts; ++p) blurred.row[p] = blurred_[(y - top) * kProducts + p];
+      solve_row(blurred, width_, flow.dx.row(y), flow.dy.row(y));
+    }
   }
 }
 

@@ -1,29 +1,30 @@
 // Orientation votes and their integral images (idt_spec 5.5).
 //
-// A vector of angle t in [0, 360) and length r votes for the two bins around u = t * 8 / 360: floor(u) gets
-// r - (u - floor(u)) r and the next, modulo 8, gets (u - floor(u)) r. Bin centres lie at 0, 45, 90 ... degrees.
-// The angle is a polynomial in min(|x|,|y|) / max(|x|,|y|), within 0.3 degrees.
-// Integral in float: running sum of the row, plus the row above.
+// A vector of angle t in [0, 360) and length r votes for the two bins around u = t * 8 / 360, floor(u) and the next,
+// modulo 8, in proportion to their nearness: bin b gets r * max(0, 1 - |u - b|), |u - b| around the circle. Bin centres
+// lie at 0, 45, 90 ... degrees. The angle is a polynomial in min(|x|,|y|) / max(|x|,|y|), within 0.3 degrees.
+// Integral in float: running sum of the row, plus the row above. A cell's votes are the integral's values at its corners:
+// bottom right + top left - bottom left - top right.
 #include "histograms.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace idt {
 namespace {
+
+constexpr float kVoteFloor = 0.05f;
+constexpr float kStill = 0.4f;  // pixels: shorter flow counts as no motion in HOF
+constexpr int kCell = kPatch / 2;
 
 constexpr float kDegrees = static_cast<float>(180.0 / 3.14159265358979323846);
 constexpr float kP1 = 0.9997878412794807f * kDegrees, kP3 = -0.3258083974640975f * kDegrees,
                 kP5 = 0.1555786518463281f * kDegrees, kP7 = -0.04432655554792128f * kDegrees;
 constexpr float kTiny = 2.2204460492503131e-16f;
 
-// Per pixel the lower bin, what the next bin gets (share) and what the lower one keeps (rest), and 1 where it is still.
-IDT_VECTORISED void vote_row(const float* dx, const float* dy, int width, float still, int* __restrict bin,
-                             float* __restrict share, float* __restrict rest, float* __restrict counted_still) {
-  for (int i = 0; i < width; ++i) {
+void vote_row(const float* dx, const float* dy, int width, float* __restrict position, float* __restrict length) {
+  for (int i = 0; i < padded(width); ++i) {
     const float x = dx[i], y = dy[i];
-    const float length = std::sqrt(x * x + y * y);
     const float ax = std::fabs(x), ay = std::fabs(y);
     const float low = ax < ay ? ax : ay, high = ax < ay ? ay : ax;
     const float c = low / (high + kTiny), c2 = c * c;
@@ -31,84 +32,158 @@ IDT_VECTORISED void vote_row(const float* dx, const float* dy, int width, float 
     angle = ax < ay ? 90.0f - angle : angle;
     angle = x < 0.0f ? 180.0f - angle : angle;
     angle = y < 0.0f ? 360.0f - angle : angle;
-    const float position = angle * (kBins / 360.0f);
-    const int lower = static_cast<int>(position);
-    const float counted = length <= still ? 0.0f : length;
-    counted_still[i] = length <= still ? 1.0f : 0.0f;
-    const float next = (position - static_cast<float>(lower)) * counted;
-    bin[i] = lower & (kBins - 1);
-    share[i] = next;
-    rest[i] = counted - next;
+    position[i] = angle * (kBins / 360.0f);
+    length[i] = std::sqrt(x * x + y * y);
   }
 }
 
-// One row of the integral: `above` and `to` point at the entries of column 1.
-IDT_VECTORISED void accumulate_row(const int* bin, const float* share, const float* rest, int width, const float* above,
-                                   float* to) {
-  const Ints8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
-  Floats8 sum = {};
-  for (int x = 0; x < width; ++x) {
-    const Ints8 lower = lane == (Ints8{} + bin[x]);
-    const Ints8 next = lane == (Ints8{} + ((bin[x] + 1) & (kBins - 1)));
-    Ints8 kept, given;
-    const Floats8 kept_votes = Floats8{} + rest[x], given_votes = Floats8{} + share[x];
-    std::memcpy(&kept, &kept_votes, sizeof kept);
-    std::memcpy(&given, &given_votes, sizeof given);
-    const Ints8 votes = (lower & kept) | (next & given);
-    Floats8 vote;
-    std::memcpy(&vote, &votes, sizeof vote);
-    sum += vote;
-    *reinterpret_cast<Floats8*>(to + kBins * x) = *reinterpret_cast<const Floats8*>(above + kBins * x) + sum;
+void count_still(float* __restrict length, int width, float* __restrict still) {
+  for (int x = 0; x < padded(width); ++x) {
+    const bool at_rest = length[x] <= kStill;
+    still[x] = at_rest ? 1.0f : 0.0f;
+    length[x] = at_rest ? 0.0f : length[x];
   }
 }
 
+// Central differences [-1 0 1] with mirrored borders, so 0 across the border.
 template <class T>
-void gradient_of(const Plane<T>& from, Image& dx, Image& dy) {
+void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __restrict dy) {
   const int width = from.width(), height = from.height();
-  dx.resize(width, height);
-  dy.resize(width, height);
-  for (int y = 0; y < height; ++y) {
-    const T* row = from.row(y);
-    const T* above = from.row(reflect(y - 1, height));
-    const T* below = from.row(reflect(y + 1, height));
-    float* __restrict gx = dx.row(y);
-    float* __restrict gy = dy.row(y);
-    gx[0] = gx[width - 1] = 0.0f;
-    for (int x = 1; x < width - 1; ++x) gx[x] = static_cast<float>(row[x + 1]) - static_cast<float>(row[x - 1]);
-    for (int x = 0; x < width; ++x) gy[x] = static_cast<float>(below[x]) - static_cast<float>(above[x]);
+  const T* row = from.row(y);
+  const T* above = from.row(reflect(y - 1, height));
+  const T* below = from.row(reflect(y + 1, height));
+  for (int x = 1; x < width - 1; ++x) dx[x] = static_cast<float>(row[x + 1]) - static_cast<float>(row[x - 1]);
+  dx[0] = dx[width - 1] = 0.0f;
+  for (int x = 0; x < padded(width); ++x) dy[x] = static_cast<float>(below[x]) - static_cast<float>(above[x]);
+}
+
+// Bit masks rather than choices, which compilers take apart where the processor has no vectors of 8.
+inline Floats8 absolute(const Floats8& v) { return (Floats8)((Ints8)v & 0x7fffffff); }
+inline Floats8 positive(const Floats8& v) { return (Floats8)((Ints8)v & (v > 0.0f)); }
+
+// Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|.
+inline Floats8 votes_for(float position, float length) {
+  const Floats8 bins = {0, 1, 2, 3, 4, 5, 6, 7};
+  return positive(absolute(absolute(position - bins) - 4.0f) - 3.0f) * length;
+}
+
+inline Floats8 root(const Floats8& values) {
+  Floats8 roots;
+  for (int i = 0; i < 8; ++i) roots[i] = std::sqrt(values[i]);
+  return roots;
+}
+
+inline float total(const Floats8& v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
+
+typedef std::uint16_t Words8 __attribute__((vector_size(16), aligned(2), may_alias));
+
+// One row of the integral, from its entry 1 on; the four channels at once, since each sum waits for the one before.
+void accumulate_row(const float* const* position, const float* const* length, int width, const float* above,
+                    float* __restrict to) {
+  const float *p0 = position[0], *p1 = position[1], *p2 = position[2], *p3 = position[3];
+  const float *l0 = length[0], *l1 = length[1], *l2 = length[2], *l3 = length[3];
+  Floats8 s0 = {}, s1 = {}, s2 = {}, s3 = {};
+  for (int x = 0; x < width; ++x, above += 4 * kBins, to += 4 * kBins) {
+    s0 += votes_for(p0[x], l0[x]);
+    s1 += votes_for(p1[x], l1[x]);
+    s2 += votes_for(p2[x], l2[x]);
+    s3 += votes_for(p3[x], l3[x]);
+    store8(to, load8(above) + s0);
+    store8(to + kBins, load8(above + kBins) + s1);
+    store8(to + 2 * kBins, load8(above + 2 * kBins) + s2);
+    store8(to + 3 * kBins, load8(above + 3 * kBins) + s3);
   }
 }
 
 }  // namespace
 
-void gradient(const Image& from, Image& dx, Image& dy) { gradient_of(from, dx, dy); }
-void gradient(const Grey& from, Image& dx, Image& dy) { gradient_of(from, dx, dy); }
+PatchHistograms::PatchHistograms(int max_width)
+    : integral_(static_cast<std::size_t>(max_width + 1) * kRing * kEntry),
+      still_(static_cast<std::size_t>(max_width + 1) * kRing),
+      votes_(max_width, 2 * kChannels + 1),
+      gradients_(max_width, 2) {}
 
-void OrientationIntegral::build(const Image& dx, const Image& dy, float still) {
-  const int width = dx.width(), height = dx.height();
+void PatchHistograms::start(int y, int width) {
+  width_ = width;
+  bottom_ = y;
   stride_ = static_cast<std::size_t>(width) + 1;
-  grow(bins_, stride_ * (height + 1) * kBins);
-  std::fill_n(bins_.begin(), stride_ * kBins, 0.0f);
-  if (still > 0) {
-    grow(still_, stride_ * (height + 1));
-    std::fill_n(still_.begin(), stride_, 0.0f);
+  std::fill_n(entry(y, 0), stride_ * kEntry, 0.0f);
+  std::fill_n(still_.begin() + static_cast<std::ptrdiff_t>(stride_ * (y % kRing)), stride_, 0.0f);
+}
+
+void PatchHistograms::vote(int channel, const float* dx, const float* dy) {
+  vote_row(dx, dy, width_, votes_[2 * channel], votes_[2 * channel + 1]);
+}
+
+void PatchHistograms::add_row(const DescribedImages& images) {
+  const int y = bottom_++;
+  float *dx = gradients_[0], *dy = gradients_[1], *still_votes = votes_[2 * kChannels];
+  gradient_row(images.grey, y, dx, dy);
+  vote(0, dx, dy);
+  vote(kHofChannel, images.flow.dx.row(y), images.flow.dy.row(y));
+  count_still(votes_[2 * kHofChannel + 1], width_, still_votes);
+  gradient_row(images.flow.dx, y, dx, dy);
+  vote(2, dx, dy);
+  gradient_row(images.flow.dy, y, dx, dy);
+  vote(3, dx, dy);
+
+  const float *position[kChannels], *length[kChannels];
+  for (int c = 0; c < kChannels; ++c) {
+    position[c] = votes_[2 * c];
+    length[c] = votes_[2 * c + 1];
   }
-  for (std::vector<float>* row : {&share_, &rest_, &still_row_}) grow(*row, width);
-  grow(bin_, width);
-  for (int y = 0; y < height; ++y) {
-    vote_row(dx.row(y), dy.row(y), width, still > 0 ? still : -1.0f, bin_.data(), share_.data(), rest_.data(),
-             still_row_.data());
-    float* to = bins_.data() + stride_ * (y + 1) * kBins;
-    std::fill_n(to, kBins, 0.0f);
-    accumulate_row(bin_.data(), share_.data(), rest_.data(), width, to - (stride_ - 1) * kBins, to + kBins);
-    if (still <= 0) continue;
-    float* count = still_.data() + stride_ * (y + 1);
-    const float* above = count - stride_;
-    count[0] = 0.0f;
-    float sum = 0.0f;
-    for (int x = 0; x < width; ++x) {
-      sum += still_row_[x];
-      count[x + 1] = above[x + 1] + sum;
+  std::fill_n(entry(bottom_, 0), kEntry, 0.0f);
+  accumulate_row(position, length, width_, entry(y, 1), entry(bottom_, 1));
+
+  const float* above = still(y);
+  float* count = still_.data() + stride_ * (bottom_ % kRing);
+  count[0] = 0.0f;
+  float sum = 0.0f;
+  for (int x = 0; x < width_; ++x) {
+    sum += still_votes[x];
+    count[x + 1] = above[x + 1] + sum;
+  }
+}
+
+void PatchHistograms::prefetch_patch(int left) const {
+  for (int y = bottom_ - kPatch; y <= bottom_; y += kCell) {
+    for (int x = left; x <= left + kPatch; x += kCell) {
+      __builtin_prefetch(entry(y, x));
+      __builtin_prefetch(entry(y, x) + kEntry / 2);
+    }
+  }
+}
+
+void PatchHistograms::add_patch(int left, HistogramSums& sums) const {
+  const float *top_left[kCells], *top_right[kCells], *bottom_left[kCells], *bottom_right[kCells];
+  float still_votes[kCells], still_total = 0.0f;
+  for (int cell = 0; cell < kCells; ++cell) {
+    const int x0 = left + cell / 2 * kCell, x1 = x0 + kCell;
+    const int y0 = bottom_ - kPatch + cell % 2 * kCell, y1 = y0 + kCell;
+    top_left[cell] = entry(y0, x0);
+    top_right[cell] = entry(y0, x1);
+    bottom_left[cell] = entry(y1, x0);
+    bottom_right[cell] = entry(y1, x1);
+    const float votes = still(y1)[x1] + still(y0)[x0] - still(y1)[x0] - still(y0)[x1];
+    still_votes[cell] = std::max(votes, 0.0f) + kVoteFloor;
+    still_total += still_votes[cell];
+  }
+  constexpr float kUnit = HistogramSums::kUnit;
+  for (int c = 0; c < kChannels; ++c) {
+    Floats8 bins[kCells];
+    for (int cell = 0; cell < kCells; ++cell) {
+      const int at = c * kBins;
+      const Floats8 votes = load8(bottom_right[cell] + at) + load8(top_left[cell] + at) -
+                            load8(bottom_left[cell] + at) - load8(top_right[cell] + at);
+      bins[cell] = positive(votes) + kVoteFloor;
+    }
+    const float sum = total((bins[0] + bins[1]) + (bins[2] + bins[3])) + (c == kHofChannel ? still_total : 0.0f);
+    const float gain = kUnit * kUnit / sum;
+    for (int cell = 0; cell < kCells; ++cell) {
+      Words8& to = *reinterpret_cast<Words8*>(sums.bins[c][cell]);
+      to += __builtin_convertvector(__builtin_convertvector(root(bins[cell] * gain) + 0.5f, Ints8), Words8);
+      if (c == kHofChannel)
+        sums.still[cell] = static_cast<std::uint16_t>(sums.still[cell] + std::sqrt(still_votes[cell] * gain) + 0.5f);
     }
   }
 }

@@ -19,7 +19,7 @@ struct Nearest {
   }
 };
 
-IDT_VECTORISED int hamming(const std::uint64_t* a, const std::uint64_t* b) {
+int hamming(const std::uint64_t* a, const std::uint64_t* b) {
   int distance = 0;
   for (int word = 0; word < kFeatureWords; ++word) distance += std::popcount(a[word] ^ b[word]);
   return distance;

@@ -1,146 +1,194 @@
-// 5 x 5 median by sorting networks, the same operations for every pixel, so that they vectorise.
+// 5 x 5 median by sorting networks: the same operations for every pixel, so that they vectorise, and as much of the
+// sorting shared between neighbours as their windows share.
 //
-// Every column of 5 is sorted once and shared by the 5 windows that hold it. Sorting each rank across the 5 columns of
-// a window leaves the columns sorted; then element (i, j), counted from 1, has at least i j - 1 others below or equal
-// and (6 - i)(6 - j) - 1 above or equal, and only the 13 with both products <= 13 can be the median: 6 are known to lie
-// below and 6 above, so it is the 7th of those 13. It is found by dropping the least and the greatest of 8, then of 7
-// (one joined), and so on to 3.
+// Pixels 2i and 2i + 1 have the columns 2i - 1 .. 2i + 2 of their windows in common; column 2i - 2 belongs to the first
+// window alone, column 2i + 3 to the second. So, with even and odd columns kept apart:
+//   1. Every column of 5 is sorted.
+//   2. Columns 2i - 1 and 2i are merged to a sorted ten, Q(i). The common 20 values are Q(i) and Q(i + 1).
+//   3. Of those only the ranks 8 to 13 can be the 13th of 25, whatever the last 5 values are: these six, sorted, are the
+//      three greatest of the lower ten and the three least of the upper ten.
+//   4. The median is the 6th of the six and the last column's five: the least of max(six_k, column_{6-k}).
 #include "median.h"
 
 #include <algorithm>
-#include <vector>
 
 namespace idt {
 namespace {
 
-constexpr int kRadius = 2;
+constexpr int kSide = 5;
+constexpr int kPair = 2 * kSide;
 
-inline void order(float& a, float& b) {
-  const float low = a < b ? a : b;
-  b = a < b ? b : a;
+inline Floats least(Floats a, Floats b) { return a < b ? a : b; }
+inline Floats greatest(Floats a, Floats b) { return a < b ? b : a; }
+
+inline void order(Floats& a, Floats& b) {
+  const Floats low = least(a, b);
+  b = greatest(a, b);
   a = low;
 }
 
-inline void sort5(float& a, float& b, float& c, float& d, float& e) {
-  order(a, b);
-  order(d, e);
-  order(c, e);
-  order(c, d);
-  order(b, e);
-  order(a, d);
-  order(a, c);
-  order(b, d);
-  order(b, c);
+inline void sort5(Floats* v) {
+  order(v[0], v[1]);
+  order(v[3], v[4]);
+  order(v[2], v[4]);
+  order(v[2], v[3]);
+  order(v[1], v[4]);
+  order(v[0], v[3]);
+  order(v[0], v[2]);
+  order(v[1], v[3]);
+  order(v[1], v[2]);
 }
 
-IDT_VECTORISED void sort_columns(const float* const* rows, int width, float* __restrict s0, float* __restrict s1,
-                                 float* __restrict s2, float* __restrict s3, float* __restrict s4) {
-  const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3], *r4 = rows[4];
-  for (int x = 0; x < width; ++x) {
-    float a = r0[x], b = r1[x], c = r2[x], d = r3[x], e = r4[x];
-    sort5(a, b, c, d, e);
-    s0[x] = a;
-    s1[x] = b;
-    s2[x] = c;
-    s3[x] = d;
-    s4[x] = e;
+// Odd-even merges (Batcher) of sorted a and b.
+inline void merge2(Floats a0, Floats a1, Floats b0, Floats b1, Floats* to) {
+  to[0] = least(a0, b0);
+  to[1] = greatest(a0, b0);
+  to[2] = least(a1, b1);
+  to[3] = greatest(a1, b1);
+  order(to[1], to[2]);
+}
+
+inline void merge3(Floats a0, Floats a1, Floats a2, Floats b0, Floats b1, Floats b2, Floats* to) {
+  Floats outer[4];
+  merge2(a0, a2, b0, b2, outer);
+  to[0] = outer[0];
+  to[1] = least(a1, b1);
+  to[2] = outer[1];
+  to[3] = greatest(a1, b1);
+  to[4] = outer[2];
+  to[5] = outer[3];
+  order(to[1], to[2]);
+  order(to[3], to[4]);
+}
+
+inline void merge5(const Floats* a, const Floats* b, Floats* to) {
+  Floats odd[6], even[4];
+  merge3(a[0], a[2], a[4], b[0], b[2], b[4], odd);
+  merge2(a[1], a[3], b[1], b[3], even);
+  to[0] = odd[0];
+  for (int i = 0; i < 4; ++i) {
+    to[2 * i + 1] = even[i];
+    to[2 * i + 2] = odd[i + 1];
+    order(to[2 * i + 1], to[2 * i + 2]);
+  }
+  to[9] = odd[5];
+}
+
+// Ranks 8 to 13 of sorted tens p and q, sorted. min(p_k, q_{9-k}) are the lower ten; they rise, then fall, and so the
+// greater of each k and k + 5 are the greatest five. Likewise the upper ten.
+inline void middle6(const Floats* p, const Floats* q, Floats* six) {
+  Floats low[kSide], high[kSide];
+  for (int k = 0; k < kSide; ++k) {
+    low[k] = greatest(least(p[k], q[9 - k]), least(p[k + 5], q[4 - k]));
+    high[k] = least(greatest(p[k], q[9 - k]), greatest(p[k + 5], q[4 - k]));
+  }
+  sort5(low);
+  sort5(high);
+  for (int k = 0; k < 3; ++k) {
+    six[k] = low[2 + k];
+    six[3 + k] = high[k];
   }
 }
 
-// Least to a, greatest to the last argument; the rest in any order.
-inline void extremes3(float& a, float& b, float& c) {
-  order(a, b);
-  order(b, c);
-  order(a, b);
-}
-inline void extremes4(float& a, float& b, float& c, float& d) {
-  order(a, b);
-  order(c, d);
-  order(a, c);
-  order(b, d);
-}
-inline void extremes5(float& a, float& b, float& c, float& d, float& e) {
-  order(a, b);
-  order(d, e);
-  order(a, d);
-  order(b, e);
-  order(a, c);
-  order(c, e);
-}
-inline void extremes6(float& a, float& b, float& c, float& d, float& e, float& f) {
-  order(a, b);
-  order(c, d);
-  order(e, f);
-  order(a, c);
-  order(a, e);
-  order(d, f);
-  order(b, f);
-}
-inline void extremes7(float& a, float& b, float& c, float& d, float& e, float& f, float& g) {
-  order(a, b);
-  order(c, d);
-  order(f, g);
-  order(a, c);
-  order(d, g);
-  order(a, f);
-  order(b, g);
-  order(a, e);
-  order(e, g);
+inline Floats sixth(const Floats* six, const Floats* column) {
+  Floats found = six[5];
+  for (int k = 0; k < kSide; ++k) found = least(found, greatest(six[k], column[4 - k]));
+  return found;
 }
 
-// ranks[r] points kRadius before the first pixel.
-IDT_VECTORISED void median_row(const float* const* ranks, int width, float* __restrict to) {
-  const float *s1 = ranks[0], *s2 = ranks[1], *s3 = ranks[2], *s4 = ranks[3], *s5 = ranks[4];
-  for (int x = 0; x < width; ++x) {
-    float a[5], b[5], c[5], d[5], e[5];
-    for (int i = 0; i < 5; ++i) {
-      a[i] = s1[x + i];
-      b[i] = s2[x + i];
-      c[i] = s3[x + i];
-      d[i] = s4[x + i];
-      e[i] = s5[x + i];
+// Rows of the sorted ranks of columns or of pairs of columns.
+struct Ranks {
+  float* rank[kPair];
+};
+
+void split_row(const float* row, int n, float* __restrict even, float* __restrict odd) {
+  for (int i = 0; i < n; ++i) {
+    even[i] = row[2 * i];
+    odd[i] = row[2 * i + 1];
+  }
+}
+
+void sort_columns(const float* const* rows, int n, const Ranks& ranks) {
+  for (int i = 0; i < n; i += kLanes) {
+    Floats v[kSide];
+    for (int r = 0; r < kSide; ++r) v[r] = load(rows[r] + i);
+    sort5(v);
+    for (int r = 0; r < kSide; ++r) store(ranks.rank[r] + i, v[r]);
+  }
+}
+
+void merge_columns(const Ranks& even, const Ranks& odd, int n, const Ranks& pairs) {
+  for (int i = 0; i < n; i += kLanes) {
+    Floats a[kSide], b[kSide], merged[kPair];
+    for (int r = 0; r < kSide; ++r) {
+      a[r] = load(odd.rank[r] + i - 1);
+      b[r] = load(even.rank[r] + i);
     }
-    sort5(a[0], a[1], a[2], a[3], a[4]);
-    sort5(b[0], b[1], b[2], b[3], b[4]);
-    sort5(c[0], c[1], c[2], c[3], c[4]);
-    sort5(d[0], d[1], d[2], d[3], d[4]);
-    sort5(e[0], e[1], e[2], e[3], e[4]);
-    // Candidates: a3 a4 | b2 b3 b4 | c1 c2 c3 | d0 d1 d2 | e0 e1. Of the first 8 the least is a3, b2 or c1 and the
-    // greatest b4 or c3.
-    order(a[3], b[2]);
-    order(a[3], c[1]);
-    order(b[4], c[3]);
-    extremes7(a[4], b[2], b[3], b[4], c[1], c[2], d[0]);  // leaves b2 b3 b4 c1 c2
-    extremes6(d[1], b[2], b[3], b[4], c[1], c[2]);        // leaves b2 b3 b4 c1
-    extremes5(d[2], b[2], b[3], b[4], c[1]);              // leaves b2 b3 b4
-    extremes4(e[0], b[2], b[3], b[4]);                    // leaves b2 b3
-    extremes3(e[1], b[2], b[3]);
-    to[x] = b[2];
+    merge5(a, b, merged);
+    for (int r = 0; r < kPair; ++r) store(pairs.rank[r] + i, merged[r]);
+  }
+}
+
+void select(const Ranks& even, const Ranks& odd, const Ranks& pairs, int n, float* to_even, float* to_odd) {
+  for (int i = 0; i < n; i += kLanes) {
+    Floats left[kPair], right[kPair], six[6], before[kSide], behind[kSide];
+    for (int r = 0; r < kPair; ++r) {
+      left[r] = load(pairs.rank[r] + i);
+      right[r] = load(pairs.rank[r] + i + 1);
+    }
+    for (int r = 0; r < kSide; ++r) {
+      before[r] = load(even.rank[r] + i - 1);
+      behind[r] = load(odd.rank[r] + i + 1);
+    }
+    middle6(left, right, six);
+    store(to_even + i, sixth(six, before));
+    store(to_odd + i, sixth(six, behind));
+  }
+}
+
+void join_row(const float* even, const float* odd, int n, float* __restrict row) {
+  for (int i = 0; i < n; ++i) {
+    row[2 * i] = even[i];
+    row[2 * i + 1] = odd[i];
   }
 }
 
 }  // namespace
 
-void median_5x5(const Image& from, Image& to) {
-  const int width = from.width(), height = from.height();
+Median5x5::Median5x5(int max_width)
+    : split_(max_width / 2 + kVector, 2 * kSide + 2),
+      columns_(max_width / 2 + kVector, 2 * kSide),
+      pairs_(max_width / 2 + kVector, kPair) {}
+
+void Median5x5::operator()(const Image& from, Image& to) {
+  const int width = from.width(), height = from.height(), half = padded(width) / 2;
   to.resize(width, height);
-  const std::size_t padded = static_cast<std::size_t>(width + 2 * kRadius);
-  std::vector<float> buffer(5 * padded);
-  float* ranks[5];
-  float* centres[5];
-  for (int r = 0; r < 5; ++r) {
-    ranks[r] = buffer.data() + r * padded;
-    centres[r] = ranks[r] + kRadius;
+  Ranks even{}, odd{}, pairs{};
+  for (int r = 0; r < kSide; ++r) {
+    even.rank[r] = columns_[r];
+    odd.rank[r] = columns_[kSide + r];
   }
+  for (int r = 0; r < kPair; ++r) pairs.rank[r] = pairs_[r];
+  const auto column = [&](int r, int x) -> float& { return (x & 1 ? odd : even).rank[r][x >> 1]; };
+  int split = 0;  // rows that have been split so far; the last 5 are kept
   for (int y = 0; y < height; ++y) {
-    const float* rows[5];
-    for (int i = 0; i < 5; ++i) rows[i] = from.row(clamp(y + i - kRadius, 0, height - 1));
-    sort_columns(rows, width, centres[0], centres[1], centres[2], centres[3], centres[4]);
-    for (float* rank : ranks) {
-      std::fill(rank, rank + kRadius, rank[kRadius]);
-      std::fill(rank + kRadius + width, rank + padded, rank[kRadius + width - 1]);
+    for (; split < std::min(height, y + kSide / 2 + 1); ++split)
+      split_row(from.row(split), half, split_[2 * (split % kSide)], split_[2 * (split % kSide) + 1]);
+    const float *even_rows[kSide], *odd_rows[kSide];
+    for (int i = 0; i < kSide; ++i) {
+      const int source = clamp(y + i - kSide / 2, 0, height - 1) % kSide;
+      even_rows[i] = split_[2 * source];
+      odd_rows[i] = split_[2 * source + 1];
     }
-    median_row(ranks, width, to.row(y));
+    sort_columns(even_rows, half, even);
+    sort_columns(odd_rows, half, odd);
+    for (int r = 0; r < kSide; ++r) {
+      for (const int x : {-2, -1}) column(r, x) = column(r, 0);
+      for (int x = width; x < width + 3; ++x) column(r, x) = column(r, width - 1);
+    }
+    merge_columns(even, odd, half + 1, pairs);
+    select(even, odd, pairs, half, split_[2 * kSide], split_[2 * kSide + 1]);
+    join_row(split_[2 * kSide], split_[2 * kSide + 1], half, to.row(y));
   }
 }
 

@@ -1,31 +1,55 @@
-// A 2-d array of pixels whose memory is reused from frame to frame, and the mark for vectorised kernels.
+// Pixels in memory: 2-d planes, and rows with a margin, aligned and padded for vector code.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <vector>
-
-// A function so marked is compiled for AVX-512, AVX2 and the plain processor, and the loader picks one.
-// All three give the same bytes: the build allows neither reordered sums nor fused multiply-add.
-// IDT_PORTABLE switches it off (sanitizers, other compilers); the arithmetic stays the same.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(IDT_PORTABLE)
-#define IDT_VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define IDT_VECTORISED
-#endif
 
 namespace idt {
 
-// At least n elements. A vector that shrinks and grows in turn would be filled with zeros each time.
-template <class T>
-void grow(std::vector<T>& buffer, std::size_t n) {
-  if (buffer.size() < n) buffer.resize(n);
-}
+// Rows are padded to whole vectors of 16 numbers, so that loops over them need no remainder: they run over
+// padded(width) columns, and what they compute beyond the width is never used.
+inline constexpr int kVector = 16;
+inline constexpr int padded(int width) { return (width + kVector - 1) & ~(kVector - 1); }
 
-// 8 floats or integers as one vector of the compiler's, read and written anywhere (alignment 4). Never deduce the type
-// (auto, templates): that drops the alignment.
+template <class T>
+struct AlignedAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kAlignment{64};
+  AlignedAllocator() = default;
+  template <class U>
+  AlignedAllocator(const AlignedAllocator<U>&) {}
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kAlignment)); }
+  void deallocate(T* pointer, std::size_t) { ::operator delete(pointer, kAlignment); }
+  bool operator==(const AlignedAllocator&) const { return true; }
+};
+
+template <class T>
+using Buffer = std::vector<T, AlignedAllocator<T>>;
+
+// As many floats as the processor works on at once, read and written anywhere (alignment 4). Where the compiler would not
+// vectorise a loop by itself, it is written with these. Never deduce the type (auto, templates): that drops the alignment.
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+#elif defined(__AVX__)
+inline constexpr int kLanes = 8;
+#else
+inline constexpr int kLanes = 4;
+#endif
+typedef float Floats __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef int Ints __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+// 8 of them, whatever the processor: the bins of a histogram, the coefficients of a pixel.
 typedef float Floats8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int Ints8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
+inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
+inline void store(int* to, Ints values) { *reinterpret_cast<Ints*>(to) = values; }
+inline const Floats8& load8(const float* from) { return *reinterpret_cast<const Floats8*>(from); }
+inline void store8(float* to, const Floats8& values) { *reinterpret_cast<Floats8*>(to) = values; }
+inline Floats to_floats(Ints values) { return __builtin_convertvector(values, Floats); }
+inline Ints to_ints(Floats values) { return __builtin_convertvector(values, Ints); }  // towards 0
 
 template <class T>
 class Plane {
@@ -37,21 +61,23 @@ class Plane {
   void resize(int width, int height) {
     width_ = width;
     height_ = height;
-    grow(pixels_, static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+    const std::size_t needed = static_cast<std::size_t>(padded(width)) * static_cast<std::size_t>(height);
+    if (pixels_.size() < needed) pixels_ = Buffer<T>(needed);
   }
 
   int width() const { return width_; }
   int height() const { return height_; }
-  T* row(int y) { return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width_); }
+  int stride() const { return padded(width_); }
+  T* row(int y) { return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(stride()); }
   const T* row(int y) const {
-    return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(width_);
+    return pixels_.data() + static_cast<std::size_t>(y) * static_cast<std::size_t>(stride());
   }
   T at(int x, int y) const { return row(y)[x]; }
 
  private:
   int width_ = 0;
   int height_ = 0;
-  std::vector<T> pixels_;
+  Buffer<T> pixels_;
 };
 
 using Grey = Plane<std::uint8_t>;
@@ -66,12 +92,47 @@ struct Flow {
   }
 };
 
-// Index i mirrored into [0, n) without repeating the edge (dcb|abcd|cba). Needs n >= 2 when i is outside.
+// Rows of floats with a margin on both sides, for filters that reach beyond the ends.
+class Rows {
+ public:
+  static constexpr int kMargin = kVector;
+  Rows() = default;
+  Rows(int width, int count)
+      : width_(width),
+        stride_(static_cast<std::size_t>(padded(width) + 2 * kMargin)),
+        values_(stride_ * static_cast<std::size_t>(count)) {}
+
+  // Ends the rows earlier; never later than at first.
+  void set_width(int width) { width_ = width; }
+  float* operator[](int i) { return values_.data() + stride_ * static_cast<std::size_t>(i) + kMargin; }
+  // Continues a row beyond its ends with its first and last value, or mirrored without repeating them (dcb|abcd|cba).
+  void repeat_ends(int i, int radius) {
+    float* row = (*this)[i];
+    for (int k = 1; k <= radius; ++k) row[-k] = row[0];
+    for (int k = 0; k < radius; ++k) row[width_ + k] = row[width_ - 1];
+  }
+  void mirror_ends(int i, int radius);
+
+ private:
+  int width_ = 0;
+  std::size_t stride_ = 0;
+  Buffer<float> values_;
+};
+
+// Index i mirrored into [0, n) without repeating the edge. Needs n >= 2 when i is outside.
 inline int reflect(int i, int n) {
   while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
   return i;
 }
 
 inline int clamp(int i, int low, int high) { return i < low ? low : (i > high ? high : i); }
+
+inline void Rows::mirror_ends(int i, int radius) {
+  float* row = (*this)[i];
+  for (int k = 1; k <= radius; ++k) {
+    row[-k] = row[reflect(-k, width_)];
+    row[width_ - 1 + k] = row[reflect(width_ - 1 + k, width_)];
+  }
+}
 
 }  // namespace idt

@@ -1,8 +1,10 @@
 // Scales and resampling (idt_spec 5.1, 5.2).
 //
 // Destination d takes its value from the source position p = float((d + 0.5) * step - 0.5), step = 1 / (to / from):
-// value = (1 - w) * v[i] + w * v[i + 1],  i = floor(p),  w = p - i in float.
+// value = v[i] + w * (v[i + 1] - v[i]),  i = floor(p),  w = p - i in float.
 // Columns left of the first or right of the last pixel take the edge pixel with w = 0; rows are clamped instead.
+// Blur: Gaussian with sigma = (f - 1) / 2 and max(3, round(5 sigma) | 1) taps, mirrored borders; at f = 1 it is
+// 1/4, 1/2, 1/4.
 #include "pyramid.h"
 
 #include <algorithm>
@@ -27,73 +29,156 @@ std::vector<Scale> make_scales(int width, int height, int max_scales) {
 
 namespace {
 
-AxisMap axis_map(int from, int to, bool edge_alone) {
+enum class Edge { kAlone, kClamped };
+
+AxisMap axis_map(int from, int to, Edge edge) {
   AxisMap map;
   const double step = 1.0 / (static_cast<double>(to) / from);
   for (int d = 0; d < to; ++d) {
     const float position = static_cast<float>((d + 0.5) * step - 0.5);
-    int index = static_cast<int>(std::floor(position));
-    float weight = position - static_cast<float>(index);
-    if (edge_alone && (index < 0 || index >= from - 1)) {
-      index = index < 0 ? 0 : from - 1;
-      weight = 0.0f;
-    }
-    map.index.push_back(index);
-    map.weight.push_back(weight);
+    const int index = static_cast<int>(std::floor(position));
+    const bool outside = index < 0 || index >= from - 1;
+    map.first.push_back(clamp(index, 0, from - 1));
+    map.second.push_back(clamp(index + 1, 0, from - 1));
+    map.weight.push_back(outside && edge == Edge::kAlone ? 0.0f : position - static_cast<float>(index));
   }
   return map;
 }
 
-IDT_VECTORISED void resize_row(const float* from, const int* left, const int* right, const float* weight, int width,
-                               float* to) {
-  for (int x = 0; x < width; ++x) to[x] = from[left[x]] * (1.0f - weight[x]) + from[right[x]] * weight[x];
+void resize_row(const float* from, const AxisMap& columns, float* __restrict to) {
+  const int width = static_cast<int>(columns.first.size());
+  const int *first = columns.first.data(), *second = columns.second.data();
+  const float* weight = columns.weight.data();
+  for (int x = 0; x < width; ++x) to[x] = from[first[x]] + (from[second[x]] - from[first[x]]) * weight[x];
 }
 
-IDT_VECTORISED void blend_rows(const float* above, const float* below, float weight, float gain, int width, float* to) {
-  for (int x = 0; x < width; ++x) to[x] = (above[x] * (1.0f - weight) + below[x] * weight) * gain;
+void blend_rows(const float* above, const float* below, float weight, float gain, int width, float* __restrict to) {
+  for (int x = 0; x < padded(width); ++x) to[x] = (above[x] + (below[x] - above[x]) * weight) * gain;
+}
+
+// to = sum of the rows, each times its weight.
+void weigh_rows(const std::uint8_t* const* rows, const float* weights, int count, int width, float* __restrict to) {
+  for (int x = 0; x < padded(width); ++x) to[x] = static_cast<float>(rows[0][x]) * weights[0];
+  int i = 1;
+  for (; i + 1 < count; i += 2) {
+    const std::uint8_t *a = rows[i], *b = rows[i + 1];
+    const float wa = weights[i], wb = weights[i + 1];
+    for (int x = 0; x < padded(width); ++x) to[x] += static_cast<float>(a[x]) * wa + static_cast<float>(b[x]) * wb;
+  }
+  for (; i < count; ++i)
+    for (int x = 0; x < padded(width); ++x) to[x] += static_cast<float>(rows[i][x]) * weights[i];
+}
+
+// The row reaches `radius` pixels beyond both ends.
+void blur_row(const float* from, const float* kernel, int radius, int width, float* __restrict to) {
+  for (int x = 0; x < padded(width); ++x) to[x] = from[x] * kernel[0];
+  for (int i = 1; i <= radius; ++i)
+    for (int x = 0; x < padded(width); ++x) to[x] += (from[x - i] + from[x + i]) * kernel[i];
 }
 
 }  // namespace
 
 Resizer::Resizer(int from_width, int from_height, int to_width, int to_height)
-    : columns_(axis_map(from_width, to_width, true)),
-      rows_(axis_map(from_height, to_height, false)),
+    : columns_(axis_map(from_width, to_width, Edge::kAlone)),
+      rows_(axis_map(from_height, to_height, Edge::kClamped)),
       to_width_(to_width),
       to_height_(to_height),
-      half_(to_width, from_height) {}
+      resized_(to_width, 2) {}
 
 void Resizer::operator()(const Image& from, Image& to, float gain) {
-  const int last_column = from.width() - 1, last_row = from.height() - 1;
-  std::vector<int>& left = columns_.index;
-  std::vector<int> right(left.size());
-  for (std::size_t x = 0; x < left.size(); ++x) right[x] = std::min(left[x] + 1, last_column);
-  for (int y = 0; y <= last_row; ++y)
-    resize_row(from.row(y), left.data(), right.data(), columns_.weight.data(), to_width_, half_.row(y));
   to.resize(to_width_, to_height_);
+  int held[2] = {-1, -1};  // the source rows in resized_, by parity
+  const auto resized = [&](int source) {
+    const int slot = source & 1;
+    if (held[slot] != source) resize_row(from.row(source), columns_, resized_[slot]);
+    held[slot] = source;
+    return resized_[slot];
+  };
   for (int y = 0; y < to_height_; ++y) {
-    const int above = clamp(rows_.index[y], 0, last_row), below = clamp(rows_.index[y] + 1, 0, last_row);
-    blend_rows(half_.row(above), half_.row(below), rows_.weight[y], gain, to_width_, to.row(y));
+    const float* above = resized(rows_.first[y]);
+    const float* below = resized(rows_.second[y]);
+    blend_rows(above, below, rows_.weight[y], gain, to_width_, to.row(y));
   }
 }
 
-void resize_grey(const Grey& from, Grey& to) {
-  const AxisMap columns = axis_map(from.width(), to.width(), true);
-  const AxisMap rows = axis_map(from.height(), to.height(), false);
-  const auto fixed = [](float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); };
-  const auto horizontal = [&](const std::uint8_t* row, int x) {
-    const int i = columns.index[x], right = std::min(i + 1, from.width() - 1);
-    return row[i] * fixed(1.0f - columns.weight[x]) + row[right] * fixed(columns.weight[x]);
-  };
-  std::vector<int> above(to.width()), below(to.width());
-  for (int y = 0; y < to.height(); ++y) {
-    const std::uint8_t* upper = from.row(clamp(rows.index[y], 0, from.height() - 1));
-    const std::uint8_t* lower = from.row(clamp(rows.index[y] + 1, 0, from.height() - 1));
-    const int upper_weight = fixed(1.0f - rows.weight[y]), lower_weight = fixed(rows.weight[y]);
-    for (int x = 0; x < to.width(); ++x) {
-      const int u = (upper_weight * (horizontal(upper, x) >> 4)) >> 16;
-      const int l = (lower_weight * (horizontal(lower, x) >> 4)) >> 16;
-      to.row(y)[x] = static_cast<std::uint8_t>((u + l + 2) >> 2);
+GreyResizer::GreyResizer(int from_width, int from_height, int to_width, int to_height)
+    : columns_(axis_map(from_width, to_width, Edge::kAlone)),
+      rows_(axis_map(from_height, to_height, Edge::kClamped)),
+      to_width_(to_width),
+      to_height_(to_height),
+      resized_(2 * static_cast<std::size_t>(padded(to_width))) {}
+
+void GreyResizer::operator()(const Grey& from, Grey& to) {
+  to.resize(to_width_, to_height_);
+  const auto in_2048ths = [](float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); };
+  int held[2] = {-1, -1};  // the source rows in resized_, by parity
+  const auto resized = [&](int source) {
+    const int slot = source & 1;
+    int* row = resized_.data() + slot * padded(to_width_);
+    if (held[slot] != source) {
+      const std::uint8_t* pixels = from.row(source);
+      for (int x = 0; x < to_width_; ++x) {
+        const float weight = columns_.weight[x];
+        row[x] = (pixels[columns_.first[x]] * in_2048ths(1.0f - weight) +
+                  pixels[columns_.second[x]] * in_2048ths(weight)) >> 4;
+      }
     }
+    held[slot] = source;
+    return row;
+  };
+  for (int y = 0; y < to_height_; ++y) {
+    const int* above = resized(rows_.first[y]);
+    const int* below = resized(rows_.second[y]);
+    const int upper = in_2048ths(1.0f - rows_.weight[y]), lower = in_2048ths(rows_.weight[y]);
+    std::uint8_t* __restrict row = to.row(y);
+    for (int x = 0; x < padded(to_width_); ++x)
+      row[x] = static_cast<std::uint8_t>((((upper * above[x]) >> 16) + ((lower * below[x]) >> 16) + 2) >> 2);
+  }
+}
+
+std::vector<float> blur_kernel(float factor) {
+  const double sigma = (factor - 1.0f) * 0.5;
+  const int size = std::max(3, static_cast<int>(std::nearbyint(sigma * 5)) | 1);
+  const int radius = size / 2;
+  if (sigma <= 0) return {0.5f, 0.25f};
+  std::vector<float> kernel;
+  double sum = 0;
+  for (int i = 0; i <= radius; ++i) {
+    kernel.push_back(static_cast<float>(std::exp(-0.5 / (sigma * sigma) * i * i)));
+    sum += (i ? 2.0 : 1.0) * kernel.back();
+  }
+  for (float& tap : kernel) tap = static_cast<float>(tap / sum);
+  return kernel;
+}
+
+Reducer::Reducer(const Scale& full, const Scale& scale)
+    : kernel_(blur_kernel(scale.factor)),
+      resized_(scale.width != full.width || scale.height != full.height),
+      width_(scale.width),
+      height_(scale.height),
+      columns_(axis_map(full.width, scale.width, Edge::kAlone)),
+      rows_(axis_map(full.height, scale.height, Edge::kClamped)),
+      blurred_(full.width, 2) {}
+
+void Reducer::operator()(const Grey& frame, Image& level) {
+  const int width = frame.width(), height = frame.height(), radius = static_cast<int>(kernel_.size()) - 1;
+  level.resize(width_, height_);
+  std::vector<const std::uint8_t*> rows;
+  std::vector<float> weights;
+  const auto tap = [&](int offset) { return std::abs(offset) <= radius ? kernel_[std::abs(offset)] : 0.0f; };
+  for (int y = 0; y < height_; ++y) {
+    rows.clear();
+    weights.clear();
+    const int above = rows_.first[y], below = resized_ ? rows_.second[y] : above;
+    const float mix = rows_.weight[y];
+    for (int source = above - radius; source <= below + radius; ++source) {
+      rows.push_back(frame.row(reflect(source, height)));
+      weights.push_back(tap(source - above) * (1.0f - mix) + tap(source - below) * mix);
+    }
+    weigh_rows(rows.data(), weights.data(), static_cast<int>(rows.size()), width, blurred_[0]);
+    blurred_.mirror_ends(0, radius);
+    blur_row(blurred_[0], kernel_.data(), radius, width, resized_ ? blurred_[1] : level.row(y));
+    if (resized_) resize_row(blurred_[1], columns_, level.row(y));
   }
 }
 

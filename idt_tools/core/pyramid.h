@@ -18,9 +18,9 @@ struct Scale {
 // The scales of a frame: as many as the shorter side stays >= 32 while divided by kStride, at least 1.
 std::vector<Scale> make_scales(int width, int height, int max_scales);
 
-// Where the pixels of one axis come from in a bilinear resize: source index and weight of its right neighbour.
+// Where the pixels of one axis come from in a bilinear resize: two source pixels, and the weight of the second.
 struct AxisMap {
-  std::vector<int> index;
+  std::vector<int> first, second;
   std::vector<float> weight;
 };
 
@@ -35,10 +35,38 @@ class Resizer {
  private:
   AxisMap columns_, rows_;
   int to_width_ = 0, to_height_ = 0;
-  Image half_;  // to_width x from_height
+  Rows resized_;  // the two source rows in use, at the new width
 };
 
 // 8-bit bilinear resize in 11-bit fixed point: OpenCV's INTER_LINEAR, byte for byte.
-void resize_grey(const Grey& from, Grey& to);
+class GreyResizer {
+ public:
+  GreyResizer() = default;
+  GreyResizer(int from_width, int from_height, int to_width, int to_height);
+  void operator()(const Grey& from, Grey& to);
+
+ private:
+  AxisMap columns_, rows_;
+  int to_width_ = 0, to_height_ = 0;
+  std::vector<int> resized_;  // the two source rows in use, at the new width
+};
+
+// Taps 0..radius of the Gaussian that removes what a scale of this factor cannot hold.
+std::vector<float> blur_kernel(float factor);
+
+// A frame blurred and bilinearly reduced to a scale. Vertical pass first; in both the blur and the two pixels of the
+// bilinear mix are one filter.
+class Reducer {
+ public:
+  Reducer(const Scale& full, const Scale& scale);
+  void operator()(const Grey& frame, Image& level);
+
+ private:
+  std::vector<float> kernel_;
+  bool resized_;
+  int width_, height_;
+  AxisMap columns_, rows_;
+  Rows blurred_;
+};
 
 }  // namespace idt

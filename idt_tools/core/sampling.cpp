@@ -13,26 +13,25 @@ namespace {
 constexpr float kScale = static_cast<float>(1.0 / (4 * 3 * 255));
 
 // Products of the Sobel derivatives of one row; the inputs reach one pixel beyond both ends.
-IDT_VECTORISED void derivative_row(const int* above, const int* row, const int* below, int width, float* __restrict xx,
-                                   float* __restrict xy, float* __restrict yy) {
-  for (int x = 0; x < width; ++x) {
-    const int dx = (above[x + 1] - above[x - 1]) + 2 * (row[x + 1] - row[x - 1]) + (below[x + 1] - below[x - 1]);
-    const int dy = (below[x - 1] + 2 * below[x] + below[x + 1]) - (above[x - 1] + 2 * above[x] + above[x + 1]);
-    const float fx = static_cast<float>(dx) * kScale, fy = static_cast<float>(dy) * kScale;
+void derivative_row(const float* above, const float* row, const float* below, int width, float* __restrict xx,
+                    float* __restrict xy, float* __restrict yy) {
+  for (int x = 0; x < padded(width); ++x) {
+    const float dx = (above[x + 1] - above[x - 1]) + 2 * (row[x + 1] - row[x - 1]) + (below[x + 1] - below[x - 1]);
+    const float dy = (below[x - 1] + 2 * below[x] + below[x + 1]) - (above[x - 1] + 2 * above[x] + above[x + 1]);
+    const float fx = dx * kScale, fy = dy * kScale;
     xx[x] = fx * fx;
     xy[x] = fx * fy;
     yy[x] = fy * fy;
   }
 }
 
-IDT_VECTORISED void add_rows(const float* above, const float* row, const float* below, int width,
-                             float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] = above[x] + row[x] + below[x];
+void add_rows(const float* above, const float* row, const float* below, int width, float* __restrict to) {
+  for (int x = 0; x < padded(width); ++x) to[x] = above[x] + row[x] + below[x];
 }
 
 // The inputs reach one pixel beyond both ends.
-IDT_VECTORISED void eigenvalue_row(const float* xx, const float* xy, const float* yy, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) {
+void eigenvalue_row(const float* xx, const float* xy, const float* yy, int width, float* __restrict to) {
+  for (int x = 0; x < padded(width); ++x) {
     const float a = (xx[x - 1] + xx[x] + xx[x + 1]) * 0.5f;
     const float b = xy[x - 1] + xy[x] + xy[x + 1];
     const float c = (yy[x - 1] + yy[x] + yy[x + 1]) * 0.5f;
@@ -40,35 +39,46 @@ IDT_VECTORISED void eigenvalue_row(const float* xx, const float* xy, const float
   }
 }
 
+float largest(const Image& image) {
+  float most = image.at(0, 0);
+  for (int y = 0; y < image.height(); ++y) {
+    const float* row = image.row(y);
+    for (int x = 0; x < image.width(); ++x) most = row[x] > most ? row[x] : most;
+  }
+  return most;
+}
+
 }  // namespace
+
+CornerMeasure::CornerMeasure(int max_width) : grey_(max_width, 3), products_(max_width, 9), sums_(max_width, 3) {}
 
 void CornerMeasure::operator()(const Grey& image, Image& eigenvalue) {
   const int width = image.width(), height = image.height();
-  for (Image* plane : {&xx_, &xy_, &yy_, &eigenvalue}) plane->resize(width, height);
-  std::vector<int> buffer(3 * static_cast<std::size_t>(width + 2));
+  eigenvalue.resize(width, height);
+  grey_.set_width(width);
+  sums_.set_width(width);
+  // Rings of three rows: of the grey values as floats, and of the products xx, xy and yy.
+  const auto load = [&](int y) {
+    const std::uint8_t* from = image.row(y);
+    float* to = grey_[y % 3];
+    for (int x = 0; x < padded(width); ++x) to[x] = from[x];
+    grey_.mirror_ends(y % 3, 1);
+  };
+  const auto product = [&](int y, int p) { return products_[3 * (y % 3) + p]; };
+  const auto derive = [&](int y) {
+    if (y + 1 < height) load(y + 1);
+    const float *above = grey_[reflect(y - 1, height) % 3], *below = grey_[reflect(y + 1, height) % 3];
+    derivative_row(above, grey_[y % 3], below, width, product(y, 0), product(y, 1), product(y, 2));
+  };
+  load(0);
+  derive(0);
   for (int y = 0; y < height; ++y) {
-    int* rows[3];
-    for (int i = 0; i < 3; ++i) {
-      const std::uint8_t* from = image.row(reflect(y + i - 1, height));
-      rows[i] = buffer.data() + static_cast<std::size_t>(i) * (width + 2) + 1;
-      std::copy(from, from + width, rows[i]);
-      rows[i][-1] = from[1];
-      rows[i][width] = from[width - 2];
+    if (y + 1 < height) derive(y + 1);
+    for (int p = 0; p < 3; ++p) {
+      add_rows(product(reflect(y - 1, height), p), product(y, p), product(reflect(y + 1, height), p), width, sums_[p]);
+      sums_.mirror_ends(p, 1);
     }
-    derivative_row(rows[0], rows[1], rows[2], width, xx_.row(y), xy_.row(y), yy_.row(y));
-  }
-  std::vector<float> sums(3 * static_cast<std::size_t>(width + 2));
-  for (int y = 0; y < height; ++y) {
-    const int above = reflect(y - 1, height), below = reflect(y + 1, height);
-    float* to = sums.data() + 1;
-    for (const Image* plane : {&xx_, &xy_, &yy_}) {
-      add_rows(plane->row(above), plane->row(y), plane->row(below), width, to);
-      to[-1] = to[1];
-      to[width] = to[width - 2];
-      to += width + 2;
-    }
-    const float* row = sums.data() + 1;
-    eigenvalue_row(row, row + width + 2, row + 2 * (width + 2), width, eigenvalue.row(y));
+    eigenvalue_row(sums_[0], sums_[1], sums_[2], width, eigenvalue.row(y));
   }
 }
 
@@ -80,9 +90,7 @@ void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int st
     const int column = static_cast<int>(point.x) / step, row = static_cast<int>(point.y) / step;
     if (column < columns && row < rows) taken[static_cast<std::size_t>(row) * columns + column] = 1;
   }
-  const float* first = eigenvalue.row(0);
-  const float* last = first + static_cast<std::size_t>(eigenvalue.width()) * eigenvalue.height();
-  const double threshold = *std::max_element(first, last) * quality;
+  const double threshold = largest(eigenvalue) * quality;
   found.clear();
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {

@@ -14,10 +14,11 @@ struct Point {
 // Smaller eigenvalue of the gradient's second-moment matrix over 3 x 3 pixels: OpenCV's cornerMinEigenVal(3, 3).
 class CornerMeasure {
  public:
+  explicit CornerMeasure(int max_width);
   void operator()(const Grey& image, Image& eigenvalue);
 
  private:
-  Image xx_, xy_, yy_;
+  Rows grey_, products_, sums_;
 };
 
 // New points (raster order) in those cells of step x step pixels that hold none of `live` and whose centre pixel's

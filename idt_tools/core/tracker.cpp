@@ -8,29 +8,50 @@
 #include "warp.h"
 
 namespace idt {
-namespace {
 
-constexpr float kStill = 0.4f;  // pixels: shorter compensated flow counts as no motion in HOF
-
-}  // namespace
+Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer, const Scale* coarser,
+                      const Options& options)
+    : reducer(full, scale),
+      expander(scale.width, scale.height),
+      flow_level(scale, coarser),
+      tracks(scale, full, options),
+      grey(scale.width, scale.height),
+      previous_grey(scale.width, scale.height) {
+  if (finer) shrink = GreyResizer(finer->width, finer->height, scale.width, scale.height);
+}
 
 Tracker::Tracker(int width, int height, const Options& options)
-    : options_(options), scales_(make_scales(width, height, options.max_scales)) {
+    : scales_(make_scales(width, height, options.max_scales)),
+      median_(width),
+      histograms_(width),
+      corner_measure_(width) {
   for (std::size_t k = 0; k < scales_.size(); ++k) {
+    const Scale* finer = k > 0 ? &scales_[k - 1] : nullptr;
     const Scale* coarser = k + 1 < scales_.size() ? &scales_[k + 1] : nullptr;
-    levels_.push_back(std::make_unique<Level>(scales_[k], scales_[0], coarser, options));
+    levels_.push_back(std::make_unique<Level>(scales_[k], scales_[0], finer, coarser, options));
   }
 }
 
 bool Tracker::start(const std::uint8_t* frame) {
   if (started_) throw std::logic_error("the frame started before has not been finished");
+  if (finished() > 0) throw std::logic_error("there are finished trajectories that have not been taken");
   for (auto& level : levels_) {
     std::swap(level->grey, level->previous_grey);
     std::swap(level->expansion, level->previous_expansion);
   }
-  std::copy_n(frame, static_cast<std::size_t>(width()) * height(), levels_[0]->grey.row(0));
-  for (std::size_t k = 1; k < levels_.size(); ++k) resize_grey(levels_[k - 1]->grey, levels_[k]->grey);
-  for (auto& level : levels_) level->expander(levels_[0]->grey, level->expansion);
+  Grey& full = levels_[0]->grey;
+  for (int y = 0; y < height(); ++y) std::copy_n(frame + static_cast<std::size_t>(y) * width(), width(), full.row(y));
+  {
+    const auto time = times_.measure(kPyramid);
+    for (std::size_t k = 1; k < levels_.size(); ++k) levels_[k]->shrink(levels_[k - 1]->grey, levels_[k]->grey);
+  }
+  {
+    const auto time = times_.measure(kExpansion);
+    for (auto& level : levels_) {
+      level->reducer(full, reduced_);
+      level->expander(reduced_, level->expansion);
+    }
+  }
   if (frames_++ == 0) {
     sample();
     return false;
@@ -38,11 +59,26 @@ bool Tracker::start(const std::uint8_t* frame) {
   const Flow* coarser = nullptr;
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     Level& l = **level;
-    l.flow_level(l.previous_expansion, l.expansion, coarser, l.raw);
+    {
+      const auto time = times_.measure(kExpansion);
+      interleave(l.expansion, second_);
+    }
+    flow_of(l, second_, coarser, l.raw);
     coarser = &l.raw;
   }
   started_ = true;
   return true;
+}
+
+// Flow from the previous frame to one whose expansion is `second`.
+void Tracker::flow_of(Level& level, const InterleavedExpansion& second, const Flow* coarser, Flow& flow) {
+  {
+    const auto time = times_.measure(kFlow);
+    level.flow_level(level.previous_expansion, second, coarser, unfiltered_);
+  }
+  const auto time = times_.measure(kMedian);
+  median_(unfiltered_.dx, flow.dx);
+  median_(unfiltered_.dy, flow.dy);
 }
 
 const Flow& Tracker::raw_flow() const {
@@ -53,38 +89,54 @@ const Flow& Tracker::raw_flow() const {
 void Tracker::finish(const double* homography) {
   if (!started_) throw std::logic_error("no frame has been started");
   started_ = false;
-  warp(levels_[0]->previous_grey, levels_[0]->grey, homography, warped_);
-  const Flow* coarser = nullptr;
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    Level& l = **level;
-    l.expander(warped_, warped_expansion_);
-    l.flow_level(l.previous_expansion, warped_expansion_, coarser, l.compensated);
-    coarser = &l.compensated;
+  {
+    const auto time = times_.measure(kWarp);
+    warp(levels_[0]->previous_grey, levels_[0]->grey, homography, warped_);
   }
-  for (auto& level : levels_) {
-    Level& l = *level;
-    gradient(l.previous_grey, dx_, dy_);
-    hog_.build(dx_, dy_);
-    hof_.build(l.compensated.dx, l.compensated.dy, kStill);
-    gradient(l.compensated.dx, dx_, dy_);
-    mbhx_.build(dx_, dy_);
-    gradient(l.compensated.dy, dx_, dy_);
-    mbhy_.build(dx_, dy_);
-    l.tracks.step({l.raw, l.compensated, hog_, hof_, mbhx_, mbhy_}, frames_ - 1, finished_);
+  const Flow* coarser = nullptr;
+  for (std::size_t k = levels_.size(); k-- > 0;) {
+    Level& l = *levels_[k];
+    {
+      const auto time = times_.measure(kExpansion);
+      l.reducer(warped_, reduced_);
+      l.expander(reduced_, second_);
+    }
+    Flow& compensated = compensated_[k % 2];
+    flow_of(l, second_, coarser, compensated);
+    coarser = &compensated;
+    const auto time = times_.measure(kTracks);
+    l.tracks.step(l.raw, {l.previous_grey, compensated}, histograms_);
   }
   sample();
 }
 
 void Tracker::sample() {
+  const auto time = times_.measure(kSampling);
   for (auto& level : levels_) {
     corner_measure_(level->grey, eigenvalue_);
     level->tracks.sample(eigenvalue_);
   }
 }
 
+std::size_t Tracker::finished() const {
+  std::size_t count = 0;
+  for (const auto& level : levels_) count += level->tracks.finished();
+  return count;
+}
+
+std::size_t Tracker::take(std::size_t limit, RowsOut out) {
+  std::size_t count = 0;
+  for (auto& level : levels_) {
+    const RowsOut rest = {out.info + count * kInfo, out.descriptors + count * kDescriptor,
+                          out.points ? out.points + count * kCoordinates : nullptr};
+    count += level->tracks.take(limit - count, frames_ - 1, rest);
+  }
+  return count;
+}
+
 std::size_t Tracker::live_tracks() const {
   std::size_t count = 0;
-  for (const auto& level : levels_) count += level->tracks.size();
+  for (const auto& level : levels_) count += level->tracks.live();
   return count;
 }
 

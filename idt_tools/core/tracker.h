@@ -1,20 +1,24 @@
 // The tracker: one grey frame at a time in, rows of finished trajectories out (idt_spec 1).
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
 #include "expansion.h"
 #include "flow.h"
 #include "histograms.h"
+#include "median.h"
 #include "plane.h"
 #include "pyramid.h"
 #include "sampling.h"
+#include "stage_times.h"
 #include "tracks.h"
 
 namespace idt {
 
-// For every frame: start(), then - except on the first - raw_flow() if wanted, then finish() with the camera's motion.
+// For every frame: start(), then - except on the first - raw_flow() if wanted, then finish() with the camera's motion,
+// then take() until nothing is left.
 class Tracker {
  public:
   Tracker(int width, int height, const Options& options);
@@ -26,42 +30,46 @@ class Tracker {
   // Compensates the camera's motion (homography previous -> current, 9 numbers, row-major), moves the tracks, samples.
   void finish(const double* homography);
 
-  Finished& finished() { return finished_; }
+  // Trajectories that have ended and are not yet taken.
+  std::size_t finished() const;
+  // Writes up to `limit` of them, in order of scale and age, and forgets them. Returns how many.
+  std::size_t take(std::size_t limit, RowsOut out);
+
   int width() const { return scales_[0].width; }
   int height() const { return scales_[0].height; }
-  int frames() const { return frames_; }
   std::size_t live_tracks() const;
   const std::vector<Scale>& scales() const { return scales_; }
+  const StageTimes& times() const { return times_; }
 
  private:
   struct Level {
-    Level(const Scale& scale, const Scale& full, const Scale* coarser, const Options& options)
-        : expander(full, scale),
-          flow_level(scale, coarser),
-          tracks(scale, full, options),
-          grey(scale.width, scale.height),
-          previous_grey(scale.width, scale.height) {}
+    Level(const Scale& scale, const Scale& full, const Scale* finer, const Scale* coarser, const Options& options);
+    GreyResizer shrink;  // from the next finer level
+    Reducer reducer;
     Expander expander;
     FlowLevel flow_level;
     ScaleTracks tracks;
     Grey grey, previous_grey;
     Expansion expansion, previous_expansion;
-    Flow raw, compensated;
+    Flow raw;
   };
 
+  void flow_of(Level& level, const InterleavedExpansion& second, const Flow* coarser, Flow& flow);
   void sample();
 
-  Options options_;
   std::vector<Scale> scales_;
   std::vector<std::unique_ptr<Level>> levels_;
   int frames_ = 0;
   bool started_ = false;
-  Finished finished_;
+  StageTimes times_;
   // Buffers shared by the levels.
   Grey warped_;
-  Expansion warped_expansion_;
-  Image dx_, dy_, eigenvalue_;
-  OrientationIntegral hog_, hof_, mbhx_, mbhy_;
+  Image reduced_, eigenvalue_;
+  InterleavedExpansion second_;
+  Flow unfiltered_;
+  std::array<Flow, 2> compensated_;  // of a level and of the next coarser one
+  Median5x5 median_;
+  PatchHistograms histograms_;
   CornerMeasure corner_measure_;
 };
 

@@ -14,7 +14,7 @@ constexpr double kMargin = 5.0;
 constexpr double kRoundToEven = 6755399441055744.0;  // 1.5 * 2^52: adding and subtracting it rounds like rint
 
 // Source of one row in 1/32 pixel; -1 where the pixel is not warped.
-IDT_VECTORISED void source_row(const double* h, int y, int width, int height, int* __restrict xs, int* __restrict ys) {
+void source_row(const double* h, int y, int width, int height, int* __restrict xs, int* __restrict ys) {
   const double right = width - 6, bottom = height - 6;
   for (int x = 0; x < width; ++x) {
     const double w = h[6] * x + h[7] * y + h[8];
@@ -47,7 +47,7 @@ void warp(const Grey& previous, const Grey& current, const double* homography, G
         continue;
       }
       const std::uint8_t* above = current.row(ys[x] >> 5) + (xs[x] >> 5);
-      const std::uint8_t* below = above + width;
+      const std::uint8_t* below = above + current.stride();
       const int a = xs[x] & 31, b = ys[x] & 31;
       const int upper = (32 - a) * above[0] + a * above[1], lower = (32 - a) * below[0] + a * below[1];
       to[x] = static_cast<std::uint8_t>(((32 - b) * upper + b * lower + 512) >> 10);

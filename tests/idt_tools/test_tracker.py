@@ -74,9 +74,9 @@ def test_descriptors_are_square_roots_of_histograms() -> None:
     for name, bins in (("hog", 32), ("hof", 36), ("mbhx", 32), ("mbhy", 32)):
         cells = found.descriptors[:, columns.CHANNELS[name]].reshape(len(found), 3, bins)
         assert (cells >= 0).all()
-        # Each step's vector has unit length; the mean of 5 has at most that.
+        # Each step's vector has unit length; the mean of 5 has at most that, but for the 16 bits of the sums.
         norms = np.linalg.norm(cells, axis=2)
-        assert (norms <= 1 + 1e-5).all() and (norms > 0.8).all()
+        assert (norms <= 1 + 1e-4).all() and (norms > 0.8).all()
 
 
 def test_hof_points_where_the_texture_goes() -> None:

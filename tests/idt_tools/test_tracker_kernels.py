@@ -55,7 +55,7 @@ def test_blur_is_opencvs(factor: float, size: int) -> None:
     sigma = (factor - 1) / 2
     taps = np.array([0.25, 0.5, 0.25]) if sigma == 0 else cv2.getGaussianKernel(size, sigma)
     expected = cv2.sepFilter2D(grey.astype(np.float64), cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REFLECT_101)
-    np.testing.assert_allclose(kernels.blur(grey, factor), expected, atol=2e-4)
+    np.testing.assert_allclose(kernels.reduce(grey, factor, 61, 45), expected, atol=2e-4)
 
 
 def test_expansion_finds_the_coefficients_of_a_polynomial() -> None:
