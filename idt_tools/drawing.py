@@ -1,9 +1,10 @@
 """Trajectories drawn on the frames of their video: a green line as far as each has come, its end red.
 
-Only the trajectories that `extract` returns are drawn, from their first frame to their last.
+The person mask, from which the camera's motion is not read, is tinted blue and outlined.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,70 +13,150 @@ import cv2
 import numpy as np
 
 from . import columns
+from .person_boxes import background_mask
 from .tracker import Trajectories
 
 GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (64, 128, 255)  # RGB
-SMALLEST_WIDTH = 480  # pixels: smaller frames are drawn enlarged
-SHEET_FRAMES, SHEET_COLUMNS = 12, 4
+TINT = 0.3  # share of blue in the person mask
+OPACITY = 0.7  # of the trajectories
+END_RADIUS = 16  # 1/16 pixel
+FILM_WIDTH = 480  # pixels: smaller frames are enlarged to it at least, by a whole number
+TILE_SIDE = 640  # pixels: the longer side of a frame in a sheet
+SHEET_FRAMES, SHEET_COLUMNS = 9, 3
+MARGIN, CAPTION = 8, 28  # pixels, around the tiles of a sheet and above each
 
 
-def draw_frames(
-    frames: Iterable[np.ndarray], found: Trajectories, boxes: np.ndarray | None = None
-) -> Iterator[np.ndarray]:
-    """Yield each frame (H, W, 3) uint8 RGB with the trajectories that pass through it and its person boxes, enlarged.
+@dataclass(frozen=True)
+class Tracks:
+    """What is drawn of a video's trajectories, in order of their ends."""
 
-    `found` must hold the points (`TrackerOptions.record_points`).
+    end: np.ndarray
+    """(n,) int: frame number of the last point."""
+    points: np.ndarray
+    """(n, 16, 2) float32: x and y in pixels of the video."""
+
+    @classmethod
+    def of(cls, blocks: Iterable[Trajectories]) -> "Tracks":
+        """The tracks in blocks of `stream`, recorded with `TrackerOptions.record_points`."""
+        ends, points = [np.empty(0, int)], [np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32)]
+        for block in blocks:
+            if block.points is None:
+                raise ValueError("the trajectories hold no points; extract them with record_points")
+            ends.append(block.info[:, 0].astype(int))
+            points.append(block.points)
+        return cls(np.concatenate(ends), np.concatenate(points))
+
+    def until(self, frame: int) -> list[np.ndarray]:
+        """Points (m, 2), m = 1 to 16, up to `frame` of each track that passes through it."""
+        first = np.searchsorted(self.end, frame)
+        last = np.searchsorted(self.end, frame + columns.TRACK_LENGTH, side="right")
+        n_points = columns.TRACK_LENGTH + 1 + frame - self.end[first:last]
+        return [track[:n] for track, n in zip(self.points[first:last], n_points, strict=True)]
+
+    def __len__(self) -> int:
+        return len(self.end)
+
+
+def draw_frame(
+    frame: np.ndarray, number: int, tracks: Tracks, boxes: Mapping[int, np.ndarray] | None, zoom: float
+) -> np.ndarray:
+    """A frame (H, W, 3) uint8 RGB of that number, resized by `zoom`, with its person mask and its tracks.
+
+    `boxes`: of `boxes_by_frame`.
     """
-    if found.points is None:
-        raise ValueError("the trajectories hold no points; extract them with record_points")
-    end = found.info[:, 0].astype(int)
-    for number, frame in enumerate(frames):
-        zoom = max(1, -(-SMALLEST_WIDTH // frame.shape[1]))
-        picture = cv2.resize(frame, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-        for _, x1, y1, x2, y2, *_ in boxes[boxes[:, 0] == number] if boxes is not None else ():
-            corners = (np.array([[x1, y1], [x2, y2]]) * zoom).round().astype(int).tolist()
-            cv2.rectangle(picture, corners[0], corners[1], BLUE, 1, cv2.LINE_AA)
-        passing = np.flatnonzero((end >= number) & (end - columns.TRACK_LENGTH <= number))
-        so_far = columns.TRACK_LENGTH + number - end[passing]
-        paths = [found.points[row, : last + 1] for row, last in zip(passing, so_far, strict=True)]
-        _draw_paths(picture, paths, zoom)
-        yield picture
+    height, width = frame.shape[:2]
+    size = round(width * zoom), round(height * zoom)
+    picture = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC if zoom > 1 else cv2.INTER_AREA)
+    mask = background_mask(boxes, number, height, width)
+    if mask is not None:
+        _draw_mask(picture, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) == 0)
+    _draw_paths(picture, tracks.until(number), zoom)
+    return picture
 
 
-def _draw_paths(picture: np.ndarray, paths: list[np.ndarray], zoom: int) -> None:
-    """Lines first, ends on top; coordinates in 1/16 pixel, pixel centres at whole numbers."""
+def _draw_mask(picture: np.ndarray, persons: np.ndarray) -> None:
+    """Tint where `persons` (H, W) bool is true, with an outline of two pixels just inside."""
+    inner = cv2.erode(persons.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    picture[inner] = np.rint((1 - TINT) * picture[inner] + TINT * np.array(BLUE)).astype(np.uint8)
+    picture[persons & ~inner] = BLUE
+
+
+def _draw_paths(picture: np.ndarray, paths: list[np.ndarray], zoom: float) -> None:
+    """Lines first, ends on top, both so thin that the frame shows through where there are many."""
+    # OpenCV takes coordinates in 1/16 pixel here; pixel centres lie at whole numbers.
     fixed = [np.rint(((path + 0.5) * zoom - 0.5) * 16).astype(np.int32) for path in paths]
-    cv2.polylines(picture, [path.reshape(-1, 1, 2) for path in fixed], False, GREEN, 1, cv2.LINE_AA, 4)
+    drawn = picture.copy()
+    cv2.polylines(drawn, [path.reshape(-1, 1, 2) for path in fixed], False, GREEN, 1, cv2.LINE_AA, 4)
     for path in fixed:
-        cv2.circle(picture, path[-1].tolist(), 16 * zoom // 2 + 8, RED, -1, cv2.LINE_AA, 4)
+        cv2.circle(drawn, path[-1].tolist(), END_RADIUS, RED, -1, cv2.LINE_AA, 4)
+    cv2.addWeighted(drawn, OPACITY, picture, 1 - OPACITY, 0, dst=picture)
 
 
-def write_film(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
-    """Write pictures (H, W, 3) uint8 RGB as an H.264 video."""
-    with av.open(str(path), "w") as container:
+def write_film(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    tracks: Tracks,
+    boxes: Mapping[int, np.ndarray] | None,
+    fps: float,
+) -> None:
+    """Write all frames, drawn, as an H.264 video in an MP4 file. Raises OSError where it cannot be written."""
+    with av.open(str(path), "w", format="mp4") as container:
         rate = Fraction(fps).limit_denominator(1001) if fps else Fraction(25)
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
-        for number, picture in enumerate(pictures):
+        for number, frame in enumerate(frames):
+            zoom = max(1, -(-FILM_WIDTH // frame.shape[1]))
+            picture = draw_frame(frame, number, tracks, boxes, zoom)
             height, width = (side - side % 2 for side in picture.shape[:2])  # 4:2:0 needs even sides
             if number == 0:
                 stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            container.mux(stream.encode(frame))
+            coded = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            container.mux(stream.encode(coded))
         container.mux(stream.encode())
 
 
-def write_sheet(path: Path, pictures: Iterable[np.ndarray], n_pictures: int) -> None:
-    """Write a contact sheet, a PNG of some pictures evenly spaced over `n_pictures`, numbered in the corner."""
-    first = min(columns.TRACK_LENGTH, n_pictures - 1)
-    chosen = set(np.linspace(first, n_pictures - 1, min(SHEET_FRAMES, n_pictures - first)).round().astype(int).tolist())
+def write_sheet(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    n_frames: int,
+    tracks: Tracks,
+    boxes: Mapping[int, np.ndarray] | None,
+    title: str,
+) -> None:
+    """Write a contact sheet, a PNG of some frames evenly spaced over the video, drawn, each under its number.
+
+    `title`: one line or more above them all.
+
+    Raises OSError where it cannot be written.
+    """
+    # Near the end of a video there are few: a trajectory that has not come to its end yet is none.
+    first = min(columns.TRACK_LENGTH, n_frames - 1)
+    last = max(first, n_frames - 1 - columns.TRACK_LENGTH // 2)
+    chosen = set(np.linspace(first, last, min(SHEET_FRAMES, last + 1 - first)).round().astype(int).tolist())
     tiles = []
-    for number, picture in enumerate(pictures):
+    for number, frame in enumerate(frames):
         if number in chosen:
-            cv2.putText(picture, f"{number}", (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-            cv2.putText(picture, f"{number}", (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-            tiles.append(picture)
-    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % min(SHEET_COLUMNS, len(tiles)))
+            picture = draw_frame(frame, number, tracks, boxes, TILE_SIDE / max(frame.shape[:2]))
+            framed = _captioned(picture, f"frame {number}")
+            tiles.append(_bordered(framed, bottom=MARGIN, right=MARGIN))
     across = min(SHEET_COLUMNS, len(tiles))
-    sheet = np.vstack([np.hstack(tiles[i : i + across]) for i in range(0, len(tiles), across)])
-    if not cv2.imwrite(str(path), sheet[:, :, ::-1]):
-        raise OSError(f"{path} could not be written")
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % across)
+    rows = [np.hstack(tiles[i : i + across]) for i in range(0, len(tiles), across)]
+    sheet = _captioned(np.vstack(rows), title)
+    _, png = cv2.imencode(".png", _bordered(sheet, top=MARGIN, left=MARGIN)[:, :, ::-1])
+    path.write_bytes(png.tobytes())
+
+
+def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
+    """The picture below its caption, dark on white."""
+    lines = text.splitlines()
+    captioned = _bordered(picture, top=CAPTION * len(lines))
+    for i, line in enumerate(lines):
+        place = (0, CAPTION * (i + 1) - 8)
+        cv2.putText(captioned, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.65, (32, 32, 32), 1, cv2.LINE_AA)
+    return captioned
+
+
+def _bordered(picture: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0) -> np.ndarray:
+    """The picture with white around it."""
+    white = (255, 255, 255)
+    return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=white)

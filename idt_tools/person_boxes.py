@@ -54,10 +54,12 @@ def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
     Returns boxes (n, 6) float32. Raises ValueError naming file and line.
     """
     boxes: list[list[float]] = []
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8", errors="replace") as lines:  # else a binary file's error would not name it
         for frame, line in enumerate(lines):
             try:
                 numbers = [float(word) for word in line.split()]
+                if not np.isfinite(numbers).all():
+                    raise ValueError("nan and inf are words that float takes")
             except ValueError:
                 raise ValueError(f"{path}, line {frame + 1}: not a line of numbers") from None
             if len(numbers) % 5 != 1:

@@ -1,73 +1,168 @@
 """Trajectories of one video as a file: HDF5, or the original extractor's text. Used by the command line alone."""
 
 import dataclasses
+import fcntl
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from . import columns
-from .person_boxes import read_bb
+from .person_boxes import boxes_by_frame, read_bb
 from .tracker import TrackerOptions, Trajectories
+
+CHUNK_ROWS = 256  # 210 kB of descriptors
+TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, renamed to it at the end, so that no half-written file is ever left there."""
-    # The ending stays the last part of the name: encoders choose the container by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """A temporary name beside `path`, synced and renamed to it at the end: `path` never holds half a file.
 
-
-def write_hdf5(path: Path, found: Trajectories, options: TrackerOptions, **video: str | int | float) -> None:
-    """Write /info (n, 10) float32 and /descriptors (n, 426) float16 with the names of their columns.
-
-    `video`: what else is known, kept as attributes of the file (name, n_frames, fps, width, height).
+    The temporary name is fixed, so that what a kill leaves behind is overwritten by the next try; a lock on it keeps
+    two processes from writing the same file. Raises OSError, whose `filename` is `path`, where it cannot be written.
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["options"] = json.dumps(dataclasses.asdict(options), sort_keys=True)
-        for name, value in video.items():
-            file.attrs[name] = value
-        info = file.create_dataset("info", data=found.info, maxshape=(None, found.info.shape[1]), fletcher32=True)
-        info.attrs["columns"] = columns.INFO
-        info.attrs["unit"] = "frames, pixels"
-        descriptors = file.create_dataset(
-            "descriptors",
-            data=found.descriptors.astype(np.float16),
-            maxshape=(None, found.descriptors.shape[1]),
-            fletcher32=True,
-        )
-        descriptors.attrs["columns"] = columns.DESCRIPTORS
-        descriptors.attrs["unit"] = "none: square roots of L1-normalised histograms"
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "ab") as held:
+            _lock(held)
+            try:
+                yield temporary
+                os.fsync(held.fileno())
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+    except OSError as error:
+        reason = f"it cannot be written ({error.strerror or error})"
+        raise OSError(error.errno, reason, os.fspath(path)) from error
 
 
-def write_text(path: Path, found: Trajectories) -> None:
-    """Write the original's text: 436 numbers a line (info, then descriptors), tab separated."""
+def _lock(file: io.BufferedIOBase) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(error.errno, "another process is writing it") from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float) -> int:
+    """Write /info (n, 10) float32 and /descriptors (n, 426) float16, block by block, with the names of their columns.
+
+    `video`: what else is known, kept as attributes of the file (name, n_frames, fps, width, height). Returns n.
+    Raises OSError where the file cannot be written.
+    """
+    n_rows = 0
+    with whole_file(path) as temporary, _ErrorKeepingFile(temporary, "w+") as raw:
+        with h5py.File(raw, "w") as file:
+            file.attrs["options"] = json.dumps(dataclasses.asdict(options), sort_keys=True)
+            for name, value in video.items():
+                file.attrs[name] = value
+            info = _growing(file, "info", np.float32, columns.INFO, "frames, pixels")
+            unit = "none: square roots of L1-normalised histograms"
+            descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS, unit)
+            for block in blocks:
+                for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
+                    dataset.resize(n_rows + len(block), axis=0)
+                    dataset[n_rows:] = rows
+                n_rows += len(block)
+                raw.raise_error()
+        raw.raise_error()
+    return n_rows
+
+
+def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...], unit: str) -> h5py.Dataset:
+    """An empty dataset to which rows can be added."""
+    width = len(names)
+    dataset = file.create_dataset(
+        name, (0, width), kind, maxshape=(None, width), chunks=(CHUNK_ROWS, width), fletcher32=True
+    )
+    dataset.attrs["columns"] = names
+    dataset.attrs["unit"] = unit
+    return dataset
+
+
+class _ErrorKeepingFile(io.FileIO):
+    """A file that keeps its first error for `raise_error` and then takes all writes as done.
+
+    The HDF5 library cannot close a file that fails (a full disk), and crashes the process for it in the end.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest and not self.error:
+            try:
+                rest = rest[super().write(rest) :]
+            except OSError as error:
+                self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
+
+    def raise_error(self) -> None:
+        if self.error:
+            raise self.error
+
+
+def write_text(path: Path, blocks: Iterable[Trajectories]) -> int:
+    """Write the original's text, block by block: 436 numbers a line (info, then descriptors), tab separated.
+
+    Returns the number of lines. Raises OSError where the file cannot be written.
+    """
+    n_rows = 0
     with whole_file(path) as temporary, open(temporary, "w", encoding="ascii") as file:
-        for info, descriptor in zip(found.info, found.descriptors, strict=True):
-            numbers = "\t".join(f"{value:.6f}" for value in np.concatenate([info[1:], descriptor]))
-            file.write(f"{int(info[0])}\t{numbers}\n")
+        for block in blocks:
+            rows = np.hstack([block.info, block.descriptors]).tolist()
+            file.writelines(TEXT_LINE % tuple(row) for row in rows)
+            n_rows += len(block)
+    return n_rows
+
+
+def find_boxes(place: Path, video: Path, several: bool) -> Path:
+    """Where `read_boxes` finds the boxes of `video`, given what the user named for one or for `several` videos.
+
+    In a folder: the file `<stem>.bb` or `<stem>.h5`. In an HDF5 file for several videos: the group `<stem>`.
+    Raises ValueError where the folder holds neither.
+    """
+    if place.is_dir():
+        files = [place / f"{video.stem}{ending}" for ending in (".bb", ".h5")]
+        found = [file for file in files if file.exists()]
+        if not found:
+            raise ValueError(f"{place}: it holds neither {files[0].name} nor {files[1].name}")
+        return found[0]
+    return Path(f"{place}:{video.stem}") if several else place
+
+
+def split_group(path: Path) -> tuple[Path, str]:
+    """File and group of `FILE.h5:GROUP`; of any other path the path itself and an empty text."""
+    name, _, group = str(path).partition(".h5:")
+    return (Path(name + ".h5"), group) if group else (path, "")
 
 
 def read_boxes(path: Path) -> np.ndarray:
     """Person boxes (n, 6) from `FILE.bb`, or from the dataset `boxes` of `FILE.h5` or of the only group in it.
 
-    `FILE.h5:GROUP` names the group. Raises ValueError or OSError on anything else.
+    `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else.
     """
+    file_name, group = split_group(path)
+    if not file_name.exists():
+        raise ValueError(f"{file_name}: there is no such file")
     if path.suffix == ".bb":
         return read_bb(path)
-    name, _, group = str(path).partition(".h5:")
-    file_name = name + ".h5" if group else name
-    if not Path(file_name).exists():
-        raise ValueError(f"{file_name}: there is no such file")
     try:
         file = h5py.File(file_name, "r")
     except OSError:
@@ -79,4 +174,9 @@ def read_boxes(path: Path) -> np.ndarray:
         if not isinstance(place, h5py.Dataset):
             wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
             raise ValueError(f"{file_name}: it holds {wanted}")
-        return np.asarray(place[:], np.float32)
+        boxes = place[()]
+    try:
+        boxes_by_frame(boxes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return np.asarray(boxes, np.float32)

@@ -1,0 +1,28 @@
+"""What goes wrong, as one sentence for the user."""
+
+import os
+from pathlib import Path
+
+
+class CommandError(Exception):
+    """What the user must know, in one sentence that names the file."""
+
+
+def sentence(error: Exception) -> str:
+    """The error's text; of the system's errors the file and the reason, without the number."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def check_output(output: Path, *inputs: Path | None) -> None:
+    """Raises CommandError where `output` cannot be written, or is one of the inputs."""
+    if not output.parent.is_dir():
+        raise CommandError(f"{output.parent}: there is no such folder to write to; make it first")
+    if not os.access(output.parent, os.W_OK):
+        raise CommandError(f"{output.parent}: this folder may not be written to; choose another")
+    if output.is_dir():
+        raise CommandError(f"{output}: it is a folder; name a file")
+    for given in inputs:
+        if given and given.exists() and output.exists() and given.samefile(output):
+            raise CommandError(f"{output}: it is the input {given}; choose another name")

@@ -1,0 +1,143 @@
+"""`idt extract`: the trajectories of one or many videos, each to a file of its own."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+
+from .. import trajectory_files
+from ..tracker import TrackerOptions, stream
+from ..video import VideoError, probe_video
+from .errors import CommandError, check_output, sentence
+from .progress import Progress
+
+Format = Literal["h5", "text"]
+ENDINGS: dict[Format, str] = {"h5": ".h5", "text": ".txt"}
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """One video, the file its trajectories go to, and where its person boxes are: a file, an HDF5 group or a folder."""
+
+    video: Path
+    output: Path
+    format: Format
+    boxes: Path | None
+    one_of_several: bool
+
+
+def extract_videos(
+    videos: Sequence[Path],
+    output: str,
+    *,
+    boxes: Path | None = None,
+    format: Format | None = None,
+    threads: int = 1,
+    force: bool = False,
+) -> int:
+    """Write the trajectories of each video to the file `output` or into the folder `output`; returns how many failed.
+
+    A folder is meant by several videos, by a `/` at the end of `output`, or where there is one already: its files are
+    `<stem>.h5` or `.txt`. What is there already stays as it is, unless `force`. `threads` videos are tracked at once.
+    A video that fails is told of on stderr and does not stop the others. Raises CommandError before any work.
+    """
+    if threads < 1:
+        raise CommandError(f"--threads {threads}: at least one thread is needed")
+    work = _plan(videos, output, boxes, format)
+    todo = [item for item in work if force or not item.output.exists()]
+    n_written = 0
+    opencv_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # --threads is all that is used, whatever the number of cores
+    try:
+        with ThreadPoolExecutor(threads) as pool, Progress("track", len(todo)) as progress:
+            try:
+                waiting = {pool.submit(_extract, item, progress): item for item in todo}
+                for future in as_completed(waiting):
+                    try:
+                        progress.print(future.result())
+                        n_written += 1
+                    except (CommandError, VideoError, OSError) as error:
+                        progress.print(f"error: {sentence(error)}", file=sys.stderr)
+                    progress.finish(waiting[future].video)
+            except BaseException:  # Ctrl-C among them: the threads end at their next frame
+                progress.stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        cv2.setNumThreads(opencv_threads)
+    n_kept = len(work) - len(todo)
+    if n_kept or len(work) > 1:
+        kept = f"; {n_kept} were there already (--force writes them anew)" if n_kept else ""
+        print(f"{n_written} of {len(work)} videos written{kept}")
+    return len(todo) - n_written
+
+
+def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Format | None) -> list[Extraction]:
+    """What is to be done, checked as far as can be without reading a video; makes the folder."""
+    target = Path(output)
+    several = len(videos) > 1 or output.endswith("/") or target.is_dir()
+    if boxes and not boxes.is_dir() and several and boxes.suffix != ".h5":
+        raise CommandError(f"{boxes}: for several videos --boxes is a folder, or an HDF5 file .h5 of a group a video")
+    if not several:
+        of_ending = {ending: name for name, ending in ENDINGS.items()}
+        chosen = format or of_ending.get(target.suffix)
+        if chosen is None:
+            raise CommandError(f"{output}: the name must end in .h5 or .txt, or in / for a folder; or give --format")
+        check_output(target, videos[0], boxes and trajectory_files.split_group(boxes)[0])
+        return [Extraction(videos[0], target, chosen, boxes, False)]
+
+    same = [stem for stem, times in Counter(video.stem for video in videos).items() if times > 1]
+    if same:
+        names = " and ".join(str(video) for video in videos if video.stem == same[0])
+        raise CommandError(f"{names} would be written to one file {same[0]}; give them folders of their own")
+    if target.suffix in ENDINGS.values() and not target.is_dir():
+        raise CommandError(f"{output}: for several videos -o is a folder, and this is the name of a file")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{output}: the folder cannot be made ({error.strerror})") from None
+    if boxes and boxes.exists() and boxes.samefile(target):
+        raise CommandError(f"{output}: it is the folder of the boxes; choose another")
+    chosen = format or "h5"
+    work = [Extraction(video, target / (video.stem + ENDINGS[chosen]), chosen, boxes, True) for video in videos]
+    for item in work:
+        check_output(item.output, item.video, boxes)
+    return work
+
+
+def _extract(item: Extraction, progress: Progress) -> str:
+    """Track one video, write its file, and say so. Raises CommandError, VideoError, OSError or Stopped."""
+    options = TrackerOptions()
+    try:
+        place = item.boxes and trajectory_files.find_boxes(item.boxes, item.video, item.one_of_several)
+        boxes = trajectory_files.read_boxes(place) if place else None
+    except ValueError as error:
+        raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
+    header = probe_video(item.video)
+    # Counted first, as column relative_time needs the number with the first row that is written, and headers claim
+    # wrong ones. It takes a fiftieth of the time of the tracking, and finds a broken video before it.
+    n_frames = progress.count_frames(item.video)
+    blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
+    try:
+        if item.format == "text":
+            n_rows = trajectory_files.write_text(item.output, blocks)
+        else:
+            n_rows = trajectory_files.write_hdf5(
+                item.output,
+                blocks,
+                options,
+                video=item.video.name,
+                boxes=place.name if place else "",
+                n_frames=n_frames,
+                fps=header.fps,
+                width=header.width,
+                height=header.height,
+            )
+    except ValueError as error:  # frames that the tracker refuses
+        raise CommandError(f"{item.video}: {error}") from None
+    return f"{item.output}: {n_rows} trajectories of {n_frames} frames"
