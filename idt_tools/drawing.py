@@ -128,9 +128,11 @@ def write_sheet(
 
     Raises OSError where it cannot be written.
     """
-    # Near the end of a video there are few: a trajectory that has not come to its end yet is none.
-    first = min(columns.TRACK_LENGTH, n_frames - 1)
-    last = max(first, n_frames - 1 - columns.TRACK_LENGTH // 2)
+    # At both ends of a video there is less to see: paths that have just begun, then only those that have come to their
+    # end. So the frames are spread over what lies half a path from either.
+    half = columns.TRACK_LENGTH // 2
+    first = min(half, n_frames - 1)
+    last = max(first, n_frames - 1 - half)
     chosen = set(np.linspace(first, last, min(SHEET_FRAMES, last + 1 - first)).round().astype(int).tolist())
     tiles = []
     for number, frame in enumerate(frames):

@@ -72,7 +72,7 @@ def extract_videos(
         cv2.setNumThreads(opencv_threads)
     n_kept = len(work) - len(todo)
     if n_kept or len(work) > 1:
-        kept = f"; {n_kept} were there already (--force writes them anew)" if n_kept else ""
+        kept = f", {n_kept} there already (--force writes anew)" if n_kept else ""
         print(f"{n_written} of {len(work)} videos written{kept}")
     return len(todo) - n_written
 

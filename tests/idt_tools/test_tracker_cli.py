@@ -1,77 +1,19 @@
 """The command `idt` as a user runs it."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
-import av
-import cv2
 import h5py
 import numpy as np
 import pytest
 
 import idt_tools
-from idt_tools import cli, columns, trajectory_files
+from idt_tools import cli, trajectory_files
 
 
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A textured square crossing a still textured background, 24 frames of 96 x 72 pixels."""
-    path = tmp_path_factory.mktemp("videos") / "square.mp4"
-    rng = np.random.default_rng(0)
-    scene = cv2.GaussianBlur(rng.integers(0, 256, (72, 96, 3), dtype=np.uint8), (0, 0), 2)
-    square = cv2.GaussianBlur(rng.integers(0, 256, (36, 36, 3), dtype=np.uint8), (0, 0), 2)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 72, "yuv420p", 4_000_000
-        for t in range(24):
-            picture = scene.copy()
-            picture[18:54, 5 + 2 * t : 41 + 2 * t] = square
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
-def test_extract_to_hdf5(video: Path, tmp_path: Path) -> None:
-    output = tmp_path / "square.h5"
-    assert cli.main(["extract", str(video), "-o", str(output)]) == 0
-    expected = idt_tools.extract(idt_tools.read_video(video))
-    assert len(expected) > 10
-    with h5py.File(output) as file:
-        assert np.array_equal(file["info"][:], expected.info)
-        assert np.array_equal(file["descriptors"][:], expected.descriptors.astype(np.float16))
-        assert tuple(file["info"].attrs["columns"]) == columns.INFO
-        assert tuple(file["descriptors"].attrs["columns"]) == columns.DESCRIPTORS
-        assert json.loads(file.attrs["options"])["sampling_step"] == 5
-        assert (file.attrs["video"], file.attrs["n_frames"], file.attrs["width"]) == ("square.mp4", 24, 96)
-    assert [path.name for path in tmp_path.iterdir()] == ["square.h5"]
-
-
-def test_extract_to_the_originals_text(video: Path, tmp_path: Path) -> None:
-    output = tmp_path / "square.txt"
-    assert cli.main(["extract", str(video), "-o", str(output), "--format", "text"]) == 0
-    expected = idt_tools.extract(idt_tools.read_video(video))
-    rows = np.loadtxt(output, delimiter="\t", ndmin=2)
-    np.testing.assert_allclose(rows, np.hstack([expected.info, expected.descriptors]), atol=1e-6)
-    assert output.read_text().split("\t")[0].isdigit()
-
-
-def test_show_as_film_and_as_sheet(video: Path, tmp_path: Path) -> None:
-    film, sheet = tmp_path / "square.mp4", tmp_path / "square.png"
-    assert cli.main(["show", str(video), "-o", str(film)]) == 0
-    assert cli.main(["show", str(video), "-o", str(sheet)]) == 0
-    pictures = np.stack(list(idt_tools.read_video(film))).astype(int)
-    assert pictures.shape == (24, 360, 480, 3)
-    red, green, blue = np.moveaxis(pictures, -1, 0)
-    assert ((green - np.maximum(red, blue)) > 80).sum() > 500  # the lines
-    assert ((red - np.maximum(green, blue)) > 80).sum() > 500  # their ends
-    tiles = cv2.imread(str(sheet))
-    assert tiles is not None and tiles.shape[1] == 4 * 480 and tiles.shape[0] % 360 == 0
-
-
-def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, tmp_path: Path) -> None:
-    boxes = np.array([[t, 3 + 2 * t, 16, 43 + 2 * t, 56, 0.9] for t in range(24)], np.float32)
+def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarray, tmp_path: Path) -> None:
+    boxes = square_boxes
     bb = tmp_path / "square.bb"
     bb.write_text("".join(" ".join(f"{value:g}" for value in row) + "\n" for row in boxes))
     np.testing.assert_allclose(trajectory_files.read_boxes(bb), boxes)
@@ -102,10 +44,27 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["extract", "nothing.avi", "-o", "{tmp}/o.h5"], "error: nothing.avi: there is no such file"),
-        (["extract", "{video}", "-o", "{tmp}/none/o.h5"], "there is no such folder to write to"),
+        (["extract", "nothing.avi", "-o", "{tmp}/o.h5"], "nothing.avi: there is no such file"),
+        (["extract", "{tmp}", "-o", "{tmp}/o.h5"], "{tmp}: it is a folder"),
+        (["extract", "{video}", "-o", "{tmp}/none/o.h5"], "{tmp}/none: there is no such folder to write to"),
+        (["extract", "{video}", "-o", "{video}/o.h5"], "{video}: there is no such folder to write to"),
+        (["extract", "{video}", "-o", "{video}/o/"], "{video}/o/: the folder cannot be made (Not a directory)"),
+        (["extract", "{video}", "-o", "/proc/o.h5"], "/proc/o.h5: it cannot be written (No such file or directory)"),
+        (["extract", "{video}", "-o", "{tmp}/o.avi"], "{tmp}/o.avi: the name must end in .h5 or .txt"),
+        (["extract", "{video}", "-o", "{tmp}/o"], "{tmp}/o: the name must end in .h5 or .txt, or in / for a folder"),
+        (["extract", "{video}", "-o", "{video}", "--format", "h5"], "{video}: it is the input {video}"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--threads", "0"], "--threads 0: at least one thread is needed"),
+        (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o is a folder"),
+        (["extract", "a/x.avi", "b/x.mp4", "-o", "{tmp}/"], "a/x.avi and b/x.mp4 would be written to one file"),
+        (["extract", "{video}", "-o", "{tmp}/", "--boxes", "{tmp}"], "{tmp}/: it is the folder of the boxes"),
+        (["extract", "{video}", "-o", "{tmp}/", "--boxes", "a.bb"], "a.bb: for several videos --boxes is a folder"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{tmp}"], "neither square.bb nor square.h5"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "neither a .bb nor an HDF5 file"),
-        (["show", "{video}", "-o", "{tmp}/o.gif"], "must end in .mp4"),
+        (["show", "nothing.avi", "-o", "{tmp}/o.png"], "nothing.avi: there is no such file"),
+        (["show", "{video}", "-o", "{tmp}/o.gif"], "{tmp}/o.gif: the name must end in .mp4"),
+        (["show", "{video}", "-o", "{video}"], "{video}: it is the input {video}"),
+        (["show", "{video}", "-o", "/proc/o.mp4"], "/proc/o.mp4: it cannot be written (No such file or directory)"),
     ],
 )
 def test_errors_are_one_sentence(
@@ -113,15 +72,61 @@ def test_errors_are_one_sentence(
 ) -> None:
     assert cli.main([part.format(tmp=tmp_path, video=video) for part in arguments]) == 1
     lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+    assert len(lines) == 1 and lines[0].startswith("error: ")
+    assert message.format(tmp=tmp_path, video=video) in lines[0]
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("o.bb", b"\xff\xfe\x00", "line 1: not a line of numbers"),
+        ("o.bb", b"0 1 nan 3 4 5\n", "line 1: not a line of numbers"),
+        ("o.h5", np.zeros((3, 5)), "boxes must have the shape (n, 6)"),
+        ("o.h5", np.full((1, 6), np.nan), "boxes must hold finite numbers"),
+        ("o.h5", np.array([b"text"]), "could not convert"),
+    ],
+)
+@pytest.mark.parametrize("command", ["extract", "show"])
+def test_wrong_boxes(
+    command: str,
+    name: str,
+    content: bytes | np.ndarray,
+    reason: str,
+    video: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    boxes, output = tmp_path / name, tmp_path / {"extract": "out.h5", "show": "out.png"}[command]
+    if isinstance(content, bytes):
+        boxes.write_bytes(content)
+    else:
+        with h5py.File(boxes, "w") as file:
+            file["boxes"] = content
+    assert cli.main([command, str(video), "-o", str(output), "--boxes", str(boxes)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"error: {boxes}") and reason in told and told.count("\n") == 1
+
+
+def test_boxes_are_not_overwritten(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    boxes = tmp_path / "people.h5"
+    with h5py.File(boxes, "w") as file:
+        file["square/boxes"] = np.zeros((0, 6))
+    for given in (boxes, f"{boxes}:square"):
+        assert cli.main(["extract", str(video), "-o", str(boxes), "--boxes", str(given), "--force"]) == 1
+        assert capsys.readouterr().err.startswith(f"error: {boxes}: it is the input {boxes}")
+
+
 def test_help() -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "idt_tools.cli", "--help"], capture_output=True, text=True, check=True
-    )
-    assert "extract" in shown.stdout and "show" in shown.stdout
+    for arguments, expected in (
+        (["--help"], ["extract", "show", "idt extract videos/*.mp4 -o trajectories/ --threads 4"]),
+        (["extract", "--help"], ["--threads N", "default 1", "--force", "goes on when it is typed", "example"]),
+        (["show", "--help"], ["contact sheet", "example"]),
+    ):
+        command = [sys.executable, "-m", "idt_tools.cli", *arguments]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        assert all(" ".join(text.split()) in " ".join(shown.split()) for text in expected)
+        assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_the_package_imports_with_numpy_opencv_and_pyav_alone() -> None:

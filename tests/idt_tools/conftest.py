@@ -1,0 +1,43 @@
+"""Videos that the tests of `idt_tools` share."""
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+
+def write_square(path: Path, seed: int = 0) -> Path:
+    """A textured square crossing a still textured background, 24 frames of 96 x 72 pixels."""
+    rng = np.random.default_rng(seed)
+    scene = cv2.GaussianBlur(rng.integers(0, 256, (72, 96, 3), dtype=np.uint8), (0, 0), 2)
+    square = cv2.GaussianBlur(rng.integers(0, 256, (36, 36, 3), dtype=np.uint8), (0, 0), 2)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 72, "yuv420p", 4_000_000
+        for t in range(24):
+            picture = scene.copy()
+            picture[18:54, 5 + 2 * t : 41 + 2 * t] = square
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One video of a moving square."""
+    return write_square(tmp_path_factory.mktemp("video") / "square.mp4")
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Five videos of moving squares, square_0 to square_4."""
+    folder = tmp_path_factory.mktemp("videos")
+    return [write_square(folder / f"square_{seed}.mp4", seed) for seed in range(5)]
+
+
+@pytest.fixture
+def square_boxes() -> np.ndarray:
+    """Boxes (24, 6) around the square."""
+    return np.array([[t, 3 + 2 * t, 16, 43 + 2 * t, 56, 0.9] for t in range(24)], np.float32)
