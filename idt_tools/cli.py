@@ -5,12 +5,13 @@ idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .commands.errors import CommandError, sentence
 from .commands.extract import extract_videos
+from .commands.files import CommandError, sentence
 from .commands.show import show_video
 from .video import VideoError
 
@@ -20,13 +21,15 @@ ONE_BOXES = "FILE.bb as the original extractor reads, FILE.h5 or FILE.h5:GROUP w
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0; 1 after a line on stderr for each thing that failed; 130 on Ctrl-C."""
     chosen = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any name of a file can be printed
     try:
         return chosen.run(chosen)
     except (CommandError, VideoError, ValueError, OSError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("error: interrupted; what is written is whole, and the same command goes on from there", file=sys.stderr)
+        print("error: interrupted; the files that are there are whole, and the same command goes on", file=sys.stderr)
         return 130
 
 

@@ -150,7 +150,7 @@ def write_sheet(
 
 def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
     """The picture below its caption, dark on white."""
-    lines = text.splitlines()
+    lines = text.encode("ascii", "replace").decode().splitlines()  # all that OpenCV can draw
     captioned = _bordered(picture, top=CAPTION * len(lines))
     for i, line in enumerate(lines):
         place = (0, CAPTION * (i + 1) - 8)

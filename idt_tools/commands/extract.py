@@ -13,7 +13,7 @@ import cv2
 from .. import trajectory_files
 from ..tracker import TrackerOptions, stream
 from ..video import VideoError, probe_video
-from .errors import CommandError, check_output, sentence
+from .files import CommandError, check_output, readable_name, sentence
 from .progress import Progress
 
 Format = Literal["h5", "text"]
@@ -50,24 +50,10 @@ def extract_videos(
         raise CommandError(f"--threads {threads}: at least one thread is needed")
     work = _plan(videos, output, boxes, format)
     todo = [item for item in work if force or not item.output.exists()]
-    n_written = 0
     opencv_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # --threads is all that is used, whatever the number of cores
     try:
-        with ThreadPoolExecutor(threads) as pool, Progress("track", len(todo)) as progress:
-            try:
-                waiting = {pool.submit(_extract, item, progress): item for item in todo}
-                for future in as_completed(waiting):
-                    try:
-                        progress.print(future.result())
-                        n_written += 1
-                    except (CommandError, VideoError, OSError) as error:
-                        progress.print(f"error: {sentence(error)}", file=sys.stderr)
-                    progress.finish(waiting[future].video)
-            except BaseException:  # Ctrl-C among them: the threads end at their next frame
-                progress.stop()
-                pool.shutdown(cancel_futures=True)
-                raise
+        n_written = _run(todo, threads)
     finally:
         cv2.setNumThreads(opencv_threads)
     n_kept = len(work) - len(todo)
@@ -81,6 +67,8 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
     """What is to be done, checked as far as can be without reading a video; makes the folder."""
     target = Path(output)
     several = len(videos) > 1 or output.endswith("/") or target.is_dir()
+    if boxes and not trajectory_files.split_group(boxes)[0].exists():
+        raise CommandError(f"{boxes}: there is no such file or folder of boxes")
     if boxes and not boxes.is_dir() and several and boxes.suffix != ".h5":
         raise CommandError(f"{boxes}: for several videos --boxes is a folder, or an HDF5 file .h5 of a group a video")
     if not several:
@@ -101,13 +89,33 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{output}: the folder cannot be made ({error.strerror})") from None
-    if boxes and boxes.exists() and boxes.samefile(target):
+    if boxes and boxes.samefile(target):
         raise CommandError(f"{output}: it is the folder of the boxes; choose another")
     chosen = format or "h5"
     work = [Extraction(video, target / (video.stem + ENDINGS[chosen]), chosen, boxes, True) for video in videos]
     for item in work:
         check_output(item.output, item.video, boxes)
     return work
+
+
+def _run(work: Sequence[Extraction], threads: int) -> int:
+    """Do the work, `threads` items at once, and print a line for each as it ends; returns how many were written."""
+    n_written = 0
+    with ThreadPoolExecutor(threads) as pool, Progress("track", len(work)) as progress:
+        try:
+            waiting = {pool.submit(_extract, item, progress): item for item in work}
+            for future in as_completed(waiting):
+                try:
+                    progress.print(future.result())
+                    n_written += 1
+                except (CommandError, VideoError, OSError) as error:
+                    progress.print(f"error: {sentence(error)}", file=sys.stderr)
+                progress.finish(waiting[future].video)
+        except BaseException:  # Ctrl-C among them: the threads end at their next frame
+            progress.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return n_written
 
 
 def _extract(item: Extraction, progress: Progress) -> str:
@@ -131,8 +139,8 @@ def _extract(item: Extraction, progress: Progress) -> str:
                 item.output,
                 blocks,
                 options,
-                video=item.video.name,
-                boxes=place.name if place else "",
+                video=readable_name(item.video),
+                boxes=readable_name(place) if place else "",
                 n_frames=n_frames,
                 fps=header.fps,
                 width=header.width,

@@ -9,7 +9,7 @@ from .. import drawing, trajectory_files
 from ..person_boxes import boxes_by_frame
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
-from .errors import CommandError, check_output
+from .files import CommandError, check_output
 from .progress import Progress
 
 

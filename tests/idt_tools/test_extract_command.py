@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 import idt_tools
-from idt_tools import cli, columns
+from idt_tools import cli, columns, trajectory_files
 
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 
@@ -65,6 +67,27 @@ def test_many_blocks_and_a_wrong_header_give_the_rows_of_extract(shared: Path, t
     assert len(expected) > 2 * idt_tools.tracker.BLOCK_ROWS
     assert info.tobytes() == expected.info.tobytes()
     assert descriptors.tobytes() == expected.descriptors.astype(np.float16).tobytes()
+
+
+@pytest.mark.parametrize("format", ["h5", "text"])
+def test_blocks_are_written_and_let_go(tmp_path: Path, format: str) -> None:
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def blocks() -> Iterator[idt_tools.Trajectories]:
+        for number in range(6):
+            info = np.full((100, 10), number, np.float32)
+            alive.append(weakref.ref(info))
+            yield idt_tools.Trajectories(info, np.zeros((100, 426), np.float32))
+            del info
+            assert sum(array() is not None for array in alive) <= 1  # what the writer holds still
+
+    output = tmp_path / "out"
+    if format == "h5":
+        assert trajectory_files.write_hdf5(output, blocks(), idt_tools.TrackerOptions()) == 600
+        assert np.array_equal(read(output)[0][:, 0], np.repeat(np.arange(6), 100))
+    else:
+        assert trajectory_files.write_text(output, blocks()) == 600
+        assert len(output.read_text().splitlines()) == 600
 
 
 @pytest.mark.parametrize("format", ["h5", "text"])
@@ -151,10 +174,8 @@ def test_a_full_disk(video: Path, tmp_path: Path, name: str) -> None:
 def test_two_processes_do_not_write_the_same_file(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from idt_tools.trajectory_files import whole_file
-
     output = tmp_path / "o.txt"
-    with whole_file(output) as temporary:
+    with trajectory_files.whole_file(output) as temporary:
         temporary.write_text("of the first")
         assert extract(video, "-o", output) == 1
     assert "it cannot be written (another process is writing it)" in capsys.readouterr().err

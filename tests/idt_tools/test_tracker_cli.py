@@ -1,5 +1,6 @@
 """The command `idt` as a user runs it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,7 +58,11 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
         (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o is a folder"),
         (["extract", "a/x.avi", "b/x.mp4", "-o", "{tmp}/"], "a/x.avi and b/x.mp4 would be written to one file"),
         (["extract", "{video}", "-o", "{tmp}/", "--boxes", "{tmp}"], "{tmp}/: it is the folder of the boxes"),
-        (["extract", "{video}", "-o", "{tmp}/", "--boxes", "a.bb"], "a.bb: for several videos --boxes is a folder"),
+        (
+            ["extract", "{video}", "-o", "{tmp}/", "--boxes", "{video}"],
+            "{video}: for several videos --boxes is a folder",
+        ),
+        (["extract", "{video}", "-o", "{tmp}/o/", "--boxes", "none"], "none: there is no such file or folder"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{tmp}"], "neither square.bb nor square.h5"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "neither a .bb nor an HDF5 file"),
@@ -115,6 +120,17 @@ def test_boxes_are_not_overwritten(video: Path, tmp_path: Path, capsys: pytest.C
     for given in (boxes, f"{boxes}:square"):
         assert cli.main(["extract", str(video), "-o", str(boxes), "--boxes", str(given), "--force"]) == 1
         assert capsys.readouterr().err.startswith(f"error: {boxes}: it is the input {boxes}")
+
+
+def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    odd.symlink_to(video)
+    for command, ending in (("extract", ".h5"), ("extract", ".txt"), ("show", ".png"), ("show", ".mp4")):
+        output = tmp_path / f"{odd.stem}_out{ending}"
+        assert cli.main([command, str(odd), "-o", str(output)]) == 0
+        assert output.exists()
+    with h5py.File(os.fsencode(tmp_path / f"{odd.stem}_out.h5")) as file:
+        assert file.attrs["video"] == "caf\ufffd.mp4"
 
 
 def test_help() -> None:

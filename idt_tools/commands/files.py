@@ -1,4 +1,4 @@
-"""What goes wrong, as one sentence for the user."""
+"""What is said of files: what is wrong with them, as one sentence for the user, and their names."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,11 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)
+
+
+def readable_name(path: Path) -> str:
+    """The name of a file for a text that must be UTF-8, which a name need not be."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 def check_output(output: Path, *inputs: Path | None) -> None:
