@@ -158,11 +158,19 @@ def read_boxes(path: Path) -> np.ndarray:
 
     `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else.
     """
+    if not split_group(path)[0].exists():
+        raise ValueError(f"{split_group(path)[0]}: there is no such file")
+    boxes = read_bb(path) if path.suffix == ".bb" else _read_hdf5_boxes(path)
+    try:
+        boxes_by_frame(boxes)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    return np.asarray(boxes, np.float32)
+
+
+def _read_hdf5_boxes(path: Path) -> np.ndarray:
+    """The dataset as it is."""
     file_name, group = split_group(path)
-    if not file_name.exists():
-        raise ValueError(f"{file_name}: there is no such file")
-    if path.suffix == ".bb":
-        return read_bb(path)
     try:
         file = h5py.File(file_name, "r")
     except OSError:
@@ -174,9 +182,4 @@ def read_boxes(path: Path) -> np.ndarray:
         if not isinstance(place, h5py.Dataset):
             wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
             raise ValueError(f"{file_name}: it holds {wanted}")
-        boxes = place[()]
-    try:
-        boxes_by_frame(boxes)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    return np.asarray(boxes, np.float32)
+        return place[()]

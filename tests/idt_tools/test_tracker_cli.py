@@ -86,7 +86,7 @@ def test_errors_are_one_sentence(
     ("name", "content", "reason"),
     [
         ("o.bb", b"\xff\xfe\x00", "line 1: not a line of numbers"),
-        ("o.bb", b"0 1 nan 3 4 5\n", "line 1: not a line of numbers"),
+        ("o.bb", b"0 1 nan 3 4 5\n", "boxes must hold finite numbers"),
         ("o.h5", np.zeros((3, 5)), "boxes must have the shape (n, 6)"),
         ("o.h5", np.full((1, 6), np.nan), "boxes must hold finite numbers"),
         ("o.h5", np.array([b"text"]), "could not convert"),
