@@ -202,8 +202,11 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     const Image from = plane_of<float>(image);
     Expansion expansion;
     Expander(from.width(), from.height())(from, expansion);
-    py::list planes;
-    for (const Image& plane : expansion) planes.append(array_of(plane));
+    FloatOut planes({Expansion::kCoefficients, from.height(), from.width()});
+    for (int y = 0; y < from.height(); ++y)
+      for (int x = 0; x < from.width(); ++x)
+        for (int i = 0; i < Expansion::kCoefficients; ++i)
+          *planes.mutable_data(i, y, x) = expansion.pixel(y * from.width() + x)[i];
     return planes;
   });
   kernels.def("median", [](const FloatArray& image) {

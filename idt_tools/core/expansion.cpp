@@ -101,65 +101,37 @@ void expand_horizontally(const float* smooth, const float* slope, const float* b
 
 }  // namespace
 
-void InterleavedExpansion::resize(int width, int height) {
+void Expansion::resize(int width, int height) {
   width_ = width;
   height_ = height;
-  // Beyond the image: what the last row's padding spills over, and what zero() promises.
-  const std::size_t needed = kFloats * (static_cast<std::size_t>(width) * (height + 1) + 2 + kVector);
-  if (values_.size() < needed) values_ = Buffer<float>(needed);
-}
-
-void InterleavedExpansion::set_row(int y, const float* const* planes) {
-  float* to = values_.data() + kFloats * static_cast<std::size_t>(width_) * y;
-  for (int x = 0; x < width_; x += 8) {
-    Floats8 columns[8] = {}, pixels[8];
-    for (int i = 0; i < kCoefficients; ++i) columns[i] = load8(planes[i] + x);
-    transpose(columns, pixels);
-    for (int k = 0; k < 8; ++k) store8(to + kFloats * (x + k), pixels[k]);
-  }
-  if (y + 1 < height_) return;
-  for (const int i : {zero(), zero() + 1, zero() + width_, zero() + width_ + 1})
-    std::fill_n(values_.data() + kFloats * static_cast<std::size_t>(i), kFloats, 0.0f);
+  // The zeros that zero() promises, and what reading or writing a row in steps of 8 pixels and 8 floats spills over.
+  const std::size_t image = kCoefficients * static_cast<std::size_t>(width) * height;
+  const std::size_t behind = kCoefficients * (static_cast<std::size_t>(width) + 2 + kVector) + 8;
+  if (values_.size() < image + behind) values_ = Buffer<float>(image + behind);
 }
 
 Expander::Expander(int width, int height)
-    : width_(width), height_(height), vertical_(width, 3), horizontal_(width, kCoefficients) {}
+    : width_(width), height_(height), vertical_(width, 3), coefficients_(width, Expansion::kCoefficients) {}
 
-void Expander::vertical(const Image& image, int y) {
-  const float* rows[2 * kRadius + 1];
-  for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height_ - 1));
-  expand_vertically(rows, width_, vertical_[0], vertical_[1], vertical_[2]);
-  for (int i = 0; i < 3; ++i) vertical_.repeat_ends(i, kRadius);
-}
-
-void Expander::operator()(const Image& image, Expansion& to) {
-  for (Image& plane : to) plane.resize(width_, height_);
+void Expander::operator()(const Image& image, Expansion& expansion) {
+  expansion.resize(width_, height_);
   for (int y = 0; y < height_; ++y) {
-    vertical(image, y);
-    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, to[0].row(y), to[1].row(y), to[2].row(y),
-                        to[3].row(y), to[4].row(y));
+    const float* rows[2 * kRadius + 1];
+    for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height_ - 1));
+    expand_vertically(rows, width_, vertical_[0], vertical_[1], vertical_[2]);
+    for (int i = 0; i < 3; ++i) vertical_.repeat_ends(i, kRadius);
+    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, coefficients_[0], coefficients_[1],
+                        coefficients_[2], coefficients_[3], coefficients_[4]);
+    float* to = expansion.row(y);
+    for (int x = 0; x < width_; x += 8) {
+      Floats8 columns[8] = {}, pixels[8];
+      for (int i = 0; i < Expansion::kCoefficients; ++i) columns[i] = load8(coefficients_[i] + x);
+      transpose(columns, pixels);
+      for (int k = 0; k < 8; ++k) store8(to + Expansion::kCoefficients * (x + k), pixels[k]);
+    }
   }
-}
-
-void Expander::operator()(const Image& image, InterleavedExpansion& to) {
-  to.resize(width_, height_);
-  for (int y = 0; y < height_; ++y) {
-    vertical(image, y);
-    const float* planes[kCoefficients];
-    for (int i = 0; i < kCoefficients; ++i) planes[i] = horizontal_[i];
-    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, horizontal_[0], horizontal_[1],
-                        horizontal_[2], horizontal_[3], horizontal_[4]);
-    to.set_row(y, planes);
-  }
-}
-
-void interleave(const Expansion& planar, InterleavedExpansion& to) {
-  to.resize(planar[0].width(), planar[0].height());
-  for (int y = 0; y < to.height(); ++y) {
-    const float* planes[kCoefficients];
-    for (int i = 0; i < kCoefficients; ++i) planes[i] = planar[i].row(y);
-    to.set_row(y, planes);
-  }
+  float* behind = expansion.row(height_);
+  std::fill_n(behind, Expansion::kCoefficients * (width_ + 2) + 8, 0.0f);
 }
 
 }  // namespace idt

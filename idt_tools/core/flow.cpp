@@ -48,76 +48,49 @@ float border_weight(int i, int length) {
   return weight;
 }
 
-Ints first_columns() {
-  Ints columns;
-  for (int i = 0; i < kLanes; ++i) columns[i] = i;
-  return columns;
-}
+// A row of the 5 products M, from the flow of row y.
+void product_row(const Expansion& first, const Expansion& second, const float* dxs, const float* dys, int y,
+                 const float* column_weight, float row_weight, float* const* products) {
+  constexpr int n = Expansion::kCoefficients;
+  constexpr Floats8 kSigns = {-1, -1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
+  const int width = second.width(), zero = second.zero();
+  const float last_x = static_cast<float>(width - 1), last_y = static_cast<float>(second.height() - 1);
+  const float* first_pixel = first.pixel(y * width);
+  Floats8 column = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (int x = 0; x < padded(width); x += 8, column += 8.0f, first_pixel += 8 * n) {
+    // Where the pixels land: above and left of it a pixel of the second image, and how far on from that in 0 to 1.
+    const Floats8 dx = load8(dxs + x), dy = load8(dys + x);
+    const Floats8 fx = column + dx, fy = static_cast<float>(y) + dy;
+    const Ints8 inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
+    const Floats8 sx = where(inside, fx), sy = where(inside, fy);
+    const Ints8 ix = __builtin_convertvector(sx, Ints8), iy = __builtin_convertvector(sy, Ints8);
+    int landing[8];
+    float right[8], below[8];
+    store8(landing, (inside & (iy * width + ix)) | (~inside & zero));
+    store8(right, sx - __builtin_convertvector(ix, Floats8));
+    store8(below, sy - __builtin_convertvector(iy, Floats8));
 
-// Where each pixel of a row lands in the second image.
-void landing_row(const float* dxs, const float* dys, int y, int width, int height, int zero, int* landing,
-                 float* right, float* below, float* half) {
-  const float last_x = static_cast<float>(width - 1), last_y = static_cast<float>(height - 1);
-  Floats column = to_floats(first_columns());
-  for (int x = 0; x < padded(width); x += kLanes, column += static_cast<float>(kLanes)) {
-    const Floats fx = column + load(dxs + x), fy = static_cast<float>(y) + load(dys + x);
-    const Ints inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
-    const Floats sx = inside ? fx : Floats{}, sy = inside ? fy : Floats{};
-    const Ints ix = to_ints(sx), iy = to_ints(sy);
-    store(landing + x, inside ? iy * width + ix : Ints{} + zero);
-    store(right + x, sx - to_floats(ix));
-    store(below + x, sy - to_floats(iy));
-    store(half + x, inside ? Floats{} + 0.5f : Floats{} + 1.0f);
-  }
-}
-
-// The second image's coefficients where a row's pixels land.
-void sample_row(const InterleavedExpansion& second, const int* landing, const float* right, const float* below,
-                int width, float* s0, float* s1, float* s2, float* s3, float* s4) {
-  const Floats8* pixels = reinterpret_cast<const Floats8*>(second.pixel(0));
-  const Floats8* pixels_below = pixels + width;
-  for (int x = 0; x < padded(width); x += 8) {
-    Floats8 found[8];
+    Floats8 pixels[8], c[8];
     for (int k = 0; k < 8; ++k) {
-      const Floats8* upper = pixels + landing[x + k];
-      const Floats8* lower = pixels_below + landing[x + k];
-      const Floats8 on_left = upper[0] + (lower[0] - upper[0]) * below[x + k];
-      const Floats8 on_right = upper[1] + (lower[1] - upper[1]) * below[x + k];
-      found[k] = on_left + (on_right - on_left) * right[x + k];
+      const float* upper = second.pixel(landing[k]);
+      const float* lower = upper + n * width;
+      const Floats8 on_left = load8(upper) + (load8(lower) - load8(upper)) * below[k];
+      const Floats8 on_right = load8(upper + n) + (load8(lower + n) - load8(upper + n)) * below[k];
+      pixels[k] = load8(first_pixel + n * k) + (on_left + (on_right - on_left) * right[k]) * kSigns;
     }
-    Floats8 columns[8];
-    transpose(found, columns);
-    store8(s0 + x, columns[0]);
-    store8(s1 + x, columns[1]);
-    store8(s2 + x, columns[2]);
-    store8(s3 + x, columns[3]);
-    store8(s4 + x, columns[4]);
-  }
-}
+    transpose(pixels, c);
 
-struct ConstRows {
-  const float* row[kProducts];
-};
-
-// One row of the 5 products M.
-void product_row(const ConstRows& first, const ConstRows& sampled, const float* half, const float* dxs,
-                 const float* dys, const float* column_weight, float row_weight, int width, float* __restrict m0,
-                 float* __restrict m1, float* __restrict m2, float* __restrict m3, float* __restrict m4) {
-  const ConstRows f = first, s = sampled;
-  for (int x = 0; x < padded(width); ++x) {
-    const float dx = dxs[x], dy = dys[x];
-    const float trust = column_weight[x] * row_weight;
-    const float mean = half[x] * trust;
-    const float q2 = (f.row[2][x] + s.row[2][x]) * mean;
-    const float q3 = (f.row[3][x] + s.row[3][x]) * mean;
-    const float q4 = (f.row[4][x] + s.row[4][x]) * (mean * 0.5f);
-    const float e0 = (f.row[0][x] - s.row[0][x]) * (0.5f * trust) + q2 * dy + q4 * dx;
-    const float e1 = (f.row[1][x] - s.row[1][x]) * (0.5f * trust) + q4 * dy + q3 * dx;
-    m0[x] = q2 * q2 + q4 * q4;
-    m1[x] = (q2 + q3) * q4;
-    m2[x] = q3 * q3 + q4 * q4;
-    m3[x] = q2 * e0 + q4 * e1;
-    m4[x] = q4 * e0 + q3 * e1;
+    // Outside, the first image counts alone: twice as much as its half of the mean.
+    const Floats8 trust = load8(column_weight + x) * row_weight;
+    const Floats8 mean = trust * (1.0f + 0.5f * __builtin_convertvector(inside, Floats8));
+    const Floats8 q2 = c[2] * mean, q3 = c[3] * mean, q4 = c[4] * (mean * 0.5f);
+    const Floats8 e0 = c[0] * (trust * 0.5f) + q2 * dy + q4 * dx;
+    const Floats8 e1 = c[1] * (trust * 0.5f) + q4 * dy + q3 * dx;
+    store8(products[0] + x, q2 * q2 + q4 * q4);
+    store8(products[1] + x, (q2 + q3) * q4);
+    store8(products[2] + x, q3 * q3 + q4 * q4);
+    store8(products[3] + x, q2 * e0 + q4 * e1);
+    store8(products[4] + x, q4 * e0 + q3 * e1);
   }
 }
 
@@ -143,13 +116,12 @@ inline float blur_along(const float* row, const Window& window) {
 }
 
 // Horizontal blur of the 5 products, and the solution.
-void solve_row(const ConstRows& blurred, int width, float* __restrict dx, float* __restrict dy) {
+void solve_row(const float* const* products, int width, float* __restrict dx, float* __restrict dy) {
   const Window window = kWindow;
-  const ConstRows m = blurred;
+  const float *m0 = products[0], *m1 = products[1], *m2 = products[2], *m3 = products[3], *m4 = products[4];
   for (int x = 0; x < padded(width); ++x) {
-    const float g11 = blur_along(m.row[0] + x, window), g12 = blur_along(m.row[1] + x, window),
-                g22 = blur_along(m.row[2] + x, window), h1 = blur_along(m.row[3] + x, window),
-                h2 = blur_along(m.row[4] + x, window);
+    const float g11 = blur_along(m0 + x, window), g12 = blur_along(m1 + x, window), g22 = blur_along(m2 + x, window),
+                h1 = blur_along(m3 + x, window), h2 = blur_along(m4 + x, window);
     const float inverse = 1.0f / (g11 * g22 - g12 * g12 + kRegulariser);
     dx[x] = (g11 * h2 - g12 * h1) * inverse;
     dy[x] = (g22 * h1 - g12 * h2) * inverse;
@@ -161,19 +133,15 @@ void solve_row(const ConstRows& blurred, int width, float* __restrict dx, float*
 FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
     : width_(scale.width),
       height_(scale.height),
-      sampled_(scale.width, kCoefficients),
+      column_weight_(static_cast<std::size_t>(padded(scale.width))),
       products_(scale.width, kProducts * kRing),
       blurred_(scale.width, kProducts * kStripe) {
-  const std::size_t n = static_cast<std::size_t>(padded(width_));
-  for (Buffer<float>* row : {&column_weight_, &right_, &below_, &half_}) row->resize(n);
-  landing_.resize(n);
   for (int x = 0; x < width_; ++x) column_weight_[x] = border_weight(x, width_);
   for (int y = 0; y < height_; ++y) row_weight_.push_back(border_weight(y, height_));
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
-void FlowLevel::operator()(const Expansion& first, const InterleavedExpansion& second, const Flow* coarser,
-                           Flow& flow) {
+void FlowLevel::operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow) {
   if (coarser) {
     upsample_(coarser->dx, flow.dx, kStride);
     upsample_(coarser->dy, flow.dy, kStride);
@@ -187,23 +155,16 @@ void FlowLevel::operator()(const Expansion& first, const InterleavedExpansion& s
 
 // One pass over the rows, in stripes. The products of the rows down to 5 below a stripe are made from their flow before
 // the stripe's is overwritten, and no later row needs that flow again, so the new flow can take the old one's place.
-void FlowLevel::iterate(const Expansion& first, const InterleavedExpansion& second, Flow& flow) {
+void FlowLevel::iterate(const Expansion& first, const Expansion& second, Flow& flow) {
   const auto product = [&](int y, int p) { return products_[(y % kRing) * kProducts + p]; };
-  ConstRows sampled{};
-  for (int p = 0; p < kProducts; ++p) sampled.row[p] = sampled_[p];
   int made = 0;
   for (int top = 0; top < height_; top += kStripe) {
     const int end = std::min(height_, top + kStripe);
     for (; made < std::min(height_, end + kRadius); ++made) {
-      const float *dx = flow.dx.row(made), *dy = flow.dy.row(made);
-      landing_row(dx, dy, made, width_, height_, second.zero(), landing_.data(), right_.data(), below_.data(),
-                  half_.data());
-      sample_row(second, landing_.data(), right_.data(), below_.data(), width_, sampled_[0], sampled_[1], sampled_[2],
-                 sampled_[3], sampled_[4]);
-      ConstRows at{};
-      for (int p = 0; p < kProducts; ++p) at.row[p] = first[p].row(made);
-      product_row(at, sampled, half_.data(), dx, dy, column_weight_.data(), row_weight_[made], width_,
-                  product(made, 0), product(made, 1), product(made, 2), product(made, 3), product(made, 4));
+      float* to[kProducts];
+      for (int p = 0; p < kProducts; ++p) to[p] = product(made, p);
+      product_row(first, second, flow.dx.row(made), flow.dy.row(made), made, column_weight_.data(), row_weight_[made],
+                  to);
     }
     for (int p = 0; p < kProducts; ++p) {
       const float* rows[kRing];
@@ -214,8 +175,8 @@ void FlowLevel::iterate(const Expansion& first, const InterleavedExpansion& seco
       for (int j = 0; j < kStripe; ++j) blurred_.repeat_ends(j * kProducts + p, kRadius);
     }
     for (int y = top; y < end; ++y) {
-      ConstRows blurred{};
-      for (int p = 0; p < kProducts; ++p) blurred.row[p] = blurred_[(y - top) * kProducts + p];
+      const float* blurred[kProducts];
+      for (int p = 0; p < kProducts; ++p) blurred[p] = blurred_[(y - top) * kProducts + p];
       solve_row(blurred, width_, flow.dx.row(y), flow.dy.row(y));
     }
   }

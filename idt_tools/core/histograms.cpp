@@ -57,9 +57,8 @@ void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __re
   for (int x = 0; x < padded(width); ++x) dy[x] = static_cast<float>(below[x]) - static_cast<float>(above[x]);
 }
 
-// Bit masks rather than choices, which compilers take apart where the processor has no vectors of 8.
-inline Floats8 absolute(const Floats8& v) { return (Floats8)((Ints8)v & 0x7fffffff); }
-inline Floats8 positive(const Floats8& v) { return (Floats8)((Ints8)v & (v > 0.0f)); }
+inline Floats8 absolute(const Floats8& v) { return where(Ints8{} + 0x7fffffff, v); }
+inline Floats8 positive(const Floats8& v) { return where(v > 0.0f, v); }
 
 // Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|.
 inline Floats8 votes_for(float position, float length) {

@@ -28,8 +28,8 @@ struct AlignedAllocator {
 template <class T>
 using Buffer = std::vector<T, AlignedAllocator<T>>;
 
-// As many floats as the processor works on at once, read and written anywhere (alignment 4). Where the compiler would not
-// vectorise a loop by itself, it is written with these. Never deduce the type (auto, templates): that drops the alignment.
+// As many floats as the processor works on at once, read and written anywhere (alignment 4), for loops that the compiler
+// does not vectorise by itself. Never deduce the type (auto, templates): that drops the alignment.
 #if defined(__AVX512F__)
 inline constexpr int kLanes = 16;
 #elif defined(__AVX__)
@@ -38,18 +38,17 @@ inline constexpr int kLanes = 8;
 inline constexpr int kLanes = 4;
 #endif
 typedef float Floats __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
-typedef int Ints __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
 // 8 of them, whatever the processor: the bins of a histogram, the coefficients of a pixel.
 typedef float Floats8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int Ints8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
-inline void store(int* to, Ints values) { *reinterpret_cast<Ints*>(to) = values; }
 inline const Floats8& load8(const float* from) { return *reinterpret_cast<const Floats8*>(from); }
 inline void store8(float* to, const Floats8& values) { *reinterpret_cast<Floats8*>(to) = values; }
-inline Floats to_floats(Ints values) { return __builtin_convertvector(values, Floats); }
-inline Ints to_ints(Floats values) { return __builtin_convertvector(values, Ints); }  // towards 0
+inline void store8(int* to, const Ints8& values) { *reinterpret_cast<Ints8*>(to) = values; }
+// What compilers make of choices between vectors of 8 is poor where the processor has none so wide; hence bit masks.
+inline Floats8 where(const Ints8& mask, const Floats8& values) { return (Floats8)((Ints8)values & mask); }
 
 template <class T>
 class Plane {

@@ -59,11 +59,7 @@ bool Tracker::start(const std::uint8_t* frame) {
   const Flow* coarser = nullptr;
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     Level& l = **level;
-    {
-      const auto time = times_.measure(kExpansion);
-      interleave(l.expansion, second_);
-    }
-    flow_of(l, second_, coarser, l.raw);
+    flow_of(l, l.expansion, coarser, l.raw);
     coarser = &l.raw;
   }
   started_ = true;
@@ -71,7 +67,7 @@ bool Tracker::start(const std::uint8_t* frame) {
 }
 
 // Flow from the previous frame to one whose expansion is `second`.
-void Tracker::flow_of(Level& level, const InterleavedExpansion& second, const Flow* coarser, Flow& flow) {
+void Tracker::flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow) {
   {
     const auto time = times_.measure(kFlow);
     level.flow_level(level.previous_expansion, second, coarser, unfiltered_);
@@ -99,10 +95,10 @@ void Tracker::finish(const double* homography) {
     {
       const auto time = times_.measure(kExpansion);
       l.reducer(warped_, reduced_);
-      l.expander(reduced_, second_);
+      l.expander(reduced_, warped_expansion_);
     }
     Flow& compensated = compensated_[k % 2];
-    flow_of(l, second_, coarser, compensated);
+    flow_of(l, warped_expansion_, coarser, compensated);
     coarser = &compensated;
     const auto time = times_.measure(kTracks);
     l.tracks.step(l.raw, {l.previous_grey, compensated}, histograms_);

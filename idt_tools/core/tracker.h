@@ -54,7 +54,7 @@ class Tracker {
     Flow raw;
   };
 
-  void flow_of(Level& level, const InterleavedExpansion& second, const Flow* coarser, Flow& flow);
+  void flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow);
   void sample();
 
   std::vector<Scale> scales_;
@@ -65,7 +65,7 @@ class Tracker {
   // Buffers shared by the levels.
   Grey warped_;
   Image reduced_, eigenvalue_;
-  InterleavedExpansion second_;
+  Expansion warped_expansion_;
   Flow unfiltered_;
   std::array<Flow, 2> compensated_;  // of a level and of the next coarser one
   Median5x5 median_;
