@@ -8,6 +8,13 @@
 #include "warp.h"
 
 namespace idt {
+namespace {
+
+// Pixels. At larger levels a frame is expanded once as the current and once as the previous frame; at others its expansion,
+// 20 bytes a pixel, is kept between.
+constexpr int kMostKept = 640 * 480;
+
+}  // namespace
 
 Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer, const Scale* coarser,
                       const Options& options)
@@ -35,35 +42,37 @@ Tracker::Tracker(int width, int height, const Options& options)
 bool Tracker::start(const std::uint8_t* frame) {
   if (started_) throw std::logic_error("the frame started before has not been finished");
   if (finished() > 0) throw std::logic_error("there are finished trajectories that have not been taken");
-  for (auto& level : levels_) {
-    std::swap(level->grey, level->previous_grey);
-    std::swap(level->expansion, level->previous_expansion);
-  }
+  if (frames_ > 0) sample();
+  for (auto& level : levels_) std::swap(level->grey, level->previous_grey);
   Grey& full = levels_[0]->grey;
   for (int y = 0; y < height(); ++y) std::copy_n(frame + static_cast<std::size_t>(y) * width(), width(), full.row(y));
   {
     const auto time = times_.measure(kPyramid);
     for (std::size_t k = 1; k < levels_.size(); ++k) levels_[k]->shrink(levels_[k - 1]->grey, levels_[k]->grey);
   }
-  {
-    const auto time = times_.measure(kExpansion);
-    for (auto& level : levels_) {
-      level->reducer(full, reduced_);
-      level->expander(reduced_, level->expansion);
-    }
-  }
-  if (frames_++ == 0) {
-    sample();
-    return false;
-  }
+  if (frames_++ == 0) return false;
   const Flow* coarser = nullptr;
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
     Level& l = **level;
-    flow_of(l, l.expansion, coarser, l.raw);
+    if (l.expansion.width() > 0)
+      std::swap(l.expansion, l.previous_expansion);
+    else
+      expand(l, levels_[0]->previous_grey, l.previous_expansion);
+    const bool keep = l.grey.width() * l.grey.height() <= kMostKept;
+    Expansion& expansion = keep ? l.expansion : expansion_;
+    expand(l, full, expansion);
+    flow_of(l, expansion, coarser, l.raw);
     coarser = &l.raw;
   }
   started_ = true;
   return true;
+}
+
+// A full frame's expansion at a level.
+void Tracker::expand(Level& level, const Grey& full, Expansion& expansion) {
+  const auto time = times_.measure(kExpansion);
+  level.reducer(full, reduced_);
+  level.expander(reduced_, expansion);
 }
 
 // Flow from the previous frame to one whose expansion is `second`.
@@ -92,25 +101,22 @@ void Tracker::finish(const double* homography) {
   const Flow* coarser = nullptr;
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
-    {
-      const auto time = times_.measure(kExpansion);
-      l.reducer(warped_, reduced_);
-      l.expander(reduced_, warped_expansion_);
-    }
+    expand(l, warped_, expansion_);
     Flow& compensated = compensated_[k % 2];
-    flow_of(l, warped_expansion_, coarser, compensated);
+    flow_of(l, expansion_, coarser, compensated);
     coarser = &compensated;
     const auto time = times_.measure(kTracks);
     l.tracks.step(l.raw, {l.previous_grey, compensated}, histograms_);
   }
-  sample();
 }
 
+// New tracks on the last frame. Done when the next one comes, as late as that, so that what the finished tracks take up is
+// free again. The finest level last: its eigenvalues stay.
 void Tracker::sample() {
   const auto time = times_.measure(kSampling);
-  for (auto& level : levels_) {
-    corner_measure_(level->grey, eigenvalue_);
-    level->tracks.sample(eigenvalue_);
+  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
+    corner_measure_((*level)->grey, eigenvalue_);
+    (*level)->tracks.sample(eigenvalue_);
   }
 }
 

@@ -27,7 +27,7 @@ class Tracker {
   bool start(const std::uint8_t* frame);
   // Flow from the previous to the started frame, full size, before any compensation.
   const Flow& raw_flow() const;
-  // Compensates the camera's motion (homography previous -> current, 9 numbers, row-major), moves the tracks, samples.
+  // Compensates the camera's motion (homography previous -> current, 9 numbers, row-major) and moves the tracks.
   void finish(const double* homography);
 
   // Trajectories that have ended and are not yet taken.
@@ -54,6 +54,7 @@ class Tracker {
     Flow raw;
   };
 
+  void expand(Level& level, const Grey& full, Expansion& expansion);
   void flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow);
   void sample();
 
@@ -65,7 +66,7 @@ class Tracker {
   // Buffers shared by the levels.
   Grey warped_;
   Image reduced_, eigenvalue_;
-  Expansion warped_expansion_;
+  Expansion expansion_;
   Flow unfiltered_;
   std::array<Flow, 2> compensated_;  // of a level and of the next coarser one
   Median5x5 median_;
