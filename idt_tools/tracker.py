@@ -12,11 +12,18 @@ import cv2
 import numpy as np
 
 from . import _core, columns
-from .camera_motion import CameraMotion
+from .camera_motion import camera_motion
 from .person_boxes import background_mask, boxes_by_frame
 
 MIN_SIDE = 32
 BLOCK_ROWS = 1024
+STEADY_SHARE = 0.93
+"""Share of `min_motion` that counts where the camera's motion is estimated.
+
+The original's estimate trembles from frame to frame, by up to a pixel at the image's edge, and this lifts background
+over `min_motion`. Ours trembles less. With this share it passes as many trajectories as the original on the reference
+clips, on average (-1 % on one, +2 % on another); with 1 it passes 2 to 10 % fewer.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,8 @@ class TrackerOptions:
     max_jump_share: float = 0.7
     """... and than this share of the path rejects the trajectory."""
     min_motion: float = 1.0
-    """Pixels. A trajectory whose longest step, without the camera's motion, is at most this is the camera's."""
-    appearance_matches: bool = True
-    """Whether appearance (ORB) matches join the flow's in the estimate of the camera's motion."""
+    """Pixels. A trajectory whose longest step, without the camera's motion, is at most this is the camera's.
+    Where that motion is estimated rather than given, `STEADY_SHARE` of this."""
     record_points: bool = False
     """Whether the points of the trajectories are returned too."""
 
@@ -134,7 +140,6 @@ def _blocks(
 ) -> Iterator[Trajectories]:
     """The tracker's loop over the frames."""
     tracker: _core.Tracker | None = None
-    camera = CameraMotion(options.appearance_matches)
     block = _Block(options, n_frames)
     shape: tuple[int, ...] = ()
     for number, frame in enumerate(frames):
@@ -142,24 +147,19 @@ def _blocks(
         height, width = grey.shape
         if tracker is None:
             shape = grey.shape
-            tracker = _make_tracker(width, height, options)
+            tracker = _make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
         elif grey.shape != shape:
             was, now = f"{shape[1]}x{shape[0]}", f"{width}x{height}"
             raise ValueError(f"all frames must have one size: frame {number} is {now}, those before are {was}")
         if homographies is not None and number >= len(homographies):
             raise ValueError(f"there are {len(homographies)} homographies, but more frames")
 
-        moving = tracker.start(grey)
-        if homographies is not None:
-            homography = homographies[number]
-        else:
-            mask = background_mask(boxes, number, height, width)
-            if moving:
-                homography = camera.estimate(grey, mask, tracker)
+        if tracker.start(grey):
+            if homographies is not None:
+                tracker.finish(homographies[number])
             else:
                 camera.first(grey, mask)
-        if moving:
-            tracker.finish(homography)
+                tracker.finish(camera_motion(tracker, background_mask(boxes, number, height, width)))
         while tracker.finished:
             if block.fill(tracker):
                 yield block.take()
@@ -196,7 +196,7 @@ class _Block:
         return Trajectories(info, descriptors, points if self._record_points else None)
 
 
-def _make_tracker(width: int, height: int, options: TrackerOptions) -> _core.Tracker:
+def _make_tracker(width: int, height: int, options: TrackerOptions, motion_share: float) -> _core.Tracker:
     if min(width, height) < MIN_SIDE:
         raise ValueError(f"frames of {width}x{height} pixels: the tracker needs at least {MIN_SIDE} on each side")
     return _core.Tracker(
@@ -209,7 +209,7 @@ def _make_tracker(width: int, height: int, options: TrackerOptions) -> _core.Tra
         max_deviation=options.max_deviation,
         max_jump=options.max_jump,
         max_jump_share=options.max_jump_share,
-        min_motion=options.min_motion,
+        min_motion=options.min_motion * motion_share,
     )
 
 

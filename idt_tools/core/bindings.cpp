@@ -5,14 +5,15 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "matching.h"
+#include "corners.h"
+#include "homography.h"
 #include "median.h"
 #include "tracker.h"
 #include "warp.h"
@@ -92,33 +93,53 @@ std::size_t take(Tracker& tracker, FloatOut info, FloatOut descriptors, FloatOut
   return tracker.take(static_cast<std::size_t>(n), out);
 }
 
-// Indices (m, 2) of matching features: in the current, in the previous frame. Points (n, 2), features (n, 32) bytes.
-py::array_t<int> match(const FloatArray& points, const GreyArray& features, const FloatArray& previous_points,
-                       const GreyArray& previous_features, float radius) {
-  const auto checked = [](const FloatArray& p, const GreyArray& f) {
-    if (p.ndim() != 2 || p.shape(1) != 2 || f.ndim() != 2 || f.shape(1) != 8 * kFeatureWords ||
-        f.shape(0) != p.shape(0))
-      throw py::value_error("expected points (n, 2) and features (n, 32)");
-    std::vector<std::uint64_t> bits(static_cast<std::size_t>(f.shape(0)) * kFeatureWords);
-    std::memcpy(bits.data(), f.data(), static_cast<std::size_t>(f.size()));
-    return bits;
-  };
-  const std::vector<std::uint64_t> bits = checked(points, features);
-  const std::vector<std::uint64_t> previous_bits = checked(previous_points, previous_features);
-  const auto as_points = [](const FloatArray& p) { return reinterpret_cast<const Point*>(p.data()); };
-  const Features current{as_points(points), bits.data(), static_cast<int>(points.shape(0))};
-  const Features previous{as_points(previous_points), previous_bits.data(), static_cast<int>(previous_points.shape(0))};
-  std::vector<std::pair<int, int>> pairs;
+// The mask of a frame, null for None.
+const std::uint8_t* mask_of(const std::optional<GreyArray>& mask, int width, int height) {
+  if (!mask) return nullptr;
+  if (mask->ndim() != 2 || mask->shape(0) != height || mask->shape(1) != width)
+    throw py::value_error("the mask does not have the frame's size");
+  return mask->data();
+}
+
+py::array_t<int> array_of(const std::vector<Pixel>& pixels) {
+  py::array_t<int> array({static_cast<py::ssize_t>(pixels.size()), py::ssize_t{2}});
+  int* to = array.mutable_data();
+  for (const Pixel& pixel : pixels) {
+    *to++ = pixel.x;
+    *to++ = pixel.y;
+  }
+  return array;
+}
+
+py::array_t<int> tracker_corners(const Tracker& tracker, const std::optional<GreyArray>& mask) {
+  const std::uint8_t* bytes = mask_of(mask, tracker.width(), tracker.height());
+  std::vector<Pixel> found;
   {
     py::gil_scoped_release unlocked;
-    pairs = match_features(current, previous, radius);
+    found = corners(tracker.corner_measure(), bytes);
   }
-  py::array_t<int> result({static_cast<py::ssize_t>(pairs.size()), py::ssize_t{2}});
-  int* to = result.mutable_data();
-  for (const auto& [i, j] : pairs) {
-    *to++ = i;
-    *to++ = j;
+  return array_of(found);
+}
+
+// Homography (3, 3) from points (n, 2) to points (n, 2).
+DoubleArray fit(const DoubleArray& start, const DoubleArray& end) {
+  if (start.ndim() != 2 || start.shape(1) != 2 || end.ndim() != 2 || end.shape(1) != 2 ||
+      start.shape(0) != end.shape(0))
+    throw py::value_error("expected two arrays of points (n, 2)");
+  Matches matches;
+  for (py::ssize_t i = 0; i < start.shape(0); ++i) {
+    matches.x.push_back(start.at(i, 0));
+    matches.y.push_back(start.at(i, 1));
+    matches.u.push_back(end.at(i, 0));
+    matches.v.push_back(end.at(i, 1));
   }
+  Homography homography;
+  {
+    py::gil_scoped_release unlocked;
+    homography = fit_homography(std::move(matches));
+  }
+  DoubleArray result({3, 3});
+  std::copy(homography.begin(), homography.end(), result.mutable_data());
   return result;
 }
 
@@ -158,6 +179,8 @@ PYBIND11_MODULE(IDT_MODULE, m) {
            py::arg("min_motion") = 1.0f)
       .def("start", &start, "Takes the next frame (height, width) uint8; False on the first, which is not finished.")
       .def("flow_at", &flow_at, "Raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
+      .def("corners", &tracker_corners, py::arg("mask") = py::none(),
+           "Corners (n, 2) of the frame last finished, or of the first, where the mask (height, width) is not 0.")
       .def("finish", &finish, "Ends the started frame, given the homography (3, 3) previous -> current.")
       .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(), py::arg("points").noconvert(),
            "Moves finished rows into info (n, 10), descriptors (n, 426) and points (n, 16, 2); returns how many.")
@@ -175,9 +198,8 @@ PYBIND11_MODULE(IDT_MODULE, m) {
       });
 
   m.def("supported", &supported, "Instruction sets that this processor has a build for, the best first.");
-  m.def("match_features", &match, py::arg("points"), py::arg("features"), py::arg("previous_points"),
-        py::arg("previous_features"), py::arg("radius"),
-        "Indices (m, 2), current and previous, of features close by that are each other's nearest.");
+  m.def("fit_homography", &fit, py::arg("start"), py::arg("end"),
+        "Homography (3, 3) from points (n, 2) to points (n, 2) that most agree with; the identity where too few do.");
 
   py::module_ kernels = m.def_submodule("kernels", "Steps of the tracker by themselves, for the tests.");
   kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
@@ -221,6 +243,13 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     CornerMeasure(from.width())(from, to);
     return array_of(to);
   });
+  kernels.def(
+      "corners",
+      [](const FloatArray& eigenvalue, const std::optional<GreyArray>& mask) {
+        const Image image = plane_of<float>(eigenvalue);
+        return array_of(corners(image, mask_of(mask, image.width(), image.height())));
+      },
+      py::arg("eigenvalue"), py::arg("mask") = py::none());
   kernels.def("warp", [](const GreyArray& previous, const GreyArray& current, const DoubleArray& homography) {
     check_homography(homography);
     const Grey from = plane_of<std::uint8_t>(previous), to = plane_of<std::uint8_t>(current);

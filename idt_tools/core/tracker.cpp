@@ -91,6 +91,11 @@ const Flow& Tracker::raw_flow() const {
   return levels_[0]->raw;
 }
 
+const Image& Tracker::corner_measure() const {
+  if (!started_) throw std::logic_error("there are corners only between start() of a later frame and finish()");
+  return eigenvalue_;
+}
+
 void Tracker::finish(const double* homography) {
   if (!started_) throw std::logic_error("no frame has been started");
   started_ = false;

@@ -27,6 +27,8 @@ class Tracker {
   bool start(const std::uint8_t* frame);
   // Flow from the previous to the started frame, full size, before any compensation.
   const Flow& raw_flow() const;
+  // The CornerMeasure of the previous frame, full size; between start() and finish(), like the flow.
+  const Image& corner_measure() const;
   // Compensates the camera's motion (homography previous -> current, 9 numbers, row-major) and moves the tracks.
   void finish(const double* homography);
 

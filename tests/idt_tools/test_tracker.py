@@ -9,6 +9,7 @@ import pytest
 
 import idt_tools
 from idt_tools import columns
+from idt_tools.tracker import STEADY_SHARE
 
 IDENTITIES = np.tile(np.eye(3), (64, 1, 1))
 
@@ -135,9 +136,10 @@ def test_person_boxes_change_the_estimate_alone() -> None:
     assert len(idt_tools.extract(frames, boxes=odd)) > 0
     everywhere = np.array([[t, 0, 0, 999, 999, 1] for t in range(24)], np.float32)
     masked = idt_tools.extract(frames, boxes=everywhere)
-    uncompensated = idt_tools.extract(frames, homographies=IDENTITIES[:24])
+    threshold = idt_tools.TrackerOptions(min_motion=STEADY_SHARE)
+    uncompensated = idt_tools.extract(frames, homographies=IDENTITIES[:24], options=threshold)
     assert masked.descriptors.tobytes() == uncompensated.descriptors.tobytes()
-    with_boxes = idt_tools.extract(frames, boxes=everywhere, homographies=IDENTITIES[:24])
+    with_boxes = idt_tools.extract(frames, boxes=everywhere, homographies=IDENTITIES[:24], options=threshold)
     assert with_boxes.descriptors.tobytes() == uncompensated.descriptors.tobytes()
 
 

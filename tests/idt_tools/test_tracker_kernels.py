@@ -108,29 +108,14 @@ def test_scales(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
     assert [(w, h) for _, w, h in _core.Tracker(width, height).scales] == sizes
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**32 - 1))
-def test_feature_matches_are_mutual_nearest(n_current: int, n_previous: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    points, previous = (rng.random((n, 2), np.float32) * 60 for n in (n_current, n_previous))
-    bits, previous_bits = (rng.integers(0, 4, (n, 32), dtype=np.uint8) for n in (n_current, n_previous))
-    found = _core.match_features(points, bits, previous, previous_bits, 25.0)
-    near = (np.abs(points[:, None] - previous[None]) < 25).all(2)
-    distance = np.where(near, np.unpackbits(bits[:, None] ^ previous_bits[None], axis=2).sum(2), 9999)
-    expected = []
-    for i in range(n_current if n_previous else 0):
-        j = distance[i].argmin()
-        if distance[i, j] < 9999 and distance[:, j].argmin() == i:
-            expected.append([i, j])
-    assert found.tolist() == expected
-
-
 def test_the_core_refuses_what_it_could_not_hold() -> None:
     tracker = _core.Tracker(64, 48)
     with pytest.raises(ValueError, match="size"):
         tracker.start(np.zeros((64, 48), np.uint8))
     with pytest.raises(RuntimeError, match="no frame"):
         tracker.finish(np.eye(3))
+    with pytest.raises(RuntimeError, match="first frame"):
+        tracker.corners()
     with pytest.raises(ValueError, match="32 x 32"):
         _core.Tracker(16, 64)
     assert not tracker.start(np.zeros((48, 64), np.uint8))
