@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMinMatches = 50, kMinInliers = 25;  // the original's: fewer are not trusted
 constexpr double kCutoff = 1.0;                            // pixels: the original's inlier distance
-constexpr double kFirstCutoff = 2.5;                       // pixels: see above
+constexpr double kFirstCutoff = 2.5;                       // pixels: more draws in slow objects, less is left to chance
 constexpr double kCutoffStep = 0.9;
 constexpr int kIterations = 30;       // 9 with a sinking cut-off, the rest for the last one to settle
 constexpr int kSamples = 200;         // find four right ones among 60 % of wrong matches with probability 0.994
@@ -35,10 +35,8 @@ struct Weights {
   std::vector<double> inverse_depth;  // 1 / (h6 x + h7 y + h8) where the weight is not 0
 };
 
-void weigh(const Homography& homography, const double* x, const double* y, const double* u,
-                          const double* v, std::size_t count, double cutoff, double* __restrict weight,
-                          double* __restrict inverse_depth) {
-  const Homography h = homography;
+void weigh(Homography h, const double* x, const double* y, const double* u, const double* v, std::size_t count,
+           double cutoff, double* __restrict weight, double* __restrict inverse_depth) {
   const double scale = 1 / (cutoff * cutoff);
   for (std::size_t i = 0; i < count; ++i) {
     const double inverse = 1 / (h[6] * x[i] + h[7] * y[i] + h[8]);
