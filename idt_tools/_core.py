@@ -22,5 +22,5 @@ INSTRUCTION_SETS = tuple(_core_baseline.supported())
 
 _best = build(os.environ.get("IDT_INSTRUCTION_SET") or INSTRUCTION_SETS[0])
 Tracker = _best.Tracker
-match_features = _best.match_features
+fit_homography = _best.fit_homography
 kernels = _best.kernels

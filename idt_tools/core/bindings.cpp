@@ -44,6 +44,18 @@ py::array_t<T> array_of(const Plane<T>& plane) {
   return array;
 }
 
+// Flow from an array (2, height, width).
+Flow flow_of_array(const FloatArray& array) {
+  if (array.ndim() != 3 || array.shape(0) != 2) throw py::value_error("expected a flow (2, height, width)");
+  Flow flow;
+  flow.resize(static_cast<int>(array.shape(2)), static_cast<int>(array.shape(1)));
+  for (int y = 0; y < flow.dx.height(); ++y) {
+    std::copy_n(array.data(0, y, 0), flow.dx.width(), flow.dx.row(y));
+    std::copy_n(array.data(1, y, 0), flow.dy.width(), flow.dy.row(y));
+  }
+  return flow;
+}
+
 void check_homography(const DoubleArray& homography) {
   if (homography.size() != 9) throw py::value_error("a homography has 3 x 3 numbers");
 }
@@ -236,6 +248,45 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     Image to;
     Median5x5(from.width())(from, to);
     return array_of(to);
+  });
+  kernels.def(
+      "flow",
+      [](const FloatArray& first, const FloatArray& second, const std::optional<FloatArray>& coarser) {
+        const Image images[2] = {plane_of<float>(first), plane_of<float>(second)};
+        const Scale scale = {1.0f, images[0].width(), images[0].height()};
+        if (images[1].width() != scale.width || images[1].height() != scale.height)
+          throw py::value_error("the images differ in size");
+        Expansion expansions[2];
+        for (int i = 0; i < 2; ++i) Expander(scale.width, scale.height)(images[i], expansions[i]);
+        Flow flow;
+        if (!coarser) {
+          FlowLevel(scale, nullptr)(expansions[0], expansions[1], nullptr, flow);
+        } else {
+          const Flow start = flow_of_array(*coarser);
+          const Scale smaller = {kStride, start.dx.width(), start.dx.height()};
+          FlowLevel(scale, &smaller)(expansions[0], expansions[1], &start, flow);
+        }
+        return py::make_tuple(array_of(flow.dx), array_of(flow.dy));
+      },
+      py::arg("first"), py::arg("second"), py::arg("coarser") = py::none());
+  kernels.def("patch", [](const GreyArray& grey, const FloatArray& flow, int left, int top) {
+    const Grey image = plane_of<std::uint8_t>(grey);
+    const Flow motion = flow_of_array(flow);
+    if (motion.dx.width() != image.width() || motion.dx.height() != image.height() || left < 0 || top < 0 ||
+        left + kPatch > image.width() || top + kPatch > image.height())
+      throw py::value_error("the flow has another size than the image, or the patch is not inside it");
+    PatchHistograms histograms(image.width());
+    histograms.start(top, image.width());
+    for (int y = 0; y < kPatch; ++y) histograms.add_row({image, motion});
+    HistogramSums sums = {};
+    histograms.add_patch(left, sums);
+    FloatOut bins({kChannels, kCells, kBins}), still(py::ssize_t{kCells});
+    for (int c = 0; c < kChannels; ++c)
+      for (int cell = 0; cell < kCells; ++cell)
+        for (int bin = 0; bin < kBins; ++bin)
+          *bins.mutable_data(c, cell, bin) = sums.bins[c][cell][bin] / HistogramSums::kUnit;
+    for (int cell = 0; cell < kCells; ++cell) *still.mutable_data(cell) = sums.still[cell] / HistogramSums::kUnit;
+    return py::make_tuple(bins, still);
   });
   kernels.def("corner_measure", [](const GreyArray& image) {
     const Grey from = plane_of<std::uint8_t>(image);

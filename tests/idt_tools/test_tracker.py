@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import idt_tools
-from idt_tools import columns
+from idt_tools import _core, columns
 from idt_tools.tracker import STEADY_SHARE
 
 IDENTITIES = np.tile(np.eye(3), (64, 1, 1))
@@ -188,6 +188,26 @@ def test_equal_input_gives_equal_bytes_in_threads_too() -> None:
     for other in found:
         assert other.info.tobytes() == first.info.tobytes()
         assert other.descriptors.tobytes() == first.descriptors.tobytes()
+
+
+def test_every_build_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the byte where the instruction sets multiply and add in one step; the baseline rounds once more."""
+    frames = square_before_a_moving_camera()
+    found = {}
+    for name in _core.INSTRUCTION_SETS:
+        build = _core.build(name)
+        monkeypatch.setattr(_core, "Tracker", build.Tracker)
+        monkeypatch.setattr(_core, "fit_homography", build.fit_homography)
+        found[name] = idt_tools.extract(frames)
+    exact = found["baseline"]
+    for name, other in found.items():
+        assert abs(len(other) - len(exact)) <= 0.005 * len(exact)
+        if name != "baseline":
+            assert other.descriptors.tobytes() == found["avx2"].descriptors.tobytes()
+            assert other.info.tobytes() == found["avx2"].info.tobytes()
+    if len(found) > 1:
+        theirs, ours = (set(map(tuple, np.round(part.info[:, :3]).tolist())) for part in (exact, found["avx2"]))
+        assert len(theirs & ours) > 0.98 * len(theirs)
 
 
 @pytest.mark.parametrize("n_frames", [0, 1, 2, 15])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 1  # raised when the trajectories of the same frames change
+VERSION = 2  # raised when the trajectories of the same frames change
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,212 @@
+"""How fast the tracker is, against a public baseline in the same process, and how much memory it takes.
+
+    make benchmark                              # a generated clip
+    python benchmarks/tracker.py VIDEO          # a video of your own, best of 320x240 as in UCF101
+
+The baseline is one call of OpenCV's calcOpticalFlowFarneback on the same frames, one thread, with the tracker's numbers
+of levels, iterations and pixels. The tracker computes two such flows a frame, and everything else.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import idt_tools
+from idt_tools import _core
+from idt_tools.camera_motion import camera_motion
+from idt_tools.tracker import BLOCK_ROWS
+
+REPEATS = 5
+SIZES = [(160, 120), (320, 240), (340, 256), (640, 480), (1280, 720)]
+SHORT = 40  # frames, where more would tell nothing new
+KINETICS_VIDEOS, KINETICS_FRAMES = 235_000, 300  # 10 seconds at 30 frames a second
+KINETICS_SIZE = (340, 256)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", nargs="?", type=Path)
+    parser.add_argument("--memory-of", type=int, metavar="FRAMES", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    cv2.setNumThreads(1)
+    if chosen.memory_of:
+        print(*memory_of(chosen.memory_of))
+        return
+    frames = np.stack([grey(frame) for frame in idt_tools.read_video(chosen.video)]) if chosen.video else drift(160)
+    source = chosen.video.name if chosen.video else "a generated clip: a drifting texture"
+    print(f"{source}, {len(frames)} frames; {processor()}, built for {_core.INSTRUCTION_SETS[0]}")
+    frames_320 = resized(frames, (320, 240))
+    against_farneback(frames_320)
+    stage_shares(frames_320)
+    by_size(frames)
+    by_length(frames_320)
+    two_workers(frames_320)
+    memory()
+
+
+def against_farneback(frames: np.ndarray) -> None:
+    """Whole extraction against one Farneback flow, in turns, so that a machine that slows down slows both."""
+    rows = [(seconds(lambda: farneback(frames)), seconds(lambda: idt_tools.extract(frames))) for _ in range(REPEATS)]
+    ratios = [ours / theirs for theirs, ours in rows]
+    theirs, ours = (statistics.median(times) / len(frames) * 1000 for times in zip(*rows, strict=True))
+    print(f"\n320x240, one thread, median of {REPEATS}: {1000 / ours:.1f} frames/s")
+    print(f"extract {ours:.2f} ms a frame, calcOpticalFlowFarneback {theirs:.2f} ms")
+    print(f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); the original's is 4.4 to 6")
+
+
+def farneback(frames: np.ndarray) -> None:
+    for previous, current in itertools.pairwise(frames):
+        cv2.calcOpticalFlowFarneback(
+            previous, current, None, 0.5**0.5, 6, 10, 2, 7, 1.5, cv2.OPTFLOW_FARNEBACK_GAUSSIAN
+        )
+
+
+def stage_shares(frames: np.ndarray) -> None:
+    """Milliseconds a frame in each stage of the core."""
+    tracker = _core.Tracker(frames.shape[2], frames.shape[1])
+    info, descriptors = np.empty((BLOCK_ROWS, 10), np.float32), np.empty((BLOCK_ROWS, 426), np.float32)
+    points = np.empty((0, 16, 2), np.float32)
+    camera, rows = 0.0, 0
+
+    def run() -> None:
+        nonlocal camera, rows
+        for frame in frames:
+            if tracker.start(frame):
+                before = time.perf_counter()
+                homography = camera_motion(tracker)
+                camera += time.perf_counter() - before
+                tracker.finish(homography)
+            while tracker.finished:
+                rows += tracker.take(info, descriptors, points)
+
+    total = seconds(run)
+    print(f"\nstage, 320x240, {rows} trajectories, {tracker.live_tracks} live tracks at the end   ms/frame   share")
+    shares = {**tracker.stage_seconds, "camera motion": camera}
+    shares["the rest"] = total - sum(shares.values())
+    for name, spent in sorted(shares.items(), key=lambda item: -item[1]):
+        print(f"  {name:24} {spent / len(frames) * 1000:6.2f}   {spent / total:6.1%}")
+
+
+def by_size(frames: np.ndarray) -> None:
+    print("\nsize       frames/s   ms/frame   ns/pixel")
+    for size in SIZES:
+        clip = resized(frames[:SHORT], size)
+        spent = min(seconds(lambda clip=clip: idt_tools.extract(clip)) for _ in range(2)) / len(clip)
+        print(f"{size[0]:5}x{size[1]:<4} {1 / spent:9.1f} {spent * 1000:10.2f} {spent * 1e9 / size[0] / size[1]:10.1f}")
+        if size == KINETICS_SIZE:
+            days = KINETICS_VIDEOS * KINETICS_FRAMES * spent / 86400
+    print(
+        f"Kinetics, {KINETICS_VIDEOS:,} videos of {KINETICS_FRAMES} frames at 340x256, decoding not counted: ", end=""
+    )
+    print(f"{days:.1f} core-days")
+
+
+def by_length(frames: np.ndarray) -> None:
+    print("\nframes   ms/frame")
+    for n in (SHORT, 2 * SHORT, 4 * SHORT, 8 * SHORT):
+        looped = [frames[i % len(frames)] for i in range(n)]
+        print(f"{n:6} {seconds(lambda looped=looped: consume(idt_tools.stream(looped))) / n * 1000:10.2f}")
+
+
+def two_workers(frames: np.ndarray) -> None:
+    """Throughput of two videos at once, in threads of one process and in two processes, against one after the other."""
+    print(f"\n2 workers on {os.cpu_count()} cores, throughput against 1 worker")
+    kinds: list[tuple[str, type[Executor]]] = [("threads", ThreadPoolExecutor), ("processes", ProcessPoolExecutor)]
+    for name, kind in kinds:
+        times = []
+        for workers in (1, 2):
+            with kind(workers) as pool:  # type: ignore[call-arg]
+                list(pool.map(count_rows, [frames[:20]] * workers))  # starts the workers
+                times.append(min(seconds(lambda p=pool: list(p.map(count_rows, [frames] * 4))) for _ in range(3)))
+        print(f"  {name:10} {times[0] / times[1]:.2f} x")
+
+
+def count_rows(frames: np.ndarray) -> int:
+    cv2.setNumThreads(1)
+    return len(idt_tools.extract(frames))
+
+
+def memory() -> None:
+    """Peak memory above the interpreter's with its imports and frames, each in a process of its own."""
+    print("\n1280x720, textured everywhere     peak live tracks   peak MiB above the interpreter's")
+    for n in (SHORT, 4 * SHORT):
+        command = [sys.executable, __file__, "--memory-of", str(n)]
+        live, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        print(f"{n:6} frames {live:>35} {float(peak):18.0f}")
+
+
+def memory_of(n: int) -> tuple[int, float]:
+    """Peak of live tracks and of memory in MiB of streaming through `n` drifting frames of 1280x720."""
+    most = 0
+
+    class Counted(_core.Tracker):
+        def finish(self, homography: np.ndarray) -> None:
+            nonlocal most
+            super().finish(homography)
+            most = max(most, self.live_tracks)
+
+    _core.Tracker = Counted  # type: ignore[misc]
+    frames = drift(2, (1280, 720))
+    before = peak_memory()
+    moving = (np.roll(frames[0], (t, 2 * t), (0, 1)) for t in range(n))
+    consume(idt_tools.stream(moving, homographies=np.tile(np.eye(3), (n, 1, 1)), n_frames=n))
+    return most, peak_memory() - before
+
+
+def peak_memory() -> float:
+    """MiB. Not getrusage's, which a child inherits from its parent."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def consume(blocks: Iterator[idt_tools.Trajectories]) -> None:
+    for _ in blocks:
+        pass
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def drift(n: int, size: tuple[int, int] = (320, 240)) -> np.ndarray:
+    """A textured scene that passes by at (2, 1) pixels a frame, (n, height, width) uint8."""
+    noise = np.random.default_rng(0).normal(size=(size[1], size[0])).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), 2.0)
+    scene = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    return np.stack([np.roll(scene, (t, 2 * t), (0, 1)) for t in range(n)])
+
+
+def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if frames.shape[:0:-1] == size:
+        return frames
+    shrinking = size[0] < frames.shape[2]
+    way = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(frame, size, interpolation=way) for frame in frames])
+
+
+def grey(frame: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+
+
+def processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    main()
