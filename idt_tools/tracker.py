@@ -16,6 +16,7 @@ from .camera_motion import camera_motion
 from .person_boxes import background_mask, boxes_by_frame
 
 MIN_SIDE = 32
+MAX_PIXELS = 2**28
 BLOCK_ROWS = 1024
 STEADY_SHARE = 0.93
 """Share of `min_motion` that counts where the camera's motion is estimated.
@@ -197,8 +198,6 @@ class _Block:
 
 
 def _make_tracker(width: int, height: int, options: TrackerOptions, motion_share: float) -> _core.Tracker:
-    if min(width, height) < MIN_SIDE:
-        raise ValueError(f"frames of {width}x{height} pixels: the tracker needs at least {MIN_SIDE} on each side")
     return _core.Tracker(
         width,
         height,
@@ -228,10 +227,16 @@ def _grey(frame: np.ndarray, number: int) -> np.ndarray:
         raise TypeError(f"frame {number} must be a numpy array, not {type(frame).__name__}")
     if frame.dtype != np.uint8:
         raise TypeError(f"frame {number} must hold uint8, not {frame.dtype}")
-    if frame.ndim == 3 and frame.shape[2] == 3 and frame.size:
-        return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
-    if frame.ndim != 2:
+    if frame.ndim != 2 and not (frame.ndim == 3 and frame.shape[2] == 3):
         raise ValueError(f"frame {number} must have the shape (H, W) or (H, W, 3), not {frame.shape}")
+    height, width = frame.shape[:2]
+    size = f"frame {number} has {width}x{height} pixels"
+    if min(width, height) < MIN_SIDE:
+        raise ValueError(f"{size}: the tracker needs at least {MIN_SIDE} on each side")
+    if width * height > MAX_PIXELS:
+        raise ValueError(f"{size}: the tracker holds at most {MAX_PIXELS} in all")
+    if frame.ndim == 3:
+        return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
     return np.ascontiguousarray(frame)
 
 

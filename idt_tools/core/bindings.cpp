@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -56,6 +57,12 @@ Flow flow_of_array(const FloatArray& array) {
   return flow;
 }
 
+// The size of what a kernel makes.
+int checked_side(int side) {
+  if (side < 1) throw py::value_error("an image has at least 1 x 1 pixels");
+  return side;
+}
+
 void check_homography(const DoubleArray& homography) {
   if (homography.size() != 9) throw py::value_error("a homography has 3 x 3 numbers");
 }
@@ -94,7 +101,7 @@ FloatArray flow_at(const Tracker& tracker, const py::array_t<int, py::array::c_s
 // Moves finished rows into the arrays info (n, 10), descriptors (n, 426) and points (n, 16, 2), or (0, 16, 2) where
 // points are not wanted; returns how many, at most n.
 std::size_t take(Tracker& tracker, FloatOut info, FloatOut descriptors, FloatOut points) {
-  const py::ssize_t n = info.shape(0);
+  const py::ssize_t n = info.ndim() ? info.shape(0) : 0;
   if (info.ndim() != 2 || info.shape(1) != kInfo || descriptors.ndim() != 2 || descriptors.shape(0) != n ||
       descriptors.shape(1) != kDescriptor || points.ndim() != 3 || (points.shape(0) != n && points.shape(0) != 0) ||
       points.shape(1) != kSteps + 1 || points.shape(2) != 2)
@@ -160,6 +167,7 @@ std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int
                                       float min_motion) {
   if (width < kPatch || height < kPatch || max_scales < 1 || sampling_step < 1)
     throw py::value_error("the tracker needs frames of at least 32 x 32 pixels, a scale and a sampling step");
+  if (std::int64_t{width} * height > kMaxPixels) throw py::value_error("a frame has at most 2^28 pixels");
   return std::make_unique<Tracker>(width, height,
                                    Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump,
                                            max_jump_share, min_motion});
@@ -217,19 +225,20 @@ PYBIND11_MODULE(IDT_MODULE, m) {
   kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
     const Grey from = plane_of<std::uint8_t>(image);
     Grey to;
-    GreyResizer(from.width(), from.height(), width, height)(from, to);
+    GreyResizer(from.width(), from.height(), checked_side(width), checked_side(height))(from, to);
     return array_of(to);
   });
   kernels.def("resize", [](const FloatArray& image, int width, int height) {
     const Image from = plane_of<float>(image);
     Image to;
-    Resizer(from.width(), from.height(), width, height)(from, to);
+    Resizer(from.width(), from.height(), checked_side(width), checked_side(height))(from, to);
     return array_of(to);
   });
   kernels.def("reduce", [](const GreyArray& image, float factor, int width, int height) {
     const Grey from = plane_of<std::uint8_t>(image);
     Image to;
-    Reducer({1.0f, from.width(), from.height()}, {factor, width, height})(from, to);
+    if (!(factor >= 1.0f && factor < 100.0f)) throw py::value_error("the factor must be 1 to 100");
+    Reducer({1.0f, from.width(), from.height()}, {factor, checked_side(width), checked_side(height)})(from, to);
     return array_of(to);
   });
   kernels.def("expand", [](const FloatArray& image) {

@@ -94,16 +94,16 @@ struct Flow {
 // Rows of floats with a margin on both sides, for filters that reach beyond the ends.
 class Rows {
  public:
-  static constexpr int kMargin = kVector;
   Rows() = default;
-  Rows(int width, int count)
+  Rows(int width, int count, int margin = kVector)
       : width_(width),
-        stride_(static_cast<std::size_t>(padded(width) + 2 * kMargin)),
+        margin_(margin),
+        stride_(static_cast<std::size_t>(padded(width) + 2 * margin)),
         values_(stride_ * static_cast<std::size_t>(count)) {}
 
   // Ends the rows earlier; never later than at first.
   void set_width(int width) { width_ = width; }
-  float* operator[](int i) { return values_.data() + stride_ * static_cast<std::size_t>(i) + kMargin; }
+  float* operator[](int i) { return values_.data() + stride_ * static_cast<std::size_t>(i) + margin_; }
   // Continues a row beyond its ends with its first and last value, or mirrored without repeating them (dcb|abcd|cba).
   void repeat_ends(int i, int radius) {
     float* row = (*this)[i];
@@ -113,7 +113,7 @@ class Rows {
   void mirror_ends(int i, int radius);
 
  private:
-  int width_ = 0;
+  int width_ = 0, margin_ = 0;
   std::size_t stride_ = 0;
   Buffer<float> values_;
 };

@@ -158,7 +158,7 @@ Reducer::Reducer(const Scale& full, const Scale& scale)
       height_(scale.height),
       columns_(axis_map(full.width, scale.width, Edge::kAlone)),
       rows_(axis_map(full.height, scale.height, Edge::kClamped)),
-      blurred_(full.width, 2) {}
+      blurred_(full.width, 2, padded(static_cast<int>(kernel_.size()))) {}
 
 void Reducer::operator()(const Grey& frame, Image& level) {
   const int width = frame.width(), height = frame.height(), radius = static_cast<int>(kernel_.size()) - 1;

@@ -190,7 +190,7 @@ void ScaleTracks::write(const Track& track, int frame, RowsOut out) const {
   std::copy_n(info, kInfo, out.info);
 
   float* to = out.descriptors;
-  const float moved = motion_of(track.motion, f).length;
+  const float moved = std::max(motion_of(track.motion, f).length, 1e-12f);  // 0 where options let still tracks pass
   for (const Point& d : track.motion) {
     *to++ = d.x * f / moved;
     *to++ = d.y * f / moved;

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -143,6 +144,21 @@ def test_person_boxes_change_the_estimate_alone() -> None:
     assert with_boxes.descriptors.tobytes() == uncompensated.descriptors.tobytes()
 
 
+def test_boxes_are_cut_at_the_edges_and_ignored_where_there_is_nothing_to_mask() -> None:
+    frames = square_before_a_moving_camera(18)
+    height, width = frames.shape[1:]
+
+    def found(*boxes: list[float]) -> bytes:
+        rows = np.array(boxes, np.float64).reshape(-1, 6)
+        return idt_tools.extract(frames, boxes=rows).descriptors.tobytes()
+
+    outside = [[3, -90, -90, -1, -1, 1], [4, width, 0, 2 * width, 50, 1], [5, 0, 1e30, 9, 2e30, 1]]
+    inverted = [[6, 90, 20, 10, 80, 1], [7, 10, 80, 90, 20, 1]]
+    absent = [[-1, 0, 0, 99, 99, 1], [18, 0, 0, 99, 99, 1], [1e15, 0, 0, 99, 99, 1]]
+    assert found(*outside, *inverted, *absent) == found() == idt_tools.extract(frames).descriptors.tobytes()
+    assert found([8, -1e30, 50, 1e30, 1e30, 1]) == found([8, 0, 50, width - 1, height - 1, 1]) != found()
+
+
 def test_colour_frames_are_turned_grey_as_opencv_does() -> None:
     colour = np.stack([drift(18, 2, 1, seed=s) for s in range(3)], axis=-1)
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colour])
@@ -210,9 +226,66 @@ def test_every_build_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(theirs & ours) > 0.98 * len(theirs)
 
 
-@pytest.mark.parametrize("n_frames", [0, 1, 2, 15])
+def test_any_array_of_bytes_is_read_alike(tmp_path: Path) -> None:
+    frames = drift(17, 2.0, 1.0, 50, 60)
+    expected = idt_tools.extract(frames, homographies=IDENTITIES[:17])
+    assert len(expected) > 0
+    on_disk = np.memmap(tmp_path / "frames", np.uint8, "w+", shape=frames.shape)
+    on_disk[:] = frames
+    read_only = frames.copy()
+    read_only.flags.writeable = False
+    wide = np.repeat(frames, 2, axis=2)
+    buffer = np.empty_like(frames[0])
+
+    def in_one_buffer() -> Iterator[np.ndarray]:
+        for frame in frames:
+            buffer[:] = frame
+            yield buffer
+
+    alike = {
+        "Fortran order": np.asfortranarray(frames),
+        "negative strides": frames[:, ::-1, ::-1].copy()[:, ::-1, ::-1],
+        "every second column": wide[:, :, ::2],
+        "a file": on_disk,
+        "read only": read_only,
+        "masked": np.ma.masked_greater(frames, 100),
+        "a list": list(frames),
+        "a buffer used again": in_one_buffer(),
+    }
+    for kind, array in alike.items():
+        found = idt_tools.extract(array, homographies=IDENTITIES[:17])
+        assert found.info.tobytes() == expected.info.tobytes(), kind
+        assert found.descriptors.tobytes() == expected.descriptors.tobytes(), kind
+
+
+def test_a_reader_may_use_its_buffer_again_while_the_camera_is_estimated() -> None:
+    frames = drift(17, 2.0, 1.0)
+    buffer = np.empty_like(frames[0])
+
+    def in_one_buffer() -> Iterator[np.ndarray]:
+        for frame in frames:
+            buffer[:] = frame
+            yield buffer
+
+    assert idt_tools.extract(in_one_buffer()).info.tobytes() == idt_tools.extract(frames).info.tobytes()
+
+
+def test_an_error_of_the_reader_passes_through() -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield from drift(20, 2.0, 1.0)[:17]
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        idt_tools.extract(broken())
+    blocks = idt_tools.stream(broken(), homographies=IDENTITIES)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(blocks)
+    assert list(blocks) == []
+
+
+@pytest.mark.parametrize("n_frames", [0, *range(1, 16)])
 def test_short_videos_have_no_trajectories(n_frames: int) -> None:
-    found = idt_tools.extract(drift(16, 2.0, 1.0)[:n_frames])
+    found = idt_tools.extract(drift(16, 2.0, 1.0, 40, 50)[:n_frames])
     assert found.info.shape == (0, 10) and found.info.dtype == np.float32
     assert found.descriptors.shape == (0, 426) and found.descriptors.dtype == np.float32
 
@@ -252,6 +325,12 @@ def test_wrong_frames_are_named() -> None:
         idt_tools.extract(7)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="frame 0 must hold uint8, not float32"):
         idt_tools.extract(grey.astype(np.float32))
+    with pytest.raises(TypeError, match="frame 0 must hold uint8, not bool"):
+        idt_tools.extract(grey > 127)
+    with pytest.raises(TypeError, match="frame 0 must hold uint8, not object"):
+        idt_tools.extract(grey.astype(object))
+    with pytest.raises(TypeError, match="frame 2 must hold uint8, not int8"):
+        idt_tools.extract([*grey[:2], grey[2].astype(np.int8)])
     with pytest.raises(TypeError, match="numpy array, not list"):
         idt_tools.extract([[1, 2]])  # type: ignore[list-item]
     with pytest.raises(ValueError, match=r"\(T, H, W\)"):
@@ -266,6 +345,8 @@ def test_wrong_frames_are_named() -> None:
         idt_tools.extract(np.zeros((18, 100, 1), np.uint8))
     with pytest.raises(ValueError):
         idt_tools.extract(np.zeros((18, 0, 0, 3), np.uint8))
+    with pytest.raises(ValueError, match="frame 0 has 100000x100000 pixels: the tracker holds at most"):
+        idt_tools.extract(np.broadcast_to(np.uint8(0), (18, 100_000, 100_000)))
 
 
 def test_wrong_boxes_homographies_and_options_are_named() -> None:
@@ -286,6 +367,22 @@ def test_wrong_boxes_homographies_and_options_are_named() -> None:
         idt_tools.extract(grey, homographies=bad)
     with pytest.raises(ValueError, match="sampling_step"):
         idt_tools.TrackerOptions(sampling_step=0)
+
+
+@pytest.mark.parametrize("wild", [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e30])
+def test_any_number_as_a_threshold_gives_finite_rows(wild: float) -> None:
+    frames = drift(17, 2.0, 1.0, 64, 80)
+    for name in ("quality", "min_deviation", "max_deviation", "max_jump", "max_jump_share", "min_motion"):
+        options = idt_tools.TrackerOptions(**{name: wild})
+        found = idt_tools.extract(frames, homographies=IDENTITIES[:17], options=options)
+        assert np.isfinite(found.descriptors).all() and np.isfinite(found.info).all()
+
+
+def test_rows_of_tracks_without_any_motion_are_finite() -> None:
+    options = idt_tools.TrackerOptions(min_deviation=-1.0, min_motion=-1.0)
+    still = np.repeat(texture(64, 64)[None], 17, axis=0)
+    shape = idt_tools.extract(still, homographies=IDENTITIES[:17], options=options).descriptors[:, columns.TRAJECTORY]
+    assert np.isfinite(shape).all() and (shape == 0).all(axis=1).any()
 
 
 def test_the_first_homography_is_ignored() -> None:

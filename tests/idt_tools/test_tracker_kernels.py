@@ -182,3 +182,48 @@ def test_the_core_refuses_what_it_could_not_hold() -> None:
     with pytest.raises(ValueError, match="3 x 3"):
         tracker.finish(np.eye(2))
     assert tracker.flow_at(np.array([[-5, 900]])).tolist() == [[0.0, 0.0]]
+
+
+def test_rows_are_taken_into_fitting_memory_alone() -> None:
+    tracker = _core.Tracker(64, 48)
+    info, descriptors, points = (np.empty(shape, np.float32) for shape in ((4, 10), (4, 426), (4, 16, 2)))
+    assert tracker.take(info, descriptors, points) == tracker.take(info, descriptors, points[:0]) == 0
+    read_only = info.copy()
+    read_only.flags.writeable = False
+    for wrong in (info[:3], info.ravel(), np.array(0, np.float32), np.empty((4, 11), np.float32), read_only):
+        with pytest.raises(ValueError):
+            tracker.take(wrong, descriptors, points)
+    for wrong in (np.empty((8, 10), np.float32)[::2], np.asfortranarray(info), info.astype(np.float64), None):
+        with pytest.raises(TypeError):
+            tracker.take(wrong, descriptors, points)
+    with pytest.raises(ValueError):
+        tracker.take(info, descriptors, points[:2])
+
+
+def test_sizes_that_no_number_holds_are_refused(kernels: Any) -> None:
+    with pytest.raises(ValueError, match=r"at most 2\^28 pixels"):
+        _core.Tracker(100_000, 100_000)
+    with pytest.raises(TypeError):
+        _core.Tracker(2**40, 64)
+    with pytest.raises(ValueError, match="1 x 1"):
+        kernels.resize(np.zeros((4, 4), np.float32), 0, -5)
+
+
+def test_scales_beyond_the_originals_eight(kernels: Any) -> None:
+    tracker = _core.Tracker(640, 513, max_scales=20)
+    assert len(tracker.scales) == 9
+    assert not tracker.start(image(513, 640))
+    flat = np.full((520, 530), 100, np.uint8)
+    np.testing.assert_allclose(kernels.reduce(flat, 16.0, 33, 32), 100, atol=1e-3)
+
+
+def test_matches_that_are_no_numbers_leave_the_identity_or_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0, 300, (200, 2))
+    end = start + np.array([3, -2])
+    end[::9] = np.nan
+    end[1::9] = np.inf
+    found = _core.fit_homography(start, end)
+    assert np.isfinite(found).all()
+    with pytest.raises(ValueError, match="two arrays"):
+        _core.fit_homography(start, end[:5])
