@@ -2,6 +2,7 @@
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-all   make test, then the longer targets: test-sanitize, test-demo, test-ut
+# make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
 # PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
@@ -12,7 +13,7 @@ CORES ?= all
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut clean-stores
+.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut benchmark clean-stores
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -74,6 +75,9 @@ test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
 test-all: test test-sanitize test-demo test-ut
+
+benchmark: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracker.py $(VIDEO)
 
 clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +

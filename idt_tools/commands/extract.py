@@ -128,7 +128,7 @@ def _extract(item: Extraction, progress: Progress) -> str:
         raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
     header = probe_video(item.video)
     # Counted first, as column relative_time needs the number with the first row that is written, and headers claim
-    # wrong ones. It takes a fiftieth of the time of the tracking, and finds a broken video before it.
+    # wrong ones. Decoding takes a small part of the time of tracking, and finds a broken video before it.
     n_frames = progress.count_frames(item.video)
     blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
     try:
