@@ -43,17 +43,13 @@ class PatchHistograms {
   // Describes the patch whose rows end above bottom() and whose first column is `left`, and adds that to `sums`: bins
   // are max(votes, 0) + 0.05; those of a channel's 4 cells are divided by their sum, then square-rooted.
   void add_patch(int left, HistogramSums& sums) const;
-
+  // Has the memory that add_patch is going to read fetched meanwhile.
   void prefetch_patch(int left) const;
 
  private:
   static constexpr int kEntry = kChannels * kBins;
   static constexpr int kRing = kPatch + 1;
 
-  struct Votes {
-    float* position;  // 0 to 8, bin centres at whole numbers
-    float* length;
-  };
   float* entry(int y, int x) {
     return integral_.data() + (static_cast<std::size_t>(y % kRing) * stride_ + static_cast<std::size_t>(x)) * kEntry;
   }
@@ -65,7 +61,7 @@ class PatchHistograms {
   std::size_t stride_ = 0;
   Buffer<float> integral_;  // ring of rows: entry (x, y) holds the votes of all pixels left of x and above y
   Buffer<float> still_;     // ring of rows: of HOF's 9th bin
-  Rows votes_;              // of one row: position and length of each channel, then what is still
+  Rows votes_;              // of one row: each channel's bins, 0 to 8, and lengths; then 1 where HOF's flow is still
   Rows gradients_;
 };
 

@@ -9,12 +9,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 
 namespace idt {
 namespace {
 
 constexpr float kAlmostOne = 0.999f;
 constexpr int kTimeCellSteps = kSteps / kTimeCells;
+
+// Has memory that is going to be used fetched meanwhile: tracks lie anywhere.
 inline void prefetch(const void* memory, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(memory) + i);
 }
@@ -80,7 +83,7 @@ ScaleTracks::Track* ScaleTracks::start_track() {
 
 void ScaleTracks::step(const Flow& raw, const DescribedImages& images, PatchHistograms& histograms) {
   const float width = static_cast<float>(scale_.width), height = static_cast<float>(scale_.height);
-  constexpr std::size_t kAhead = 6;  // tracks lie anywhere in memory: have the next ones fetched meanwhile
+  constexpr std::size_t kAhead = 6;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < live_.size(); ++i) {
     if (i + kAhead < live_.size()) prefetch(live_[i + kAhead], offsetof(Track, sums));
@@ -115,25 +118,23 @@ void ScaleTracks::step(const Flow& raw, const DescribedImages& images, PatchHist
   live_.resize(kept);
 }
 
-// Adds this step's histograms to the sums of all live tracks; the integral image moves down over them, begun above the
-// first patch and ended below the last.
+// Adds this step's histograms to the sums of all live tracks, from the top of the image down: the integral image begins
+// above the first patch and ends below the last.
 void ScaleTracks::describe(const DescribedImages& images, PatchHistograms& histograms) {
-  bool begun = false;
+  constexpr std::size_t kAhead = 3;
+  const auto sums_of = [](Track* track) { return &track->sums[track->age / kTimeCellSteps]; };
   std::size_t left = live_.size();
   for (int top = 0; left > 0; ++top) {
     std::vector<Track*>& tracks = by_top_[top];
-    if (!begun && tracks.empty()) continue;
-    if (!begun) histograms.start(top, scale_.width);
-    begun = true;
     if (tracks.empty()) continue;
+    if (left == live_.size()) histograms.start(top, scale_.width);
     while (histograms.bottom() < top + kPatch) histograms.add_row(images);
     for (std::size_t i = 0; i < tracks.size(); ++i) {
       if (i + 1 < tracks.size()) histograms.prefetch_patch(tracks[i + 1]->left);
-      if (i + 3 < tracks.size()) prefetch(&tracks[i + 3]->sums[tracks[i+3]->age / kTimeCellSteps], sizeof(HistogramSums));
-      Track* track = tracks[i];
-      HistogramSums& sums = track->sums[track->age / kTimeCellSteps];
-      if (track->age % kTimeCellSteps == 0) sums = {};
-      histograms.add_patch(track->left, sums);
+      if (i + kAhead < tracks.size()) prefetch(sums_of(tracks[i + kAhead]), sizeof(HistogramSums));
+      HistogramSums* sums = sums_of(tracks[i]);
+      if (tracks[i]->age % kTimeCellSteps == 0) *sums = {};
+      histograms.add_patch(tracks[i]->left, *sums);
     }
     left -= tracks.size();
     tracks.clear();
