@@ -157,7 +157,8 @@ bool ScaleTracks::passes(const Track& track) const {
   if (deviation.x > options_.max_deviation || deviation.y > options_.max_deviation) return false;
   const Path path = path_of(track.points, scale_.factor);
   if (path.longest > options_.max_jump && path.longest > path.length * options_.max_jump_share) return false;
-  return motion_of(track.motion, scale_.factor).longest > options_.min_motion;
+  const Path motion = motion_of(track.motion, scale_.factor);
+  return motion.longest > options_.min_motion && std::isfinite(motion.length);
 }
 
 std::size_t ScaleTracks::take(std::size_t limit, int frame, RowsOut out) {
