@@ -43,7 +43,7 @@ lint: setup
 	$(BIN)/snakemake --lint
 
 # The tracker's core built with g++'s address and undefined-behaviour sanitizers: its Python tests, and random input to
-# every instruction set that the processor has. About 3 minutes on 2 cores.
+# every instruction set that the processor has. About 3 minutes on 2 cores, 5 where they are shared.
 FUZZ_SECONDS ?= 25
 FUZZ_SEED ?= 1
 SANITIZED := build/sanitize
