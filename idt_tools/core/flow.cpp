@@ -115,6 +115,16 @@ inline float blur_along(const float* row, const Window& window) {
   return sum;
 }
 
+// a b - c d, rounded about once: what the products of a straight edge leave is small (Kahan's use of fused operations).
+inline float difference(float a, float b, float c, float d) {
+#ifdef FP_FAST_FMAF
+  const float cd = c * d;
+  return std::fma(a, b, -cd) + std::fma(-c, d, cd);
+#else
+  return static_cast<float>(static_cast<double>(a) * b - static_cast<double>(c) * d);
+#endif
+}
+
 // Horizontal blur of the 5 products, and the solution.
 void solve_row(const float* const* products, int width, float* __restrict dx, float* __restrict dy) {
   const Window window = kWindow;
@@ -122,9 +132,9 @@ void solve_row(const float* const* products, int width, float* __restrict dx, fl
   for (int x = 0; x < padded(width); ++x) {
     const float g11 = blur_along(m0 + x, window), g12 = blur_along(m1 + x, window), g22 = blur_along(m2 + x, window),
                 h1 = blur_along(m3 + x, window), h2 = blur_along(m4 + x, window);
-    const float inverse = 1.0f / (g11 * g22 - g12 * g12 + kRegulariser);
-    dx[x] = (g11 * h2 - g12 * h1) * inverse;
-    dy[x] = (g22 * h1 - g12 * h2) * inverse;
+    const float inverse = 1.0f / (difference(g11, g22, g12, g12) + kRegulariser);
+    dx[x] = difference(g11, h2, g12, h1) * inverse;
+    dy[x] = difference(g22, h1, g12, h2) * inverse;
   }
 }
 

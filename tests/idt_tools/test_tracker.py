@@ -58,6 +58,35 @@ def test_a_drifting_texture_is_followed(dx: float, dy: float) -> None:
     np.testing.assert_allclose(shape.mean((0, 1)), np.array([dx, dy]) / np.hypot(dx, dy) / 15, atol=0.003)
 
 
+def about_the_centre(n_frames: int, zoom: float, degrees: float, height: int = 180, width: int = 240) -> np.ndarray:
+    """A texture that grows by the factor `zoom` and turns by `degrees` a frame around the image's centre."""
+    wide = texture(2 * height, 2 * width)
+    frames = []
+    for t in range(n_frames):
+        matrix = cv2.getRotationMatrix2D((width, height), -degrees * t, zoom**t)
+        matrix[:, 2] -= width / 2, height / 2
+        frames.append(cv2.warpAffine(wide, matrix, (width, height), flags=cv2.INTER_LINEAR))
+    return np.stack(frames)
+
+
+@pytest.mark.parametrize(("zoom", "degrees"), [(1.02, 0.0), (0.985, 0.0), (1.0, 1.5), (1.01, -1.0)])
+def test_a_zoom_and_a_rotation_are_followed_and_known_for_the_cameras(zoom: float, degrees: float) -> None:
+    frames = about_the_centre(20, zoom, degrees)
+    options = idt_tools.TrackerOptions(record_points=True)
+    found = idt_tools.extract(frames, homographies=IDENTITIES[:20], options=options)
+    assert found.points is not None
+    inner = (np.abs(found.points - [120, 90]) < [80, 60]).all((1, 2)) & (found.info[:, 6] < 1.5)
+    assert inner.sum() > 50
+    before, after = found.points[inner, :-1] - [120, 90], found.points[inner, 1:] - [120, 90]
+    angle = np.deg2rad(degrees)
+    turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    assert np.median(np.linalg.norm(after - before @ turn.T, axis=2)) < 0.1
+
+    estimated = idt_tools.extract(frames).info
+    kept = (np.abs(estimated[:, 1:3] - [120, 90]) < [90, 60]).all(1)
+    assert kept.sum() < 0.02 * len(found)
+
+
 def test_info_describes_the_recorded_points() -> None:
     found = idt_tools.extract(drift(30, 2.0, 1.0), options=idt_tools.TrackerOptions(record_points=True))
     assert found.points is not None
