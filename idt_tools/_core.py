@@ -14,7 +14,8 @@ from . import _core_baseline
 def build(instruction_set: str) -> ModuleType:
     """The core built for `instruction_set`, one of `INSTRUCTION_SETS`. Raises ImportError where it cannot run."""
     if instruction_set not in INSTRUCTION_SETS:
-        raise ImportError(f"instruction set {instruction_set!r}: this processor has {', '.join(INSTRUCTION_SETS)}")
+        known = ", ".join(INSTRUCTION_SETS)
+        raise ImportError(f"IDT_INSTRUCTION_SET: there is no build for {instruction_set!r} here; choose one of {known}")
     return importlib.import_module(f"{__package__}._core_{instruction_set}")
 
 

@@ -66,7 +66,7 @@ class Trajectories:
     info: np.ndarray
     """(n, 10) float32: end frame, place, spread, length, scale."""
     descriptors: np.ndarray
-    """(n, 426) float32: trajectory, HOG, HOF, MBHx, MBHy."""
+    """(n, 426) float32: trajectory, HOG, HOF, MBHx, MBHy; the histograms' numbers are exact to 1e-5."""
     points: np.ndarray | None = None
     """(n, 16, 2) float32, x and y in pixels of the video, where `options.record_points`."""
 

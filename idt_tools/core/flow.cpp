@@ -66,7 +66,7 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
     const Ints8 ix = __builtin_convertvector(sx, Ints8), iy = __builtin_convertvector(sy, Ints8);
     int landing[8];
     float right[8], below[8];
-    store8(landing, (inside & (iy * width + ix)) | (~inside & zero));
+    write(landing, (inside & (iy * width + ix)) | (~inside & zero));
     store8(right, sx - __builtin_convertvector(ix, Floats8));
     store8(below, sy - __builtin_convertvector(iy, Floats8));
 

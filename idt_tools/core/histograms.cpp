@@ -74,7 +74,7 @@ inline Floats8 root(const Floats8& values) {
 
 inline float total(const Floats8& v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
 
-typedef std::uint16_t Words8 __attribute__((vector_size(16), aligned(2), may_alias));
+typedef std::uint16_t Words8 __attribute__((vector_size(16)));
 
 // One row of the integral, from its entry 1 on; the four channels at once, since each sum waits for the one before.
 void accumulate_row(const float* const* position, const float* const* length, int width, const float* above,
@@ -179,8 +179,8 @@ void PatchHistograms::add_patch(int left, HistogramSums& sums) const {
     const float sum = total((bins[0] + bins[1]) + (bins[2] + bins[3])) + (c == kHofChannel ? still_total : 0.0f);
     const float gain = kUnit * kUnit / sum;
     for (int cell = 0; cell < kCells; ++cell) {
-      Words8& to = *reinterpret_cast<Words8*>(sums.bins[c][cell]);
-      to += __builtin_convertvector(__builtin_convertvector(root(bins[cell] * gain) + 0.5f, Ints8), Words8);
+      const Ints8 roots = __builtin_convertvector(root(bins[cell] * gain) + 0.5f, Ints8);
+      write(sums.bins[c][cell], read<Words8>(sums.bins[c][cell]) + __builtin_convertvector(roots, Words8));
       if (c == kHofChannel)
         sums.still[cell] = static_cast<std::uint16_t>(sums.still[cell] + std::sqrt(still_votes[cell] * gain) + 0.5f);
     }

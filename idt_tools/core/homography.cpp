@@ -28,7 +28,7 @@ constexpr std::size_t kJudges = 250;  // matches that a sample is judged by
 constexpr Homography kIdentity = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 
 constexpr std::size_t kGroup = 8;  // matches handled together
-typedef double Doubles8 __attribute__((vector_size(64), aligned(8), may_alias));
+typedef double Doubles8 __attribute__((vector_size(64)));
 
 struct Weights {
   std::vector<double> weight;         // 1 at no residual, 0 beyond the cut-off or behind the camera
@@ -43,7 +43,7 @@ void weigh(Homography h, const double* x, const double* y, const double* u, cons
     const double du = (h[0] * x[i] + h[1] * y[i] + h[2]) * inverse - u[i];
     const double dv = (h[3] * x[i] + h[4] * y[i] + h[5]) * inverse - v[i];
     const double rest = 1 - (du * du + dv * dv) * scale;
-    weight[i] = (rest > 0) & (inverse > 0) ? rest * rest : 0;
+    weight[i] = ((rest > 0) & (inverse > 0)) ? rest * rest : 0;
     inverse_depth[i] = weight[i] > 0 ? inverse : 0;
   }
 }
@@ -70,9 +70,8 @@ void add_up(const double* x, const double* y, const double* u, const double* v, 
                            std::size_t count, Sums& sums) {
   Doubles8 lanes[4][6] = {};
   for (std::size_t i = 0; i < count; i += kGroup) {
-    const Doubles8 px = *reinterpret_cast<const Doubles8*>(x + i), py = *reinterpret_cast<const Doubles8*>(y + i);
-    const Doubles8 pu = *reinterpret_cast<const Doubles8*>(u + i), pv = *reinterpret_cast<const Doubles8*>(v + i);
-    const Doubles8 w = *reinterpret_cast<const Doubles8*>(weight + i);
+    const auto px = read<Doubles8>(x + i), py = read<Doubles8>(y + i), pu = read<Doubles8>(u + i),
+               pv = read<Doubles8>(v + i), w = read<Doubles8>(weight + i);
     const Doubles8 factors[4] = {w, w * pu, w * pv, w * (pu * pu + pv * pv)};
     for (int k = 0; k < 4; ++k) {
       const Doubles8 fx = factors[k] * px, fy = factors[k] * py;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <vector>
 
@@ -28,8 +29,7 @@ struct AlignedAllocator {
 template <class T>
 using Buffer = std::vector<T, AlignedAllocator<T>>;
 
-// As many floats as the processor works on at once, read and written anywhere (alignment 4), for loops that the compiler
-// does not vectorise by itself. Never deduce the type (auto, templates): that drops the alignment.
+// As many floats as the processor works on at once, for loops that the compiler does not vectorise by itself.
 #if defined(__AVX512F__)
 inline constexpr int kLanes = 16;
 #elif defined(__AVX__)
@@ -37,16 +37,26 @@ inline constexpr int kLanes = 8;
 #else
 inline constexpr int kLanes = 4;
 #endif
-typedef float Floats __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+typedef float Floats __attribute__((vector_size(4 * kLanes)));
 // 8 of them, whatever the processor: the bins of a histogram, the coefficients of a pixel.
-typedef float Floats8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef int Ints8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Floats8 __attribute__((vector_size(32)));
+typedef int Ints8 __attribute__((vector_size(32)));
 
-inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
-inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
-inline const Floats8& load8(const float* from) { return *reinterpret_cast<const Floats8*>(from); }
-inline void store8(float* to, const Floats8& values) { *reinterpret_cast<Floats8*>(to) = values; }
-inline void store8(int* to, const Ints8& values) { *reinterpret_cast<Ints8*>(to) = values; }
+// A vector from or to any place in memory, aligned or not.
+template <class Vector, class Number>
+Vector read(const Number* from) {
+  Vector values;
+  std::memcpy(&values, from, sizeof values);
+  return values;
+}
+template <class Vector, class Number>
+void write(Number* to, const Vector& values) {
+  std::memcpy(to, &values, sizeof values);
+}
+inline Floats load(const float* from) { return read<Floats>(from); }
+inline void store(float* to, const Floats& values) { write(to, values); }
+inline Floats8 load8(const float* from) { return read<Floats8>(from); }
+inline void store8(float* to, const Floats8& values) { write(to, values); }
 // What compilers make of choices between vectors of 8 is poor where the processor has none so wide; hence bit masks.
 inline Floats8 where(const Ints8& mask, const Floats8& values) { return (Floats8)((Ints8)values & mask); }
 

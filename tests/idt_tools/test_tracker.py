@@ -1,5 +1,8 @@
 """The tracker on motion made in the test, whose displacements and rejections are known; and its bad arguments."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,6 +256,18 @@ def test_every_build_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     if len(found) > 1:
         theirs, ours = (set(map(tuple, np.round(part.info[:, :3]).tolist())) for part in (exact, found["avx2"]))
         assert len(theirs & ours) > 0.98 * len(theirs)
+
+
+def test_the_environment_chooses_the_build() -> None:
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        script = "from idt_tools import _core; print(_core.Tracker.__module__)"
+        environment = {**os.environ, "IDT_INSTRUCTION_SET": name}
+        return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+
+    for name in _core.INSTRUCTION_SETS:
+        assert run(name).stdout.strip() == f"idt_tools._core_{name}"
+    assert run("").stdout.strip() == f"idt_tools._core_{_core.INSTRUCTION_SETS[0]}"
+    assert "no build for 'mmx' here; choose one of" in run("mmx").stderr
 
 
 def test_any_array_of_bytes_is_read_alike(tmp_path: Path) -> None:
