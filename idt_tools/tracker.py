@@ -110,7 +110,7 @@ def extract(
     if options.record_points:
         recorded = [block.points for block in blocks if block.points is not None]
         points = np.concatenate([np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32), *recorded])
-    _set_relative_time(info, n_frames)
+    set_relative_time(info, n_frames)
     return Trajectories(info, descriptors, points)
 
 
@@ -192,7 +192,7 @@ class _Block:
     def take(self) -> Trajectories:
         """What has been filled in; the block is then empty."""
         info, descriptors, points = (part[: self.rows] for part in (self._info, self._descriptors, self._points))
-        _set_relative_time(info, self._n_frames)
+        set_relative_time(info, self._n_frames)
         self._renew()
         return Trajectories(info, descriptors, points if self._record_points else None)
 
@@ -212,8 +212,11 @@ def _make_tracker(width: int, height: int, options: TrackerOptions, motion_share
     )
 
 
-def _set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
-    """Fill column 9: where in the video a trajectory's middle lies, 0 to 0.999."""
+def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
+    """Fill column 9 of `info` (n, 10): where in the video of `n_frames` a trajectory's middle lies, 0 to 0.999.
+
+    NaN where the number of frames is not known.
+    """
     if n_frames:
         relative = (info[:, 0] - np.float32(columns.TRACK_LENGTH / 2)) / np.float32(n_frames)
         info[:, 9] = np.clip(relative, 0, np.float32(0.999))

@@ -22,9 +22,10 @@ rule clusters:
         "../envs/pipeline.yaml"
     threads: 4
     params:
+        encodings=argument("encodings"),
         settings=clusters_settings,
         version=pipeline.version("clusters"),
     shell:
         "python -m workflow_scripts.clusters.cluster_sketches"
-        " --encodings {input.encodings} --videos {input.videos} --output {output}"
+        " {params.encodings} --videos {input.videos} --output {output}"
         " --settings {params.settings:q} --threads {threads} --log {log}"

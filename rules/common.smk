@@ -57,12 +57,12 @@ def run_key(key):
     return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
 
 
-def optional(argument):
-    """`--argument file ...` where the input of that name has files, else nothing."""
+def argument(name):
+    """`--name file ...` where the input of that name has files, else nothing."""
 
     def text(wildcards, input):
-        files = input.get(argument, [])
-        return f"--{argument.replace('_', '-')} {files}" if files else ""
+        files = input[name]
+        return pipeline.argument(name, [files] if isinstance(files, str) else files)
 
     return text
 
@@ -108,15 +108,51 @@ def encodings_of(dataset, features):
 
 def shard_boxes(wildcards):
     """The persons of a shard, where the features mask them."""
-    detector = config["features"][wildcards.features]["boxes"]
+    detector = pipeline.detector(config, wildcards.features)
     return [] if detector == "none" else f"results/{wildcards.dataset}/persons/{detector}/{wildcards.shard}.h5"
+
+
+def sample(wildcards):
+    """The table of the videos that the codebook is fitted on."""
+    return beside_index(wildcards.dataset, "sample.tsv")
+
+
+def keeps_all_trajectories(wildcards):
+    """Whether the trajectories of all videos of the dataset are kept, or the sampled videos' alone."""
+    (totals,) = beside_index(wildcards.dataset, "totals.json")
+    return pipeline.keeps_all_trajectories(config, Path(totals))
+
+
+def sample_if_all_is_too_much(wildcards):
+    """The sample, where the trajectories of no other video are kept."""
+    return [] if keeps_all_trajectories(wildcards) else sample(wildcards)
+
+
+def streamed_videos(wildcards):
+    """The videos of the shard, where some are encoded as they are tracked."""
+    return [] if keeps_all_trajectories(wildcards) else shard_videos(wildcards)
+
+
+def streamed_boxes(wildcards):
+    """The persons of the shard, where some videos are encoded as they are tracked."""
+    return [] if keeps_all_trajectories(wildcards) else shard_boxes(wildcards)
+
+
+def streamed_settings(wildcards):
+    """How videos are tracked, where some are encoded as they are tracked."""
+    return "{}" if keeps_all_trajectories(wildcards) else trajectories_settings(wildcards)
+
+
+def trajectories_settings(wildcards):
+    """How the features' trajectories are made, as JSON."""
+    return section("trajectories", rows=config["features"][wildcards.features]["rows"])
 
 
 def sampled_trajectories(wildcards):
     """The trajectories of the shards that hold sampled videos."""
-    (sample,) = beside_index(wildcards.dataset, "sample.tsv")
+    (table,) = sample(wildcards)
     n_shards = SOURCES[wildcards.dataset]["shards"]
-    sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(sample))}
+    sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(table))}
     pattern = "results/{dataset}/trajectories/{features}/{shard}.h5"
     return expand(
         pattern,
@@ -128,9 +164,9 @@ def sampled_trajectories(wildcards):
 
 def trajectories_digest(wildcards):
     """A digest of how the trajectories are made, by which the codebook knows that they are others."""
-    detector = config["features"][wildcards.features]["boxes"]
+    detector = pipeline.detector(config, wildcards.features)
     people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
-    return digest(section("trajectories"), pipeline.version("trajectories"), people)
+    return digest(trajectories_settings(wildcards), pipeline.version("trajectories"), people)
 
 
 def clusters_settings(wildcards):

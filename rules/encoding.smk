@@ -1,4 +1,5 @@
-"""REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv
+"""REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv;
+where only the sampled videos' trajectories are kept also the shard's list of videos and its persons
 
 OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5 and {shard}.h5
 """
@@ -7,7 +8,7 @@ OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5 and {shard}.h5
 rule codebook:
     """Fits PCA and GMM on the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
     input:
-        sample=lambda wildcards: beside_index(wildcards.dataset, "sample.tsv"),
+        sample=sample,
         # A video that is added changes its shard's file but not the sample: only what made the file counts.
         trajectories=ancient(sampled_trajectories),
     output:
@@ -20,12 +21,13 @@ rule codebook:
         "../envs/pipeline.yaml"
     threads: 4
     params:
+        trajectories=argument("trajectories"),
         settings=section("encoding"),
         made_of=trajectories_digest,
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
-        " --sample {input.sample} --trajectories {input.trajectories} --output {output}"
+        " --sample {input.sample} {params.trajectories} --output {output}"
         " --settings {params.settings:q} --threads {threads} --log {log}"
 
 
@@ -34,6 +36,8 @@ rule encoding:
     input:
         trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
         codebook="results/{dataset}/encoding/{features}/codebook.h5",
+        videos=streamed_videos,
+        boxes=streamed_boxes,
     output:
         "results/{dataset}/encoding/{features}/{shard}.h5",
     log:
@@ -44,9 +48,13 @@ rule encoding:
         "../envs/pipeline.yaml"
     threads: 1
     params:
+        settings=streamed_settings,
+        videos=argument("videos"),
+        boxes=argument("boxes"),
         store="results/{dataset}/encoding/.store/{features}/{shard}",
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
-        " --trajectories {input.trajectories} --codebook {input.codebook} --output {output}"
+        " --trajectories {input.trajectories} --codebook {input.codebook}"
+        " {params.videos} {params.boxes} --settings {params.settings:q} --output {output}"
         " --store {params.store} --threads {threads} --log {log}"

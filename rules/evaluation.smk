@@ -21,7 +21,9 @@ rule finetune:
         "../envs/pipeline.yaml"
     threads: 8
     params:
-        model=optional("model"),
+        model=argument("model"),
+        frames=argument("frames"),
+        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("finetune"),
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
@@ -30,7 +32,7 @@ rule finetune:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
         " --splits {input.splits} --split {wildcards.split}"
-        " --frames {input.frames} --encodings {input.encodings}"
+        " {params.frames} {params.encodings}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --checkpoints {params.checkpoints}"
         " --settings {params.settings:q} --log {log}"
@@ -53,7 +55,9 @@ rule few_shot:
         "../envs/pipeline.yaml"
     threads: 8
     params:
-        model=optional("model"),
+        model=argument("model"),
+        frames=argument("frames"),
+        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("few_shot"),
         version=pipeline.version("evaluation"),
@@ -61,7 +65,7 @@ rule few_shot:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
         " --splits {input.splits} --split {wildcards.split}"
-        " --frames {input.frames} --encodings {input.encodings}"
+        " {params.frames} {params.encodings}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --log {log}"
 
@@ -81,11 +85,12 @@ rule idt_svm:
         "../envs/pipeline.yaml"
     threads: 1
     params:
+        encodings=argument("encodings"),
         settings=protocol_settings("svm"),
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits} --split {wildcards.split} --encodings {input.encodings}"
+        " --splits {input.splits} --split {wildcards.split} {params.encodings}"
         " --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --log {log}"
 
@@ -105,8 +110,9 @@ rule bank_clusters:
         "../envs/pipeline.yaml"
     threads: 4
     params:
+        frames=argument("frames"),
         settings=run_clusters_settings,
         version=pipeline.version("clusters"),
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} --frames {input.frames} --output {output} --settings {params.settings:q} --log {log}"
+        " --model {input.model} {params.frames} --output {output} --settings {params.settings:q} --log {log}"

@@ -20,12 +20,15 @@ rule training_videos:
         "../envs/pipeline.yaml"
     threads: 1
     params:
+        videos=argument("videos"),
+        frames=argument("frames"),
+        encodings=argument("encodings"),
         seed=config["seed"],
         max_failed_fraction=config["max_failed_fraction"],
         version=pipeline.version("pretraining"),
     shell:
         "python -m workflow_scripts.pretraining.select_videos"
-        " --videos {input.videos} --frames {input.frames} --encodings {input.encodings} --output {output}"
+        " {params.videos} {params.frames} {params.encodings} --output {output}"
         " --subset {wildcards.subset} --seed {params.seed}"
         " --max-failed-fraction {params.max_failed_fraction} --log {log}"
 
@@ -52,13 +55,14 @@ rule pretraining:
         clusters=run_key("clusters"),
         settings=of_run,
         checkpoints="results/pretraining/{run}/seed{seed}/checkpoints",
-        clusters_file=optional("clusters_file"),
-        sketches=optional("sketches"),
-        init=optional("init"),
+        frames=argument("frames"),
+        clusters_file=argument("clusters_file"),
+        sketches=argument("sketches"),
+        init=argument("init"),
         version=pipeline.version("pretraining"),
     shell:
         "python -m workflow_scripts.pretraining.train"
-        " --videos {input.videos} --frames {input.frames}"
+        " --videos {input.videos} {params.frames}"
         " {params.clusters_file} {params.sketches} {params.init}"
         " --output {output} --checkpoints {params.checkpoints}"
         " --run {wildcards.run} --seed {wildcards.seed}"

@@ -48,13 +48,18 @@ rule report:
         "../envs/pipeline.yaml"
     threads: 1
     params:
+        evaluations=argument("evaluations"),
+        models=argument("models"),
+        clusters=argument("clusters"),
+        frames=argument("frames"),
+        statuses=argument("statuses"),
         settings=section("report"),
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.build_report"
-        " --evaluations {input.evaluations} --models {input.models} --clusters {input.clusters}"
-        " --indexes {input.indexes} --frames {input.frames} --statuses {input.statuses}"
+        " {params.evaluations} {params.models} {params.clusters}"
+        " --indexes {input.indexes} {params.frames} {params.statuses}"
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.table} --output {output.page}"
         " --settings {params.settings:q} --log {log}"

@@ -1,4 +1,5 @@
-"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where features use them
+"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where features use them;
+results/{dataset}/videos/sample.tsv where only the sampled videos' trajectories are kept
 
 OUTPUTS: results/{dataset}/trajectories/{features}/{shard}.h5
 """
@@ -9,6 +10,7 @@ rule trajectories:
     input:
         videos=shard_videos,
         boxes=shard_boxes,
+        only=sample_if_all_is_too_much,
     output:
         "results/{dataset}/trajectories/{features}/{shard}.h5",
     log:
@@ -19,12 +21,13 @@ rule trajectories:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=section("trajectories"),
+        settings=trajectories_settings,
         store="results/{dataset}/trajectories/.store/{features}/{shard}",
-        boxes=optional("boxes"),
+        boxes=argument("boxes"),
+        only=argument("only"),
         version=pipeline.version("trajectories"),
     shell:
         "python -m workflow_scripts.trajectories.extract_shard"
-        " --videos {input.videos} {params.boxes} --output {output}"
+        " --videos {input.videos} {params.boxes} {params.only} --output {output}"
         " --store {params.store} --settings {params.settings:q}"
         " --threads {threads} --log {log}"

@@ -1,7 +1,7 @@
 """REQUIRED INPUTS: the folder or the manifest of a dataset.
 
-OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv and splits.tsv, which are not declared, so
-that those whose content did not change keep their time and rerun nothing.
+OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv and totals.json, which are not
+declared, so that those whose content did not change keep their time and rerun nothing.
 """
 
 
@@ -17,7 +17,7 @@ checkpoint videos:
         "results/benchmarks/videos/{dataset}.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 1
+    threads: 8
     params:
         settings=of_dataset,
         seed=config["seed"],

@@ -9,7 +9,8 @@ import dataclasses
 import difflib
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +19,11 @@ import jsonschema
 import yaml
 
 from workflow_scripts.stage import StageError
+from workflow_scripts.trajectories.settings import keeps_all
 
 SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
+
+_SHARD_PATH = re.compile(r"(.*/)(\d+)(of\d+\.\w+)")
 
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks"})
@@ -131,6 +135,36 @@ def changed(noun: str, values: dict[str, Any], name: str = "") -> str:
     defaults = json.loads(json.dumps(dataclasses.asdict(kind())))
     given = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
     return json.dumps(given, sort_keys=True)
+
+
+def argument(name: str, files: Sequence[str]) -> str:
+    """`--name file ...` for a shell, nothing where there are no files.
+
+    Shards of one folder are written as `folder/{0000,0001,...}of1175.h5`, which bash spells out: in full, a thousand
+    paths would be longer than the one string (128 KiB on Linux) that a shell's command is.
+    """
+    numbers: dict[tuple[str, str], list[str]] = {}  # by what stands before and after a shard's number
+    for file in files:
+        shard = _SHARD_PATH.fullmatch(file)
+        before, number, after = shard.groups() if shard else (file, "", "")
+        numbers.setdefault((before, after), []).append(number)
+    words = [
+        before + ("{" + ",".join(found) + "}" if len(found) > 1 else found[0]) + after
+        for (before, after), found in numbers.items()
+    ]
+    return " ".join([f"--{name.replace('_', '-')}", *words]) if words else ""
+
+
+def detector(config: dict[str, Any], features: str) -> str:
+    """Who finds the people that these features mask; none for those that are read from rows."""
+    described = config["features"][features]
+    return "none" if described["rows"] else str(described["boxes"])
+
+
+def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
+    """Whether the trajectories of all videos of a dataset are kept; `totals` is what its index adds up to."""
+    section = config["trajectories"]
+    return keeps_all(section["keep"], section["keep_gb"], json.loads(totals.read_text())["pixels"])
 
 
 def version(noun: str) -> int:

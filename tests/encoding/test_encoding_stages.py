@@ -1,6 +1,6 @@
 """The stages fit_codebook and encode_shard on trajectories files of the agreed layout."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
@@ -16,6 +16,7 @@ from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.stage import StageError
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 SMALL = EncodingSettings(components=4, sample_descriptors=50, sketch_dim=64, em_iterations=10)
 
@@ -129,7 +130,7 @@ def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, video
     bad = np.zeros((30, 426))
     bad[3, 7] = np.nan
     trajectories = write_trajectories(tmp_path / "shard.h5", videos | {"nan": bad, "empty": np.empty((0, 426))})
-    encode_shard(trajectories, codebook, tmp_path / "out.h5", tmp_path / "store")
+    encode_shard(trajectories, codebook, tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
     with h5py.File(tmp_path / "out.h5") as file:
         names = list(file["video_id"].asstr()[:])
         status = dict(zip(names, file["status"].asstr()[:], strict=True))
@@ -154,13 +155,13 @@ def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, video
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the videos that were really encoded, in order."""
     seen: list[str] = []
-    encode_video: Callable[..., object] = stage.encode_video
+    kept_descriptors: Callable[[Path, str], Iterator[NDArray[np.floating]]] = stage.kept_descriptors
 
-    def counted(path: Path, video_id: str, codebook: Codebook) -> object:
+    def seen_descriptors(path: Path, video_id: str) -> Iterator[NDArray[np.floating]]:
         seen.append(video_id)
-        return encode_video(path, video_id, codebook)
+        return kept_descriptors(path, video_id)
 
-    monkeypatch.setattr(stage, "encode_video", counted)
+    monkeypatch.setattr(stage, "kept_descriptors", seen_descriptors)
     return seen
 
 
@@ -169,34 +170,34 @@ def test_only_what_changed_is_encoded(
 ) -> None:
     few = {name: videos[name] for name in sorted(videos)[:4]}
     shard = write_trajectories(tmp_path / "shard.h5", few)
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
     first = (tmp_path / "out.h5").read_bytes()
     assert sorted(encoded) == sorted(few)
 
     encoded.clear()
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
     assert encoded == [] and (tmp_path / "out.h5").read_bytes() == first
 
     shard = write_trajectories(tmp_path / "shard.h5", videos)  # videos were added
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", threads=2)
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings(), threads=2)
     assert sorted(encoded) == sorted(set(videos) - set(few))
-    encode_shard(shard, codebook, tmp_path / "fresh.h5", tmp_path / "other-store")
+    encode_shard(shard, codebook, tmp_path / "fresh.h5", tmp_path / "other-store", TrajectoriesSettings())
     assert (tmp_path / "fresh.h5").read_bytes() == (tmp_path / "out.h5").read_bytes()
 
     encoded.clear()
     with h5py.File(shard, "a") as file:
         file["video-2"].attrs["key"] = "its trajectories were computed anew"
-    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store")
+    encode_shard(shard, codebook, tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
     assert encoded == ["video-2"]
 
     encoded.clear()
     other = EncodingSettings(components=5, sketch_dim=64, em_iterations=5)
     fit_codebook(sample, [shard], tmp_path / "other.h5", other)
-    encode_shard(shard, tmp_path / "other.h5", tmp_path / "out.h5", tmp_path / "store")
+    encode_shard(shard, tmp_path / "other.h5", tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
     assert sorted(encoded) == sorted(videos)
 
 
 def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: Videos) -> None:
     shard = write_trajectories(tmp_path / "shard.h5", videos)
     with pytest.raises(StageError, match=r"absent.h5 is not a codebook that can be read"):
-        encode_shard(shard, tmp_path / "absent.h5", tmp_path / "out.h5", tmp_path / "store")
+        encode_shard(shard, tmp_path / "absent.h5", tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())

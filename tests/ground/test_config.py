@@ -3,12 +3,15 @@
 import copy
 import dataclasses
 import json
+import subprocess
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workflow_scripts import config as pipeline
 from workflow_scripts.stage import StageError
@@ -36,7 +39,12 @@ def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, n
     in_schema = pipeline.resolve(LEAST)[section]
     in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
     in_stage.pop("seed", None)  # the config has one seed for all
-    only_rules = {"encoding": {"resample"}, "evaluation": {"datasets", "runs", "protocols"}}.get(section, set())
+    in_stage.pop("rows", None)  # a key of each features
+    only_rules = {
+        "encoding": {"resample"},
+        "evaluation": {"datasets", "runs", "protocols"},
+        "trajectories": {"keep", "keep_gb"},
+    }.get(section, set())
     assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
 
 
@@ -162,3 +170,14 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
     assert "demo" not in json.dumps(config) and "generated" not in json.dumps(config["datasets"]).replace(
         '"generated": {}', ""
     )
+
+
+@given(numbers=st.sets(st.integers(0, 1174), min_size=1, max_size=300), others=st.integers(0, 3))
+def test_shards_are_written_in_short_and_bash_spells_them_out(numbers: set[int], others: int) -> None:
+    files = [f"results/{name}/frames/128/{n:04d}of1175.h5" for name in ("a-b", "c") for n in sorted(numbers)]
+    files += [f"results/other{n}/index.tsv" for n in range(others)]
+    text = pipeline.argument("the_files", files)
+    assert len(text) < 12 * len(files) + 200
+    spelt = subprocess.run(["bash", "-c", f"printf '%s\n' {text}"], capture_output=True, text=True, check=True).stdout
+    assert spelt.split() == ["--the-files", *files]
+    assert pipeline.argument("the_files", []) == ""

@@ -1,10 +1,12 @@
 """Encodes the videos of a shard: trajectories to one sketch each (paper 3.3).
 
-In:  trajectories/{features}/{shard}.h5, /{video_id}/descriptors (n, 426) float16, and codebook.h5.
+In:  codebook.h5, and trajectories/{features}/{shard}.h5, /{video_id}/descriptors (n, 426) float16. Where only the
+     sampled videos' trajectories are kept, those of the others come from their videos as they are tracked.
 Out: encoding/{features}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
      reason (n,). Every video of the shard has its row, sorted by id; one that failed has a sketch of zeros.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -17,30 +19,60 @@ from workflow_scripts.encoding.settings import VERSION
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
+from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 READ_ROWS = 16384  # descriptors read at a time: 13 MiB
 
 
-def encode_video(path: Path, video_id: str, codebook: Codebook) -> Result:
-    """The sketch of a video of the trajectories file at `path`, or the status it failed with."""
+def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
+    """Blocks (n, 426) of a video's descriptors from a trajectories file. Raises Undescribed where there are none."""
     with h5py.File(path, "r") as file:
         video = file[video_id]
         if video.attrs["status"] != "ok":
-            return Result(str(video.attrs["status"]), str(video.attrs["reason"]))
+            raise Undescribed(str(video.attrs["status"]), str(video.attrs["reason"]))
         rows = video["descriptors"]
-        if len(rows) == 0:
-            return Result("no_trajectories", "its trajectories file holds none")
-        sketch = codebook.encode(rows[first : first + READ_ROWS] for first in range(0, len(rows), READ_ROWS))
-        if not np.isfinite(sketch).all():
-            return Result("not_finite", "a descriptor is not a finite number")
-        return Result(arrays={"sketch": sketch}, attributes={"n_trajectories": len(rows)})
+        if not len(rows):
+            raise Undescribed("no_trajectories", "its trajectories file holds none")
+        for first in range(0, len(rows), READ_ROWS):
+            yield rows[first : first + READ_ROWS]
 
 
-def encode_shard(trajectories: Path, codebook: Path, output: Path, store: Path, threads: int = 1) -> None:
-    """Encodes every video of a trajectories file with a codebook; computes those alone that `store` lacks.
+def encode_video(descriptors: Iterable[np.ndarray], codebook: Codebook) -> Result:
+    """The sketch of a video from blocks of its descriptors, or the status it failed with."""
+    n_trajectories = 0
 
-    All that the sketches depend on is in the codebook, so there are no settings. Raises StageError where it cannot
-    be read.
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal n_trajectories
+        for block in descriptors:
+            n_trajectories += len(block)
+            yield block
+
+    try:
+        sketch = codebook.encode(counted())
+    except Undescribed as error:
+        return Result(error.status, error.reason)
+    if not np.isfinite(sketch).all():
+        return Result("not_finite", "a descriptor is not a finite number")
+    return Result(arrays={"sketch": sketch}, attributes={"n_trajectories": n_trajectories})
+
+
+def encode_shard(
+    trajectories: Path,
+    codebook: Path,
+    output: Path,
+    store: Path,
+    settings: TrajectoriesSettings,
+    videos: Path | None = None,
+    boxes: Path | None = None,
+    threads: int = 1,
+) -> None:
+    """Encodes every video of a trajectories file, and those of the list `videos` besides, with a codebook.
+
+    `videos` is given where the file keeps the sampled videos alone: the others are tracked by `settings`, with the
+    persons in `boxes` masked, and nothing of them is kept but the sketch, which is the same either way. Memory grows
+    with neither their number nor their length. What is already in `store` is not computed again. Raises StageError
+    where the codebook cannot be read.
     """
     try:
         book = Codebook.load(codebook)
@@ -48,19 +80,21 @@ def encode_shard(trajectories: Path, codebook: Path, output: Path, store: Path, 
         raise StageError(f"{error}; delete it and run again") from error
     content = book.digest()
     with h5py.File(trajectories, "r") as file:
-        keys = {video_id: digest("encoding", VERSION, content, str(file[video_id].attrs["key"])) for video_id in file}
+        kept = {video_id: str(file[video_id].attrs["key"]) for video_id in file}
+    listed: dict[str, Video] = shard_videos(videos, settings, boxes) if videos else {}
+    sources = {video_id: video.key for video_id, video in listed.items()} | kept
+    keys = {video_id: digest("encoding", VERSION, content, source) for video_id, source in sources.items()}
+
+    def compute(video_id: str) -> Result:
+        if video_id in kept:
+            return encode_video(kept_descriptors(trajectories, video_id), book)
+        return encode_video((block.descriptors for block in listed[video_id].trajectories()), book)
 
     sketches = np.zeros((len(keys), book.sketch_dimension), np.float32)
     counts = np.zeros(len(keys), np.int64)
     outcomes = []
     with threadpool_limits(1):  # cores share the videos; one thread a product, for the same bytes on any number
-        encoded = process_shard(
-            store,
-            keys,
-            lambda video_id: encode_video(trajectories, video_id, book),
-            stage="encoding",
-            threads=threads,
-        )
+        encoded = process_shard(store, keys, compute, stage="encoding", threads=threads)
         for row, (_, result) in enumerate(encoded):
             outcomes.append((result.status, result.reason))
             if result.status == "ok":

@@ -4,9 +4,21 @@ from dataclasses import dataclass
 
 VERSION = 2  # raised when the trajectories of the same frames change
 
+BYTES_PER_PIXEL = 1.3  # of trajectories for each pixel of each frame, roughly: 8 TB for Kinetics-400
+
 
 @dataclass(frozen=True)
 class TrajectoriesSettings:
-    """Options of the tracker, as in `idt_tools.TrackerOptions`."""
+    """Options of the tracker, as in `idt_tools.TrackerOptions`, and where else trajectories may come from."""
 
     max_side: int = 0  # frames with a longer side are reduced to it first, in pixels; 0: never (ours)
+    rows: str = ""  # folder of rows that the original extractor wrote, read in place of tracking; empty: track (ours)
+
+
+def keeps_all(keep: str, keep_gb: float, pixels: int) -> bool:
+    """Whether the trajectories of all videos are kept, or the sampled videos' alone.
+
+    `keep`: all, sample, or auto, which keeps all if that takes at most `keep_gb` gigabytes for `pixels`, the sum of
+    width x height over all frames of the dataset.
+    """
+    return keep == "all" or (keep == "auto" and BYTES_PER_PIXEL * pixels <= keep_gb * 1e9)

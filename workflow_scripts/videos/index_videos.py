@@ -1,18 +1,19 @@
 """The index of a dataset: every file with an id, what its header says, a status and a shard.
 
 Writes `index.tsv` (a row for every file, for people and the report) and beside it what the stages take:
-`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on) and
-`splits.tsv`. Those are rewritten only when their content changes, so that a new video touches its own shard's list
-and no other, and Snakemake, which compares times, runs that shard alone.
+`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on), `splits.tsv`
+and `totals.json` (what the readable videos add up to). Those are rewritten only when their content changes, so that a
+new video touches its own shard's list and no other, and Snakemake, which compares times, runs that shard alone.
 """
 
+import json
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import idt_tools
-from workflow_scripts.artifacts import read_columns, write_columns
+from workflow_scripts.artifacts import read_columns, write_columns, write_json
 from workflow_scripts.identity import digest, shard_of, video_id
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
@@ -70,6 +71,7 @@ def index_videos(
     _write_shards(folder / "shards", usable)
     _write_if_changed(folder / "splits.tsv", _splits(usable, settings, seed), ["split", "video_id", "part", "label"])
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
+    _write_totals(folder / "totals.json", usable)
     write_columns(index, rows, COLUMNS)  # last: its being there says that all is
 
 
@@ -134,6 +136,19 @@ def _write_shards(folder: Path, rows: list[dict[str, Any]]) -> None:
     for path in folder.glob("*.tsv"):
         if path.stem not in shards:
             path.unlink()
+
+
+def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Numbers of videos and frames, of pixels in all frames, of bytes, and the seconds they last, by their headers."""
+    totals = {
+        "videos": len(rows),
+        "frames": sum(row["n_frames"] for row in rows),
+        "pixels": sum(row["n_frames"] * row["width"] * row["height"] for row in rows),
+        "seconds": round(sum(row["n_frames"] / row["fps"] for row in rows if row["fps"]), 1),
+        "bytes": sum(row["bytes"] for row in rows),
+    }
+    if not path.exists() or json.loads(path.read_text()) != totals:
+        write_json(path, totals)
 
 
 def _freeze_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 1  # raised when the index of the same files changes
+VERSION = 2  # raised when the index of the same files changes
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""The trajectories of one video, block by block: from the tracker, or from rows that the original extractor wrote.
+
+One generator serves those who keep trajectories (`trajectories.extract_shard`) and those who encode them as they come
+(`encoding.encode_shard`), so that both see the same rows and the same reasons for failing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+
+import idt_tools
+from idt_tools import columns
+from idt_tools.tracker import MIN_SIDE
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.identity import digest
+from workflow_scripts.store import attributes_of
+from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
+
+MIN_FRAMES = columns.TRACK_LENGTH + 1
+
+
+class Undescribed(Exception):
+    """A video without usable trajectories: its status and the reason, for its row in the artifacts."""
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+
+
+class Video:
+    """A video of a shard's list `row`, with the people found in it: `boxes` (n, 6), or None to mask nobody."""
+
+    def __init__(
+        self,
+        row: dict[str, str],
+        settings: TrajectoriesSettings,
+        boxes: np.ndarray | None = None,
+        boxes_key: str = "no boxes",
+    ) -> None:
+        self.row = row
+        self.settings = settings
+        self.boxes = boxes
+        self.key = digest(VERSION, settings, attributes_of(row), boxes_key)
+        self.size = {"n_frames": 0, "width": 0, "height": 0}  # of the frames seen by `trajectories`
+
+    def trajectories(self) -> Iterator[idt_tools.Trajectories]:
+        """Blocks of trajectories; the column relative_time is NaN, as the number of frames is not known before the end.
+
+        Raises Undescribed where the video is at fault, be it after the last block.
+        """
+        if min(int(self.row["width"]), int(self.row["height"])) < MIN_SIDE:
+            size = f"{self.row['width']}x{self.row['height']}"
+            raise Undescribed("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
+        n_rows = 0
+        try:
+            for block in idt_tools.stream(self._frames(), self._scaled_boxes()):
+                if not np.isfinite(block.descriptors).all():
+                    raise Undescribed("not_finite", "a descriptor is not a finite number")
+                n_rows += len(block)
+                yield block
+        except idt_tools.VideoError as error:
+            raise Undescribed(error.status, error.reason) from error
+        except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
+            raise Undescribed("corrupted", str(error)) from error
+        if self.size["n_frames"] < MIN_FRAMES:
+            raise Undescribed("too_short", f"{self.size['n_frames']} frames; a trajectory needs {MIN_FRAMES}")
+        if not n_rows:
+            raise Undescribed("no_trajectories", "nothing in the video moves, or nothing has texture")
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        self.size = {"n_frames": 0, "width": 0, "height": 0}
+        for frame in idt_tools.read_video(self.row["path"]):
+            longer = max(frame.shape[:2])
+            if self.settings.max_side and longer > self.settings.max_side:
+                scale = self.settings.max_side / longer
+                frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            self.size["n_frames"] += 1
+            self.size["height"], self.size["width"] = frame.shape[:2]
+            yield frame
+
+    def _scaled_boxes(self) -> np.ndarray | None:
+        longer = max(int(self.row["width"]), int(self.row["height"]))
+        if self.boxes is None or not self.settings.max_side or longer <= self.settings.max_side:
+            return self.boxes
+        scale = self.settings.max_side / longer
+        return self.boxes * np.array([1, scale, scale, scale, scale, 1], np.float32)
+
+
+def shard_videos(videos: Path, settings: TrajectoriesSettings, boxes: Path | None = None) -> dict[str, Video]:
+    """The videos of the list `videos` by id, with the boxes that the persons stage found for the same shard."""
+    rows = {row["video_id"]: row for row in read_columns(videos)}
+    if boxes is None:
+        return {name: Video(row, settings) for name, row in rows.items()}
+    with h5py.File(boxes) as file:
+        people: dict[str, tuple[Any, str]] = {
+            name: (file[name]["boxes"][:], str(file[name].attrs["key"])) for name in rows
+        }
+    return {name: Video(row, settings, *people[name]) for name, row in rows.items()}
