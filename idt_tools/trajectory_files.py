@@ -1,14 +1,9 @@
 """Trajectories of one video as a file: HDF5, or the original extractor's text. Used by the command line alone."""
 
 import dataclasses
-import fcntl
-import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -16,40 +11,10 @@ import numpy as np
 from . import columns
 from .person_boxes import boxes_by_frame, read_bb
 from .tracker import TrackerOptions, Trajectories
+from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, synced and renamed to it at the end: `path` never holds half a file.
-
-    The temporary name is fixed, so that what a kill leaves behind is overwritten by the next try; a lock on it keeps
-    two processes from writing the same file. Raises OSError, whose `filename` is `path`, where it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "ab") as held:
-            _lock(held)
-            try:
-                yield temporary
-                os.fsync(held.fileno())
-                os.replace(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        reason = f"it cannot be written ({error.strerror or error})"
-        raise OSError(error.errno, reason, os.fspath(path)) from error
-
-
-def _lock(file: io.BufferedIOBase) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OSError(error.errno, "another process is writing it") from None
-    except OSError:
-        pass  # a file system without locks
 
 
 def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float) -> int:
@@ -59,21 +24,19 @@ def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptio
     Raises OSError where the file cannot be written.
     """
     n_rows = 0
-    with whole_file(path) as temporary, _ErrorKeepingFile(temporary, "w+") as raw:
-        with h5py.File(raw, "w") as file:
-            file.attrs["options"] = json.dumps(dataclasses.asdict(options), sort_keys=True)
-            for name, value in video.items():
-                file.attrs[name] = value
-            info = _growing(file, "info", np.float32, columns.INFO, "frames, pixels")
-            unit = "none: square roots of L1-normalised histograms"
-            descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS, unit)
-            for block in blocks:
-                for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
-                    dataset.resize(n_rows + len(block), axis=0)
-                    dataset[n_rows:] = rows
-                n_rows += len(block)
-                raw.raise_error()
-        raw.raise_error()
+    with whole_file(path) as raw, h5py.File(raw, "w") as file:
+        file.attrs["options"] = json.dumps(dataclasses.asdict(options), sort_keys=True)
+        for name, value in video.items():
+            file.attrs[name] = value
+        info = _growing(file, "info", np.float32, columns.INFO, "frames, pixels")
+        unit = "none: square roots of L1-normalised histograms"
+        descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS, unit)
+        for block in blocks:
+            for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
+                dataset.resize(n_rows + len(block), axis=0)
+                dataset[n_rows:] = rows
+            n_rows += len(block)
+            raw.raise_error()
     return n_rows
 
 
@@ -88,46 +51,17 @@ def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...], uni
     return dataset
 
 
-class _ErrorKeepingFile(io.FileIO):
-    """A file that keeps its first error for `raise_error` and then takes all writes as done.
-
-    The HDF5 library cannot close a file that fails (a full disk), and crashes the process for it in the end.
-    """
-
-    error: OSError | None = None
-
-    def write(self, data: Any) -> int:
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        while rest and not self.error:
-            try:
-                rest = rest[super().write(rest) :]
-            except OSError as error:
-                self.error = error
-        return size
-
-    def truncate(self, size: int | None = None) -> int:
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
-
-    def raise_error(self) -> None:
-        if self.error:
-            raise self.error
-
-
 def write_text(path: Path, blocks: Iterable[Trajectories]) -> int:
     """Write the original's text, block by block: 436 numbers a line (info, then descriptors), tab separated.
 
     Returns the number of lines. Raises OSError where the file cannot be written.
     """
     n_rows = 0
-    with whole_file(path) as temporary, open(temporary, "w", encoding="ascii") as file:
+    with whole_file(path) as file:
         for block in blocks:
             rows = np.hstack([block.info, block.descriptors]).tolist()
-            file.writelines(TEXT_LINE % tuple(row) for row in rows)
+            file.write("".join(TEXT_LINE % tuple(row) for row in rows).encode("ascii"))
+            file.raise_error()
             n_rows += len(block)
     return n_rows
 

@@ -9,6 +9,8 @@ gives equal bytes.
 import csv
 import json
 import os
+import shlex
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,29 +19,28 @@ from typing import Any
 import h5py
 import numpy as np
 
+from idt_tools.whole_file import WholeFile, whole_file
 from workflow_scripts.identity import digest
+from workflow_scripts.stage import StageError, cannot_write
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; on success it is synced to disk and renamed to `path`.
+def replacing(path: Path) -> Iterator[WholeFile]:
+    """An empty file open for writing that becomes `path` when the block ends without an exception.
 
-    A file has one writer, so the temporary name is fixed: what a kill leaves behind, the next try overwrites.
+    Raises StageError where it cannot be written; `path` is then what it was, and nothing is left beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        yield temporary
-        with open(temporary, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself must outlive a power cut
-        finally:
-            os.close(folder)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        with whole_file(path) as file:
+            yield file
+    except OSError as error:
+        if error.filename != os.fspath(path):
+            raise  # of something else that the block does
+        raise cannot_write(path, error) from error
 
 
 @contextmanager
@@ -48,9 +49,11 @@ def write_hdf5(
 ) -> Iterator[h5py.File]:
     """An HDF5 file open for writing that becomes `path` when the block ends without an exception.
 
-    `parameters` are kept as JSON and as a digest, `inputs` (names to digests) as `input_<name>` attributes.
+    `parameters` are kept as JSON and as a digest, `inputs` (names to digests) as `input_<name>` attributes. Raises
+    StageError where it cannot be written.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=False) as file:
+    # Since 1.10, HDF5 checksums its metadata; earlier formats do not.
+    with replacing(path) as raw, h5py.File(raw, "w", track_order=False, libver="v110") as file:
         file.attrs["stage"] = stage
         file.attrs["VERSION"] = version
         file.attrs["parameters"] = json.dumps(parameters, sort_keys=True)
@@ -58,6 +61,30 @@ def write_hdf5(
         for name, value in inputs.items():
             file.attrs[f"input_{name}"] = value
         yield file
+
+
+@contextmanager
+def read_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file open for reading. Raises StageError where it is damaged, which may turn out while it is read."""
+    with reading(path), h5py.File(path, "r") as file:
+        yield file
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever h5py raises in the block into a StageError about the artifact at `path`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StageError(f"{path}: there is no such file; run the same command again, which makes it") from error
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1].filename
+        if "h5py" not in Path(place).parts:
+            raise
+        raise StageError(
+            f"{path} is damaged ({error}); type `rm {shlex.quote(str(path))}`, then run the same command again, "
+            "which makes it anew from what is kept"
+        ) from error
 
 
 def dataset(group: h5py.Group, name: str, array: Any, *, unit: str = "", meaning: str = "") -> h5py.Dataset:
@@ -82,9 +109,9 @@ def dataset(group: h5py.Group, name: str, array: Any, *, unit: str = "", meaning
 
 def write_text(path: Path, text: str) -> None:
     """Writes `text` as UTF-8, atomically."""
-    with replacing(path) as temporary:
+    with replacing(path) as file:
         # A file name that is not UTF-8 reaches Python with surrogates; they go back to the bytes they were.
-        temporary.write_bytes(text.encode("utf-8", "surrogateescape"))
+        file.write(text.encode("utf-8", "surrogateescape"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,7 +5,9 @@ A stage is a plain function of paths and settings. `command_line(function)` read
 """
 
 import argparse
+import contextlib
 import dataclasses
+import errno
 import inspect
 import json
 import logging
@@ -21,6 +23,31 @@ from typing import Any
 
 class StageError(Exception):
     """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
+
+
+def cannot_write(path: Path, error: OSError) -> StageError:
+    """The sentence for a file that the system does not let us write: a full disk, a read-only one, another writer."""
+    if isinstance(error, BlockingIOError) or isinstance(error.__cause__, BlockingIOError):
+        advice = "wait until that one ends, or stop it"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "free some space"
+    elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        advice = "make its folder writable"
+    else:
+        advice = "see to the disk"
+    why = error.strerror or error
+    return StageError(f"{path}: {why}; {advice}, then run the same command again: what was computed is kept")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that says once that it cannot be written (a full disk) and never stops the stage."""
+
+    failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self.failed:
+            self.failed = True
+            print(f"{self.baseFilename}: the log cannot be written ({sys.exception()})", file=sys.stderr)
 
 
 def _read_settings(kind: type, text: str) -> Any:
@@ -59,8 +86,11 @@ def _log_to(path: Path | None) -> None:
     terminal.setLevel(logging.INFO)
     handlers: list[logging.Handler] = [terminal]
     if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w"))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(_LogFile(path, mode="w"))
+        except OSError as error:
+            raise cannot_write(path, error) from error
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
     logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
@@ -95,7 +125,7 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
         where = f"; the traceback is in {log}" if log else ""
         logging.error("error: %s: %s%s", type(error).__name__, error, where)
         if log:
-            with open(log, "a") as file:
+            with contextlib.suppress(OSError), open(log, "a") as file:
                 traceback.print_exc(file=file)
         elif os.environ.get("DEBUG"):
             traceback.print_exc()

@@ -3,34 +3,46 @@
 Snakemake deletes a rule's declared outputs before it runs the rule again, so what a stage has computed lives in a
 store that is not a declared output: one append-only file per shard, each record a video's id, the key of the work
 (a digest of all that its result depends on) and the result. A stage computes the videos whose key is absent, then
-writes its artifact anew from the store. A record torn by a kill, or damaged on disk, fails its checksum and is
-computed again; everything before it is kept.
+writes its artifact anew from the store.
+
+What a kill costs: the videos in hand, as many as there are threads, twice at most; a result that was appended is the
+system's at once. What the death of the machine costs: besides, the results of the last second or two, for the file is
+synced once a second. A torn or damaged record fails its checksums and is computed again; all others are kept. When
+less than half of the file is still of use (other keys, videos that are gone), it is written anew. One process works
+on a store at a time: it holds a lock, and where the file system has no locks it stops when another hand writes.
 
 Record: magic `IDTR`, lengths of header (uint32) and body (uint64), CRC-32 of the body and of all the rest
 (little-endian), then the header (JSON: id, key, outcome, arrays' names, types and shapes) and the body (the arrays'
 bytes, C order).
 """
 
+import errno
 import json
 import logging
 import os
 import struct
+import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from workflow_scripts.stage import StageError
+from idt_tools.whole_file import open_locked, whole_file
+from workflow_scripts.stage import StageError, cannot_write
 
 log = logging.getLogger(__name__)
 
+SYNC_SECONDS = 1.0
 _MAGIC = b"IDTR"
 _HEAD = struct.Struct("<4sIQII")  # magic, header length, body length, CRC-32 of the body, of header and lengths
+_LONGEST_HEADER = 2**20
+_NAMED_FAILURES = 10  # on the terminal; the log has all
 
 
 @dataclass(frozen=True)
@@ -43,12 +55,12 @@ class Result:
     attributes: dict[str, str | int | float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """Where a record starts in the file, and what can be told of it without reading its arrays."""
+class _Entry(NamedTuple):
+    """Where a record lies in the file, and what can be told of it without reading its arrays."""
 
     key: str
     offset: int
+    length: int
     status: str
     reason: str
 
@@ -67,43 +79,103 @@ def _pack(video_id: str, key: str, result: Result) -> bytes:
     ).encode()
     body = b"".join(array.tobytes() for array in arrays.values())
     sums = zlib.crc32(body), _header_sum(header, len(body))
-    return _HEAD.pack(_MAGIC, len(header), len(body), *sums) + header + body
+    return b"".join((_HEAD.pack(_MAGIC, len(header), len(body), *sums), header, body))
 
 
 def _header_sum(header: bytes, body_length: int) -> int:
     return zlib.crc32(header, body_length & 0xFFFFFFFF)
 
 
+def _unpack(record: memoryview) -> Result | None:
+    """The result in a record; None where its bytes fail their checksums."""
+    magic, header_length, body_length, body_sum, header_sum = _HEAD.unpack_from(record)
+    header = bytes(record[_HEAD.size : _HEAD.size + header_length])
+    body = record[_HEAD.size + header_length :]
+    if magic != _MAGIC or _header_sum(header, body_length) != header_sum or zlib.crc32(body) != body_sum:
+        return None
+    told = json.loads(header)
+    arrays, start = {}, 0
+    for name, kind, shape in told["arrays"]:
+        count = int(np.prod(shape, dtype=np.int64))
+        arrays[name] = np.frombuffer(body, kind, count, start).reshape(shape)
+        start += arrays[name].nbytes
+    return Result(told["status"], told["reason"], arrays, told["attributes"])
+
+
 class Store:
-    """One shard's results by video id, in the append-only file at `path` (made when first written to)."""
+    """One shard's results by video id, in the file at `path`, made where it is not there; a context manager.
+
+    The file stays open, and locked, until the block ends. Raises StageError where another process works on it, or it
+    cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._records: dict[str, _Entry] = {}  # the newest of each video
         self._end = 0
-        if path.exists():
+        self._synced_at = time.monotonic()
+        self._is_synced = True
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(path, "r+", opener=lambda name, flags: open_locked(path))
             self._scan()
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._file:
+            self.sync()
 
     def _scan(self) -> None:
-        """Finds the records and the end of the last whole one; what follows it was torn by a kill."""
-        size = self.path.stat().st_size
-        with open(self.path, "rb") as file:
-            while self._end < size:
-                head = file.read(_HEAD.size)
-                if len(head) < _HEAD.size:
-                    break
-                magic, header_length, body_length, _, header_sum = _HEAD.unpack(head)
-                end = self._end + _HEAD.size + header_length + body_length
-                if magic != _MAGIC or end > size:
-                    break
-                header = file.read(header_length)
-                if _header_sum(header, body_length) == header_sum:
-                    told = json.loads(header)
-                    self._records[told["video_id"]] = _Entry(told["key"], self._end, told["status"], told["reason"])
-                self._end = end
-                file.seek(end)
+        """Finds the records, and drops what a kill has left behind the last whole one."""
+        size, place, damaged = os.fstat(self._file.fileno()).st_size, 0, 0
+        with open(self._file.fileno(), "rb", closefd=False) as file:
+            while place < size:
+                found = self._entry_at(file, place, size)
+                if found:
+                    video_id, entry = found
+                    self._records[video_id] = entry
+                    damaged += place - self._end
+                    self._end = place = place + entry.length
+                else:
+                    place = self._next_magic(file, place + 1, size)
+        if damaged:
+            log.warning("%s: %d bytes are damaged; what they held is computed again", self.path, damaged)
         if self._end < size:
             log.warning("%s: dropped a torn record of %d bytes at its end", self.path, size - self._end)
+            self._file.truncate(self._end)
+
+    @staticmethod
+    def _entry_at(file: BufferedReader, offset: int, size: int) -> tuple[str, _Entry] | None:
+        """The record that starts here, by video id; None where there is none that is whole."""
+        file.seek(offset)
+        head = file.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return None
+        magic, header_length, body_length, _, header_sum = _HEAD.unpack(head)
+        length = _HEAD.size + header_length + body_length
+        if magic != _MAGIC or header_length > _LONGEST_HEADER or offset + length > size:
+            return None
+        header = file.read(header_length)
+        if _header_sum(header, body_length) != header_sum:
+            return None
+        told = json.loads(header)
+        return told["video_id"], _Entry(told["key"], offset, length, told["status"], told["reason"])
+
+    @staticmethod
+    def _next_magic(file: BufferedReader, offset: int, size: int) -> int:
+        """Where the next record may start; `size` where none does."""
+        while offset < size:
+            file.seek(offset)
+            block = file.read(2**20)
+            place = block.find(_MAGIC)
+            if place >= 0:
+                return offset + place
+            offset += max(len(block) - len(_MAGIC) + 1, 1)
+        return size
 
     def has(self, video_id: str, key: str) -> bool:
         """Whether the result of this very work is here (its bytes are checked when they are read)."""
@@ -115,39 +187,78 @@ class Store:
         return entry.status, entry.reason
 
     def read(self, video_id: str) -> Result | None:
-        """The newest result of a video; None where there is none or its bytes fail their checksum."""
+        """The newest result of a video; None where there is none or its bytes fail their checksums."""
         if video_id not in self._records:
             return None
-        with open(self.path, "rb") as file:
-            file.seek(self._records[video_id].offset)
-            _, header_length, body_length, body_sum, _ = _HEAD.unpack(file.read(_HEAD.size))
-            header, body = file.read(header_length), file.read(body_length)
-        if zlib.crc32(body) != body_sum:
-            log.warning("%s: the record of %s is damaged and will be computed again", self.path, video_id)
-            return None
-        described = json.loads(header)
-        arrays, start = {}, 0
-        for name, kind, shape in described["arrays"]:
-            count = int(np.prod(shape, dtype=np.int64))
-            arrays[name] = np.frombuffer(body, kind, count, start).reshape(shape)
-            start += arrays[name].nbytes
-        return Result(described["status"], described["reason"], arrays, described["attributes"])
+        result = _unpack(self._bytes_of(self._records[video_id]))
+        if result is None:
+            log.warning("%s: the record of %s is damaged and is computed again", self.path, video_id)
+        return result
+
+    def _bytes_of(self, entry: _Entry) -> memoryview:
+        """A record as it lies in the file; zeros where it cannot be read, which no checksum fits."""
+        record = memoryview(bytearray(entry.length))
+        place = 0
+        try:
+            while count := os.preadv(self._file.fileno(), [record[place:]], entry.offset + place):
+                place += count
+        except OSError as error:
+            log.warning("%s: %s", self.path, error.strerror)
+        return record
 
     def append(self, video_id: str, key: str, result: Result) -> None:
-        """Adds a result and syncs it to disk, over what a kill may have left behind the last whole record."""
-        record = _pack(video_id, key, result)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
-            file.truncate(self._end)
-            file.seek(self._end)
-            file.write(record)
-            file.flush()
-            os.fsync(file.fileno())
-        self._records[video_id] = _Entry(key, self._end, result.status, result.reason)
+        """Adds a result, which outlives this process from now on, and the machine once it is synced.
+
+        Raises StageError where the disk is full or another process writes to the file; what is in it stays.
+        """
+        record = memoryview(_pack(video_id, key, result))
+        descriptor = self._file.fileno()
+        if os.fstat(descriptor).st_size != self._end:
+            raise cannot_write(self.path, BlockingIOError(errno.EAGAIN, "another process is writing it"))
+        try:
+            place = 0
+            while place < len(record):
+                place += os.pwrite(descriptor, record[place:], self._end + place)
+        except OSError as error:
+            self._file.truncate(self._end)
+            raise cannot_write(self.path, error) from error
+        self._records[video_id] = _Entry(key, self._end, len(record), result.status, result.reason)
         self._end += len(record)
+        self._is_synced = False
+        if time.monotonic() - self._synced_at >= SYNC_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Waits until all that was appended is on the disk."""
+        if self._is_synced:
+            return
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        self._is_synced, self._synced_at = True, time.monotonic()
+
+    def compact(self, video_ids: Iterable[str]) -> None:
+        """Writes the file anew with the newest records of `video_ids` alone, where less than half of it is theirs.
+
+        The last thing to do with a store: what is appended after it goes to the file that was.
+        """
+        entries = sorted((self._records[video_id] for video_id in video_ids), key=lambda entry: entry.offset)
+        used = sum(entry.length for entry in entries)
+        if 2 * used >= self._end:
+            return
+        try:
+            with whole_file(self.path) as file:
+                for entry in entries:
+                    file.write(self._bytes_of(entry))
+            log.info("%s: written anew, %d bytes in place of %d", self.path, used, self._end)
+        except OSError as error:  # the long file serves as well
+            log.warning("%s: not shortened: %s", self.path, error.strerror)
 
 
-def _computed(todo: list[str], compute: Callable[[str], Result], threads: int) -> Iterator[tuple[str, Result]]:
+def _computed(
+    todo: list[str], compute: Callable[[str], Result], threads: int, while_waiting: Callable[[], None]
+) -> Iterator[tuple[str, Result]]:
     """Results as they are ready, at most two a thread in the air so that memory stays bounded."""
     with ThreadPoolExecutor(threads) as pool:
         waiting: dict[Future[Result], str] = {}
@@ -160,7 +271,9 @@ def _computed(todo: list[str], compute: Callable[[str], Result], threads: int) -
                         break
                 if not waiting:
                     return
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                done, _ = wait(waiting, SYNC_SECONDS, FIRST_COMPLETED)
+                if not done:
+                    while_waiting()
                 for future in done:
                     yield waiting.pop(future), future.result()
         finally:
@@ -182,35 +295,43 @@ def process_shard(
     `identity.digest(VERSION, settings, video's bytes and mtime_ns, inputs' keys)`); `compute(video_id)` returns a
     Result, whose status is not `ok` where the video itself is at fault: such results are kept like any other, so a
     broken video is tried once. It runs in `threads` threads (decoding, OpenCV and the tracker release the GIL) and
-    every result is on disk before the next is waited for. Raises StageError, with the list, when more than
-    `max_failed_fraction` of the videos failed.
+    every result is in the store before the next is waited for. Raises StageError when more than `max_failed_fraction`
+    of the videos failed (the log has the list), and where the store is another process's or cannot be written.
     """
-    kept = Store(store)
     names = sorted(keys)
-    todo = [name for name in names if not kept.has(name, keys[name])]
-    log.info("%s: %d videos, %d of them already done", stage, len(names), len(names) - len(todo))
-    for name, result in tqdm(_computed(todo, compute, threads), stage, len(todo), unit="video", disable=not todo):
-        kept.append(name, keys[name], result)
-        log.debug("%s: computed %s", stage, name)
-
-    outcomes = {name: kept.outcome(name) for name in names}
-    failed = {name: outcome for name, outcome in outcomes.items() if outcome[0] != "ok"}
-    for name, (status, reason) in failed.items():
-        log.warning("%s: %s is %s: %s", stage, name, status, reason)
-    log.info("%s: n_in %d, n_ok %d, n_failed %d", stage, len(names), len(names) - len(failed), len(failed))
-    if names and len(failed) / len(names) > max_failed_fraction:
-        raise StageError(
-            f"{stage}: {len(failed)} of {len(names)} videos failed, more than max_failed_fraction = "
-            f"{max_failed_fraction} allows ({', '.join(list(failed)[:5])} ...): mend or remove them, or raise it"
-        )
-
-    for name in names:
-        result_or_damage = kept.read(name)
-        if result_or_damage is None:
-            result_or_damage = compute(name)
-            kept.append(name, keys[name], result_or_damage)
+    with Store(store) as kept:
+        todo = [name for name in names if not kept.has(name, keys[name])]
+        log.info("%s: %d videos, %d of them already done", stage, len(names), len(names) - len(todo))
+        computed = _computed(todo, compute, threads, kept.sync)
+        for name, result in tqdm(computed, stage, len(todo), unit="video", disable=not todo):
+            kept.append(name, keys[name], result)
             log.debug("%s: computed %s", stage, name)
-        yield name, result_or_damage
+        _report_failures({name: kept.outcome(name) for name in names}, stage, max_failed_fraction)
+        for name in names:
+            result_or_damage = kept.read(name)
+            if result_or_damage is None:
+                result_or_damage = compute(name)
+                kept.append(name, keys[name], result_or_damage)
+                log.debug("%s: computed %s", stage, name)
+            yield name, result_or_damage
+        kept.compact(names)
+
+
+def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_failed_fraction: float) -> None:
+    """Tells which videos failed and why. Raises StageError where they are too many."""
+    failed = {name: outcome for name, outcome in outcomes.items() if outcome[0] != "ok"}
+    for number, (name, (status, reason)) in enumerate(failed.items()):
+        level = logging.WARNING if number < _NAMED_FAILURES else logging.DEBUG
+        log.log(level, "%s: %s is %s: %s", stage, name, status, reason)
+    if len(failed) > _NAMED_FAILURES:
+        log.warning("%s: ... and %d more, which the log names", stage, len(failed) - _NAMED_FAILURES)
+    log.info("%s: n_in %d, n_ok %d, n_failed %d", stage, len(outcomes), len(outcomes) - len(failed), len(failed))
+    if outcomes and len(failed) / len(outcomes) > max_failed_fraction:
+        raise StageError(
+            f"{stage}: {len(failed)} of {len(outcomes)} videos failed, more than max_failed_fraction = "
+            f"{max_failed_fraction} allows ({', '.join(list(failed)[:5])}{' ...' if len(failed) > 5 else ''}; the log "
+            "names all): mend or remove them, or raise it"
+        )
 
 
 def attributes_of(row: dict[str, str]) -> dict[str, Any]:

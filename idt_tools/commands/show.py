@@ -9,6 +9,7 @@ from .. import drawing, trajectory_files
 from ..person_boxes import boxes_by_frame
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
+from ..whole_file import naming, whole_file
 from .files import CommandError, check_output
 from .progress import Progress
 
@@ -31,7 +32,8 @@ def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
             tracks = drawing.Tracks.of(stream(progress.frames(video, n_frames), people, options=options))
         except ValueError as error:  # frames that the tracker refuses
             raise CommandError(f"{video}: {error}") from None
-    with Progress("draw") as progress, trajectory_files.whole_file(output) as temporary:
+    with Progress("draw") as progress, whole_file(output) as file, naming(output):
+        temporary = Path(str(file.name))
         frames: Iterator[np.ndarray] = progress.frames(video, n_frames)
         by_frame = boxes_by_frame(people)
         if output.suffix == ".mp4":

@@ -1,6 +1,7 @@
 """The per-video store loses nothing whole, trusts nothing torn or damaged, and computes nothing twice."""
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,10 @@ def _result(number: int) -> Result:
     return Result(arrays={"rows": rows, "none": np.zeros((0, 2))}, attributes={"n": number, "fps": 25.0})
 
 
-def _filled(path: Path, count: int) -> Store:
-    store = Store(path)
-    for number in range(count):
-        store.append(f"video{number}", f"key{number}", _result(number))
-    return store
+def _fill(path: Path, numbers: Iterable[int]) -> None:
+    with Store(path) as store:
+        for number in numbers:
+            store.append(f"video{number}", f"key{number}", _result(number))
 
 
 def _holds(store: Store, number: int) -> bool:
@@ -36,12 +36,13 @@ def _holds(store: Store, number: int) -> bool:
 
 
 def test_results_come_back_as_they_were(tmp_path: Path) -> None:
-    _filled(tmp_path / "s", 4)
-    store = Store(tmp_path / "s")
-    assert all(_holds(store, number) for number in range(4))
-    assert store.read("another") is None and not store.has("video1", "another key")
-    store.append("video1", "key1", Result("too_short", "15 frames"))
-    assert Store(tmp_path / "s").outcome("video1") == ("too_short", "15 frames")
+    _fill(tmp_path / "s", range(4))
+    with Store(tmp_path / "s") as store:
+        assert all(_holds(store, number) for number in range(4))
+        assert store.read("another") is None and not store.has("video1", "another key")
+        store.append("video1", "key1", Result("too_short", "15 frames"))
+    with Store(tmp_path / "s") as store:
+        assert store.outcome("video1") == ("too_short", "15 frames")
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,18 +52,17 @@ def test_cut_anywhere_it_keeps_what_was_whole_and_goes_on(
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "s"
     ends = [0]
-    store = Store(path)
     for number in range(4):
-        store.append(f"video{number}", f"key{number}", _result(number))
+        _fill(path, [number])
         ends.append(path.stat().st_size)
     cut = data.draw(st.integers(0, ends[-1]))
     path.write_bytes(path.read_bytes()[:cut])
     whole = sum(end <= cut for end in ends[1:])
-    store = Store(path)
-    assert [store.has(f"video{number}", f"key{number}") for number in range(4)] == [n < whole for n in range(4)]
-    for number in range(whole, 4):
-        store.append(f"video{number}", f"key{number}", _result(number))
-    assert all(_holds(Store(path), number) for number in range(4))
+    with Store(path) as store:
+        assert [store.has(f"video{number}", f"key{number}") for number in range(4)] == [n < whole for n in range(4)]
+    _fill(path, range(whole, 4))
+    with Store(path) as store:
+        assert all(_holds(store, number) for number in range(4))
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +71,7 @@ def test_a_flipped_bit_is_never_taken_for_a_result(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "s"
-    _filled(path, 3)
+    _fill(path, range(3))
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
@@ -83,7 +83,7 @@ def test_a_flipped_bit_is_never_taken_for_a_result(
 
     keys = {f"video{number}": f"key{number}" for number in range(3)}
     results = dict(process_shard(path, keys, compute, stage="test"))
-    assert len(computed) >= 1
+    assert len(computed) == 1
     assert all(np.array_equal(results[f"video{n}"].arrays["rows"], _result(n).arrays["rows"]) for n in range(3))
 
 
@@ -117,8 +117,8 @@ def test_what_was_done_before_a_failure_is_kept(tmp_path: Path) -> None:
     keys = dict.fromkeys("abc", "1")
     with pytest.raises(MemoryError):
         list(process_shard(tmp_path / "s", keys, compute, stage="test"))
-    store = Store(tmp_path / "s")
-    assert [store.has(name, "1") for name in "abc"] == [True, True, False]
+    with Store(tmp_path / "s") as store:
+        assert [store.has(name, "1") for name in "abc"] == [True, True, False]
 
 
 def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None:

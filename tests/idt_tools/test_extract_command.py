@@ -16,6 +16,7 @@ import pytest
 
 import idt_tools
 from idt_tools import cli, columns, trajectory_files
+from idt_tools.whole_file import whole_file
 
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 
@@ -175,8 +176,8 @@ def test_two_processes_do_not_write_the_same_file(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "o.txt"
-    with trajectory_files.whole_file(output) as temporary:
-        temporary.write_text("of the first")
+    with whole_file(output) as file:
+        file.write(b"of the first")
         assert extract(video, "-o", output) == 1
     assert "it cannot be written (another process is writing it)" in capsys.readouterr().err
     assert output.read_text() == "of the first"

@@ -24,15 +24,16 @@ log = logging.getLogger(__name__)
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Writes `state` (tensors, numbers, strings, lists, dicts) to `path`, whole or not at all."""
-    with replacing(path) as temporary:
-        torch.save(state, temporary)
+    with replacing(path) as file:
+        torch.save(state, file)
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
     """Makes `state` the newest checkpoint of `folder` and keeps the one before."""
     last = folder / "last.pt"
-    with replacing(last) as temporary:
-        torch.save(state, temporary)
+    with replacing(last) as file:
+        torch.save(state, file)
+        file.raise_error()
         if last.exists():  # only now, so that there is hardly a moment without a last.pt
             os.replace(last, folder / "previous.pt")
 

@@ -171,8 +171,8 @@ def write_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int) -> No
                 stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
-    with replacing(path) as temporary:
-        temporary.write_bytes(file.getvalue())
+    with replacing(path) as written:
+        written.write(file.getvalue())
 
 
 def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> Iterator[NDArray[np.uint8]]:
