@@ -1,8 +1,12 @@
 """Trajectories of one video as a file: HDF5, or the original extractor's text. Used by the command line alone."""
 
 import dataclasses
+import gzip
+import io
 import json
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -14,6 +18,8 @@ from .tracker import TrackerOptions, Trajectories
 from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
+BLOCK_ROWS = 1024  # read at once
+ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
@@ -64,6 +70,102 @@ def write_text(path: Path, blocks: Iterable[Trajectories]) -> int:
             file.raise_error()
             n_rows += len(block)
     return n_rows
+
+
+def find_rows(folder: Path, video: Path) -> Path | None:
+    """The file in `folder` that holds the trajectories of `video`, for `read_rows`; None where there is none.
+
+    `<label>/<stem>.txt.gz`, `.txt` or `.h5`, where `<label>` is the name of the video's folder; then `<stem>.txt.gz`
+    and so on.
+    """
+    return _find(folder, video, ROW_ENDINGS)
+
+
+def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
+    """The first file named after `video` in the subfolder of `folder` named like the video's folder, or in `folder`."""
+    names = [video.stem + ending for ending in endings]
+    files = [place / name for place in (folder / video.parent.name, folder) for name in names]
+    return next((file for file in files if file.is_file()), None)
+
+
+def read_rows(path: Path) -> Iterator[Trajectories]:
+    """The trajectories of a file of either kind, text (`read_text`) or HDF5 (`read_hdf5`), block by block."""
+    return read_hdf5(path) if path.suffix == ".h5" else read_text(path)
+
+
+def read_text(path: Path) -> Iterator[Trajectories]:
+    """The trajectories of a text file as the original extractor or `write_text` writes them, in blocks of 1024 rows.
+
+    436 numbers a line, separated by tabs or spaces, plain or gzip. An empty file is a video without trajectories.
+    Raises ValueError, which names the file and the line, on anything else, and on a gzip file that is cut short.
+    """
+    n_lines = 0
+    try:
+        with _opened_text(path) as file:
+            while lines := list(islice(file, BLOCK_ROWS)):
+                rows = _parse(path, lines, n_lines)
+                n_lines += len(lines)
+                yield Trajectories(rows[:, : len(columns.INFO)], rows[:, len(columns.INFO) :])
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path}: it is cut short or damaged after line {n_lines} ({error})") from None
+    except OSError as error:
+        raise ValueError(f"{path}: it cannot be read ({error.strerror or error})") from None
+
+
+def _opened_text(path: Path) -> io.TextIOBase:
+    """The file's text, whatever its name ends in."""
+    with open(path, "rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    return (gzip.open if is_gzip else open)(path, "rt", encoding="ascii", errors="replace")
+
+
+def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
+    """(n, 436) float32 from lines of text, of which empty ones are left out."""
+    width = len(columns.INFO) + len(columns.DESCRIPTORS)
+    filled = [line for line in lines if not line.isspace()]
+    if not filled:
+        return np.empty((0, width), np.float32)
+    try:
+        rows: np.ndarray = np.loadtxt(filled, np.float32, comments=None, ndmin=2)
+    except ValueError:
+        rows = np.empty((0, 0), np.float32)
+    if rows.shape[1] == width:
+        return rows
+    for number, line in enumerate(lines, n_before + 1):  # what is wrong, said well
+        words = line.split()
+        if words and len(words) != width:
+            wanted = f"{width}, as the original extractor writes: 10 of where and when, then 426 that describe"
+            raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {wanted}")
+        for word in words:
+            try:
+                float(word)
+            except ValueError:
+                raise ValueError(f"{path}, line {number}: {word[:20]!r} is not a number") from None
+    raise ValueError(f"{path}: lines {n_before + 1} to {n_before + len(lines)} are not numbers")
+
+
+def read_hdf5(path: Path) -> Iterator[Trajectories]:
+    """The trajectories of a file of `write_hdf5`, in blocks of 1024 rows.
+
+    Raises ValueError, which names the file, where it is none or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            info, descriptors = file["info"], file["descriptors"]
+            if info.shape != (len(info), len(columns.INFO)) or descriptors.shape != (
+                len(info),
+                len(columns.DESCRIPTORS),
+            ):
+                raise ValueError(
+                    f"{path}: info {info.shape} and descriptors {descriptors.shape}, not (n, 10) and (n, 426)"
+                )
+            for start in range(0, len(info), BLOCK_ROWS):
+                block = slice(start, start + BLOCK_ROWS)
+                yield Trajectories(info[block].astype(np.float32), descriptors[block].astype(np.float32))
+    except KeyError:
+        raise ValueError(f"{path}: it holds no /info and /descriptors, as `idt extract` writes") from None
+    except OSError as error:
+        raise ValueError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
 
 
 def find_boxes(place: Path, video: Path, several: bool) -> Path:
