@@ -18,7 +18,9 @@ import numpy as np
 def _plain(value: Any) -> Any:
     """What JSON cannot hold by itself, in a form that does not depend on the machine."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
+        values = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        defaults = {field.name: field.default for field in dataclasses.fields(value)}
+        return {name: entry for name, entry in values.items() if entry != defaults[name]}
     if isinstance(value, PurePath):
         return value.as_posix()
     if isinstance(value, np.generic):
@@ -30,7 +32,8 @@ def digest(*parts: Any) -> str:
     """16 hexadecimal digits (64 bits of BLAKE2b) of the canonical JSON of `parts`.
 
     Takes strings, numbers, booleans, None, lists, dicts, paths and dataclasses, nested as needed; the order of
-    the keys of a dict is immaterial. Raises TypeError for anything else.
+    the keys of a dict is immaterial. A dataclass counts by the fields that differ from their defaults, so that a new
+    setting with a default changes no digest. Raises TypeError for anything else.
     """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -274,7 +274,7 @@ def _computed(
                 done, _ = wait(waiting, SYNC_SECONDS, FIRST_COMPLETED)
                 if not done:
                     while_waiting()
-                for future in done:
+                for future in sorted(done, key=lambda future: future.exception() is not None):  # what is done, first
                     yield waiting.pop(future), future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import idt_tools
+from idt_tools.trajectory_files import write_text
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -72,3 +73,23 @@ def test_large_frames_are_reduced_and_boxes_with_them(listed: Path, tmp_path: Pa
     extract_shard(listed, tmp_path / "s.h5", tmp_path / "store", TrajectoriesSettings(max_side=64))
     with h5py.File(tmp_path / "s.h5") as file:
         assert (file["walk_bricks_00"].attrs["width"], file["walk_bricks_00"].attrs["height"]) == (64, 48)
+
+
+def test_rows_of_the_original_extractor_take_the_trackers_place(listed: Path, tmp_path: Path) -> None:
+    one, two = (listed.parent / "walk" / f"walk_bricks_0{take}.mp4" for take in range(2))
+    tracked = idt_tools.extract(idt_tools.read_video(one))
+    (tmp_path / "rows" / "walk").mkdir(parents=True)
+    write_text(tmp_path / "rows" / "walk" / f"{one.stem}.txt", [tracked])
+    (tmp_path / "rows" / f"{two.stem}.txt").write_text("1\t2\n")
+    settings = TrajectoriesSettings(rows=str(tmp_path / "rows"))
+    extract_shard(listed, tmp_path / "s.h5", tmp_path / "store", settings)
+    with h5py.File(tmp_path / "s.h5") as file:
+        np.testing.assert_allclose(file[one.stem]["info"][:], tracked.info, atol=1e-5)
+        np.testing.assert_allclose(file[one.stem]["descriptors"][:], tracked.descriptors, atol=1e-3)
+        assert file["broken"].attrs["status"] == "no_rows" and "broken.txt.gz" in file["broken"].attrs["reason"]
+        assert file[two.stem].attrs["status"] == "corrupted" and "line 1: " in file[two.stem].attrs["reason"]
+    # A file of rows that was replaced is read again, the others are not.
+    write_text(tmp_path / "rows" / f"{two.stem}.txt", [tracked])
+    extract_shard(listed, tmp_path / "again.h5", tmp_path / "store", settings)
+    with h5py.File(tmp_path / "again.h5") as file:
+        assert len(file[two.stem]["info"]) == len(tracked)

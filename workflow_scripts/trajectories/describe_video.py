@@ -15,6 +15,7 @@ import numpy as np
 import idt_tools
 from idt_tools import columns
 from idt_tools.tracker import MIN_SIDE
+from idt_tools.trajectory_files import find_rows, read_rows
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.identity import digest
 from workflow_scripts.store import attributes_of
@@ -45,32 +46,46 @@ class Video:
         self.row = row
         self.settings = settings
         self.boxes = boxes
-        self.key = digest(VERSION, settings, attributes_of(row), boxes_key)
-        self.size = {"n_frames": 0, "width": 0, "height": 0}  # of the frames seen by `trajectories`
+        self.rows = find_rows(Path(settings.rows), Path(row["path"])) if settings.rows else None
+        rows_key = [self.rows.stat().st_size, self.rows.stat().st_mtime_ns] if self.rows else []
+        self.key = digest(VERSION, settings, attributes_of(row), boxes_key, *rows_key)
+        self.size = {"n_frames": 0, "width": 0, "height": 0}  # of the frames that were tracked
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:
-        """Blocks of trajectories; the column relative_time is NaN, as the number of frames is not known before the end.
+        """Blocks of trajectories. Raises Undescribed where the video is at fault, be it after the last block.
 
-        Raises Undescribed where the video is at fault, be it after the last block.
+        As they are tracked, the column relative_time is NaN: the number of frames is not known before the end.
         """
+        n_rows = 0
+        for block in self._read() if self.settings.rows else self._track():
+            if not np.isfinite(block.descriptors).all():
+                raise Undescribed("not_finite", "a descriptor is not a finite number")
+            n_rows += len(block)
+            yield block
+        if not n_rows:
+            raise Undescribed("no_trajectories", "nothing in the video moves, or nothing has texture")
+
+    def _read(self) -> Iterator[idt_tools.Trajectories]:
+        if self.rows is None:
+            name = Path(self.row["path"]).stem + ".txt.gz"
+            raise Undescribed("no_rows", f"{self.settings.rows} holds no file {name}, in it or in the label's folder")
+        try:
+            yield from read_rows(self.rows)
+        except ValueError as error:
+            raise Undescribed("corrupted", str(error)) from error
+
+    def _track(self) -> Iterator[idt_tools.Trajectories]:
         if min(int(self.row["width"]), int(self.row["height"])) < MIN_SIDE:
             size = f"{self.row['width']}x{self.row['height']}"
             raise Undescribed("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
-        n_rows = 0
         try:
-            for block in idt_tools.stream(self._frames(), self._scaled_boxes()):
-                if not np.isfinite(block.descriptors).all():
-                    raise Undescribed("not_finite", "a descriptor is not a finite number")
-                n_rows += len(block)
-                yield block
+            yield from idt_tools.stream(self._frames(), self._scaled_boxes())
         except idt_tools.VideoError as error:
             raise Undescribed(error.status, error.reason) from error
         except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
             raise Undescribed("corrupted", str(error)) from error
         if self.size["n_frames"] < MIN_FRAMES:
             raise Undescribed("too_short", f"{self.size['n_frames']} frames; a trajectory needs {MIN_FRAMES}")
-        if not n_rows:
-            raise Undescribed("no_trajectories", "nothing in the video moves, or nothing has texture")
 
     def _frames(self) -> Iterator[np.ndarray]:
         self.size = {"n_frames": 0, "width": 0, "height": 0}

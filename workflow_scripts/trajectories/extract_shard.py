@@ -63,7 +63,8 @@ def _extract(video: Video) -> Result:
     except Undescribed as error:
         return Result(error.status, error.reason, attributes={**video.size})
     arrays = {"info": np.concatenate(info), "descriptors": np.concatenate(descriptors)}
-    set_relative_time(arrays["info"], video.size["n_frames"])
+    if not video.rows:
+        set_relative_time(arrays["info"], video.size["n_frames"])
     return Result(arrays=arrays, attributes={**video.size, "fps": float(video.row["fps"])})
 
 

@@ -1,0 +1,101 @@
+"""A dataset of Kinetics' size: how long its index takes, and the dry run of the paper's config over it.
+
+The 235,000 videos of 400 labels are hard links to a few small ones, so every header is read for real. It prints
+seconds and peak memory of: the first index; the index once more, with 10 videos added; `snakemake --dry-run`.
+
+    python benchmarks/kinetics_index.py FOLDER [--videos 235000]
+
+FOLDER is made and kept (on one file system; about 300 MB): delete it afterwards.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+REPOSITORY = Path(__file__).parents[1]
+LINKS = 50_000  # to one file: some file systems allow 65,000
+
+
+def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
+    """Makes folder/<label>/<number>.mp4, hard links to as few files as the file system takes."""
+    small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=1, frames=16, width=64, height=48)
+    (row,) = generate_videos(folder.parent / "source", small)
+    content = (folder.parent / "source" / row["path"]).read_bytes()
+    for label in range(labels):
+        (folder / f"label{label:03d}").mkdir(parents=True, exist_ok=True)
+    for number in range(n_videos):
+        source = folder.parent / "source" / f"copy{number // LINKS}.mp4"
+        if number % LINKS == 0 and not source.exists():
+            source.write_bytes(content)
+        place = folder / f"label{number % labels:03d}" / f"{number:06d}.mp4"
+        if not place.exists():
+            os.link(source, place)
+
+
+def write_config(folder: Path) -> list[Path]:
+    """The paper's config and the places of the datasets: Kinetics as above, UCF101 and HMDB51 of their sizes."""
+    roots = {"kinetics400": {"root": str(folder / "kinetics400")}}
+    for name, n_videos in (("ucf101", 13320), ("hmdb51", 6766)):
+        link_videos(folder / name, n_videos, 51)
+        rows = [
+            f"label{i % 51:03d}/{i:06d}.mp4,label{i % 51:03d},{'train' if i % 3 else 'test'}" for i in range(n_videos)
+        ]
+        (folder / name / "manifest.csv").write_text("\n".join(["path,label,split1", *rows]) + "\n")
+        roots[name] = {"root": str(folder / name)}
+    (folder / "my_paths.yaml").write_text(yaml.safe_dump({"datasets": roots}))
+    return [REPOSITORY / "configs" / "paper.yaml", folder / "my_paths.yaml"]
+
+
+def timed(label: str, folder: Path, configs: list[Path], *arguments: str) -> str:
+    """Runs snakemake in `folder`, prints its seconds and the peak memory of its largest process, returns its output."""
+    command = [
+        Path(sys.executable).parent / "snakemake",
+        "--directory",
+        folder,
+        "--snakefile",
+        REPOSITORY / "Snakefile",
+    ]
+    command += ["--workflow-profile", REPOSITORY / "profiles" / "default", "--cores", "2"]
+    start = time.monotonic()
+    with open(folder / "output.txt", "w") as output:
+        process = subprocess.Popen(
+            [*command, "--configfile", *configs, *arguments], stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    told = (folder / "output.txt").read_text()
+    if status:
+        sys.exit(told[-3000:])
+    print(f"{label:45} {time.monotonic() - start:7.1f} s {usage.ru_maxrss / 1024:7.0f} MiB", flush=True)
+    return told
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--videos", type=int, default=235_000)
+    chosen = parser.parse_args()
+    folder = chosen.folder.resolve()
+    kinetics = folder / "kinetics400"
+    link_videos(kinetics, chosen.videos)
+    configs = write_config(folder)
+    indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics400", "ucf101", "hmdb51")]
+    timed(f"index of {chosen.videos} videos, ucf101, hmdb51", folder, configs, "--", *indexes)
+    link_videos(kinetics, chosen.videos + 10)
+    timed("index again, 10 videos added", folder, configs, "--forcerun", "videos", "--", indexes[0])
+    told = timed("dry run of configs/paper.yaml", folder, configs, "--dry-run")
+    print(*re.findall(r"^(?:\w+ +\d+|total.*)$", told.partition("Job stats:")[2], re.MULTILINE), sep="\n")
+    commands = timed("the same with all commands printed", folder, configs, "--dry-run", "--printshellcmds")
+    longest = max(len(line) for line in commands.splitlines() if "python -m " in line)
+    print(f"longest command {longest} bytes (a shell's limit is 131,072)")
+
+
+if __name__ == "__main__":
+    main()
