@@ -32,7 +32,7 @@ def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
     for label in range(labels):
         (folder / f"label{label:03d}").mkdir(parents=True, exist_ok=True)
     for number in range(n_videos):
-        source = folder.parent / "source" / f"copy{number // LINKS}.mp4"
+        source = folder.parent / "source" / f"{folder.name}_{number // LINKS}.mp4"
         if number % LINKS == 0 and not source.exists():
             source.write_bytes(content)
         place = folder / f"label{number % labels:03d}" / f"{number:06d}.mp4"
