@@ -5,13 +5,18 @@
     trajectories.info            # (n, 10): where and when; names in idt_tools.columns
     trajectories.descriptors     # (n, 426): trajectory, HOG, HOF, MBH
 
-What it computes is in docs/idt_spec.md. Needs numpy, OpenCV and PyAV alone.
+What it computes is in docs/idt_spec.md. Needs numpy, OpenCV and PyAV alone; they are loaded at the first use of a name,
+so that a machine without PyAV or the compiled core can read and write the files.
 """
 
-from . import columns
-from .person_boxes import read_bb
-from .tracker import TrackerOptions, Trajectories, extract, stream
-from .video import VideoError, VideoInfo, probe_video, read_video
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import columns
+    from .person_boxes import read_bb
+    from .tracker import TrackerOptions, Trajectories, extract, stream
+    from .video import VideoError, VideoInfo, probe_video, read_video
 
 __all__ = [
     "TrackerOptions",
@@ -25,3 +30,18 @@ __all__ = [
     "read_video",
     "stream",
 ]
+
+_MODULES = {
+    "person_boxes": ["read_bb"],
+    "tracker": ["TrackerOptions", "Trajectories", "extract", "stream"],
+    "video": ["VideoError", "VideoInfo", "probe_video", "read_video"],
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "columns":
+        return importlib.import_module(".columns", __name__)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from idt_tools.attributes import write_attributes
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import Floats, fisher_vector, fixed_blocks, l2_normalise, power_normalise
 
@@ -98,7 +99,7 @@ class Codebook:
         for name, meaning in MEANING.items():
             array = getattr(self, name)
             data = file.create_dataset(name, data=array, chunks=True, fletcher32=True, track_times=False)
-            data.attrs["meaning"] = meaning
+            write_attributes(data, {"meaning": meaning})
 
     def save(self, path: str | Path) -> None:
         """Writes the codebook to an HDF5 file of its own."""
@@ -116,5 +117,5 @@ class Codebook:
             with h5py.File(path, "r") as file:
                 arrays = {name: file[name][:] for name in MEANING}
                 return cls(**arrays, sketch_dimension=int(file.attrs["sketch_dimension"]))
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, RuntimeError) as error:
             raise ValueError(f"{path} is not a codebook that can be read: {error}") from error

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from . import columns
+from .attributes import write_attributes
 from .person_boxes import boxes_by_frame, read_bb
 from .tracker import TrackerOptions, Trajectories
 from .whole_file import whole_file
@@ -30,10 +31,8 @@ def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptio
     Raises OSError where the file cannot be written.
     """
     n_rows = 0
-    with whole_file(path) as raw, h5py.File(raw, "w") as file:
-        file.attrs["options"] = json.dumps(dataclasses.asdict(options), sort_keys=True)
-        for name, value in video.items():
-            file.attrs[name] = value
+    with whole_file(path) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
+        write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **video})
         info = _growing(file, "info", np.float32, columns.INFO, "frames, pixels")
         unit = "none: square roots of L1-normalised histograms"
         descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS, unit)
@@ -52,8 +51,7 @@ def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...], uni
     dataset = file.create_dataset(
         name, (0, width), kind, maxshape=(None, width), chunks=(CHUNK_ROWS, width), fletcher32=True
     )
-    dataset.attrs["columns"] = names
-    dataset.attrs["unit"] = unit
+    write_attributes(dataset, {"columns": names, "unit": unit})
     return dataset
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from idt_tools.attributes import fixed_length, write_attributes
 from idt_tools.whole_file import WholeFile, whole_file
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, cannot_write
@@ -53,13 +54,10 @@ def write_hdf5(
     StageError where it cannot be written.
     """
     # Since 1.10, HDF5 checksums its metadata; earlier formats do not.
-    with replacing(path) as raw, h5py.File(raw, "w", track_order=False, libver="v110") as file:
-        file.attrs["stage"] = stage
-        file.attrs["VERSION"] = version
-        file.attrs["parameters"] = json.dumps(parameters, sort_keys=True)
-        file.attrs["parameters_digest"] = digest(dict(parameters))
-        for name, value in inputs.items():
-            file.attrs[f"input_{name}"] = value
+    with replacing(path) as raw, h5py.File(raw, "w", track_order=False, libver=("v110", "v110")) as file:
+        told = {"stage": stage, "VERSION": version, "parameters": json.dumps(parameters, sort_keys=True)}
+        told["parameters_digest"] = digest(dict(parameters))
+        write_attributes(file, told | {f"input_{name}": value for name, value in inputs.items()})
         yield file
 
 
@@ -90,20 +88,17 @@ def reading(path: Path) -> Iterator[None]:
 def dataset(group: h5py.Group, name: str, array: Any, *, unit: str = "", meaning: str = "") -> h5py.Dataset:
     """Writes `array` (numbers, or strings as UTF-8) chunked and checksummed, with what it means beside it."""
     values = np.asarray(array)
-    strings = values.dtype.kind in "UOS"
+    if values.dtype.kind in "UO":
+        values = fixed_length(values)
     data = group.create_dataset(
         name,
-        data=values.astype(object) if strings else values,
-        dtype=h5py.string_dtype() if strings else values.dtype,
+        data=values,
         # An empty array cannot be chunked; a checksum needs chunks.
         chunks=True if values.size else None,
-        fletcher32=bool(values.size) and not strings,
+        fletcher32=bool(values.size),
         track_times=False,
     )
-    if unit:
-        data.attrs["unit"] = unit
-    if meaning:
-        data.attrs["meaning"] = meaning
+    write_attributes(data, {name: text for name, text in (("unit", unit), ("meaning", meaning)) if text})
     return data
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 import workflow_scripts.encoding.encode_shard as stage
+from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
@@ -70,8 +71,8 @@ def test_shards_and_cores_change_no_bit_of_the_codebook(
 
 def test_codebook_file_tells_what_it_is(codebook: Path) -> None:
     with h5py.File(codebook) as file:
-        assert file.attrs["stage"] == "encoding.fit_codebook"
-        assert file.attrs["digest"] == Codebook.load(codebook).digest()
+        assert read_attributes(file)["stage"] == "encoding.fit_codebook"
+        assert read_attributes(file)["digest"] == Codebook.load(codebook).digest()
         assert file.attrs["pca_kept_variance"] >= 0.9
         assert file["gmm_means"].shape == (4, file["pca_components"].shape[0])
         assert file["sketch_hash"].shape == (2 * file["gmm_means"].size,)

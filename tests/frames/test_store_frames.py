@@ -11,6 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 import idt_tools
+from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
@@ -102,7 +103,8 @@ def test_broken_videos_are_empty_groups_with_a_reason(folder):
 
 def test_file_tells_what_it_is(folder):
     with h5py.File(folder / "shard.h5") as file:
-        assert file.attrs["stage"] == "frames" and '"short_side": 48' in file.attrs["parameters"]
+        told = read_attributes(file)
+        assert told["stage"] == "frames" and '"short_side": 48' in told["parameters"]
         group = file["wide"]
         assert (group.attrs["width"], group.attrs["height"], group.attrs["fps"]) == (80, 48, 25)
         assert group["jpeg"].fletcher32 and group["offsets"].attrs["meaning"]

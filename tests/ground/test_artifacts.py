@@ -1,5 +1,7 @@
 """Files are whole or not there, say what they are, and equal work gives equal bytes."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -8,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.artifacts import dataset, read_columns, write_columns, write_hdf5, write_json
+from idt_tools.attributes import read_attributes, write_attributes
+from workflow_scripts.artifacts import dataset, read_columns, read_hdf5, write_columns, write_hdf5, write_json
+from workflow_scripts.stage import StageError
 
 
 def _write(path: Path, value: float = 1.0) -> None:
@@ -23,8 +27,9 @@ def test_a_file_tells_what_it_is_and_repeats_byte_for_byte(tmp_path: Path) -> No
     _write(tmp_path / "b" / "x.h5")
     assert (tmp_path / "a" / "x.h5").read_bytes() == (tmp_path / "b" / "x.h5").read_bytes()
     with h5py.File(tmp_path / "a" / "x.h5") as file:
-        assert (file.attrs["stage"], file.attrs["VERSION"], file.attrs["input_codebook"]) == ("test", 3, "abc")
-        assert file["numbers"].attrs["unit"] == "px" and file["numbers"].fletcher32
+        told = read_attributes(file)
+        assert (told["stage"], told["VERSION"], told["input_codebook"]) == ("test", 3, "abc")
+        assert read_attributes(file["numbers"])["unit"] == "px" and file["numbers"].fletcher32
         assert list(file["names"].asstr()[:]) == ["ä", "b"]
         assert file["empty"].shape == (0, 426)
 
@@ -37,6 +42,64 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> 
     with h5py.File(path) as file:
         assert (file["numbers"][:] == 1.0).all()
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.h5"]
+
+
+def _content(path: Path) -> dict[str, object]:
+    """All that a reader can see of a file."""
+    found: dict[str, object] = {}
+    with read_hdf5(path) as file:
+        found["/"] = read_attributes(file), sorted(file)
+
+        def note(name: str, thing: h5py.Group | h5py.Dataset) -> None:
+            data = thing[()].tobytes() if isinstance(thing, h5py.Dataset) else b""
+            found[name] = read_attributes(thing), data
+
+        file.visititems(note)
+    return found
+
+
+def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
+    path, damaged = tmp_path / "x.h5", tmp_path / "damaged.h5"
+    with write_hdf5(path, stage="test", version=3, parameters={"k": 2}, codebook="abc") as file:
+        for name in ("video", "another"):
+            group = file.create_group(name)
+            write_attributes(
+                group, {"status": "ok", "reason": "", "key": "0123456789abcdef", "fps": 25.0, "n_frames": 4}
+            )
+            dataset(group, "numbers", np.arange(1000.0), unit="px", meaning="a thousand points")
+        dataset(file, "names", ["ä", "b"])
+    expected, content = _content(path), bytearray(path.read_bytes())
+    n_found = 0
+    for place in range(0, len(content), 37):
+        content[place] ^= 1 << place % 8
+        damaged.write_bytes(content)
+        content[place] ^= 1 << place % 8
+        try:
+            assert _content(damaged) == expected, f"byte {place}"  # in what is not used of the file
+        except StageError as error:
+            assert f"{damaged} is damaged" in str(error) and f"type `rm {damaged}`" in str(error)
+            n_found += 1
+    assert n_found > 0.8 * len(content) / 37
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
+def test_a_truncated_file_is_named_with_what_to_do(tmp_path: Path, share: float) -> None:
+    _write(tmp_path / "it's.h5")
+    content = (tmp_path / "it's.h5").read_bytes()
+    (tmp_path / "it's.h5").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(StageError, match="it's.h5 is damaged .*then run the same command again") as told:
+        _content(tmp_path / "it's.h5")
+    (command,) = re.findall("`(rm .*)`", str(told.value))
+    subprocess.run(command, shell=True, check=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_s_mistake_is_not_taken_for_damage(tmp_path: Path) -> None:
+    _write(tmp_path / "x.h5")
+    with pytest.raises(StageError, match="there is no such file"), read_hdf5(tmp_path / "y.h5"):
+        pass
+    with pytest.raises(KeyError), read_hdf5(tmp_path / "x.h5"):
+        raise KeyError("of a dict")
 
 
 def test_json_refuses_what_json_has_not(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import idt_tools
 from idt_tools import cli, columns, trajectory_files
+from idt_tools.attributes import read_attributes
 from idt_tools.whole_file import whole_file
 
 IDT = [sys.executable, "-m", "idt_tools.cli"]
@@ -42,10 +43,11 @@ def test_to_hdf5(video: Path, tmp_path: Path) -> None:
     with h5py.File(output) as file:
         assert np.array_equal(file["info"][:], expected.info)
         assert np.array_equal(file["descriptors"][:], expected.descriptors.astype(np.float16))
-        assert tuple(file["info"].attrs["columns"]) == columns.INFO
-        assert tuple(file["descriptors"].attrs["columns"]) == columns.DESCRIPTORS
-        assert json.loads(file.attrs["options"])["sampling_step"] == 5
-        assert (file.attrs["video"], file.attrs["n_frames"], file.attrs["width"]) == ("square.mp4", 24, 96)
+        assert tuple(read_attributes(file["info"])["columns"]) == columns.INFO
+        assert tuple(read_attributes(file["descriptors"])["columns"]) == columns.DESCRIPTORS
+        told = read_attributes(file)
+        assert json.loads(told["options"])["sampling_step"] == 5
+        assert (told["video"], told["n_frames"], told["width"]) == ("square.mp4", 24, 96)
     assert names(tmp_path) == ["square.h5"]
 
 

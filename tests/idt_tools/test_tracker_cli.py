@@ -11,6 +11,7 @@ import pytest
 
 import idt_tools
 from idt_tools import cli, trajectory_files
+from idt_tools.attributes import read_attributes
 
 
 def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarray, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:
         assert cli.main([command, str(odd), "-o", str(output)]) == 0
         assert output.exists()
     with h5py.File(os.fsencode(tmp_path / f"{odd.stem}_out.h5")) as file:
-        assert file.attrs["video"] == "caf\ufffd.mp4"
+        assert read_attributes(file)["video"] == "caf\ufffd.mp4"
 
 
 def test_help() -> None:

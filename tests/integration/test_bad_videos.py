@@ -7,6 +7,8 @@ from typing import Any
 import h5py
 from conftest import Workflow
 
+from idt_tools.attributes import read_attributes
+
 # What each file of ../shared/videos/bad must come to: in the index, else in the stage that found out.
 EXPECTED = {
     "zero_length": ("index", "unreadable"),
@@ -42,7 +44,8 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
     for path in (tmp_path / "results/tiny/trajectories/idt").glob("*.h5"):
         with h5py.File(path) as file:
             for name, group in file.items():
-                outcomes[name] = (group.attrs["status"], group.attrs["reason"], len(group["info"]))
+                told = read_attributes(group)
+                outcomes[name] = (told["status"], told["reason"], len(group["info"]))
     for stem, (place, status) in EXPECTED.items():
         row = index[stem]
         if place == "index":

@@ -12,6 +12,8 @@ import torch
 import yaml
 from conftest import Workflow
 
+from idt_tools.attributes import read_attributes
+
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
     changed = copy.deepcopy(config)
@@ -34,7 +36,7 @@ def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
     stages = Counter()
     for path in files:
         with h5py.File(path) as file:
-            stages[file.attrs["stage"]] += 1
+            stages[read_attributes(file)["stage"]] += 1
             assert "VERSION" in file.attrs and "parameters" in file.attrs, path
     assert {"trajectories", "frames"} <= set(stages) and len(stages) >= 4
     with open(tiny.folder / "results" / "tiny" / "videos" / "index.tsv") as file:

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.identity import video_id
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
@@ -46,16 +47,16 @@ def run(shard: Path, output: str, settings: PersonsSettings, store: str = "store
 def test_every_video_has_a_group_and_a_status(shard: Path) -> None:
     out = run(shard, "a.h5", PersonsSettings())
     with h5py.File(out) as file:
-        assert file.attrs["stage"] == "persons"
+        assert read_attributes(file)["stage"] == "persons"
         assert list(file) == sorted(file) and len(file) == 3
         for name, group in file.items():
-            boxes = group["boxes"][:]
+            boxes, told = group["boxes"][:], read_attributes(group)
             assert boxes.dtype == np.float32 and boxes.shape[1] == 6
             if name.startswith("broken"):
-                assert group.attrs["status"] == "unreadable" and group.attrs["reason"] and not len(boxes)
+                assert told["status"] == "unreadable" and told["reason"] and not len(boxes)
                 continue
-            assert group.attrs["status"] == "ok"
-            assert (group.attrs["n_frames"], group.attrs["width"], group.attrs["height"]) == (4, 160, 120)
+            assert told["status"] == "ok"
+            assert (told["n_frames"], told["width"], told["height"]) == (4, 160, 120)
             assert len(boxes) and (np.diff(boxes[:, 0]) >= 0).all()
             assert set(boxes[:, 0]) <= {0, 1, 2, 3}
             assert (boxes[:, 1:3] >= 0).all() and (boxes[:, 3:5] <= (160, 120)).all()

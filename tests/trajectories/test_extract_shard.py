@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import idt_tools
+from idt_tools.attributes import read_attributes
 from idt_tools.trajectory_files import write_text
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
 from workflow_scripts.trajectories.extract_shard import extract_shard
@@ -36,9 +37,11 @@ def test_the_file_holds_what_the_tracker_gives(listed: Path, tmp_path: Path) -> 
         found = idt_tools.extract(idt_tools.read_video(listed.parent / "walk" / "walk_bricks_00.mp4"))
         assert np.array_equal(video["info"][:], found.info, equal_nan=True) and len(found) > 20
         assert np.array_equal(video["descriptors"][:], found.descriptors.astype(np.float16))
-        assert (video.attrs["n_frames"], video.attrs["width"], video.attrs["status"]) == (20, 128, "ok")
-        assert "mbhy 330-425" in video["descriptors"].attrs["meaning"]
-        assert file["broken"].attrs["status"] != "ok" and file["broken"].attrs["reason"]
+        told = read_attributes(video)
+        assert (told["n_frames"], told["width"], told["status"]) == (20, 128, "ok")
+        assert "mbhy 330-425" in read_attributes(video["descriptors"])["meaning"]
+        broken = read_attributes(file["broken"])
+        assert broken["status"] != "ok" and broken["reason"]
         assert file["broken"]["descriptors"].shape == (0, 426)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.clusters.kmeans import KMeans, kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
 from workflow_scripts.identity import digest
@@ -33,7 +33,7 @@ def read_sketches(encodings: list[Path], video_ids: list[str]) -> NDArray[np.flo
     sketches: NDArray[np.float32] | None = None
     unusable = dict.fromkeys(video_ids, "not in the encoding files")
     for path in encodings:
-        with h5py.File(path, "r") as shard:
+        with read_hdf5(path) as shard:
             if sketches is None:
                 sketches = np.zeros((len(video_ids), shard["sketch"].shape[1]), np.float32)
             of_shard = shard["sketch"][:]
@@ -60,7 +60,7 @@ def read_sketches(encodings: list[Path], video_ids: list[str]) -> NDArray[np.flo
 
 def read_labels(path: Path) -> tuple[list[str], NDArray[np.int32]]:
     """Video ids (N,), sorted, and their cluster labels (m, N) of a clusters file."""
-    with h5py.File(path, "r") as file:
+    with read_hdf5(path) as file:
         return list(file["video_id"].asstr()[:]), file["labels"][:]
 
 

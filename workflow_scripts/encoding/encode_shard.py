@@ -9,12 +9,12 @@ Out: encoding/{features}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook
-from workflow_scripts.artifacts import dataset, write_hdf5
+from workflow_scripts.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.encoding.settings import VERSION
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, command_line
@@ -27,10 +27,11 @@ READ_ROWS = 16384  # descriptors read at a time: 13 MiB
 
 def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
     """Blocks (n, 426) of a video's descriptors from a trajectories file. Raises Undescribed where there are none."""
-    with h5py.File(path, "r") as file:
+    with read_hdf5(path) as file:
         video = file[video_id]
-        if video.attrs["status"] != "ok":
-            raise Undescribed(str(video.attrs["status"]), str(video.attrs["reason"]))
+        told = read_attributes(video)
+        if told["status"] != "ok":
+            raise Undescribed(told["status"], told["reason"])
         rows = video["descriptors"]
         if not len(rows):
             raise Undescribed("no_trajectories", "its trajectories file holds none")
@@ -79,8 +80,8 @@ def encode_shard(
     except ValueError as error:
         raise StageError(f"{error}; delete it and run again") from error
     content = book.digest()
-    with h5py.File(trajectories, "r") as file:
-        kept = {video_id: str(file[video_id].attrs["key"]) for video_id in file}
+    with read_hdf5(trajectories) as file:
+        kept = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
     listed: dict[str, Video] = shard_videos(videos, settings, boxes) if videos else {}
     sources = {video_id: video.key for video_id, video in listed.items()} | kept
     keys = {video_id: digest("encoding", VERSION, content, source) for video_id, source in sources.items()}

@@ -8,15 +8,15 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import draw_sketch
-from workflow_scripts.artifacts import read_columns, write_hdf5
+from workflow_scripts.artifacts import read_columns, read_hdf5, write_hdf5
 from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import VERSION, EncodingSettings
 from workflow_scripts.identity import digest, rng
@@ -37,10 +37,10 @@ def sample_descriptors(
     drawn: dict[str, NDArray[np.float16]] = {}
     missing = set(video_ids)
     for path in tqdm(trajectories, "sampling descriptors", unit="shard"):
-        with h5py.File(path, "r") as shard:
+        with read_hdf5(path) as shard:
             for video_id in sorted(missing.intersection(shard)):
                 missing.discard(video_id)
-                if shard[video_id].attrs["status"] != "ok":
+                if read_attributes(shard[video_id])["status"] != "ok":
                     continue
                 rows: NDArray[np.float16] = shard[video_id]["descriptors"][:]
                 if len(rows) > settings.sample_descriptors:
@@ -148,7 +148,7 @@ def fit_codebook(
         sample=digest(sorted(video_ids)),
     ) as file:
         codebook.write(file)
-        file.attrs["digest"] = codebook.digest()
+        write_attributes(file, {"digest": codebook.digest()})
         file.attrs["n_descriptors"] = n
         file.attrs["pca_kept_variance"] = kept
         file.attrs["gmm_log_likelihood"] = mixture.lower_bound_

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from workflow_scripts import artifacts
@@ -82,7 +81,7 @@ def read_sketches(encodings: Sequence[Path]) -> tuple[dict[str, str], dict[str, 
     statuses: dict[str, str] = {}
     sketches: dict[str, np.ndarray] = {}
     for path in encodings:
-        with h5py.File(path, "r") as file:
+        with artifacts.read_hdf5(path) as file:
             video_ids = file["video_id"].asstr()[:]
             status = file["status"].asstr()[:]
             sketch = file["sketch"][:]

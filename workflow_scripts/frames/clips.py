@@ -12,6 +12,9 @@ import cv2
 import h5py
 import numpy as np
 
+from idt_tools.attributes import read_attributes
+from workflow_scripts.artifacts import read_hdf5, reading
+
 # Loaders run one clip per process or thread already; OpenCV's own pool would only compete with them.
 cv2.setNumThreads(0)
 
@@ -31,7 +34,7 @@ class FrameStore:
 
     Every process that reads (a DataLoader's workers are forked or pickled copies) opens its own handles on first use,
     because HDF5 handles must not cross a fork. Raises KeyError for an unknown id, ValueError for a video that has no
-    frames (with its status and reason) and for an id that two files hold.
+    frames (with its status and reason) and for an id that two files hold, StageError for a damaged file.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -40,7 +43,7 @@ class FrameStore:
         self._files: dict[int, h5py.File] = {}
         self._opened_by = os.getpid()
         for number, path in enumerate(self._paths):
-            with h5py.File(path, "r") as file:
+            with read_hdf5(path) as file:
                 for video_id in file:
                     if video_id in self._file_of:
                         other = self._paths[self._file_of[video_id]]
@@ -62,12 +65,14 @@ class FrameStore:
             raise KeyError(f"video {video_id} is in none of the {len(self._paths)} frames files")
         number = self._file_of[video_id]
         if number not in self._files:
-            self._files[number] = h5py.File(self._paths[number], "r")
-        return self._files[number][video_id]
+            with reading(self._paths[number]):
+                self._files[number] = h5py.File(self._paths[number], "r")
+        with reading(self._paths[number]):
+            return self._files[number][video_id]
 
     def outcome(self, video_id: str) -> tuple[str, str]:
         """Status (`ok` when there are frames) and reason of a video."""
-        attributes = self._group(video_id).attrs
+        attributes = read_attributes(self._group(video_id))
         return str(attributes["status"]), str(attributes["reason"])
 
     def n_frames(self, video_id: str) -> int:
@@ -85,8 +90,9 @@ class FrameStore:
             raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
         wanted = (start + step * np.arange(length)) % n_frames
         first, last = int(wanted.min()), int(wanted.max())
-        offsets = group["offsets"][first : last + 2]  # (last - first + 2,) bytes
-        jpeg = group["jpeg"][offsets[0] : offsets[-1]]  # one read for the whole range
+        with reading(self._paths[self._file_of[video_id]]):
+            offsets = group["offsets"][first : last + 2]  # (last - first + 2,) bytes
+            jpeg = group["jpeg"][offsets[0] : offsets[-1]]  # one read for the whole range
         clip = np.empty((length, group.attrs["height"], group.attrs["width"], 3), np.uint8)
         for position, frame in enumerate(wanted - first):
             encoded = jpeg[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]]

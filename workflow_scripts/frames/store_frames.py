@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 import idt_tools
+from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.frames.clips import resize
 from workflow_scripts.frames.settings import VERSION, FramesSettings
@@ -64,8 +65,8 @@ def write_frames(
             offsets = result.arrays.get("offsets", np.zeros(1, np.int64))
             dataset(group, "jpeg", jpeg, unit="byte", meaning="JPEG files of all frames, one after the other")
             dataset(group, "offsets", offsets, unit="byte", meaning="frame t is jpeg[offsets[t]:offsets[t + 1]]")
-            group.attrs.update({"width": 0, "height": 0, "n_frames": 0, **result.attributes})
-            group.attrs.update(fps=fps[name], status=result.status, reason=result.reason)
+            told = {"fps": fps[name], "status": result.status, "reason": result.reason}
+            write_attributes(group, {"width": 0, "height": 0, "n_frames": 0, **result.attributes, **told})
 
 
 def store_frames(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import idt_tools
+from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.persons.detectors import Detector, make_detector
@@ -55,8 +56,8 @@ def detect_persons(
             group = file.create_group(name)
             boxes = result.arrays.get("boxes", np.zeros((0, 6), np.float32))
             dataset(group, "boxes", boxes, unit="pixel", meaning=MEANING)
-            group.attrs.update({"n_frames": 0, "width": 0, "height": 0, **result.attributes})
-            group.attrs.update({"status": result.status, "reason": result.reason, "key": keys[name]})
+            told = {"status": result.status, "reason": result.reason, "key": keys[name]}
+            write_attributes(group, {"n_frames": 0, "width": 0, "height": 0, **result.attributes, **told})
 
 
 def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Result:

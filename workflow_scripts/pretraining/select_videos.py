@@ -7,9 +7,7 @@ video_id and label, sorted by video_id, of the videos whose frames and every ske
 import logging
 from pathlib import Path
 
-import h5py
-
-from workflow_scripts.artifacts import read_columns, write_columns
+from workflow_scripts.artifacts import read_columns, read_hdf5, write_columns
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, command_line
@@ -44,7 +42,7 @@ def select_videos(
         if status != "ok":
             left_out[name] = f"frames {status}: {reason}"
     for path in encodings:
-        with h5py.File(path, "r") as file:
+        with read_hdf5(path) as file:
             outcomes = zip(*(file[column].asstr()[:] for column in ("video_id", "status", "reason")), strict=True)
             for name, status, reason in outcomes:
                 if status != "ok":

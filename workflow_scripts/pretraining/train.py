@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import torch
 from tqdm import tqdm
 
-from workflow_scripts.artifacts import read_columns
+from idt_tools.attributes import read_attributes
+from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.clusters.cluster_sketches import read_sketches
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
@@ -93,8 +93,8 @@ def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -
             contents.append(hashlib.file_digest(file, "sha256").hexdigest())
     made_of = []
     for path in sorted(frames):
-        with h5py.File(path, "r") as file:
-            made_of.append({name: str(value) for name, value in file.attrs.items()})
+        with read_hdf5(path) as file:
+            made_of.append({name: str(value) for name, value in read_attributes(file).items()})
     return digest(VERSION, request, contents, made_of)
 
 

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from workflow_scripts.artifacts import read_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.report.inputs import Clustering, Video
 from workflow_scripts.report.methods import Method
@@ -189,7 +190,7 @@ def _strips(shown: set[str], frames: list[Path], settings: ReportSettings) -> di
     """The strip of each of these videos that has frames, by video_id."""
     strips: dict[str, Strip] = {}
     for path in tqdm(frames, desc="thumbnails", unit="shard", disable=len(frames) < 10):
-        with h5py.File(path) as file:
+        with read_hdf5(path) as file:
             for video_id in sorted(shown.intersection(file) - set(strips)):
                 if len(file[video_id]["offsets"]) > 1:
                     image, seconds = draw_strip(file[video_id], settings)

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from workflow_scripts.artifacts import read_columns
+from idt_tools.attributes import read_attributes
+from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.stage import StageError
 
@@ -145,7 +146,7 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
     clusterings = []
     for path in paths:
         of_run = path.name == "clusters.h5"
-        with h5py.File(path) as file:
+        with read_hdf5(path) as file:
             clusterings.append(
                 Clustering(
                     run=path.parent.parent.name if of_run else "",
@@ -160,14 +161,14 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
 
 def _shard_statuses(path: Path) -> list[tuple[str, str, str]]:
     """(video_id, status, reason) of every video of a shard file: of its arrays, or of its groups' attributes."""
-    with h5py.File(path) as file:
+    with read_hdf5(path) as file:
         if "status" in file and isinstance(file["status"], h5py.Dataset):
             columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
             return list(zip(*columns, strict=True))
         return [
-            (name, str(group.attrs["status"]), str(group.attrs.get("reason", "")))
+            (name, told["status"], told.get("reason", ""))
             for name, group in file.items()
-            if "status" in group.attrs
+            if "status" in (told := read_attributes(group))
         ]
 
 

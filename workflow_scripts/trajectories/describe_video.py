@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import h5py
 import numpy as np
 
 import idt_tools
 from idt_tools import columns
+from idt_tools.attributes import read_attributes
 from idt_tools.tracker import MIN_SIDE
 from idt_tools.trajectory_files import find_rows, read_rows
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.store import attributes_of
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
@@ -111,8 +111,8 @@ def shard_videos(videos: Path, settings: TrajectoriesSettings, boxes: Path | Non
     rows = {row["video_id"]: row for row in read_columns(videos)}
     if boxes is None:
         return {name: Video(row, settings) for name, row in rows.items()}
-    with h5py.File(boxes) as file:
+    with read_hdf5(boxes) as file:
         people: dict[str, tuple[Any, str]] = {
-            name: (file[name]["boxes"][:], str(file[name].attrs["key"])) for name in rows
+            name: (file[name]["boxes"][:], read_attributes(file[name])["key"]) for name in rows
         }
     return {name: Video(row, settings, *people[name]) for name, row in rows.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from idt_tools import columns
+from idt_tools.attributes import write_attributes
 from idt_tools.tracker import set_relative_time
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.stage import command_line
@@ -45,9 +46,8 @@ def extract_shard(
     with write_hdf5(output, stage="trajectories", version=VERSION, parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
-            group.attrs.update(
-                {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}
-            )
+            told = {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}
+            write_attributes(group, told)
             arrays = result.arrays or {"info": np.zeros((0, 10), "f4"), "descriptors": np.zeros((0, 426), "f2")}
             dataset(group, "info", arrays["info"], meaning=INFO_MEANING)
             dataset(group, "descriptors", arrays["descriptors"], meaning=DESCRIPTORS_MEANING)
