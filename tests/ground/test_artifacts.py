@@ -87,7 +87,7 @@ def test_a_truncated_file_is_named_with_what_to_do(tmp_path: Path, share: float)
     _write(tmp_path / "it's.h5")
     content = (tmp_path / "it's.h5").read_bytes()
     (tmp_path / "it's.h5").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(StageError, match="it's.h5 is damaged .*then run the same command again") as told:
+    with pytest.raises(StageError, match=r"it's\.h5 is damaged .*then run the same command again") as told:
         _content(tmp_path / "it's.h5")
     (command,) = re.findall("`(rm .*)`", str(told.value))
     subprocess.run(command, shell=True, check=True)

@@ -1,6 +1,12 @@
 """The per-video store loses nothing whole, trusts nothing torn or damaged, and computes nothing twice."""
 
+import errno
+import fcntl
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, Store, process_shard
+from workflow_scripts.store import SYNC_SECONDS, Result, Store, process_shard
 
 
 def _result(number: int) -> Result:
@@ -129,3 +135,89 @@ def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None
     assert len(list(process_shard(tmp_path / "s", keys, compute, stage="test", max_failed_fraction=0.5))) == 4
     with pytest.raises(StageError, match=r"2 of 4 videos failed.*a, b"):
         list(process_shard(tmp_path / "s", keys, compute, stage="test", max_failed_fraction=0.4))
+
+
+def test_one_process_works_on_a_store_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    _fill(path, [0])
+    script = f"from pathlib import Path; from workflow_scripts.store import Store; Store(Path({str(path)!r}))"
+    second = [sys.executable, "-c", script]
+    with Store(path) as store:
+        done = subprocess.run(second, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert f"{path}: another process is writing it; wait until that one ends" in done.stderr
+        store.append("video1", "key1", _result(1))
+    assert subprocess.run(second).returncode == 0
+    with Store(path) as store:
+        assert _holds(store, 0) and _holds(store, 1)
+
+
+def test_without_locks_the_other_s_hand_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with Store(tmp_path / "s") as first, Store(tmp_path / "s") as second:
+        first.append("video0", "key0", _result(0))
+        first.append("video1", "key1", _result(1))
+        with pytest.raises(StageError, match="another process is writing it"):
+            second.append("video2", "key2", _result(2))
+        first.append("video3", "key3", _result(3))
+    with Store(tmp_path / "s") as store:
+        assert _holds(store, 0) and _holds(store, 1) and _holds(store, 3)
+
+
+def test_what_is_of_no_use_any_more_is_dropped_when_it_is_most_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    computed: list[str] = []
+
+    def compute(name: str) -> Result:
+        computed.append(name)
+        return Result(arrays={"rows": np.zeros(10_000, np.uint8)})
+
+    def run(names: str, key: str) -> int:
+        computed.clear()
+        assert "".join(name for name, _ in process_shard(path, dict.fromkeys(names, key), compute, stage="t")) == names
+        return path.stat().st_size // 10_000
+
+    assert run("abcd", "1") == 4
+    assert run("abcde", "1") == 5
+    assert run("abc", "1") == 5  # two fifths of it are no reason yet
+    assert run("ab", "1") == 2
+    assert run("ab", "2") == 4
+    assert run("ab", "3") == 2
+    assert computed == ["a", "b"]
+    assert run("ab", "3") == 2 and computed == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_damaged_record_costs_that_record_alone_wherever_the_damage_is(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    _fill(path, range(6))
+    content = path.read_bytes()
+    start = content.index(b"IDTR", 4)
+    for place in range(start, content.index(b"IDTR", start + 4)):  # every byte of the second record
+        path.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with Store(path) as store:
+            whole = [n for n in range(6) if f"video{n}" in store._records and _holds(store, n)]
+            assert whole == [0, 2, 3, 4, 5], f"byte {place - start}"
+
+
+def test_what_was_appended_outlives_the_process_at_once_and_is_synced_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
+    seen: list[tuple[int, int]] = []  # records on the disk, syncs
+
+    def compute(name: str) -> Result:
+        if name == "z":
+            time.sleep(1.5 * SYNC_SECONDS)  # a long video after short ones: they are synced while it is computed
+            seen.append(((tmp_path / "s").read_bytes().count(b"IDTR"), len(synced)))
+        return _result(1)
+
+    keys = dict.fromkeys([*(f"v{number:03d}" for number in range(200)), "z"], "1")
+    list(process_shard(tmp_path / "s", keys, compute, stage="test"))
+    assert seen[0][0] == 200 and 1 <= seen[0][1] <= 5
+    assert len(synced) > seen[0][1]

@@ -1,0 +1,146 @@
+"""A disk that is full or read-only: one sentence, nothing lost, no litter, and the same command goes on.
+
+Each test runs in a mount namespace of its own, with a small disk in memory.
+"""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.pretraining.checkpoint import load_checkpoint
+
+STAGE = '''
+from pathlib import Path
+import numpy as np
+from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_json
+from workflow_scripts.stage import command_line
+from workflow_scripts.store import Result, process_shard
+
+def noise(number, size):
+    return np.random.default_rng(number).integers(0, 256, size).astype(np.uint8)
+
+def stage(kind: str, folder: Path, size: int) -> None:
+    """Writes one file of about `size` bytes."""
+    if kind == "store":
+        keys = {f"video{number:03d}": "key" for number in range(size // 1000)}
+        compute = lambda name: Result(arrays={"noise": noise(int(name[5:]), 1000)})
+        for _ in process_shard(folder / "out", keys, compute, stage="test"):
+            pass
+    elif kind == "artifact":
+        with write_hdf5(folder / "out", stage="test", version=1, parameters={}) as file:
+            for number in range(size // 1000):
+                dataset(file.create_group(f"video{number:03d}"), "noise", noise(number, 1000))
+    elif kind == "table":
+        write_columns(folder / "out", [{"noise": noise(0, size // 4).tolist()}], ["noise"])
+    elif kind == "json":
+        write_json(folder / "out", noise(0, size // 5).tolist())
+    else:
+        import torch
+        from workflow_scripts.pretraining.checkpoint import save, save_checkpoint
+        state = {"noise": torch.from_numpy(noise(0, size))}
+        save(state, folder / "out") if kind == "model" else save_checkpoint(state, folder)
+
+if __name__ == "__main__":
+    command_line(stage)
+'''
+KINDS = ["store", "artifact", "table", "json", "model", "checkpoint"]
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A script to be run with a disk of 1 MB at `folder`, which nobody else sees."""
+
+    folder: Path
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """The script may say `stage KIND SIZE`, which writes there, and `listed`, the names of the files there."""
+        (self.folder / "stage.py").write_text(STAGE)
+        disk = self.folder / "disk"
+        disk.mkdir()
+        prelude = f"""
+            set -u
+            mount -t tmpfs -o size=1m none {disk} || exit 99
+            cd {disk}
+            listed() {{ ls -A | tr '\\n' ' '; echo; }}
+            stage() {{ {sys.executable} {self.folder}/stage.py --kind $1 --folder {disk} --size $2 \\
+                --log {self.folder}/log; echo "exit $?"; cat {self.folder}/log >> {self.folder}/logs; }}
+        """
+        command = ["unshare", "--mount", "sh", "-c", prelude + script]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> SmallDisk:
+    command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", str(tmp_path)]
+    try:
+        allowed = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("needs unshare and mount")
+    if allowed.returncode:
+        pytest.skip(f"needs to mount a disk of its own: {allowed.stderr.strip()}")
+    return SmallDisk(tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
+    done = small_disk.run(f"""
+        stage {kind} 5000; listed; for f in *; do cp $f {small_disk.folder}/before; done
+        head -c 800k /dev/zero > filler
+        stage {kind} 600000; rm filler; listed
+        for f in *; do cp $f {small_disk.folder}/after; done
+        stage {kind} 600000; listed; cp * {small_disk.folder}
+    """)
+    name = "last.pt" if kind == "checkpoint" else "out"
+    at_the_end = "last.pt previous.pt " if kind == "checkpoint" else "out "
+    assert done.stdout.splitlines() == ["exit 0", f"{name} ", "exit 1", f"{name} ", "exit 0", at_the_end]
+    errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
+    assert f"{small_disk.folder}/disk/{name}: " in errors[0]
+    assert errors[0].endswith("free some space, then run the same command again: what was computed is kept")
+    before, after = (small_disk.folder / moment for moment in ("before", "after"))
+    if kind == "store":
+        assert after.read_bytes().startswith(before.read_bytes())
+        computed = (small_disk.folder / "logs").read_text().count(": computed ")
+        assert computed == 600 and after.stat().st_size > 100_000
+    else:
+        assert after.read_bytes() == before.read_bytes()
+    if kind == "checkpoint":
+        kept = load_checkpoint(small_disk.folder)
+        assert kept is not None and len(kept["noise"]) == 600_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_read_only_disk(small_disk: SmallDisk, kind: str) -> None:
+    done = small_disk.run(f"stage {kind} 5000; mount -o remount,ro {small_disk.folder}/disk; stage {kind} 9000; listed")
+    name = "last.pt" if kind == "checkpoint" else "out"
+    assert done.stdout.splitlines() == ["exit 0", "exit 1", f"{name} "]
+    assert f"/disk/{name}: " in done.stderr and "Read-only file system" in done.stderr
+    assert "make its folder writable, then run the same command again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(small_disk: SmallDisk) -> None:
+    done = small_disk.run(f"""
+        head -c 2m /dev/zero > filler 2> /dev/null
+        {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
+        echo "exit $?"
+        rm filler; mount -o remount,ro {small_disk.folder}/disk
+        {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
+        echo "exit $?"
+    """)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines() == ["exit 0", "exit 1"]
+    assert "log: Read-only file system; make its folder writable" in done.stderr
+
+
+def test_a_full_disk_under_the_log(small_disk: SmallDisk) -> None:
+    done = small_disk.run(f"""
+        head -c 2m /dev/zero > filler 2> /dev/null
+        {sys.executable} {small_disk.folder}/stage.py --kind store --folder {small_disk.folder} --size 9000 --log log
+        echo "exit $?"
+    """)
+    assert done.stdout == "exit 0\n"
+    assert "Traceback" not in done.stderr and done.stderr.count("the log cannot be written (") == 1
