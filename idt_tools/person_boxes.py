@@ -13,7 +13,7 @@ import numpy as np
 def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
     """Rows of `boxes` (n, 6) by frame number, each (m, 4): x1, y1, x2, y2. None where no boxes are given.
 
-    Raises ValueError on another shape or on numbers that are not finite.
+    Raises ValueError on another shape, on numbers that are not finite and on frame numbers that are not whole.
     """
     if boxes is None:
         return None
@@ -23,6 +23,8 @@ def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
     if not np.isfinite(rows[:, :5]).all():
         raise ValueError("boxes must hold finite numbers")
     frames = rows[:, 0].astype(int)
+    if (frames != rows[:, 0]).any():
+        raise ValueError(f"boxes must have whole frame numbers, not {rows[frames != rows[:, 0], 0][0]:g}")
     return {int(frame): rows[frames == frame, 1:5] for frame in np.unique(frames)}
 
 

@@ -21,6 +21,7 @@ from .whole_file import whole_file
 CHUNK_ROWS = 256  # 210 kB of descriptors
 BLOCK_ROWS = 1024  # read at once
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
+BOX_ENDINGS = (".bb", ".h5")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
@@ -169,15 +170,14 @@ def read_hdf5(path: Path) -> Iterator[Trajectories]:
 def find_boxes(place: Path, video: Path, several: bool) -> Path:
     """Where `read_boxes` finds the boxes of `video`, given what the user named for one or for `several` videos.
 
-    In a folder: the file `<stem>.bb` or `<stem>.h5`. In an HDF5 file for several videos: the group `<stem>`.
-    Raises ValueError where the folder holds neither.
+    In a folder: the file `<stem>.bb` or `<stem>.h5`, in the subfolder named like the video's folder or in the folder
+    itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder holds neither.
     """
     if place.is_dir():
-        files = [place / f"{video.stem}{ending}" for ending in (".bb", ".h5")]
-        found = [file for file in files if file.exists()]
+        found = _find(place, video, BOX_ENDINGS)
         if not found:
-            raise ValueError(f"{place}: it holds neither {files[0].name} nor {files[1].name}")
-        return found[0]
+            raise ValueError(f"{place}: it holds neither {video.stem}.bb nor {video.stem}.h5")
+        return found
     return Path(f"{place}:{video.stem}") if several else place
 
 

@@ -83,7 +83,7 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
 
 
 def _check_names(config: dict[str, Any]) -> None:
-    """What a schema cannot say: that datasets, features and runs that are referred to exist."""
+    """What a schema cannot say: that datasets, features, runs and folders of boxes that are referred to exist."""
 
     def check(key: str, name: str, known: Any) -> None:
         if name not in known:
@@ -119,6 +119,13 @@ def _check_names(config: dict[str, Any]) -> None:
         check("evaluation.runs", name, [*runs, "scratch", "idt"])
     if not config["features"]:
         raise StageError("config: features is empty; name at least one, for example features: {idt: {boxes: none}}")
+    folder = config["persons"]["files"]
+    for name, features in config["features"].items():
+        if features["boxes"] == "files" and not (folder and Path(folder).is_dir()):
+            raise StageError(
+                f"config: features.{name}.boxes is files, but persons.files ({folder or 'empty'}) is no folder; "
+                "give the one that holds the .bb or .h5 files of the videos"
+            )
 
 
 def _settings_class(noun: str, name: str = "") -> Any:

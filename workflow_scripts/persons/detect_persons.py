@@ -2,7 +2,7 @@
 
 In: a shard's list of videos. Out: persons/{detector}/{shard}.h5, per video id a group with `boxes` (n, 6) float32,
 rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, n_frames, width, height. A video that
-cannot be read keeps its group, without boxes.
+cannot be read, or whose file of boxes cannot, keeps its group, without boxes.
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
+from workflow_scripts.persons.box_files import boxes_of_file, file_stamp, find_files
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
 from workflow_scripts.stage import StageError, command_line
@@ -35,18 +36,30 @@ def detect_persons(
 ) -> None:
     """Finds the people in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
 
-    `detector`: hog or detectron2. What is already in `store` is not computed again. Raises StageError before any
-    work when the detector cannot work here.
+    `detector`: hog or detectron2, or files: the boxes of each video are read from a file in the folder
+    `settings.files`. What is already in `store` is not computed again. Raises StageError before any work when the
+    detector cannot work here or the folder holds no boxes.
     """
-    if settings.stride < 1:
-        raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
-    finder = make_detector(detector, settings)
-    parameters: dict[str, Any] = {"stride": settings.stride, **finder.parameters}
     rows = {row["video_id"]: row for row in read_columns(videos)}
-    keys = {name: digest(VERSION, parameters, attributes_of(row)) for name, row in rows.items()}
+    if detector == "files":
+        files = find_files(Path(settings.files), rows)
+        parameters: dict[str, Any] = {"detector": "files"}
+        keys = {
+            name: digest(VERSION, parameters, attributes_of(row), file_stamp(files[name])) for name, row in rows.items()
+        }
 
-    def compute(name: str) -> Result:
-        return boxes_of(idt_tools.read_video(rows[name]["path"]), finder, settings.stride)
+        def compute(name: str) -> Result:
+            return boxes_of_file(files[name], rows[name])
+
+    else:
+        if settings.stride < 1:
+            raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
+        finder = make_detector(detector, settings)
+        parameters = {"stride": settings.stride, **finder.parameters}
+        keys = {name: digest(VERSION, parameters, attributes_of(row)) for name, row in rows.items()}
+
+        def compute(name: str) -> Result:
+            return boxes_of(idt_tools.read_video(rows[name]["path"]), finder, settings.stride)
 
     results = process_shard(
         store, keys, compute, stage="persons", threads=threads, max_failed_fraction=max_failed_fraction

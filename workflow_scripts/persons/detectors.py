@@ -47,7 +47,7 @@ def make_detector(name: str, settings: PersonsSettings) -> Detector:
         return Hog(settings)
     if name == "detectron2":
         return MaskRCNN(settings)
-    raise StageError(f"persons: there is no detector {name!r}; choose hog or detectron2")
+    raise StageError(f"persons: there is no detector {name!r}; choose hog, detectron2 or files")
 
 
 def clip_boxes(boxes: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""Boxes that are there already: found by label and name, checked against the video, and kept until they change."""
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.persons.box_files import boxes_of_file
+from workflow_scripts.persons.detect_persons import detect_persons
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.stage import StageError
+
+ROW = {"path": "/videos/walk/a.avi", "width": "100", "height": "80", "n_frames": "50", "bytes": "1", "mtime_ns": "2"}
+COLUMNS = ["video_id", *ROW]
+
+
+def shard(folder: Path, *names: str) -> Path:
+    """The list of a shard of videos, of which this detector reads no byte."""
+    rows = [{**ROW, "video_id": f"{name}-id", "path": f"/videos/walk/{name}.avi"} for name in names]
+    write_columns(folder / "shard.tsv", rows, COLUMNS)
+    return folder / "shard.tsv"
+
+
+def run(videos: Path, boxes: Path) -> dict[str, tuple[str, str, np.ndarray]]:
+    """Status, reason and boxes of every video."""
+    output = videos.parent / "persons.h5"
+    detect_persons(videos, output, videos.parent / "store", "files", PersonsSettings(files=str(boxes)))
+    with h5py.File(output) as file:
+        return {name: (group.attrs["status"], group.attrs["reason"], group["boxes"][:]) for name, group in file.items()}
+
+
+def test_boxes_are_found_sorted_and_cut(tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes"
+    (boxes / "walk").mkdir(parents=True)
+    (boxes / "walk" / "a.bb").write_text("0 1 2 30 40 0.5 5 6 7 8 0.9\n1\n2 90 70 110 85.5 1\n")
+    (boxes / "a.bb").write_text("0 9 9 10 10 1\n")  # that of the label counts
+    with h5py.File(boxes / "b.h5", "w") as file:
+        file["boxes"] = np.array([[3, 1, 2, 3, 4, 1], [0, 1, 2, 3, 4, 1]], np.float32)
+    found = run(shard(tmp_path, "a", "b", "c"), boxes)
+    assert [status for status, _, _ in found.values()] == ["ok", "ok", "no_boxes"]
+    assert found["a-id"][2].tolist() == [
+        [0, 5, 6, 7, 8, np.float32(0.9)],
+        [0, 1, 2, 30, 40, 0.5],
+        [2, 90, 70, 100, 80, 1],
+    ]
+    assert found["b-id"][2][:, 0].tolist() == [0, 3]
+    assert found["c-id"][1].startswith("persons.files holds no boxes of it") and found["c-id"][2].shape == (0, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("0 1 2 3\n", "a.bb, line 1: expected a frame number and 5 numbers a box"),
+        ("no numbers\n", "a.bb, line 1: not a line of numbers"),
+        ("0\n1 100 2 130 20 1\n", "a.bb: a box of frame 1, 100, 2, 130, 20, lies outside the frame of 100x80 pixels"),
+        ("0 -9 -9 -1 -1 1\n", "lies outside the frame"),
+        ("0\n" * 59 + "59 1 1 9 9 1\n", "a.bb: a box is of frame 59, and the video has 50 frames"),
+        ("0 1 1 nan 9 1\n", "a.bb: boxes must hold finite numbers"),
+    ],
+)
+def test_a_file_that_cannot_be_the_videos_is_told(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "a.bb").write_text(text)
+    result = boxes_of_file(tmp_path / "a.bb", ROW)
+    assert result.status == "no_boxes" and reason in result.reason and str(tmp_path) not in result.reason
+    assert not result.arrays
+
+
+def test_headers_may_be_off_by_a_few_frames_or_say_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.bb").write_text("0\n" * 52 + "52 1 1 9 9 1\n")
+    assert boxes_of_file(tmp_path / "a.bb", ROW).status == "ok"
+    (tmp_path / "a.bb").write_text("0\n" * 520 + "520 1 1 9 9 1\n")
+    assert boxes_of_file(tmp_path / "a.bb", {**ROW, "n_frames": "0"}).status == "ok"
+
+
+@pytest.mark.parametrize("number", [0.5, -1])
+def test_frame_numbers_that_are_none_are_refused(tmp_path: Path, number: float) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["boxes"] = np.array([[number, 1, 2, 3, 4, 1]])
+    assert boxes_of_file(tmp_path / "a.h5", ROW).status == "no_boxes"
+
+
+def test_what_changed_is_read_again_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    for name in "ab":
+        (boxes / f"{name}.bb").write_text("0 1 2 3 4 1\n")
+    videos = shard(tmp_path, "a", "b", "c")
+    run(videos, boxes)
+    caplog.set_level("DEBUG", "workflow_scripts")
+    run(videos, boxes)
+    assert "computed" not in caplog.text
+    (boxes / "a.bb").write_text("0 1 2 3 5 1\n")  # as long as before
+    os.utime(boxes / "a.bb", (2_000_000_000, 2_000_000_000))
+    (boxes / "c.bb").write_text("0 1 2 3 4 1\n")
+    found = run(videos, boxes)
+    assert [name for name in found if f"computed {name}" in caplog.text] == ["a-id", "c-id"]
+    assert found["a-id"][2][0, 4] == 5 and found["c-id"][0] == "ok"
+
+
+def test_a_folder_without_any_boxes_stops_before_any_work(tmp_path: Path) -> None:
+    boxes = tmp_path / "boxes"
+    (boxes / "too" / "deep").mkdir(parents=True)
+    (boxes / "too" / "deep" / "a.bb").write_text("0\n")
+    with pytest.raises(StageError, match=r"persons\.files: .*boxes holds no file of boxes"):
+        run(shard(tmp_path, "a"), boxes)
+    assert not (tmp_path / "store").exists()
+    (boxes / "other.bb").write_text("0\n")  # of a video in another shard
+    assert run(shard(tmp_path, "a"), boxes)["a-id"][0] == "no_boxes"
