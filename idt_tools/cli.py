@@ -1,17 +1,22 @@
-"""The command `idt`: trajectories of videos to files, or drawn on a video's frames.
+"""The command `idt`: trajectories of videos to files, drawn on a video's frames, or encoded; what files hold.
 
 idt extract VIDEO [VIDEO ...] -o OUT [--boxes BOXES] [--format h5|text] [--threads N] [--force]
 idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
+idt encode VIDEO [VIDEO ...] --codebook CODEBOOK.h5 [-o OUT.h5] [--boxes BOXES] [--threads N] [--force]
+idt inspect FILE.h5 [FILE.h5 ...]
 """
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .commands.encode import encode_videos
 from .commands.extract import extract_videos
 from .commands.files import CommandError, sentence
+from .commands.inspect import inspect_file
 from .commands.show import show_video
 from .video import VideoError
 
@@ -24,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any name of a file can be printed
     try:
-        return chosen.run(chosen)
+        code: int = chosen.run(chosen)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (CommandError, VideoError, ValueError, OSError) as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
@@ -50,6 +60,29 @@ def _show(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _encode(chosen: argparse.Namespace) -> int:
+    failed = encode_videos(
+        chosen.videos,
+        chosen.codebook,
+        chosen.output,
+        boxes=chosen.boxes,
+        threads=chosen.threads,
+        force=chosen.force,
+    )
+    return 1 if failed else 0
+
+
+def _inspect(chosen: argparse.Namespace) -> int:
+    code = 0
+    for place in chosen.files:
+        try:
+            inspect_file(place)
+        except CommandError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="idt",
@@ -57,13 +90,17 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  idt extract video.mp4 -o trajectories.h5\n"
         "  idt extract videos/*.mp4 -o trajectories/ --threads 4\n"
-        "  idt show video.mp4 -o trajectories.png\n\n"
+        "  idt show video.mp4 -o trajectories.png\n"
+        "  idt encode video.mp4 --codebook codebook.h5 -o sketch.h5\n"
+        "  idt inspect trajectories.h5\n\n"
         "`idt COMMAND --help` says more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_extract(commands)
     _add_show(commands)
+    _add_encode(commands)
+    _add_inspect(commands)
     return parser
 
 
@@ -90,26 +127,12 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "not there) for files named after the videos: <video's name without ending>.h5 or .txt",
     )
     command.add_argument(
-        "--boxes",
-        type=Path,
-        metavar="BOXES",
-        help=f"people, kept out of the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
-        "folder of files named after the videos, .bb or .h5, or one HDF5 file with a group named after each",
-    )
-    command.add_argument(
         "--format",
         choices=("h5", "text"),
         help="h5: /info and /descriptors (float16); text: 436 columns, as the original extractor writes. "
         "Default: by OUT's ending; h5 in a folder",
     )
-    command.add_argument(
-        "--threads",
-        type=int,
-        default=1,
-        metavar="N",
-        help="videos tracked at once, each by one thread; default 1: a job takes no more cores than it was given",
-    )
-    command.add_argument("--force", action="store_true", help="write anew what is there already")
+    _add_several(command)
     command.set_defaults(run=_extract)
 
 
@@ -128,6 +151,71 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     command.add_argument("--boxes", type=Path, metavar="BOXES", help=f"people: {ONE_BOXES}")
     command.set_defaults(run=_show)
+
+
+def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "encode",
+        help="turn videos into the numbers that the pipeline clusters",
+        description="Track each video and write its sketch by a codebook of the pipeline: 2,000 numbers, the\n"
+        "same as the pipeline's. That of one video is printed where there is no -o. A video that cannot\n"
+        "be encoded stops no other: it has its line on stderr and its status in OUT, and the exit code\n"
+        "is 1.",
+        epilog="examples:\n"
+        "  idt encode video.mp4 --codebook results/demo/encoding/idt/codebook.h5\n"
+        "  idt encode videos/*.mp4 --codebook codebook.h5 -o sketches.h5 --threads 4",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="anything that FFmpeg reads")
+    command.add_argument(
+        "--codebook", type=Path, required=True, metavar="CODEBOOK", help="results/DATASET/encoding/FEATURES/codebook.h5"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="the HDF5 file to write: video, sketch (n, 2000), n_trajectories, status, reason; what it holds is kept, "
+        "and videos that it lacks are added",
+    )
+    _add_several(command)
+    command.set_defaults(run=_encode)
+
+
+def _add_several(command: argparse.ArgumentParser) -> None:
+    """What the commands that track several videos have in common."""
+    command.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="BOXES",
+        help=f"people, kept out of the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
+        "folder of files named after the videos, .bb or .h5, or one HDF5 file with a group named after each",
+    )
+    command.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        metavar="N",
+        help="videos tracked at once, each by one thread; default 1: a job takes no more cores than it was given",
+    )
+    command.add_argument("--force", action="store_true", help="write anew what is there already")
+
+
+def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "inspect",
+        help="say what a file of results holds",
+        description="Say how an HDF5 file was made, what became of the videos in it, and what its datasets are: any\n"
+        "file of the pipeline, of `idt extract` and of `idt encode`.",
+        epilog="examples:\n"
+        "  idt inspect results/demo/encoding/idt/codebook.h5\n"
+        "  idt inspect results/demo/trajectories/idt/000of004.h5:VIDEO_ID",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="an HDF5 file, or FILE.h5:GROUP for one video in it"
+    )
+    command.set_defaults(run=_inspect)
 
 
 if __name__ == "__main__":

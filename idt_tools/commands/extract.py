@@ -1,20 +1,17 @@
 """`idt extract`: the trajectories of one or many videos, each to a file of its own."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
 from .. import trajectory_files
 from ..tracker import TrackerOptions, stream
-from ..video import VideoError, probe_video
-from .files import CommandError, check_output, readable_name, sentence
-from .progress import Progress
+from ..video import probe_video
+from .files import CommandError, check_boxes, check_output, readable_name
+from .progress import Progress, for_each_video
 
 Format = Literal["h5", "text"]
 ENDINGS: dict[Format, str] = {"h5": ".h5", "text": ".txt"}
@@ -50,12 +47,7 @@ def extract_videos(
         raise CommandError(f"--threads {threads}: at least one thread is needed")
     work = _plan(videos, output, boxes, format)
     todo = [item for item in work if force or not item.output.exists()]
-    opencv_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # --threads is all that is used, whatever the number of cores
-    try:
-        n_written = _run(todo, threads)
-    finally:
-        cv2.setNumThreads(opencv_threads)
+    n_written = for_each_video("track", {item.video: partial(_extract, item) for item in todo}, threads)
     n_kept = len(work) - len(todo)
     if n_kept or len(work) > 1:
         kept = f", {n_kept} there already (--force writes anew)" if n_kept else ""
@@ -67,10 +59,7 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
     """What is to be done, checked as far as can be without reading a video; makes the folder."""
     target = Path(output)
     several = len(videos) > 1 or output.endswith("/") or target.is_dir()
-    if boxes and not trajectory_files.split_group(boxes)[0].exists():
-        raise CommandError(f"{boxes}: there is no such file or folder of boxes")
-    if boxes and not boxes.is_dir() and several and boxes.suffix != ".h5":
-        raise CommandError(f"{boxes}: for several videos --boxes is a folder, or an HDF5 file .h5 of a group a video")
+    check_boxes(boxes, several)
     if not several:
         of_ending = {ending: name for name, ending in ENDINGS.items()}
         chosen = format or of_ending.get(target.suffix)
@@ -96,26 +85,6 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
     for item in work:
         check_output(item.output, item.video, boxes)
     return work
-
-
-def _run(work: Sequence[Extraction], threads: int) -> int:
-    """Do the work, `threads` items at once, and print a line for each as it ends; returns how many were written."""
-    n_written = 0
-    with ThreadPoolExecutor(threads) as pool, Progress("track", len(work)) as progress:
-        try:
-            waiting = {pool.submit(_extract, item, progress): item for item in work}
-            for future in as_completed(waiting):
-                try:
-                    progress.print(future.result())
-                    n_written += 1
-                except (CommandError, VideoError, OSError) as error:
-                    progress.print(f"error: {sentence(error)}", file=sys.stderr)
-                progress.finish(waiting[future].video)
-        except BaseException:  # Ctrl-C among them: the threads end at their next frame
-            progress.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return n_written
 
 
 def _extract(item: Extraction, progress: Progress) -> str:

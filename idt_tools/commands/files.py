@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ..trajectory_files import split_group
+
 
 class CommandError(Exception):
     """What the user must know, in one sentence that names the file."""
@@ -31,3 +33,11 @@ def check_output(output: Path, *inputs: Path | None) -> None:
     for given in inputs:
         if given and given.exists() and output.exists() and given.samefile(output):
             raise CommandError(f"{output}: it is the input {given}; choose another name")
+
+
+def check_boxes(boxes: Path | None, several: bool) -> None:
+    """Raises CommandError where `boxes` cannot hold the boxes of one or of `several` videos."""
+    if boxes and not split_group(boxes)[0].exists():
+        raise CommandError(f"{boxes}: there is no such file or folder of boxes")
+    if boxes and not boxes.is_dir() and several and boxes.suffix != ".h5":
+        raise CommandError(f"{boxes}: for several videos --boxes is a folder, or an HDF5 file .h5 of a group a video")

@@ -1,17 +1,20 @@
-"""One progress bar over the frames of several videos, read in several threads that can be stopped."""
+"""Several videos at once, in threads that can be stopped, under one progress bar over their frames."""
 
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..video import read_video
+from ..video import VideoError, read_video
+from .files import CommandError, sentence
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
@@ -48,12 +51,12 @@ class Progress:
         return sum(1 for _ in self._read(video))
 
     def frames(self, video: Path, n_frames: int) -> Iterator[np.ndarray]:
-        """The frames of `read_video`, each of which moves the bar."""
+        """The frames of `read_video`, each of which moves the bar; `n_frames` may be a header's claim."""
         for number, frame in enumerate(self._read(video)):
             yield frame
             with self._lock:
                 self._n_frames += 1
-                self._parts[video] = (number + 1) / n_frames
+                self._parts[video] = min(1.0, (number + 1) / max(1, n_frames))
                 self._move()
 
     def finish(self, video: Path) -> None:
@@ -79,3 +82,31 @@ class Progress:
         of_videos = f"{self._n_done} of {self._n_videos} videos, " if self._n_videos > 1 else ""
         self._bar.set_postfix_str(of_videos + rate, refresh=False)
         self._bar.update(self._n_done + sum(self._parts.values()) - self._bar.n)
+
+
+def for_each_video(label: str, work: Mapping[Path, Callable[[Progress], str]], threads: int) -> int:
+    """Do the work on each video, `threads` at once, and print the line that it returns as it ends.
+
+    Work that raises CommandError, VideoError or OSError has its line on stderr and stops no other. Returns how many did
+    not fail.
+    """
+    n_done = 0
+    opencv_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # --threads is all that is used, whatever the number of cores
+    with ThreadPoolExecutor(threads) as pool, Progress(label, len(work)) as progress:
+        try:
+            waiting = {pool.submit(do, progress): video for video, do in work.items()}
+            for future in as_completed(waiting):
+                try:
+                    progress.print(future.result())
+                    n_done += 1
+                except (CommandError, VideoError, OSError) as error:
+                    progress.print(f"error: {sentence(error)}", file=sys.stderr)
+                progress.finish(waiting[future])
+        except BaseException:  # Ctrl-C among them: the threads end at their next frame
+            progress.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            cv2.setNumThreads(opencv_threads)
+    return n_done

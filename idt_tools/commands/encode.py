@@ -1,0 +1,203 @@
+"""`idt encode`: the sketch of one or many videos by a codebook, the numbers that the pipeline's encoding gives."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from threading import Lock
+
+import h5py
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .. import columns, trajectory_files
+from ..codebook import Codebook
+from ..tracker import MIN_SIDE, stream
+from ..video import VideoError, probe_video
+from ..whole_file import whole_file
+from .files import CommandError, check_boxes, check_output
+from .progress import Progress, for_each_video
+
+SAVE_SECONDS = 60  # at most this much work is lost by a kill
+MEANING = {  # the datasets of the file, a row a video
+    "video": "the videos, as they were named",
+    "sketch": "count sketch of the normalised Fisher vector; zeros where it failed",
+    "n_trajectories": "trajectories that the sketch averages",
+    "status": "ok, or why there is no sketch",
+    "reason": "the same in words",
+}
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What is known of a video; `values` (2000,) float32 where the status is ok."""
+
+    status: str
+    reason: str = ""
+    n_trajectories: int = 0
+    values: np.ndarray | None = None
+
+
+@dataclass
+class Sketches:
+    """The sketches by video, and the file that they are kept in."""
+
+    codebook: Codebook
+    boxes: Path | None
+    several: bool
+    output: Path | None = None
+    rows: dict[str, Sketch] = field(default_factory=dict)
+    saved: float = field(default_factory=time.monotonic)
+    lock: Lock = field(default_factory=Lock)
+
+    def attributes(self) -> dict[str, str]:
+        """What all sketches of one file have in common."""
+        persons = json.dumps({"persons": "masked" if self.boxes else "not masked"})
+        return {"stage": "idt encode", "parameters": persons, "input_codebook": self.codebook.digest()}
+
+
+def encode_videos(
+    videos: Sequence[Path],
+    codebook: Path,
+    output: Path | None = None,
+    *,
+    boxes: Path | None = None,
+    threads: int = 1,
+    force: bool = False,
+) -> int:
+    """Write the sketches of videos to the HDF5 file `output`, or print that of one video; returns how many failed.
+
+    Sketches that `output` holds already are kept, unless `force`. A video that fails is told of on stderr, has its
+    status in the file, and is tried again by the next call. Raises CommandError or ValueError before any work.
+    """
+    if threads < 1:
+        raise CommandError(f"--threads {threads}: at least one thread is needed")
+    if output is None and len(videos) > 1:
+        raise CommandError("the sketches of several videos need a file: give -o OUT.h5")
+    if output and output.suffix != ".h5":
+        raise CommandError(f"{output}: the name must end in .h5")
+    check_boxes(boxes, several=len(videos) > 1)
+    if output:
+        check_output(output, codebook, boxes and trajectory_files.split_group(boxes)[0], *videos)
+    sketches = Sketches(Codebook.load(codebook), boxes, len(videos) > 1, output)
+    if output and output.exists() and not force:
+        sketches.rows = _kept(output, sketches.attributes())
+    done = {name for name, sketch in sketches.rows.items() if sketch.status == "ok"}
+    todo = [video for video in dict.fromkeys(videos) if _name(video) not in done]
+    try:
+        with threadpool_limits(1):  # as in the pipeline: one thread a product, for the same bytes on any number
+            work = {video: partial(_encode, video, sketches) for video in todo}
+            n_encoded = for_each_video("encode", work, threads)
+    finally:  # on Ctrl-C too
+        if output and todo:
+            _save(sketches)
+    if output:
+        n_kept = len(dict.fromkeys(videos)) - len(todo)
+        kept = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
+        print(f"{output}: {n_encoded} of {n_kept + len(todo)} videos encoded{kept}")
+    return len(todo) - n_encoded
+
+
+def _name(video: Path) -> str:
+    """The name of a video as UTF-8, which it need not be."""
+    return os.fsencode(video).decode("utf-8", "replace")
+
+
+def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
+    """Encode one video, keep its sketch, and say so. Raises CommandError where the video is at fault."""
+    sketch = _sketch(video, sketches, progress)
+    with sketches.lock:
+        sketches.rows[_name(video)] = sketch
+        if sketches.output and time.monotonic() - sketches.saved > SAVE_SECONDS:
+            _save(sketches)
+    if sketch.values is None:
+        raise CommandError(f"{video}: {sketch.reason} ({sketch.status})")
+    if sketches.output is None:
+        return "\t".join(f"{value:.9g}" for value in sketch.values.tolist())  # 9 digits tell float32 apart
+    return f"{video}: {sketch.n_trajectories} trajectories"
+
+
+def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
+    """The sketch of a video, or the status and reason that the pipeline would give it. Memory does not grow with it."""
+    n_frames = n_rows = 0
+
+    def frames() -> Iterator[np.ndarray]:
+        nonlocal n_frames
+        for frame in progress.frames(video, header.n_frames):
+            n_frames += 1
+            yield frame
+
+    def descriptors() -> Iterator[np.ndarray]:
+        nonlocal n_rows
+        for block in stream(frames(), boxes):
+            n_rows += len(block)
+            yield block.descriptors
+
+    try:
+        place = sketches.boxes and trajectory_files.find_boxes(sketches.boxes, video, sketches.several)
+        boxes = trajectory_files.read_boxes(place) if place else None
+    except ValueError as error:
+        return Sketch("no_boxes", str(error))
+    try:
+        header = probe_video(video)
+        if min(header.width, header.height) < MIN_SIDE:
+            size = f"{header.width}x{header.height}"
+            return Sketch("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
+        blocks = descriptors()
+        first = next(blocks, None)
+        if n_frames <= columns.TRACK_LENGTH:
+            return Sketch("too_short", f"{n_frames} frames; a trajectory needs {columns.TRACK_LENGTH + 1}")
+        if first is None:
+            return Sketch("no_trajectories", "nothing in the video moves, or nothing has texture")
+        values = sketches.codebook.encode(chain([first], blocks))
+    except VideoError as error:
+        return Sketch(error.status, error.reason)
+    except ValueError as error:  # frames that the tracker refuses
+        return Sketch("corrupted", str(error))
+    if not np.isfinite(values).all():
+        return Sketch("not_finite", "a descriptor is not a finite number")
+    return Sketch("ok", "", n_rows, values)
+
+
+def _save(sketches: Sketches) -> None:
+    """Write the file anew. Raises OSError where it cannot be written."""
+    assert sketches.output
+    rows = sketches.rows.values()
+    nothing = np.zeros(sketches.codebook.sketch_dimension, np.float32)
+    arrays = {
+        "video": np.array([*sketches.rows], object),
+        "sketch": np.array([nothing if row.values is None else row.values for row in rows]),
+        "n_trajectories": np.array([row.n_trajectories for row in rows], np.int64),
+        "status": np.array([row.status for row in rows], object),
+        "reason": np.array([row.reason for row in rows], object),
+    }
+    with whole_file(sketches.output) as raw, h5py.File(raw, "w") as file:
+        file.attrs.update(sketches.attributes())
+        for name, array in arrays.items():
+            kind = h5py.string_dtype() if array.dtype == object else array.dtype
+            dataset = file.create_dataset(name, data=array, dtype=kind, track_times=False)
+            dataset.attrs["meaning"] = MEANING[name]
+    sketches.saved = time.monotonic()
+
+
+def _kept(output: Path, attributes: dict[str, str]) -> dict[str, Sketch]:
+    """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
+    try:
+        with h5py.File(output, "r") as file:
+            other = [name for name, value in attributes.items() if file.attrs.get(name) != value]
+            texts = [file[name].asstr()[:] for name in ("video", "status", "reason")] if not other else []
+            sketches, counts = (file["sketch"][:], file["n_trajectories"][:]) if not other else ([], [])
+    except (OSError, KeyError) as error:
+        raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
+    if other:
+        what = "another codebook, or with other --boxes" if "stage" not in other else "something else"
+        raise CommandError(f"{output}: it is there and was made by {what}; choose another name, or --force")
+    rows = zip(*texts, sketches, counts, strict=True)
+    return {
+        name: Sketch(status, reason, int(count), values if status == "ok" else None)
+        for name, status, reason, values, count in rows
+    }

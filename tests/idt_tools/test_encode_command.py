@@ -1,0 +1,197 @@
+"""`idt encode`: the pipeline's numbers, kept and added to, and a status for every video that has none."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from idt_tools import cli
+from idt_tools.codebook import Codebook
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.encoding.encode_shard import encode_shard
+from workflow_scripts.trajectories.extract_shard import extract_shard
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
+
+IDT = [sys.executable, "-m", "idt_tools.cli"]
+
+
+def write_codebook(path: Path, seed: int = 0, sketch_dimension: int = 2000) -> Path:
+    """A codebook of random axes and components."""
+    draw = np.random.default_rng(seed)
+    axes = np.linalg.qr(draw.normal(size=(426, 40)))[0].T.astype(np.float32)
+    Codebook(
+        pca_mean=draw.uniform(0, 0.3, 426).astype(np.float32),
+        pca_components=axes,
+        gmm_weights=np.full(8, 1 / 8),
+        gmm_means=draw.normal(size=(8, 40)) * 0.2,
+        gmm_variances=draw.uniform(0.02, 0.1, (8, 40)),
+        sketch_hash=draw.integers(0, sketch_dimension, 640).astype(np.int32),
+        sketch_sign=draw.choice([-1, 1], 640).astype(np.int8),
+        sketch_dimension=sketch_dimension,
+    ).save(path)
+    return path
+
+
+@pytest.fixture
+def codebook(tmp_path: Path) -> Path:
+    return write_codebook(tmp_path / "codebook.h5")
+
+
+def encode(*arguments: str | Path) -> int:
+    return cli.main(["encode", *map(str, arguments)])
+
+
+def read(path: Path) -> dict[str, tuple[str, str, int, np.ndarray]]:
+    """Status, reason, number of trajectories and sketch by video."""
+    with h5py.File(path) as file:
+        texts = [file[name].asstr()[:] for name in ("video", "status", "reason")]
+        rows = zip(*texts, file["n_trajectories"][:].tolist(), file["sketch"][:], strict=True)
+        return {video: (status, reason, count, sketch) for video, status, reason, count, sketch in rows}
+
+
+def by_the_pipeline(folder: Path, videos: list[Path], codebook: Path) -> np.ndarray:
+    """The sketches (n, 2000) of the stages, in the order of the videos."""
+    rows = [
+        {"video_id": f"{i:03d}", "path": video, "width": 99, "height": 99, "fps": 25, "bytes": 1, "mtime_ns": 1}
+        for i, video in enumerate(videos)
+    ]
+    write_columns(folder / "shard.tsv", rows, [*rows[0]])
+    settings = TrajectoriesSettings()
+    extract_shard(folder / "shard.tsv", folder / "trajectories.h5", folder / "store", settings)
+    encode_shard(folder / "trajectories.h5", codebook, folder / "encoding.h5", folder / "other store", settings)
+    with h5py.File(folder / "encoding.h5") as file:
+        sketches: np.ndarray = file["sketch"][:]
+        return sketches
+
+
+def test_the_pipelines_numbers(
+    videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = by_the_pipeline(tmp_path, videos, codebook)
+    assert np.allclose(np.linalg.norm(expected, axis=1), 1, atol=0.2) and expected.shape[1] == 2000
+    assert encode(*videos, "--codebook", codebook, "-o", tmp_path / "out.h5", "--threads", "2") == 0
+    found = read(tmp_path / "out.h5")
+    for video, sketch in zip(videos, expected, strict=True):
+        assert found[str(video)][3].tobytes() == sketch.tobytes()
+    capsys.readouterr()
+    assert encode(videos[0], "--codebook", codebook) == 0
+    printed = capsys.readouterr().out.split("\t")
+    assert np.array(printed, np.float32).tobytes() == expected[0].tobytes()
+
+
+def test_the_pipelines_numbers_of_a_real_video(shared: Path, tmp_path: Path, codebook: Path) -> None:
+    clip = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"  # claims 61 frames and holds 59
+    (expected,) = by_the_pipeline(tmp_path, [clip], codebook)
+    assert encode(clip, "--codebook", codebook, "-o", tmp_path / "out.h5") == 0
+    ((status, reason, count, sketch),) = read(tmp_path / "out.h5").values()
+    assert (status, reason) == ("ok", "") and count > 2000
+    assert sketch.tobytes() == expected.tobytes()
+
+
+def test_failures_are_lines_and_rows_and_are_tried_again(
+    videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, out = tmp_path / "broken.avi", tmp_path / "out.h5"
+    broken.write_text("no video")
+    none = tmp_path / "none.avi"
+    assert encode(broken, videos[0], none, "--codebook", codebook, "-o", out) == 1
+    told = capsys.readouterr()
+    assert sorted(line.split(": ")[1] for line in told.err.splitlines()) == [str(broken), str(none)]
+    assert f"{out}: 1 of 3 videos encoded" in told.out
+    found = read(out)
+    assert {video: row[0] for video, row in found.items()} == {
+        str(broken): "unreadable",
+        str(videos[0]): "ok",
+        str(none): "unreadable",
+    }
+    assert not found[str(broken)][3].any() and found[str(broken)][1]
+    broken.write_bytes(videos[1].read_bytes())
+    assert encode(broken, videos[2], "--codebook", codebook, "-o", out) == 0
+    again = read(out)
+    assert {row[0] for video, row in again.items() if video != str(none)} == {"ok"} and len(again) == 4
+    assert again[str(videos[0])][3].tobytes() == found[str(videos[0])][3].tobytes()
+    assert encode(none, "--codebook", codebook) == 1
+    assert f"{none}: there is no such file" in capsys.readouterr().err
+
+
+def test_what_is_there_is_kept_unless_forced(videos: list[Path], tmp_path: Path, codebook: Path) -> None:
+    out = tmp_path / "out.h5"
+    assert encode(videos[0], "--codebook", codebook, "-o", out) == 0
+    before = out.stat()
+    assert encode(videos[0], "--codebook", codebook, "-o", out) == 0
+    assert out.stat().st_mtime_ns == before.st_mtime_ns
+    assert encode(videos[0], "--codebook", codebook, "-o", out, "--force") == 0
+    assert out.stat().st_ino != before.st_ino
+
+
+def test_sketches_of_two_kinds_do_not_mix(
+    videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, other = tmp_path / "out.h5", write_codebook(tmp_path / "other.h5", seed=1)
+    (tmp_path / "boxes.bb").write_text("0\n")
+    assert encode(videos[0], "--codebook", codebook, "-o", out) == 0
+    content = out.read_bytes()
+    for arguments in (["--codebook", other], ["--codebook", codebook, "--boxes", tmp_path / "boxes.bb"]):
+        assert encode(videos[0], *arguments, "-o", out) == 1
+        assert "made by another codebook, or with other --boxes" in capsys.readouterr().err
+    assert encode(videos[0], "--codebook", codebook, "-o", other) == 1
+    assert f"{other}: it is there and was made by something else" in capsys.readouterr().err
+    assert out.read_bytes() == content
+
+
+def test_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, codebook: Path) -> None:
+    (tmp_path / "people").mkdir()
+    with h5py.File(tmp_path / "people" / f"{videos[0].stem}.h5", "w") as file:
+        file["boxes"] = square_boxes
+    arguments = [*videos[:2], "--codebook", codebook, "--boxes", tmp_path / "people"]
+    assert encode(*arguments, "-o", tmp_path / "masked.h5") == 1
+    masked = read(tmp_path / "masked.h5")
+    assert [row[0] for row in masked.values()] == ["ok", "no_boxes"]
+    assert encode(videos[0], "--codebook", codebook, "-o", tmp_path / "plain.h5") == 0
+    assert not np.array_equal(read(tmp_path / "plain.h5")[str(videos[0])][3], masked[str(videos[0])][3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a.mp4", "b.mp4", "--codebook", "codebook.h5"], "give -o OUT.h5"),
+        (["a.mp4", "--codebook", "codebook.h5", "-o", "out.npy"], "out.npy: the name must end in .h5"),
+        (["a.mp4", "--codebook", "none.h5", "-o", "out.h5"], "none.h5 is not a codebook"),
+        (["a.mp4", "--codebook", "codebook.h5", "-o", "codebook.h5"], "it is the input codebook.h5"),
+        (["a.mp4", "--codebook", "codebook.h5", "-o", "no/out.h5"], "no: there is no such folder"),
+        (["a.mp4", "--codebook", "codebook.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
+        (["a.mp4", "--codebook", "codebook.h5", "--threads", "0"], "at least one thread"),
+    ],
+)
+def test_mistakes_are_told_before_any_work(
+    codebook: Path,
+    arguments: list[str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(codebook.parent)
+    assert encode(*arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and sentence in line
+    assert os.listdir() == ["codebook.h5"]
+
+
+def test_ctrl_c_keeps_what_is_done(shared: Path, video: Path, tmp_path: Path, codebook: Path) -> None:
+    out = tmp_path / "out.h5"
+    long = shared / "videos" / "samples" / "vtest.avi"  # minutes of work
+    command = [*IDT, "encode", video, long, "--codebook", codebook, "-o", out]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout and "trajectories" in running.stdout.readline()
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130 and "interrupted" in errors
+    assert [row[0] for row in read(out).values()] == ["ok"]
+    assert os.listdir(tmp_path) and not list(tmp_path.glob(".*"))
