@@ -158,9 +158,9 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "encode",
         help="turn videos into the numbers that the pipeline clusters",
         description="Track each video and write its sketch by a codebook of the pipeline: 2,000 numbers, the\n"
-        "same as the pipeline's. That of one video is printed where there is no -o. A video that cannot\n"
-        "be encoded stops no other: it has its line on stderr and its status in OUT, and the exit code\n"
-        "is 1.",
+        "same as the pipeline's from the same boxes. That of one video is printed where there is no -o.\n"
+        "A video that cannot be encoded stops no other: it has its line on stderr and its status in OUT,\n"
+        "and the exit code is 1.",
         epilog="examples:\n"
         "  idt encode video.mp4 --codebook results/demo/encoding/idt/codebook.h5\n"
         "  idt encode videos/*.mp4 --codebook codebook.h5 -o sketches.h5 --threads 4",

@@ -119,13 +119,13 @@ def _check_names(config: dict[str, Any]) -> None:
         check("evaluation.runs", name, [*runs, "scratch", "idt"])
     if not config["features"]:
         raise StageError("config: features is empty; name at least one, for example features: {idt: {boxes: none}}")
-    folder = config["persons"]["files"]
     for name, features in config["features"].items():
-        if features["boxes"] == "files" and not (folder and Path(folder).is_dir()):
-            raise StageError(
-                f"config: features.{name}.boxes is files, but persons.files ({folder or 'empty'}) is no folder; "
-                "give the one that holds the .bb or .h5 files of the videos"
-            )
+        folders = {f"features.{name}.rows": features["rows"]} if features["rows"] else {}
+        if detector(config, name) == "files":
+            folders[f"persons.files (for features.{name}.boxes: files)"] = config["persons"]["files"]
+        for key, folder in folders.items():
+            if not (folder and Path(folder).is_dir()):
+                raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
 
 
 def _settings_class(noun: str, name: str = "") -> Any:

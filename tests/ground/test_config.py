@@ -113,7 +113,8 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch and idt always exist"),
-        ("features.idt", {"boxes": "files"}, "features.idt.boxes is files, but persons.files (empty) is no folder"),
+        ("features.idt", {"rows": "/no/such"}, "features.idt.rows: the folder /no/such is not there"),
+        ("features.idt", {"boxes": "files"}, "persons.files (for features.idt.boxes: files): the folder (empty) is"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:

@@ -27,7 +27,7 @@ def test_bb_files_do_what_the_detector_did(tmp_path: Path, tiny_config: dict[str
     results = tmp_path / "results" / "tiny"
 
     missing = workflow.snakemake("--dry-run")
-    sentence = "features.published.boxes is files, but persons.files (boxes) is no folder"
+    sentence = "persons.files (for features.published.boxes: files): the folder boxes is not there"
     assert missing.returncode != 0 and sentence in missing.stdout + missing.stderr
     (tmp_path / "boxes").mkdir()
     workflow.run("results/tiny/trajectories/detected/000of002.h5")
