@@ -2,6 +2,7 @@
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-all   make test, then the longer targets: test-sanitize, test-demo, test-ut
+# make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
@@ -10,10 +11,11 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 CORES ?= all
+CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut benchmark clean-stores
+.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status benchmark clean-stores
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -75,6 +77,10 @@ test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
 test-all: test test-sanitize test-demo test-ut
+
+# CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
+status: setup
+	@$(BIN)/python -m workflow_scripts.report.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracker.py $(VIDEO)

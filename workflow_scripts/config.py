@@ -17,16 +17,35 @@ from typing import Any, cast
 
 import jsonschema
 import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
 SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
+DEMO = Path(__file__).parents[1] / "config.yaml"
+
 _SHARD_PATH = re.compile(r"(.*/)(\d+)(of\d+\.\w+)")
 
 # Folders of `results/` that no dataset may be named like.
-RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks"})
+RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
+
+
+def read(files: list[Path]) -> dict[str, Any]:
+    """The resolved config of `files`, each over those before it as snakemake merges them; none is the demo's.
+
+    Raises StageError naming the file or the key.
+    """
+    given: dict[str, Any] = {}
+    for path in files or [DEMO]:
+        try:
+            update_config(given, load_configfile(path))
+        except (OSError, WorkflowError) as error:
+            raise StageError(f"config: {path} cannot be read: {error}") from error
+    return resolve(given)
 
 
 def resolve(given: dict[str, Any]) -> dict[str, Any]:

@@ -159,8 +159,8 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
     return clusterings
 
 
-def _shard_statuses(path: Path) -> list[tuple[str, str, str]]:
-    """(video_id, status, reason) of every video of a shard file: of its arrays, or of its groups' attributes."""
+def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
+    """(video_id, status, reason) of every video of a shard's file: of its arrays, or of its groups' attributes."""
     with read_hdf5(path) as file:
         if "status" in file and isinstance(file["status"], h5py.Dataset):
             columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
@@ -190,7 +190,7 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
             raise StageError(f"{path}: no stage among {', '.join(SHARD_STAGES)} in the path of a status file")
         stage = stages[-1]
         where = len(path.parts) - 1 - path.parts[::-1].index(stage)
-        for video_id, status, reason in _shard_statuses(path):
+        for video_id, status, reason in shard_statuses(path):
             if status != "ok":
                 note(SHARD_STAGES.index(stage), Failure(path.parts[where - 1], video_id, stage, status, reason))
     return [failure for _, failure in (first[key] for key in sorted(first))]

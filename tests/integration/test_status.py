@@ -1,0 +1,139 @@
+"""`make status` on real runs: not begun, half done, finished, changed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY, Workflow
+
+from workflow_scripts.report.status import read_log
+from workflow_scripts.store import Result, process_shard
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+SKETCHES = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+
+
+@pytest.fixture
+def workflow(tmp_path: Path, tiny_config: dict[str, Any]) -> Workflow:
+    """Six videos in two shards, one of them broken, and one run to be trained on them."""
+    settings = GeneratedSettings(
+        motions=("wave", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=96, height=96
+    )
+    generate_videos(tmp_path / "made", settings)
+    broken = tmp_path / "made" / "wave" / "wave_bricks_01.mp4"
+    broken.write_bytes(broken.read_bytes()[:-2000])
+    config = {
+        **tiny_config,
+        "datasets": {"tiny": {"layout": "folder", "root": "made", "shards": 2}},
+        "pretraining": {**tiny_config["pretraining"], "epochs": 2, "runs": {"ir": {"objective": "instance"}}},
+        "evaluation": {"datasets": []},
+        "max_failed_fraction": 0.5,
+    }
+    return Workflow(tmp_path, config)
+
+
+def _told(workflow: Workflow, *arguments: str) -> str:
+    """What the command of the Makefile's target prints in the workflow's folder, with its last config."""
+    make = ["make", "--dry-run", "--no-print-directory", "status", "CONFIG=test_config.yaml", *arguments]
+    listed = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    command = listed.stdout.splitlines()[-1].replace(".venv/bin/python", sys.executable)
+    done = subprocess.run(command, shell=True, cwd=workflow.folder, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+def _files(told: str) -> dict[str, str]:
+    """How many of each stage's files are there, such as `1 of 2`."""
+    return dict(re.findall(r"^(\w+) .*?(\d+ of \d+)", told.partition("would run now")[0], re.MULTILINE))
+
+
+def _would_run(told: str) -> dict[str, str]:
+    """Why a rule would run, by rule."""
+    return dict(re.findall(r"^(\w+) +\d+ +(.*)$", told.partition("would run now")[2], re.MULTILINE))
+
+
+def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
+    workflow.run("--dry-run")  # writes the config
+    told = _told(workflow)
+    assert _files(told)["videos"] == "0 of 1" and _would_run(told)["videos"] == "1 not there yet"
+    assert "What follows from the videos of tiny is known when they are indexed." in told
+
+    workflow.run(SKETCHES)
+    told = _told(workflow)
+    assert _files(told) == {
+        **dict.fromkeys(("videos", "codebook", "training_videos"), "1 of 1"),
+        **dict.fromkeys(("trajectories", "encoding", "frames"), "2 of 2"),
+        **dict.fromkeys(("clusters", "pretraining", "bank_clusters"), "0 of 1"),
+        "report": "0 of 5",
+    }
+    assert set(_would_run(told)) == {"clusters", "pretraining", "bank_clusters", "report", "resolved_config"}
+    assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
+    assert re.search(r"^videos that failed: 1\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+", told, re.MULTILINE)
+
+    workflow.run()
+    told = _told(workflow)
+    assert "Nothing would run: all is done and up to date." in told
+    assert all(len(set(files.split(" of "))) == 1 for files in _files(told).values())
+
+    # As a run that was stopped leaves it: with a checkpoint, without the model.
+    (workflow.folder / "results/pretraining/ir/seed0/model.pt").unlink()
+    assert "\n    ir/seed0: 2 of 2 epochs done\n" in _told(workflow)
+
+    shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
+    shard.unlink()
+    told = _told(workflow)
+    assert _files(told)["trajectories"] == "1 of 2" and f"{shard.stem}: not there, and not needed" in told
+    assert re.search(rf"{shard.stem}: (\d+) of \1 videos done", told)
+    shutil.rmtree(workflow.folder / "results/tiny/trajectories/.store")
+    assert "videos done" not in _told(workflow), "what the store held is gone"
+
+    changed = {**workflow.config, "encoding": {**workflow.config["encoding"], "components": 3}}
+    workflow.run("--dry-run", config=changed)
+    why = _would_run(_told(workflow))
+    assert why["trajectories"] == "1 not there yet"
+    assert why["codebook"] == "1 made with other parameters"
+    assert why["encoding"] == "2 wait for input that is made first"
+    assert "frames" not in why
+
+    # A new video makes the index outdated, and Snakemake forgets what follows from it; the table does not.
+    shutil.copy(workflow.folder / "made/spin/spin_bricks_00.mp4", workflow.folder / "made/spin/new.mp4")
+    told = _told(workflow)
+    assert _files(told)["encoding"] == "2 of 2" and _would_run(told)["videos"] == "1 older than their input"
+
+    shutil.rmtree(workflow.folder / "results/logs")
+    assert re.search(r"^trajectories +tiny/idt +1 of 2 +\d ok$", _told(workflow), re.MULTILINE), "from the file itself"
+
+
+def test_a_mistake_is_one_sentence(workflow: Workflow) -> None:
+    workflow.snakemake("--dry-run", config={**workflow.config, "encoding": {"componets": 3}})
+    assert _told(workflow) == "error: config: encoding.componets is not a known key; did you mean components?\n"
+    shutil.rmtree(workflow.folder / "made")
+    workflow.snakemake("--dry-run")
+    assert re.fullmatch(r"error: .*the folder made is not there[^\n]*\n", _told(workflow))
+
+
+@pytest.mark.parametrize("n_computed", [0, 2, 3])
+def test_the_log_tells_how_far_a_shard_came(n_computed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """In the words of `process_shard`, which computes in order with one thread."""
+
+    def compute(name: str) -> Result:
+        if "abc".index(name) >= n_computed:
+            raise OSError("No space left on device")
+        return Result("corrupted", "it ends in mid-air") if name == "b" else Result()
+
+    error = ""
+    with caplog.at_level("DEBUG", "workflow_scripts"):
+        try:
+            list(process_shard(tmp_path / "store", dict.fromkeys("abc", "key"), compute, stage="frames"))
+        except OSError as raised:
+            error = f"error: OSError: {raised}\n"  # as `stage.command_line` logs it
+    log = tmp_path / "frames.log"
+    log.write_text("".join(f"{record.getMessage()}\n" for record in caplog.records) + error)
+    told = read_log(log, "frames")
+    assert told is not None and (told.n_videos, told.error) == (3, error.removeprefix("error: ").strip())
+    assert told.n_kept <= n_computed and (n_computed < 3 or told.n_kept == 3)
+    assert told.failed == ([("b", "corrupted", "it ends in mid-air")] if n_computed == 3 else [])
+    assert read_log(tmp_path / "none.log", "frames") is None
