@@ -3,6 +3,7 @@
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-all   make test, then the longer targets: test-sanitize, test-demo, test-ut
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
+# make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
@@ -15,7 +16,7 @@ CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status benchmark clean-stores
+.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status estimate benchmark clean-stores
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -81,6 +82,10 @@ test-all: test test-sanitize test-demo test-ut
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup
 	@$(BIN)/python -m workflow_scripts.report.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
+
+# ESTIMATE: options, as `python -m workflow_scripts.estimate.estimate_cost --help` tells them.
+estimate: setup
+	@$(BIN)/python -m workflow_scripts.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracker.py $(VIDEO)

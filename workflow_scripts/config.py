@@ -163,6 +163,11 @@ def changed(noun: str, values: dict[str, Any], name: str = "") -> str:
     return json.dumps(given, sort_keys=True)
 
 
+def settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
+    """The settings that a stage of the noun is given by a rule: `values` over the defaults, other keys left out."""
+    return _settings_class(noun, name)(**json.loads(changed(noun, values, name)))
+
+
 def argument(name: str, files: Sequence[str]) -> str:
     """`--name file ...` for a shell, nothing where there are no files.
 

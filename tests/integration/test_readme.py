@@ -20,8 +20,9 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
-# `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now.
-ELSEWHERE = {"make demo", "make test"}
+# `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now; test_status.py and
+# test_estimate.py run what `make status` and `make estimate` run.
+ELSEWHERE = ("make demo", "make test", "make status", "make estimate")
 
 
 def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[s
 
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for command in COMMANDS:
-        if command in ELSEWHERE:
+        if command.startswith(ELSEWHERE):
             continue
         done = subprocess.run(
             command,

@@ -1,0 +1,124 @@
+"""`make estimate`: what it says of a dataset, from a pilot of a part of it, against what a whole run leaves on disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY, Workflow
+
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+SKETCHES = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+
+
+@pytest.fixture(scope="module")
+def workflow(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
+    """Eight videos in two shards, with people to be found, and a config whose frames are of two sizes."""
+    folder = tmp_path_factory.mktemp("estimate")
+    settings = GeneratedSettings(
+        motions=("wave", "walk"), scenes=("bricks",), per_pair=4, frames=32, width=128, height=96
+    )
+    generate_videos(folder / "made", settings)
+    config = {
+        **tiny_config,
+        "datasets": {"tiny": {"layout": "folder", "root": "made", "shards": 2}},
+        "features": {"idt": {"boxes": "hog"}},
+        "pretraining": {**tiny_config["pretraining"], "runs": {"ir": {"objective": "instance"}}},
+        "evaluation": {"datasets": []},
+    }
+    workflow = Workflow(folder, config)
+    workflow.run("--dry-run")  # writes the config
+    return workflow
+
+
+def _command(options: str) -> str:
+    """The command of the Makefile's target."""
+    make = ["make", "--dry-run", "--no-print-directory", "estimate", "CONFIG=test_config.yaml", f"ESTIMATE={options}"]
+    listed = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return listed.stdout.splitlines()[-1].replace(".venv/bin/python", sys.executable)
+
+
+def _estimate(workflow: Workflow, options: str = "--videos 4 --threads 2") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(_command(options), shell=True, cwd=workflow.folder, capture_output=True, text=True)
+
+
+def _numbers(workflow: Workflow) -> dict[str, dict[str, str]]:
+    """The lines of cost.tsv by stage and, of trajectories, by what is kept."""
+    rows = read_columns(workflow.folder / "results/estimate/cost.tsv")
+    return {f"{row['stage']}/{row['of']} {row['note']}".strip(" /"): row for row in rows}
+
+
+def _bytes(workflow: Workflow, *patterns: str) -> int:
+    files = [file for pattern in patterns for file in (workflow.folder / "results/tiny").glob(pattern)]
+    assert files
+    return sum(file.stat().st_size for file in files)
+
+
+def test_a_pilot_that_was_killed_goes_on(workflow: Workflow) -> None:
+    pilot = workflow.folder / "results" / "estimate"
+    started = subprocess.Popen(_command("--videos 4"), shell=True, cwd=workflow.folder, start_new_session=True)
+    while not (kept := {file: file.stat().st_mtime_ns for file in pilot.glob("tiny/*/*.tracked.json")}):
+        assert started.poll() is None, "it ended without a video"
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    done = _estimate(workflow)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept, "what was measured is not measured again"
+    (folder,) = {file.parent for file in kept}
+    assert len(list(folder.glob("*.json"))) == 2 * 4 + 1
+    assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are gone"
+    assert {path.name for path in pilot.parent.iterdir()} == {"estimate"}, "the run's own folders are not touched"
+
+
+def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> None:
+    done = _estimate(workflow)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "8 videos, 256 frames of 12,288 pixels; measured on 4 videos" in done.stdout
+    estimated = _numbers(workflow)
+    workflow.run(SKETCHES)
+    for stage, artifact, store, factor in (
+        ("persons/hog", "persons/hog/*.h5", "persons/.store/hog/*", 3.0),  # boxes are small beside a file's own KB
+        ("trajectories/idt keep: all (as configured)", "trajectories/idt/*.h5", "trajectories/.store/idt/*", 2.5),
+        ("frames/40", "frames/40/*.h5", "frames/.store/40/*", 1.3),
+        ("encoding/idt", "encoding/idt/*of*.h5", "encoding/.store/idt/*", 6.0),  # 256 bytes in kilobytes of HDF5
+        ("codebook/idt", "encoding/idt/codebook.h5", "", 2.0),
+    ):
+        for column, pattern in (("artifacts_value", artifact), ("stores_value", store)):
+            if pattern:
+                truth, told = _bytes(workflow, pattern), float(estimated[stage][column])
+                assert truth / factor < told < truth * factor, f"{stage}, {column}: {told} told, {truth} true"
+    files = len(list((workflow.folder / "results/tiny/trajectories").rglob("*of*")))
+    files += len(list((workflow.folder / "results/logs/trajectories").rglob("*.log")))
+    files += len(list((workflow.folder / "results/benchmarks/trajectories").rglob("*.tsv")))
+    records = 2  # Snakemake's of the two shards
+    assert int(estimated["trajectories/idt keep: all (as configured)"]["files"]) == files + records
+
+
+def test_as_if_it_were_larger(workflow: Workflow) -> None:
+    asked = "--videos 4 --threads 2 --no-training --as-if-seconds 10 --as-if-size 340x256"
+    assert _estimate(workflow, f"{asked} --as-if-videos 100000").returncode == 0
+    small = _numbers(workflow)
+    assert _estimate(workflow, f"{asked} --as-if-videos 200000").returncode == 0
+    large = _numbers(workflow)
+    assert {row.split(" ")[0] for row in small} == {row.split(" ")[0] for row in large}
+    for name, row in small.items():
+        other = next(large[key] for key in large if key.split(" (")[0] == name.split(" (")[0])
+        if row["stage"] not in ("videos", "codebook", "clusters") and "sample" not in name:
+            assert float(other["hours_value"]) == pytest.approx(2 * float(row["hours_value"])), name
+            assert float(other["artifacts_value"]) == pytest.approx(2 * float(row["artifacts_value"])), name
+    assert "trajectories/idt keep: sample (as configured)" in large, "terabytes are not kept by themselves"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [("--videos 0", "a pilot needs at least one video"), ("--as-if-size big", "WIDTHxHEIGHT, such as 340x256")],
+)
+def test_a_mistake_is_one_sentence(workflow: Workflow, options: str, sentence: str) -> None:
+    done = _estimate(workflow, options)
+    assert done.returncode == 1 and sentence in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr

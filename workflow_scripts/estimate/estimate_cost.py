@@ -1,0 +1,170 @@
+"""What a run will cost: core-hours, disk, files and memory of every stage of every dataset (`make estimate`).
+
+In: the config, the datasets' videos. Out: a table on the terminal and in results/estimate/cost.md, its numbers in
+results/estimate/cost.tsv. A pilot of some videos goes through all CPU stages (`pilot`); its rates times the size that
+the dataset's headers tell (`survey`) make the lines (`breakdown`). Nothing of the run itself is touched.
+"""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.artifacts import write_columns, write_text
+from workflow_scripts.estimate.breakdown import NOT_ASKED, lines_of, longest
+from workflow_scripts.estimate.extrapolate import NOTHING, Line, Range, Size, fitting_shards
+from workflow_scripts.estimate.pilot import ESTIMATES, detectors, pilot_folder, run_pilot
+from workflow_scripts.estimate.survey import REPOSITORY, as_if, survey
+from workflow_scripts.stage import StageError, command_line
+
+log = logging.getLogger(__name__)
+
+
+def total(lines: list[Line], keep: str) -> tuple[Line, int]:
+    """A dataset's sum, with its trajectories kept as `keep` (all or sample) says, and its number of files."""
+    counted = [line for line in lines if line.note != NOT_ASKED]
+    counted = [line for line in counted if line.stage != "trajectories" or line.note.startswith(f"keep: {keep}")]
+    hours, artifacts, stores = NOTHING, NOTHING, NOTHING
+    for line in counted:
+        hours, artifacts, stores = hours + line.hours, artifacts + line.artifacts, stores + line.stores
+    memory = max(line.memory for line in counted)
+    return Line("total", "", hours, artifacts, stores, memory, note=f"keep: {keep}"), sum(
+        line.files for line in counted
+    )
+
+
+def _number(value: float) -> str:
+    """Three digits, without an exponent where it is large."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _with_interval(estimate: Range, factor: float) -> str:
+    if not estimate.value:
+        return ""
+    value, low, high = (_number(part * factor) for part in (estimate.value, estimate.low, estimate.high))
+    return value if low == high else f"{value} ({low}-{high})"
+
+
+def _cells(line: Line, files: int, dataset_total: bool = False) -> list[str]:
+    return [
+        line.stage,
+        line.of,
+        _with_interval(line.hours, 1),
+        _with_interval(line.artifacts, 1e-9),
+        _number(line.stores.value / 1e9) if line.stores.value else "",
+        f"{files:,}",
+        f"{line.memory / 1e9:.2g}" if line.memory else "",
+        "" if dataset_total else _number(line.hours.value * 60 / line.jobs),
+        line.note,
+    ]
+
+
+def table(lines: list[Line]) -> list[str]:
+    """The lines and their sums, to be read as well on a terminal as by Markdown."""
+    head = ["stage", "of", "core-hours (95 %)", "disk, GB (95 %)", "store, GB", "files", "memory, GB", "min/job", ""]
+    rows = [head, *(_cells(line, line.files) for line in lines)]
+    rows += [_cells(*total(lines, keep), dataset_total=True) for keep in ("all", "sample")]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
+    padded = ([text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in rows)
+    return [f"| {' | '.join(row)} |" for row in padded]
+
+
+def numbers(dataset: str, line: Line) -> dict[str, Any]:
+    """A line for the table of numbers: hours of one core and bytes."""
+    ranges = {"hours": line.hours, "artifacts": line.artifacts, "stores": line.stores}
+    spread = {f"{name}_{end}": getattr(part, end) for name, part in ranges.items() for end in ("value", "low", "high")}
+    told = {"stage": line.stage, "of": line.of, "note": line.note, "files": line.files, "jobs": line.jobs}
+    return {"dataset": dataset, **told, "memory": line.memory, **spread}
+
+
+def remarks(config: dict[str, Any], lines: list[Line], cores: int) -> list[str]:
+    """What the table does not say by itself."""
+    slow, summed = longest(lines), total(lines, "all")[0]
+    fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
+    told = [
+        f"On {cores} cores: {_number(summed.hours.value / cores)} hours, if all of them always have work.",
+        f"The longest stage is {slow.stage} {slow.of}: {fewest} to {most} shards make its jobs 60 to 15 minutes long; "
+        f"the table has {slow.jobs}.",
+        "Stores are second copies by which a stopped or changed run goes on; `make clean-stores` frees them.",
+        "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
+        "Evaluation is not in the table.",
+    ]
+    for detector in detectors(config):
+        if not any(line.stage == "persons" and line.of == detector for line in lines):
+            told.append(f"Persons are missing: {detector} cannot work here. Ask again where it can.")
+    return [f"- {remark}" for remark in told]
+
+
+def training_hours(config: dict[str, Any], size: Size) -> list[str]:
+    """The hours of each pretraining run on this machine's device, by a few steps of its network."""
+    import torch  # here: the pilot's processes import this module, and its memory would count as the stages'
+
+    from workflow_scripts.estimate.kernels import training_seconds
+
+    cpu = f"this machine's CPU (threads: {torch.get_num_threads()})"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
+    told = [f"Pretraining on {device}, hours by single steps, without loading clips:", ""]
+    for run in config["pretraining"]["runs"]:
+        values = pipeline.run_values(config, run)
+        settings = pipeline.settings("pretraining", values)
+        n_videos = size.videos if values["subset"] == "all" else min(float(values["subset"]), size.videos)
+        hours = training_seconds(settings) * n_videos * settings.epochs * len(config["pretraining"]["seeds"]) / 3600
+        told.append(f"- {run}: {_number(hours)}")
+    return told
+
+
+def estimate_cost(
+    configfile: list[Path],
+    videos: int = 50,
+    threads: int = 1,
+    cores: int = 0,
+    as_if_videos: int | None = None,
+    as_if_seconds: float | None = None,
+    as_if_fps: float = 30.0,
+    as_if_size: str = "",
+    training: bool = True,
+) -> None:
+    """Prints what a run of the config will cost, and writes it to results/estimate/cost.md and cost.tsv.
+
+    `configfile`: as for snakemake; none is the demo. `videos` of each dataset are tried, by `threads` processes; the
+    wall time is told for `cores` (0: this machine's). `as_if_*` ask for pretraining.dataset as if it had so many
+    videos, of so many seconds at `as_if_fps`, of WIDTHxHEIGHT pixels. `training`: also try steps of the networks.
+    Raises StageError where a dataset has no video that can be read, or too few trajectories for a codebook.
+    """
+    if videos < 1 or threads < 1:
+        raise StageError("a pilot needs at least one video and one thread (--videos, --threads)")
+    config = pipeline.read(configfile)
+    pretrained = config["pretraining"]["dataset"]
+    asked = as_if_videos is not None or as_if_seconds is not None or bool(as_if_size)
+    found: list[dict[str, Any]] = []
+    text: list[str] = []
+    for dataset in [pretrained] if asked else pipeline.used_datasets(config):
+        surveyed = survey(config, dataset)
+        size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
+        rows = surveyed.rows[:videos]
+        log.info("%s: a pilot of %d videos, %d at a time", dataset, len(rows), threads)
+        costs, codebooks = run_pilot(rows, pilot_folder(config, dataset), config, threads)
+        shards = 0 if asked else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
+        lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
+        text += [
+            f"{dataset}{', as if it had' if asked else ':'} {size.videos:,.0f} videos, {size.frames:,.0f} frames of "
+            f"{size.pixels / size.frames:,.0f} pixels; measured on {len(rows)} videos, {threads} at a time",
+            "",
+            *table(lines),
+            "",
+            *remarks(config, lines, cores or os.cpu_count() or 1),
+            "",
+        ]
+        if training and dataset == pretrained and config["pretraining"]["runs"]:
+            text += [*training_hours(config, size), ""]
+        found += [numbers(dataset, line) for line in lines]
+    print("\n".join(text))
+    write_text(ESTIMATES / "cost.md", "\n".join(text))
+    write_columns(ESTIMATES / "cost.tsv", found, list(found[0]))
+    log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")
+
+
+if __name__ == "__main__":
+    command_line(estimate_cost)
