@@ -86,41 +86,31 @@ def fit_pca(
     )
 
 
-def fit_codebook(
-    sample: Path, trajectories: list[Path], output: Path, settings: EncodingSettings, threads: int = 1
-) -> None:
-    """Fits PCA and Gaussian mixture to descriptors of the videos in `sample`, and draws the sketch.
-
-    `sample`: table with a column video_id; `trajectories`: the shards' files, in any order. The result is the same
-    for any number of shards and of `threads`. Raises StageError where the sample has too few descriptors.
-    """
-    video_ids = [row["video_id"] for row in read_columns(sample)]
-    drawn = sample_descriptors(video_ids, trajectories, settings)
-    blocks = [rows for rows in drawn.values() if len(rows)]
-    n = sum(len(rows) for rows in blocks)
-    log.info(
-        "codebook: %d descriptors of %d videos, %d of them failed",
-        n,
-        len(video_ids),
-        len(video_ids) - len(drawn),
-    )
-    if n < settings.components or n < 2:
-        raise StageError(
-            f"{sample}: its {len(video_ids)} videos give {n} descriptors, too few for encoding.components = "
-            f"{settings.components}: sample more or longer videos, or set fewer components"
-        )
-
-    try:
-        mean, axes, kept = fit_pca(blocks, settings.pca_variance)
-    except ValueError as error:
-        raise StageError(f"{sample}: {error}, so there is nothing to describe: use other videos") from error
-    log.info("codebook: %d principal axes keep %.1f %% of the variance", len(axes), 100 * kept)
-    projected = np.empty((n, len(axes)), np.float32)
+def project(
+    blocks: Sequence[NDArray[np.floating]], mean: NDArray[np.float32], axes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """All rows of the blocks (n, d), one after the other, in the space of the axes: (sum of n, D)."""
+    projected = np.empty((sum(len(rows) for rows in blocks), len(axes)), np.float32)
+    first = 0
     with threadpool_limits(1):
-        for end, rows in zip(np.cumsum([len(rows) for rows in blocks]), blocks, strict=True):
-            np.matmul(rows.astype(np.float32) - mean, axes.T, out=projected[end - len(rows) : end])
-    del drawn, blocks  # gigabytes at the paper's size
+        for rows in blocks:
+            np.matmul(rows.astype(np.float32) - mean, axes.T, out=projected[first : first + len(rows)])
+            first += len(rows)
+    return projected
 
+
+def fit(
+    blocks: Sequence[NDArray[np.float16]], settings: EncodingSettings, threads: int = 1
+) -> tuple[Codebook, dict[str, int | float]]:
+    """The codebook of the sampled descriptors, blocks (n, 426) each, and what is worth knowing of its fit.
+
+    The same to the last bit for any number of `threads`. Raises ValueError where the descriptors are all equal, or
+    fewer than the mixture's components.
+    """
+    mean, axes, kept = fit_pca(blocks, settings.pca_variance)
+    log.info("codebook: %d principal axes keep %.1f %% of the variance", len(axes), 100 * kept)
+    projected = project(blocks, mean, axes)
+    log.info("codebook: %d descriptors projected", len(projected))
     mixture = DiagonalGMM(
         settings.components,
         max_iter=settings.em_iterations,
@@ -140,6 +130,40 @@ def fit_codebook(
         sketch_sign=signs,
         sketch_dimension=settings.sketch_dim,
     )
+    return codebook, {
+        "n_descriptors": len(projected),
+        "pca_kept_variance": kept,
+        "gmm_log_likelihood": mixture.lower_bound_,
+        "gmm_iterations": mixture.n_iter_,
+    }
+
+
+def fit_codebook(
+    sample: Path, trajectories: list[Path], output: Path, settings: EncodingSettings, threads: int = 1
+) -> None:
+    """Fits PCA and Gaussian mixture to descriptors of the videos in `sample`, and draws the sketch.
+
+    `sample`: table with a column video_id; `trajectories`: the shards' files, in any order. The result is the same
+    for any number of shards and of `threads`. Raises StageError where the sample has too few descriptors.
+    """
+    video_ids = [row["video_id"] for row in read_columns(sample)]
+    drawn = sample_descriptors(video_ids, trajectories, settings)
+    n = sum(len(rows) for rows in drawn.values())
+    log.info(
+        "codebook: %d descriptors of %d videos, %d of them failed",
+        n,
+        len(video_ids),
+        len(video_ids) - len(drawn),
+    )
+    if n < settings.components or n < 2:
+        raise StageError(
+            f"{sample}: its {len(video_ids)} videos give {n} descriptors, too few for encoding.components = "
+            f"{settings.components}: sample more or longer videos, or set fewer components"
+        )
+    try:
+        codebook, facts = fit([rows for rows in drawn.values() if len(rows)], settings, threads)
+    except ValueError as error:
+        raise StageError(f"{sample}: {error}, so there is nothing to describe: use other videos") from error
     with write_hdf5(
         output,
         stage="encoding.fit_codebook",
@@ -149,10 +173,7 @@ def fit_codebook(
     ) as file:
         codebook.write(file)
         write_attributes(file, {"digest": codebook.digest()})
-        file.attrs["n_descriptors"] = n
-        file.attrs["pca_kept_variance"] = kept
-        file.attrs["gmm_log_likelihood"] = mixture.lower_bound_
-        file.attrs["gmm_iterations"] = mixture.n_iter_
+        file.attrs.update(facts)
 
 
 if __name__ == "__main__":

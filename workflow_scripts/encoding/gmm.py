@@ -87,6 +87,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         variance = np.einsum("nd,nd->d", X, X, dtype=np.float64) / len(X) - mean**2  # X.var would copy X to float64
         floor = np.maximum(self.variance_floor * variance, np.finfo(np.float32).tiny)
         self.weights_, self.means_, self.covariances_ = self.start or self._start(X, floor)
+        log.info("mixture: %d components started", self.n_components)
         self.converged_, self.lower_bound_ = False, -np.inf
         with tqdm(range(1, self.max_iter + 1), "mixture, EM", unit="step") as steps:
             for self.n_iter_ in steps:
@@ -97,8 +98,8 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
                 if abs(self.lower_bound_ - before) < self.tol:
                     self.converged_ = True
                     break
-        if not self.converged_:
-            log.info("mixture: not settled to %g nats after %d EM steps", self.tol, self.max_iter)
+        settled = "settled" if self.converged_ else f"not settled to {self.tol:g} nats"
+        log.info("mixture: log-likelihood %.4f, %s after %d EM steps", self.lower_bound_, settled, self.n_iter_)
         return self
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
