@@ -8,6 +8,9 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import idt_tools
@@ -68,6 +71,20 @@ def test_shorter_side_is_exact_and_the_aspect_kept():
     assert stored_size(64, 120, 48) == (48, 90)
     assert stored_size(40, 32, 48) == (60, 48)  # small videos are enlarged
     assert stored_size(100, 100, 48) == (48, 48)
+
+
+@given(
+    before=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    after=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    seed=st.integers(0, 1000),
+)
+def test_resizing_is_the_bilinear_of_pil(before: tuple[int, int], after: tuple[int, int], seed: int):
+    frame = np.random.default_rng(seed).integers(0, 256, (*before, 3), np.uint8)
+    expected = np.asarray(Image.fromarray(frame).resize(after, Image.Resampling.BILINEAR))
+    for given_frame, wanted in ((frame, expected), (frame[:, ::-1], expected[:, ::-1])):  # a mirrored view, too
+        resized = resize(given_frame, *after)
+        assert resized.dtype == np.uint8
+        np.testing.assert_allclose(resized.astype(int), wanted, atol=1)
 
 
 def test_clips_are_the_video_s_frames(folder):

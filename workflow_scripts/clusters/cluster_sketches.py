@@ -103,7 +103,7 @@ def cluster_sketches(
             result.objective[0],
             result.objective[-1],
         )
-    content = digest(video_ids, hashlib.blake2b(sketches.tobytes(), digest_size=8).hexdigest())
+    content = digest(video_ids, hashlib.blake2b(sketches.data.cast("B"), digest_size=8).hexdigest())
     with write_hdf5(
         output, stage="clusters.cluster_sketches", version=VERSION, parameters=vars(settings), sketches=content
     ) as file:

@@ -10,6 +10,7 @@ to the point farthest from its centroid, faiss splits a large cluster.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,7 +52,7 @@ def kmeans(
     points, or arguments out of range.
     """
     points = np.ascontiguousarray(points, np.float32)
-    if points.ndim != 2 or not len(points) or not np.isfinite(points).all():
+    if points.ndim != 2 or not points.size or not np.isfinite([points.min(), points.max()]).all():
         raise ValueError(f"K-means needs an array (N, d) of finite numbers, N > 0; this one has shape {points.shape}")
     if k < 1 or iterations < 1 or backend not in ("faiss", "torch"):
         raise ValueError(f"K-means cannot run with k={k}, iterations={iterations}, backend={backend!r}")
@@ -88,14 +89,18 @@ def _faiss(points: NDArray[np.float32], start: NDArray[np.float32], iterations: 
     run = faiss.Kmeans(
         points.shape[1],
         len(start),
-        niter=iterations,
+        niter=1,  # step by step, for the progress
         min_points_per_centroid=1,
         max_points_per_centroid=len(points),  # or it would draw 256 a centroid
     )
-    run.cp.early_stop_threshold = -1  # all steps: a split cluster may raise the objective for one of them
-    run.train(points, init_centroids=start)
+    centroids = start
+    objective = []
+    for _ in _steps(iterations, len(start)):
+        run.train(points, init_centroids=centroids)
+        centroids = np.asarray(run.centroids, np.float32)
+        objective.append(np.asarray(run.obj)[0])
     labels = run.index.search(points, 1)[1][:, 0].astype(np.int32)
-    return KMeans(labels, np.asarray(run.centroids, np.float32), np.asarray(run.obj, np.float64))
+    return KMeans(labels, centroids, np.array(objective, np.float64))
 
 
 def _torch(
@@ -107,7 +112,7 @@ def _torch(
     x = torch.from_numpy(points).to(device or "cpu")  # (N, d)
     centroids = torch.from_numpy(start).to(x.device)  # (K, d)
     objective = []
-    for _ in tqdm(range(iterations), f"K-means, K={len(start)}", unit="step", leave=False):
+    for _ in _steps(iterations, len(start)):
         labels, distances = _nearest(x, centroids)
         objective.append(float(distances.sum(dtype=torch.float64)))
         _fill_empty(labels, distances, len(start))
@@ -116,6 +121,10 @@ def _torch(
         centroids = torch.where(counts[:, None] > 0, sums / counts[:, None], centroids)
     labels, _ = _nearest(x, centroids)
     return KMeans(labels.to(torch.int32).cpu().numpy(), centroids.cpu().numpy(), np.array(objective))
+
+
+def _steps(iterations: int, k: int) -> Iterable[int]:
+    return tqdm(range(iterations), f"K-means, K={k}", unit="step", leave=False)
 
 
 def _nearest(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -129,7 +138,7 @@ def _nearest(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, to
         # |x - c|^2 less |x|^2, which is the same for all centroids
         least, nearest = torch.addmm(norms, block, centroids.T, alpha=-2).min(dim=1)
         labels[first : first + rows] = nearest
-        distances[first : first + rows] = (least + (block**2).sum(dim=1)).clamp_min(0)
+        distances[first : first + rows] = (least + torch.linalg.vector_norm(block, dim=1) ** 2).clamp_min(0)
     return labels, distances
 
 
