@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from idt_tools import columns
-from idt_tools.count_sketch import count_sketch
+from idt_tools.count_sketch import count_sketch, draw_sketch
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
@@ -41,6 +41,9 @@ SUBSETS = {
     "HOF": columns.HOF,
     "MBH": slice(columns.MBHX.start, columns.MBHY.stop),
 }
+
+
+SKETCHES = 20
 
 
 @dataclass(frozen=True)
@@ -73,23 +76,18 @@ def main() -> None:
         b: track(chosen.folder.resolve(), chosen.manifest.resolve(), chosen.cache, b, chosen.threads)
         for b in chosen.boxes
     }
-    print(
-        f"{'boxes':12}{'K':>4}  {'descriptors':12}{'axes':>5}   Fisher vector, and each seed    sketch, and each seed"
-    )
-    for features in rows:
-        results = []
+    print(f"{'':35}{'Fisher vector':26}{'sketch':26}{SKETCHES} other sketches")
+    print(f"{'boxes':12}{'K':>4}  {'columns':12}axes {'mean   each seed':26}{'mean   each seed':26}mean   each seed")
+    for row in rows:
+        found = []
         for seed in range(chosen.seeds):
-            settings = EncodingSettings(
-                components=features.components, sample_descriptors=chosen.descriptors, seed=seed
-            )
-            results.append(accuracies(files[features.boxes], SUBSETS[features.subset], settings, chosen.threads))
-        axes, fisher, sketch = zip(*results, strict=True)
-        print(f"{features.boxes:12}{features.components:4}  {features.subset:12}{axes[0]:5}   ", end="")
-        print(f"{in_words(fisher):33}{in_words(sketch)}", flush=True)
-
-
-def in_words(shares: tuple[float, ...]) -> str:
-    return f"{np.mean(shares):5.1%}  ({', '.join(f'{100 * share:.1f}' for share in shares)})"
+            settings = EncodingSettings(components=row.components, sample_descriptors=chosen.descriptors, seed=seed)
+            found.append(accuracy(files[row.boxes], SUBSETS[row.subset], settings, chosen.threads))
+        print(f"{row.boxes:12}{row.components:4}  {row.subset:12}{found[0].axes:4} ", end="")
+        for name in ("fisher", "sketch", "sketches"):
+            shares = [100 * getattr(of_seed, name) for of_seed in found]
+            print(f"{np.mean(shares):4.1f}   {' '.join(f'{share:.1f}' for share in shares):19}", end="", flush=True)
+        print()
 
 
 def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 1) -> Path:
@@ -110,10 +108,18 @@ def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 
     return trajectories
 
 
-def accuracies(
-    trajectories: Path, subset: slice, settings: EncodingSettings, threads: int = 1
-) -> tuple[int, float, float]:
-    """Axes that the PCA keeps, and the shares of videos recognised by their Fisher vectors and by their sketches.
+@dataclass(frozen=True)
+class Accuracy:
+    """Shares of videos recognised by their Fisher vectors and by their sketches, under one codebook."""
+
+    axes: int  # that the PCA keeps
+    fisher: float
+    sketch: float
+    sketches: float  # mean over `SKETCHES` other draws of the sketch, which tells luck from worth
+
+
+def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, threads: int = 1) -> Accuracy:
+    """Fits a codebook to columns `subset` of the descriptors, and recognises the videos.
 
     `trajectories`: the file that `track` made, beside its videos/splits.tsv. Videos without trajectories count as not
     recognised.
@@ -124,12 +130,20 @@ def accuracies(
         codebook, _ = fit([rows[:, subset] for rows in drawn.values()], settings, threads)
         with threadpool_limits(threads):
             fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in video_ids}
-    sketch = {
-        video_id: count_sketch(vector, codebook.sketch_hash, codebook.sketch_sign, codebook.sketch_dimension)
-        for video_id, vector in fisher.items()
-    }
     splits = read_columns(trajectories.parent / "videos" / "splits.tsv")
-    return len(codebook.pca_components), recognised(fisher, splits), recognised(sketch, splits)
+
+    def sketched(places: NDArray[np.int32], signs: NDArray[np.int8]) -> float:
+        sketches = {name: count_sketch(vector, places, signs, settings.sketch_dim) for name, vector in fisher.items()}
+        return recognised(sketches, splits)
+
+    n = len(codebook.sketch_hash)
+    others = [draw_sketch(n, settings.sketch_dim, np.random.default_rng((settings.seed, i))) for i in range(SKETCHES)]
+    return Accuracy(
+        len(codebook.pca_components),
+        recognised(fisher, splits),
+        sketched(codebook.sketch_hash, codebook.sketch_sign),
+        float(np.mean([sketched(*drawn) for drawn in others])),
+    )
 
 
 def recognised(vectors: dict[str, NDArray[np.floating]], splits: list[dict[str, str]]) -> float:

@@ -1,0 +1,98 @@
+"""The benchmarks at a small size: what they print, and the bounds on agreement that hold at any size."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import clusters, codebook, frames, idt_features
+from idt_tools import columns
+from workflow_scripts.encoding.fit_codebook import fit_pca
+from workflow_scripts.encoding.settings import EncodingSettings
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(name: str, *arguments: object) -> str:
+    command = [sys.executable, BENCHMARKS / name, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_codebook_s_likelihood_is_scikit_learn_s():
+    settings = EncodingSettings(components=8)
+    result = codebook.against_scikit_learn(codebook.descriptors(4000), settings, rows=2000, threads=1)
+    assert result.rows == 2000
+    assert result.worse <= 0.001
+    assert math.isfinite(result.ratio) and result.ratio > 0
+
+
+def test_generated_descriptors_are_like_real_ones():
+    rows = np.concatenate(codebook.descriptors(6000))
+    assert rows.shape == (6000, 426) and rows.dtype == np.float16
+    shares = rows[:, columns.HOF].astype(np.float32).reshape(-1, 9) ** 2
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=0.01)
+    assert 110 < len(fit_pca([rows], 0.9)[1]) < 140  # of 60 real clips: 123
+
+
+def test_the_codebook_s_benchmark_says_times_memory_and_likelihood():
+    printed = run("codebook.py", "--rows", 2000, "--components", 4, "--slice", 1000)
+    assert re.search(r"whole fit: \d+\.\d+ minutes .*, \d\.\d+ GiB", printed)
+    assert re.search(r"s  mixture: log-likelihood .* after \d+ EM steps", printed)
+    assert re.search(r"worse by -?\d\.\d{4}%", printed)
+
+
+def test_all_k_means_reach_the_same_objective():
+    results = clusters.compare(clusters.sketches(1500, 40), k=20, iterations=10)
+    assert [result.name for result in results] == ["faiss", "torch", "scikit-learn"]
+    assert all(result.above <= 0.001 and result.seconds > 0 for result in results)
+    assert min(result.above for result in results) == 0
+
+
+def test_the_benchmark_of_clusters_estimates_the_full_size():
+    printed = run("clusters.py", "--points", 1000, "--k", 10, "--iterations", 2)
+    assert len(re.findall(r"235,000 videos, K = 6,000: \d+\.\d hours a run", printed)) == 3
+
+
+def test_frames_from_the_store_are_those_of_the_videos(tmp_path: Path):
+    videos = [frames.generate(tmp_path / f"{n}.mp4", seed=n, n_frames=40, size=(96, 64)) for n in range(2)]
+    result = frames.compare(videos, tmp_path / "frames.h5", short_side=48, clips=10)
+    assert result.difference < 4  # another frame differs by more than 10
+    assert math.isfinite(result.ratio) and min(result.from_store, result.from_videos, result.made) > 0
+    assert result.megabytes > 0 and result.of_videos > 0
+
+
+def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):
+    names = [f"{label}_{group}" for label in "ab" for group in "xyz"]
+    splits = [
+        {"split": str(number), "video_id": name, "part": "test" if name.endswith(group) else "train", "label": name[0]}
+        for number, group in enumerate("xyz")
+        for name in names
+    ]
+    vectors = {name: np.array([name[0] == "a", name[0] == "b", 0.1]) for name in names}
+    assert idt_features.recognised(vectors, splits) == 1
+    del vectors["a_x"]  # without trajectories: not recognised
+    assert idt_features.recognised(vectors, splits) == 5 / 6
+
+
+def test_videos_are_tracked_once_for_a_table_of_features(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    lines = ["path,label,group"]
+    for n in range(4):
+        frames.generate(tmp_path / f"{n}.mp4", seed=n, n_frames=25, size=(96, 64))
+        lines.append(f"{n}.mp4,{'ab'[n % 2]},{n // 2}")
+    manifest, cache = tmp_path / "videos.csv", tmp_path / "cache"
+    manifest.write_text("\n".join(lines))
+    caplog.set_level("DEBUG")
+    for computed in (True, False):
+        idt_features.track(tmp_path, manifest, cache, "none")
+        assert ("computed" in caplog.text) == computed
+        caplog.clear()
+    options = ["--boxes", "none", "--components", 2, "--subsets", "HOG", "--descriptors", 50, "--seeds", 2]
+    printed = run("idt_features.py", tmp_path, manifest, "-o", cache, *options)
+    assert re.search(r"none +2  all +\d+ +\d+\.\d +\d+\.\d \d+\.\d ", printed)
+    assert re.search(r"none +2  HOG +\d+ ", printed)
