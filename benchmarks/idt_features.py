@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from idt_tools import columns
+from idt_tools.attributes import read_attributes
 from idt_tools.count_sketch import count_sketch, draw_sketch
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
@@ -125,7 +126,7 @@ def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, thre
     recognised.
     """
     with h5py.File(trajectories, "r") as file:
-        video_ids = [video_id for video_id in sorted(file) if file[video_id].attrs["status"] == "ok"]
+        video_ids = [video_id for video_id in sorted(file) if read_attributes(file[video_id])["status"] == "ok"]
         drawn = sample_descriptors(video_ids, [trajectories], settings)
         codebook, _ = fit([rows[:, subset] for rows in drawn.values()], settings, threads)
         with threadpool_limits(threads):

@@ -88,7 +88,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         floor = np.maximum(self.variance_floor * variance, np.finfo(np.float32).tiny)
         self.weights_, self.means_, self.covariances_ = self.start or self._start(X, floor)
         log.info("mixture: %d components started", self.n_components)
-        self.converged_, self.lower_bound_ = False, -np.inf
+        self.converged_, self.lower_bound_, self.n_iter_ = False, -np.inf, 0
         with tqdm(range(1, self.max_iter + 1), "mixture, EM", unit="step") as steps:
             for self.n_iter_ in steps:
                 moments = self._moments(X)
