@@ -1,4 +1,7 @@
-"""Trajectories of one video as a file: HDF5, or the original extractor's text. Used by the command line alone."""
+"""Files of one video: its trajectories as HDF5 or as the original extractor's text, and the boxes of the people in it.
+
+`import idt_tools` leaves this module out, as it needs h5py.
+"""
 
 import dataclasses
 import gzip
@@ -151,19 +154,15 @@ def read_hdf5(path: Path) -> Iterator[Trajectories]:
     try:
         with h5py.File(path, "r") as file:
             info, descriptors = file["info"], file["descriptors"]
-            if info.shape != (len(info), len(columns.INFO)) or descriptors.shape != (
-                len(info),
-                len(columns.DESCRIPTORS),
-            ):
-                raise ValueError(
-                    f"{path}: info {info.shape} and descriptors {descriptors.shape}, not (n, 10) and (n, 426)"
-                )
+            shapes = (len(info), len(columns.INFO)), (len(info), len(columns.DESCRIPTORS))
+            if (info.shape, descriptors.shape) != shapes:
+                raise ValueError(f"{path}: info and descriptors are {info.shape} and {descriptors.shape}, not {shapes}")
             for start in range(0, len(info), BLOCK_ROWS):
                 block = slice(start, start + BLOCK_ROWS)
                 yield Trajectories(info[block].astype(np.float32), descriptors[block].astype(np.float32))
     except KeyError:
         raise ValueError(f"{path}: it holds no /info and /descriptors, as `idt extract` writes") from None
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise ValueError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
 
 
@@ -216,4 +215,7 @@ def _read_hdf5_boxes(path: Path) -> np.ndarray:
         if not isinstance(place, h5py.Dataset):
             wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
             raise ValueError(f"{file_name}: it holds {wanted}")
-        return place[()]
+        try:
+            return place[()]
+        except OSError as error:
+            raise ValueError(f"{file_name}: it is damaged ({error})") from None

@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .. import columns, trajectory_files
+from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook
 from ..tracker import MIN_SIDE, stream
 from ..video import VideoError, probe_video
@@ -74,6 +75,7 @@ def encode_videos(
     Sketches that `output` holds already are kept, unless `force`. A video that fails is told of on stderr, has its
     status in the file, and is tried again by the next call. Raises CommandError or ValueError before any work.
     """
+    videos = list(dict.fromkeys(videos))
     if threads < 1:
         raise CommandError(f"--threads {threads}: at least one thread is needed")
     if output is None and len(videos) > 1:
@@ -87,18 +89,18 @@ def encode_videos(
     if output and output.exists() and not force:
         sketches.rows = _kept(output, sketches.attributes())
     done = {name for name, sketch in sketches.rows.items() if sketch.status == "ok"}
-    todo = [video for video in dict.fromkeys(videos) if _name(video) not in done]
+    todo = [video for video in videos if _name(video) not in done]
     try:
         with threadpool_limits(1):  # as in the pipeline: one thread a product, for the same bytes on any number
             work = {video: partial(_encode, video, sketches) for video in todo}
             n_encoded = for_each_video("encode", work, threads)
     finally:  # on Ctrl-C too
-        if output and todo:
+        if output and todo and sketches.rows:
             _save(sketches)
     if output:
-        n_kept = len(dict.fromkeys(videos)) - len(todo)
+        n_kept = len(videos) - len(todo)
         kept = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
-        print(f"{output}: {n_encoded} of {n_kept + len(todo)} videos encoded{kept}")
+        print(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
     return len(todo) - n_encoded
 
 
@@ -169,18 +171,18 @@ def _save(sketches: Sketches) -> None:
     rows = sketches.rows.values()
     nothing = np.zeros(sketches.codebook.sketch_dimension, np.float32)
     arrays = {
-        "video": np.array([*sketches.rows], object),
+        "video": np.array([*sketches.rows]),
         "sketch": np.array([nothing if row.values is None else row.values for row in rows]),
         "n_trajectories": np.array([row.n_trajectories for row in rows], np.int64),
-        "status": np.array([row.status for row in rows], object),
-        "reason": np.array([row.reason for row in rows], object),
+        "status": np.array([row.status for row in rows]),
+        "reason": np.array([row.reason for row in rows]),
     }
-    with whole_file(sketches.output) as raw, h5py.File(raw, "w") as file:
-        file.attrs.update(sketches.attributes())
+    with whole_file(sketches.output) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
+        write_attributes(file, sketches.attributes())
         for name, array in arrays.items():
-            kind = h5py.string_dtype() if array.dtype == object else array.dtype
-            dataset = file.create_dataset(name, data=array, dtype=kind, track_times=False)
-            dataset.attrs["meaning"] = MEANING[name]
+            data = fixed_length(array) if array.dtype.kind == "U" else array
+            dataset = file.create_dataset(name, data=data, chunks=True, fletcher32=True, track_times=False)
+            write_attributes(dataset, {"meaning": MEANING[name]})
     sketches.saved = time.monotonic()
 
 
@@ -188,10 +190,11 @@ def _kept(output: Path, attributes: dict[str, str]) -> dict[str, Sketch]:
     """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
     try:
         with h5py.File(output, "r") as file:
-            other = [name for name, value in attributes.items() if file.attrs.get(name) != value]
+            told = read_attributes(file)
+            other = [name for name, value in attributes.items() if told.get(name) != value]
             texts = [file[name].asstr()[:] for name in ("video", "status", "reason")] if not other else []
             sketches, counts = (file["sketch"][:], file["n_trajectories"][:]) if not other else ([], [])
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
     if other:
         what = "another codebook, or with other --boxes" if "stage" not in other else "something else"

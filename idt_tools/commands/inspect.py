@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 
+from ..attributes import read_attributes
 from ..trajectory_files import split_group
 from .files import CommandError
 
@@ -72,7 +73,7 @@ def _is_text(head: bytes) -> bool:
 
 def _described(group: h5py.Group) -> Iterator[str]:
     """The lines on a group, which is a file or a part of one."""
-    told = dict(group.attrs)
+    told = read_attributes(group)
     if "stage" in told:
         version = f", VERSION {told.pop('VERSION')}" if "VERSION" in told else ""
         yield from _entry("made by", [f"{told.pop('stage')}{version}"])
@@ -118,8 +119,8 @@ def _outcomes(group: h5py.Group, groups: list[h5py.Group]) -> list[tuple[str, st
     names = "video_id" if "video_id" in group else "video"
     if {names, "status", "reason"} <= group.keys():
         return list(zip(*(group[name].asstr()[:] for name in (names, "status", "reason")), strict=True))
-    found = [part for part in groups if "status" in part.attrs]
-    return [(str(part.name).split("/")[-1], part.attrs["status"], part.attrs.get("reason", "")) for part in found]
+    found = {str(part.name).split("/")[-1]: read_attributes(part) for part in groups}
+    return [(name, told["status"], told.get("reason", "")) for name, told in found.items() if "status" in told]
 
 
 def _counted(outcomes: list[tuple[str, str, str]]) -> list[str]:
@@ -150,7 +151,7 @@ def _members(groups: Iterable[h5py.Group]) -> dict[str, _Member]:
     """What the groups hold by name: attributes, as `@name`, and datasets, those of groups within as `a/b`."""
     found: dict[str, _Member] = {}
     for group in groups:
-        for name, value in group.attrs.items():
+        for name, value in read_attributes(group).items():
             member = found.setdefault(f"@{name}", _Member())
             member.n_groups += 1
             member.values.append(value)
@@ -170,10 +171,11 @@ def _add(found: dict[str, _Member], name: str, part: h5py.Dataset | h5py.Group) 
 
 def _meaning(part: h5py.Dataset) -> str:
     """What the file says of a dataset: its meaning or its columns, and its unit."""
-    names = [str(name) for name in part.attrs.get("columns", ())]
+    told = read_attributes(part)
+    names = [str(name) for name in told.get("columns", ())]
     columns = ", ".join(names) if len(names) <= 12 else f"{names[0]} to {names[-1]}" if names else ""
-    unit = f"[{part.attrs['unit']}]" if "unit" in part.attrs else ""
-    return f"{part.attrs.get('meaning', columns)} {unit}".strip()
+    unit = f"[{told['unit']}]" if "unit" in told else ""
+    return f"{told.get('meaning', columns)} {unit}".strip()
 
 
 def _table(members: dict[str, _Member]) -> Iterator[str]:

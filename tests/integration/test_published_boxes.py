@@ -8,6 +8,7 @@ import numpy as np
 from conftest import Workflow
 
 import idt_tools
+from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_columns
 
 
@@ -50,4 +51,4 @@ def test_bb_files_do_what_the_detector_did(tmp_path: Path, tiny_config: dict[str
         unmasked = idt_tools.extract(idt_tools.read_video(tmp_path / videos[without])).descriptors
         assert np.array_equal(published[f"{without}/descriptors"][:], unmasked.astype(np.float16))
     with h5py.File(results / "persons/files/000of002.h5") as file:
-        assert {name for name, group in file.items() if group.attrs["status"] == "no_boxes"} == {without}
+        assert {name for name, group in file.items() if read_attributes(group)["status"] == "no_boxes"} == {without}

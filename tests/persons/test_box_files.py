@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.persons.box_files import boxes_of_file
 from workflow_scripts.persons.detect_persons import detect_persons
@@ -29,7 +30,8 @@ def run(videos: Path, boxes: Path) -> dict[str, tuple[str, str, np.ndarray]]:
     output = videos.parent / "persons.h5"
     detect_persons(videos, output, videos.parent / "store", "files", PersonsSettings(files=str(boxes)))
     with h5py.File(output) as file:
-        return {name: (group.attrs["status"], group.attrs["reason"], group["boxes"][:]) for name, group in file.items()}
+        told = {name: read_attributes(group) for name, group in file.items()}
+        return {name: (told[name]["status"], told[name]["reason"], file[name]["boxes"][:]) for name in file}
 
 
 def test_boxes_are_found_sorted_and_cut(tmp_path: Path) -> None:
@@ -66,6 +68,16 @@ def test_a_file_that_cannot_be_the_videos_is_told(tmp_path: Path, text: str, rea
     result = boxes_of_file(tmp_path / "a.bb", ROW)
     assert result.status == "no_boxes" and reason in result.reason and str(tmp_path) not in result.reason
     assert not result.arrays
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("boxes", data=np.ones((40, 6), np.float32), chunks=True, fletcher32=True)
+    content = (tmp_path / "a.h5").read_bytes()
+    place = content.rindex(np.float32(1).tobytes() * 8)
+    (tmp_path / "a.h5").write_bytes(content[:place] + b"x" + content[place + 1 :])
+    result = boxes_of_file(tmp_path / "a.h5", ROW)
+    assert result.status == "no_boxes" and result.reason.startswith("a.h5: it is damaged")
 
 
 def test_headers_may_be_off_by_a_few_frames_or_say_nothing(tmp_path: Path) -> None:
