@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -113,6 +114,16 @@ def test_as_if_it_were_larger(workflow: Workflow) -> None:
             assert float(other["hours_value"]) == pytest.approx(2 * float(row["hours_value"])), name
             assert float(other["artifacts_value"]) == pytest.approx(2 * float(row["artifacts_value"])), name
     assert "trajectories/idt keep: sample (as configured)" in large, "terabytes are not kept by themselves"
+
+
+@pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed, and would work")
+def test_a_detector_that_cannot_work_here_is_left_out_and_told(workflow: Workflow) -> None:
+    workflow.run("--dry-run", config={**workflow.config, "features": {"idt": {"boxes": "detectron2"}}})
+    done = _estimate(workflow, "--videos 1 --no-training")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "- Persons by detectron2 are not in the table: " in done.stdout
+    assert {row["stage"] for row in _numbers(workflow).values()} >= {"trajectories", "encoding"}
+    assert "persons/detectron2" not in _numbers(workflow)
 
 
 @pytest.mark.parametrize(

@@ -71,14 +71,14 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
 
 def _clusters_lines(config: dict[str, Any], size: Size) -> list[Line]:
     """K-means in the IDT space for each request that a run, or the report, makes."""
+    from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `training_hours`
+
     runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
     asked = {
         (values["features"], values["k"], values["m"], values["subset"])
         for run, values in runs.items()
         if run == "scratch" or values["clusters"] == "idt"
     }
-    from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `training_hours`
-
     dimensions = config["encoding"]["sketch_dim"]
     rate = kmeans_seconds(dimensions)
     lines = []

@@ -14,8 +14,9 @@ from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_text
 from workflow_scripts.estimate.breakdown import NOT_ASKED, lines_of, longest
 from workflow_scripts.estimate.extrapolate import NOTHING, Line, Range, Size, fitting_shards
-from workflow_scripts.estimate.pilot import ESTIMATES, detectors, pilot_folder, run_pilot
+from workflow_scripts.estimate.pilot import ESTIMATES, detectors, pilot_folder, run_pilot, section
 from workflow_scripts.estimate.survey import REPOSITORY, as_if, survey
+from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def numbers(dataset: str, line: Line) -> dict[str, Any]:
     return {"dataset": dataset, **told, "memory": line.memory, **spread}
 
 
-def remarks(config: dict[str, Any], lines: list[Line], cores: int) -> list[str]:
+def remarks(lines: list[Line], cores: int) -> list[str]:
     """What the table does not say by itself."""
     slow, summed = longest(lines), total(lines, "all")[0]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
@@ -91,10 +92,20 @@ def remarks(config: dict[str, Any], lines: list[Line], cores: int) -> list[str]:
         "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
         "Evaluation is not in the table.",
     ]
+    return told
+
+
+def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The detectors of people that the config asks for and that can work here; and what the others say."""
+    usable, told = [], []
     for detector in detectors(config):
-        if not any(line.stage == "persons" and line.of == detector for line in lines):
-            told.append(f"Persons are missing: {detector} cannot work here. Ask again where it can.")
-    return [f"- {remark}" for remark in told]
+        try:
+            if detector != "files":  # which finds nobody, and reads who was found
+                make_detector(detector, section(config, "persons"))
+            usable.append(detector)
+        except StageError as error:
+            told.append(f"Persons by {detector} are not in the table: {error}.")
+    return usable, told
 
 
 def training_hours(config: dict[str, Any], size: Size) -> list[str]:
@@ -138,6 +149,7 @@ def estimate_cost(
     config = pipeline.read(configfile)
     pretrained = config["pretraining"]["dataset"]
     asked = as_if_videos is not None or as_if_seconds is not None or bool(as_if_size)
+    usable, missing = usable_detectors(config)
     found: list[dict[str, Any]] = []
     text: list[str] = []
     for dataset in [pretrained] if asked else pipeline.used_datasets(config):
@@ -145,7 +157,8 @@ def estimate_cost(
         size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
         rows = surveyed.rows[:videos]
         log.info("%s: a pilot of %d videos, %d at a time", dataset, len(rows), threads)
-        costs, codebooks = run_pilot(rows, pilot_folder(config, dataset), config, threads)
+        folder = pilot_folder(config, dataset, usable)
+        costs, codebooks = run_pilot(rows, folder, config, usable, threads)
         shards = 0 if asked else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
         lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
         text += [
@@ -154,7 +167,7 @@ def estimate_cost(
             "",
             *table(lines),
             "",
-            *remarks(config, lines, cores or os.cpu_count() or 1),
+            *(f"- {remark}" for remark in [*remarks(lines, cores or os.cpu_count() or 1), *missing]),
             "",
         ]
         if training and dataset == pretrained and config["pretraining"]["runs"]:

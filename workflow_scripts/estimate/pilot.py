@@ -29,7 +29,6 @@ from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.identity import digest
 from workflow_scripts.persons.detect_persons import detect_persons
-from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.extract_shard import extract_shard
 
 ESTIMATES = Path("results/estimate")
@@ -61,12 +60,13 @@ def detectors(config: dict[str, Any]) -> list[str]:
     return sorted({pipeline.detector(config, features) for features in config["features"]} - {"none"})
 
 
-def _section(config: dict[str, Any], noun: str, **values: Any) -> Any:
+def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
+    """The settings of a noun's stages, with `values` over those of the config."""
     return pipeline.settings(noun, {**config[noun], "seed": config["seed"], **values})
 
 
 def _tracking(config: dict[str, Any], features: str) -> Any:
-    return _section(config, "trajectories", rows=config["features"][features]["rows"])
+    return section(config, "trajectories", rows=config["features"][features]["rows"])
 
 
 @contextmanager
@@ -99,29 +99,24 @@ def _stored(path: Path) -> int:
         return sum(array.id.get_storage_size() for array in arrays) if arrays else path.stat().st_size
 
 
-def _track(row: dict[str, str], folder: Path, config: dict[str, Any]) -> dict[str, Cost]:
-    """Persons, trajectories and frames of the video in a row of the index, in `folder`."""
+def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: list[str]) -> dict[str, Cost]:
+    """Persons, by the detectors that are usable here, trajectories and frames of the video in a row of the index."""
     shutil.rmtree(folder, ignore_errors=True)  # what a kill left there would make this look cheap
     shard, store = folder / "shard.tsv", folder / ".store"
     write_columns(shard, [row], list(row))
     costs: dict[str, Cost] = {}
-    boxes: dict[str, Path | None] = {"none": None}
-    for detector in detectors(config):
-        boxes[detector] = folder / f"{detector}.h5"
-        try:
-            with _measured(costs, f"persons/{detector}", folder / f"{detector}.h5", store / detector):
-                settings = _section(config, "persons")
-                detect_persons(shard, folder / f"{detector}.h5", store / detector, detector, settings)
-        except StageError:  # it cannot work here: no rate for it, and nobody is masked
-            boxes[detector] = None
+    boxes = {detector: folder / f"{detector}.h5" for detector in usable}
+    for detector, output in boxes.items():
+        with _measured(costs, f"persons/{detector}", output, store / detector):
+            detect_persons(shard, output, store / detector, detector, section(config, "persons"))
     for features in config["features"]:
-        output, people = folder / f"{features}.h5", boxes[pipeline.detector(config, features)]
+        output, people = folder / f"{features}.h5", boxes.get(pipeline.detector(config, features))
         with _measured(costs, f"trajectories/{features}", output, store / features):
             extract_shard(shard, output, store / features, _tracking(config, features), people)
     for side in short_sides(config):
         output = folder / f"frames{side}.h5"
         with _measured(costs, f"frames/{side}", output, store / f"frames{side}"):
-            store_frames(shard, output, store / f"frames{side}", _section(config, "frames", short_side=side))
+            store_frames(shard, output, store / f"frames{side}", section(config, "frames", short_side=side))
     return costs
 
 
@@ -134,7 +129,7 @@ def _fit(rows: list[dict[str, str]], folder: Path, config: dict[str, Any], featu
     write_columns(sample, rows, ["video_id"])
     tracked = [folder / row["video_id"] / f"{features}.h5" for row in rows]
     with _measured(costs, f"codebook/{features}", output, folder / "no store"):
-        fit_codebook(sample, tracked, output, _section(config, "encoding"))
+        fit_codebook(sample, tracked, output, section(config, "encoding"))
     return costs
 
 
@@ -169,19 +164,20 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def pilot_folder(config: dict[str, Any], dataset: str) -> Path:
+def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
     asked = [config[noun] for noun in (*NOUNS, "features", "seed")]
     versions = [pipeline.version(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(asked, short_sides(config), versions)
+    return ESTIMATES / dataset / digest(asked, usable, short_sides(config), versions)
 
 
 def run_pilot(
-    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], threads: int
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], threads: int
 ) -> tuple[list[dict[str, Cost]], dict[str, Cost]]:
     """What each stage cost for each of the videos in `rows` of the index, in their order, and what the codebooks did.
 
-    `threads` processes work at a time. Raises StageError where the videos do not make a codebook.
+    `usable`: the detectors that can work here; `threads` processes work at a time. Raises StageError where the videos
+    do not make a codebook.
     """
     folders = [folder / row["video_id"] for row in rows]
     videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
@@ -203,7 +199,7 @@ def run_pilot(
                 raise
 
     places = list(zip(rows, folders, strict=True))
-    work("tracking", ((path, _track, *at, config) for path, at in zip(videos, places, strict=True)))
+    work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
     fits = zip(codebooks, config["features"], strict=True)
     work("codebook", ((path, _fit, rows, folder, config, features) for path, features in fits))
     work("encoding", ((path, _encode, *at, config) for path, at in zip(sketches, places, strict=True)))

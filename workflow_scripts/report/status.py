@@ -5,12 +5,11 @@ path is written down twice. How far a job came, and which videos it lost, is in 
 """
 
 import dataclasses
-import os
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,7 +75,7 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
     command += ["--snakefile", str(REPOSITORY / "Snakefile")]
     command += ["--workflow-profile", str(REPOSITORY / "profiles" / "default"), *options]
     command += ["--configfile", *map(str, configfile)] if configfile else []
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         told = [line.strip() for line in done.stderr.splitlines() if not line.startswith(("Using ", "  File "))]
         raise StageError(" ".join(told) or "snakemake could not read the workflow, and does not say why")
@@ -175,12 +174,11 @@ def _position(rule: str) -> int:
     return RULES.index(rule) if rule in RULES else len(RULES)
 
 
-def _shortened(lines: Iterable[str], full: bool, shown: int = 5) -> Iterator[str]:
-    for number, line in enumerate(lines := list(lines)):
-        if number == shown and not full:
-            yield f"... and {len(lines) - shown} more (--full shows all)"
-            return
-        yield line
+def _shortened(lines: list[str], full: bool, shown: int = 5) -> list[str]:
+    """The first few lines, and how many more there are; all where `full`."""
+    if full or len(lines) <= shown:
+        return lines
+    return [*lines[:shown], f"... and {len(lines) - shown} more (--full shows all)"]
 
 
 def status(configfile: list[Path], full: bool = False) -> None:
@@ -212,9 +210,8 @@ def status(configfile: list[Path], full: bool = False) -> None:
         n_videos = sum(attempt.n_videos for _, attempt in found)
         n_failed = sum(len(attempt.failed) for _, attempt in found)
         n_again = sum(output.there and output.path in pending for output in files)
-        there = f"{sum(output.there for output in files)} of {len(files)}" + (
-            f", {n_again} outdated" if n_again else ""
-        )
+        n_there = sum(output.there for output in files)
+        there = f"{n_there} of {len(files)}" + (f", {n_again} outdated" if n_again else "")
         videos = f"{n_videos - n_failed} ok" + (f", {n_failed} failed" if n_failed else "") if found else ""
         rows.append([rule, of, there, videos])
         remarks = [note for output in files for note in _notes(output, attempts.get(output.path), config)]
