@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-from conftest import Workflow
+from workflow import Workflow
 
 from idt_tools.attributes import read_attributes
 

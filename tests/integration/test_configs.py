@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, Workflow
+from workflow import REPOSITORY, Workflow
 
 
 def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 import pytest
-from conftest import Workflow
+from workflow import Workflow
 
 from workflow_scripts.identity import video_id
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos

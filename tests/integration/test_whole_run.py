@@ -10,7 +10,7 @@ import h5py
 import pytest
 import torch
 import yaml
-from conftest import Workflow
+from workflow import Workflow
 
 from idt_tools.attributes import read_attributes
 

@@ -1,0 +1,204 @@
+"""SIGKILL at random moments of every stage: nothing finished is lost, and the end is that of an undisturbed run.
+
+`make test-kill KILLS=50 KILL_SEED=1`. A round is one run of the whole pipeline on a few videos. Each of its stages is
+killed once, in one of its jobs, somewhere between its start and its end, together with snakemake and all that it has
+started. Then comes what a user types: `snakemake --unlock`, and the same command again.
+"""
+
+import json
+import os
+import random
+import re
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+import yaml
+from workflow import ENVIRONMENT, REPOSITORY, Workflow
+
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+KILLS = int(os.environ.get("KILLS", "10"))
+SEED = int(os.environ.get("KILL_SEED", "1"))
+STAGES = {  # and the modules of workflow_scripts that run in them
+    "videos": ["videos.index_videos"],
+    "persons": ["persons.detect_persons"],
+    "trajectories": ["trajectories.extract_shard"],
+    "codebook": ["encoding.fit_codebook"],
+    "encoding": ["encoding.encode_shard"],
+    "clusters": ["clusters.cluster_sketches"],
+    "frames": ["frames.store_frames"],
+    "pretraining": ["pretraining.train", "pretraining.select_videos"],
+    "evaluation": ["evaluation.finetune", "evaluation.few_shot", "evaluation.idt_svm", "evaluation.cluster_bank"],
+    "report": ["report.build_report"],
+}
+# One job at a time, so that each can be met; and the weights of a network depend on the number of threads.
+ONE_CORE = ("--cores", "1")
+# What may differ from an undisturbed run: how long things took, the report's page with it; what was kept on the way.
+DIFFER = re.compile(r"(logs|benchmarks)/|report/index\.html|.*/\.store/|.*/checkpoints/")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The tiny config with people masked, on folders of videos whose times are the same for every run."""
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests" / "integration" / "tiny.yaml").read_text())
+    config["features"] = {"idt": {"boxes": "hog"}}
+    for name, dataset in config["datasets"].items():
+        root = tmp_path_factory.mktemp(name)
+        generate_videos(root, GeneratedSettings(**dataset.pop("generated")))
+        dataset.update(layout="folder", root=str(root), splits="random")
+    return config
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]) -> Workflow:
+    workflow = Workflow(tmp_path_factory.mktemp("undisturbed"), config)
+    workflow.run(*ONE_CORE)
+    return workflow
+
+
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
+    tmp_path: Path, config: dict[str, Any], undisturbed: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw = random.Random(SEED)
+    hits: Counter[str] = Counter()
+    for number in range(KILLS):
+        if hits.total() >= KILLS:
+            break
+        workflow = Workflow(tmp_path / str(number), config)
+        workflow.folder.mkdir()
+        aims = {draw.choice(modules): stage for stage, modules in STAGES.items()}
+        while aims and hits.total() < KILLS:
+            hit = _run_and_kill(workflow, aims, draw.uniform(0.1, 0.95), undisturbed)
+            if hit is None:
+                break  # it came to its end between two aims
+            hits[aims.pop(hit[0])] += 1
+            with capfd.disabled():
+                print(f"\nkill {hits.total()}: {hit[0]} after {hit[1]:.1f} s", end="", flush=True)
+            if hits.total() == 1:
+                locked = workflow.snakemake(*ONE_CORE)
+                assert locked.returncode != 0 and "--unlock" in locked.stdout + locked.stderr
+            workflow.run("--unlock")
+        workflow.run(*ONE_CORE)
+        _assert_equal(workflow.folder / "results", undisturbed.folder / "results")
+        _assert_nothing_was_repeated(workflow.folder / "results")
+        assert "Nothing to be done" in workflow.run("--dry-run")
+    assert hits.total() >= KILLS
+    if len(STAGES) <= KILLS:
+        assert set(hits) == set(STAGES)
+
+
+def _run_and_kill(
+    workflow: Workflow, aims: dict[str, str], moment: float, undisturbed: Workflow
+) -> tuple[str, float] | None:
+    """Kills the first job of the modules `aims` at the share `moment` of its time; says which, and after how long.
+
+    None where snakemake came to its end before any of them was met.
+    """
+    with open(workflow.folder / "killed.log", "a") as log:
+        started = subprocess.Popen(workflow.command(*ONE_CORE), stdout=log, stderr=log, env=ENVIRONMENT)
+        process = psutil.Process(started.pid)
+        while started.poll() is None:
+            jobs = aims.keys() & _jobs(process)
+            if jobs:
+                (module,) = jobs  # one core: one job at a time
+                delay = moment * _seconds(undisturbed, aims[module])
+                time.sleep(delay)
+                if not _jobs(process):
+                    continue  # it was quicker than before; its next one, then
+                _kill_all(process)
+                started.wait()
+                return module, delay
+            time.sleep(0.01)
+    assert started.returncode == 0, (workflow.folder / "killed.log").read_text()[-3000:]
+    return None
+
+
+def _jobs(process: psutil.Process) -> set[str]:
+    """The modules of workflow_scripts that run below snakemake."""
+    found = set()
+    for child in process.children(recursive=True):
+        try:
+            command = child.cmdline()
+        except psutil.Error:
+            continue
+        if command[1:2] == ["-m"]:
+            found.add(command[2].removeprefix("workflow_scripts."))
+    return found
+
+
+def _kill_all(process: psutil.Process) -> None:
+    """SIGKILL to snakemake and to all that it has started; none of them sees another die."""
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.suspend()
+    for member in family:
+        member.kill()
+    psutil.wait_procs(family[1:], timeout=30)
+
+
+def _seconds(undisturbed: Workflow, stage: str) -> float:
+    """How long the shortest job of a stage takes, as snakemake has measured."""
+    folder, pattern = {
+        "codebook": ("encoding", "*/*/codebook.tsv"),
+        "encoding": ("encoding", "*/*/*of*.tsv"),
+    }.get(stage, (stage, "**/*.tsv"))
+    files = list((undisturbed.folder / "results" / "benchmarks" / folder).glob(pattern))
+    assert files, stage
+    return min(float(read_columns(file)[0]["s"]) for file in files)
+
+
+def _assert_equal(results: Path, expected: Path) -> None:
+    """The same files with the same content, but for times; nothing left behind."""
+
+    def files(folder: Path) -> set[str]:
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        return {name for name in names if not DIFFER.match(name)}
+
+    assert files(results) == files(expected)
+    assert not [path for path in results.rglob(".*") if path.name != ".store" and path.suffix == ".tmp"]
+    for name in sorted(files(results)):
+        if name.endswith(".pt"):
+            assert _equal(_load(results / name), _load(expected / name)), name
+        else:
+            assert (results / name).read_bytes() == (expected / name).read_bytes(), name
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A model without the seconds that its epochs took."""
+    model: dict[str, Any] = torch.load(path, weights_only=True)
+    for epoch in model["history"]:
+        del epoch["seconds"]
+    return model
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two trees of dicts, lists, numbers and tensors are equal, bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)
+
+
+def _assert_nothing_was_repeated(results: Path) -> None:
+    """Each store holds one record a video: what was in it when the kill came was not computed again."""
+    stores = [path for path in results.glob("*/*/.store/**/*") if path.is_file()]
+    assert {path.relative_to(results).parts[1] for path in stores} == {
+        "videos",
+        "persons",
+        "trajectories",
+        "encoding",
+        "frames",
+    }
+    for path in stores:
+        ids = [json.loads(text)["video_id"] for text in re.findall(rb'\{"video_id": .*?\]\}', path.read_bytes())]
+        assert len(ids) == len(set(ids)) > 0, path
