@@ -4,22 +4,21 @@
 # make test-all   make test, then the longer targets: test-sanitize, test-demo, test-ut
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
-# make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours.
-#                 Likewise benchmark-codebook, -clusters, -frames (VIDEO=FILE), -idt-features (VIDEOS=FOLDER
-#                 MANIFEST=FILE.csv CACHE=FOLDER); what each measures is at the head of benchmarks/*.py
+# make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
+# make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
 # PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
 
 PYTHON ?= python3
 PIP_ARGS ?=
+ARGS ?=
 CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status estimate clean-stores \
-	benchmark benchmark-codebook benchmark-clusters benchmark-frames benchmark-idt-features
+.PHONY: setup demo test lint test-all test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status estimate clean-stores benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -93,16 +92,8 @@ estimate: setup
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracker.py $(VIDEO)
 
-benchmark-codebook benchmark-clusters: benchmark-%: setup
-	$(BIN)/python benchmarks/$*.py
-
-benchmark-frames: setup
-	$(BIN)/python benchmarks/frames.py $(VIDEO)
-
-CACHE ?= results/benchmarks/idt_features
-
-benchmark-idt-features: setup
-	$(BIN)/python benchmarks/idt_features.py $(VIDEOS) $(MANIFEST) -o $(CACHE)
+benchmark-%: setup
+	$(BIN)/python benchmarks/$*.py $(ARGS)
 
 clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +

@@ -1,6 +1,5 @@
 """What the trajectories of labelled videos are worth: a linear SVM on Fisher vectors and sketches, by kind of feature.
 
-    make benchmark-idt-features VIDEOS=FOLDER MANIFEST=FILE.csv
     python benchmarks/idt_features.py FOLDER FILE.csv -o CACHE
 
 The manifest is that of a dataset of layout `manifest`: columns path (below FOLDER), label, group. Each group is left
@@ -15,16 +14,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from idt_tools import columns
-from idt_tools.attributes import read_attributes
 from idt_tools.count_sketch import count_sketch, draw_sketch
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.evaluation.settings import EvaluationSettings
@@ -125,13 +122,12 @@ def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, thre
     `trajectories`: the file that `track` made, beside its videos/splits.tsv. Videos without trajectories count as not
     recognised.
     """
-    with h5py.File(trajectories, "r") as file:
-        video_ids = [video_id for video_id in sorted(file) if read_attributes(file[video_id])["status"] == "ok"]
-        drawn = sample_descriptors(video_ids, [trajectories], settings)
-        codebook, _ = fit([rows[:, subset] for rows in drawn.values()], settings, threads)
-        with threadpool_limits(threads):
-            fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in video_ids}
     splits = read_columns(trajectories.parent / "videos" / "splits.tsv")
+    video_ids = sorted({row["video_id"] for row in splits})
+    drawn = sample_descriptors(video_ids, [trajectories], settings)  # of those that have trajectories
+    codebook, _ = fit([rows[:, subset] for rows in drawn.values()], settings, threads)
+    with read_hdf5(trajectories) as file, threadpool_limits(threads):
+        fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in drawn}
 
     def sketched(places: NDArray[np.int32], signs: NDArray[np.int8]) -> float:
         sketches = {name: count_sketch(vector, places, signs, settings.sketch_dim) for name, vector in fisher.items()}
