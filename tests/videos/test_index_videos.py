@@ -1,6 +1,7 @@
 """The index of a dataset: every file has a row, its companions change only where the files do."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from workflow_scripts.artifacts import read_columns
 from workflow_scripts.identity import shard_of, video_id
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
-from workflow_scripts.videos.index_videos import index_videos
+from workflow_scripts.videos.index_videos import _freeze_sample, index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 
@@ -142,3 +143,14 @@ def test_nothing_included_or_nobody_there_is_an_error(root: Path, tmp_path: Path
         _index(root, tmp_path / "results", include="jump/*")
     with pytest.raises(StageError, match="is not there"):
         _index(root / "nowhere", tmp_path / "results")
+
+
+def test_the_sample_is_uniform_over_the_videos(tmp_path: Path) -> None:
+    names = [f"video-{i}" for i in range(60)]
+    counts: Counter[str] = Counter()
+    for seed in range(200):
+        _freeze_sample(tmp_path / "sample.tsv", names[::-1] if seed % 2 else names, seed, 15, resample=False)
+        drawn = {row["video_id"] for row in read_columns(tmp_path / "sample.tsv")}
+        assert len(drawn) == 15
+        counts.update(drawn)
+    assert sum((counts[name] - 50) ** 2 / 50 for name in names) < 80  # chi squared, about 44 expected
