@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from workflow import Workflow
 
 from workflow_scripts.identity import video_id
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos, write_video
 
 TARGET = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
 NOUNS = ("videos", "trajectories", "encoding", "frames")
@@ -70,3 +71,31 @@ def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing
     workflow.run(TARGET)
     assert _trajectories(workflow) == before
     assert "Nothing to be done" in workflow.run("--dry-run", TARGET)
+
+
+def test_ten_videos_added_to_a_thousand_compute_ten(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    texture = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8).repeat(4, 0).repeat(4, 1)
+    write_video(tmp_path / "video.mp4", (np.roll(texture, 2 * t, 1) for t in range(16)), 25)
+    folder = tmp_path / "made" / "drift"
+    folder.mkdir(parents=True)
+
+    def add(numbers: range) -> set[str]:
+        for number in numbers:
+            shutil.copy(tmp_path / "video.mp4", folder / f"{number}.mp4")
+        return {video_id(f"drift/{number}.mp4") for number in numbers}
+
+    dataset = {"layout": "folder", "root": "made", "shards": 3}
+    workflow = Workflow(tmp_path, {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}})
+    shards = [f"00{number}of003.h5" for number in range(3)]
+    targets = [f"results/tiny/{what}/{shard}" for what in ("trajectories/idt", "frames/40") for shard in shards]
+    first = add(range(1000))
+    workflow.run("--", *targets)
+    for noun in ("videos", "trajectories", "frames"):
+        assert set(workflow.computed(noun)) == first
+    shutil.rmtree(tmp_path / "results" / "logs")
+
+    added = add(range(1000, 1010))
+    workflow.run("--", *targets)
+    for noun in ("videos", "trajectories", "frames"):
+        assert sorted(workflow.computed(noun)) == sorted(added)
+    assert "Nothing to be done" in workflow.run("--dry-run", "--", *targets)
