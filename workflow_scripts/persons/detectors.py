@@ -86,6 +86,9 @@ class Hog:
     def __init__(self, settings: PersonsSettings) -> None:
         self.threshold = settings.hog_threshold
         self.height = settings.hog_height
+        # OpenCV's threads add windows and scores to their lists in two steps, so that a score may come to stand beside
+        # another's window. Cores share the videos.
+        cv2.setNumThreads(1)
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
 

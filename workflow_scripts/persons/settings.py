@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 1  # raised when the same video gives other boxes
+VERSION = 2  # raised when the same video gives other boxes
 
 
 @dataclass(frozen=True)
