@@ -49,3 +49,10 @@ def test_a_wrong_config_stops_at_once_with_one_sentence(
     assert done.returncode != 0
     assert sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_the_profile_for_slurm_holds_what_every_profile_holds() -> None:
+    default, slurm = (
+        yaml.safe_load((REPOSITORY / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
+    )
+    assert default.items() <= slurm.items()

@@ -15,9 +15,11 @@ from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
+# The section on clusters is run by tests/slurm, on a cluster.
+HERE = re.sub(r"## On a cluster\n.*?(?=\n## )", "", README, flags=re.DOTALL)
 COMMANDS = [
     line.split("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", HERE, re.DOTALL)
     for line in block.splitlines()
 ]
 # `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now; test_status.py and

@@ -1,0 +1,51 @@
+"""A SLURM cluster, a config that is quick on it, and what comes out of that config without any cluster."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cluster import Cluster, why_not
+from workflow import REPOSITORY, Workflow
+
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    if why_not():
+        pytest.skip(why_not())
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: a socket's path has at most 107 letters
+    started = Cluster(folder)
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The tiny config with fewer runs, on folders of videos that all runs share, in four shards."""
+    settings: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests" / "integration" / "tiny.yaml").read_text())
+    for name, shards, per_pair in (("tiny", 4, 4), ("tiny_test", 1, 2)):
+        dataset = settings["datasets"][name]
+        root = tmp_path_factory.mktemp(name)
+        generate_videos(root, GeneratedSettings(**dataset.pop("generated") | {"per_pair": per_pair, "frames": 30}))
+        settings["datasets"][name] = {**dataset, "layout": "folder", "root": str(root), "shards": shards}
+    runs = settings["pretraining"]["runs"]
+    settings["pretraining"]["runs"] = {"ir": {**runs["ir"], "epochs": 20}, "la_idt": runs["la_idt"]}
+    settings["evaluation"]["runs"] = ["la_idt", "idt"]
+    return settings
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cluster: Cluster, config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The config run on this machine, as every test's outcome must be."""
+    workflow = Workflow(tmp_path_factory.mktemp("undisturbed"), config)
+    workflow.run("--max-threads", "1")
+    return workflow
