@@ -68,14 +68,19 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
 ) -> None:
     draw = random.Random(SEED)
     hits: Counter[str] = Counter()
+
+    def enough() -> bool:
+        return hits.total() >= KILLS and (KILLS < len(STAGES) or set(hits) == set(STAGES))
+
     for number in range(KILLS):
-        if hits.total() >= KILLS:
+        if enough():
             break
         workflow = Workflow(tmp_path / str(number), config)
         workflow.folder.mkdir()
-        aims = {draw.choice(modules): stage for stage, modules in STAGES.items()}
-        while aims and hits.total() < KILLS:
-            hit = _run_and_kill(workflow, aims, draw.uniform(0.1, 0.95), undisturbed)
+        wanted = {stage for stage in STAGES if hits.total() < KILLS or stage not in hits}
+        aims = {draw.choice(modules): stage for stage, modules in STAGES.items() if stage in wanted}
+        while aims and not enough():
+            hit = _run_and_kill(workflow, aims, draw.uniform(0.1, 0.9), undisturbed)
             if hit is None:
                 break  # it came to its end between two aims
             hits[aims.pop(hit[0])] += 1
@@ -89,9 +94,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
         _assert_equal(workflow.folder / "results", undisturbed.folder / "results")
         _assert_nothing_was_repeated(workflow.folder / "results")
         assert "Nothing to be done" in workflow.run("--dry-run")
-    assert hits.total() >= KILLS
-    if len(STAGES) <= KILLS:
-        assert set(hits) == set(STAGES)
+    assert enough(), hits
 
 
 def _run_and_kill(
@@ -150,7 +153,7 @@ def _seconds(undisturbed: Workflow, stage: str) -> float:
         "encoding": ("encoding", "*/*/*of*.tsv"),
     }.get(stage, (stage, "**/*.tsv"))
     files = list((undisturbed.folder / "results" / "benchmarks" / folder).glob(pattern))
-    return min((float(read_columns(file)[0]["s"]) for file in files), default=5.0)
+    return min((float(read_columns(file)[0]["s"]) for file in files), default=1.5)
 
 
 def _assert_equal(results: Path, expected: Path) -> None:
