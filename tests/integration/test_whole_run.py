@@ -87,3 +87,19 @@ def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:
     tiny.run("--report", "snakemake_report.html")
     page = (tiny.folder / "snakemake_report.html").read_text()
     assert "few_shot.svg" in page and "Accuracy of every run" in page
+
+
+def test_keeping_the_samples_trajectories_alone_gives_the_same_sketches(
+    tiny: Workflow, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    config = _changed(tiny.config, "trajectories", "keep", to="sample")
+    workflow = Workflow(tmp_path_factory.mktemp("sample"), config)
+    encodings = [f"results/tiny/encoding/idt/{shard}.h5" for shard in ("000of002", "001of002")]
+    workflow.run(*encodings)
+    kept = sum(len(h5py.File(path)) for path in (workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
+    assert kept == 6 == config["encoding"]["sample_videos"]
+    for path in encodings:
+        with h5py.File(tiny.folder / path) as one, h5py.File(workflow.folder / path) as other:
+            assert len(one["sketch"]) > 0 and (one["video_id"][:] == other["video_id"][:]).all()
+            assert (one["sketch"][:] == other["sketch"][:]).all()
+    assert "Nothing to be done" in workflow.run("--dry-run", *encodings)
