@@ -11,8 +11,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 TEMPLATES = Path(__file__).parent / "etc"
 ETC = Path("/etc/slurm")
@@ -106,6 +109,10 @@ class Cluster:
                 daemon.wait(20)
             except subprocess.TimeoutExpired:
                 daemon.kill()
+        for process in psutil.process_iter():  # what ran on a node that was set down, nobody has ended
+            with suppress(psutil.Error):
+                if process.environ().get("SLURM_CLUSTER_NAME") == "tests":
+                    process.kill()
         for link in self._links:
             link.unlink(missing_ok=True)
         os.environ.pop("MYSQL_UNIX_PORT", None)
