@@ -108,10 +108,10 @@ estimate: setup
 	@$(BIN)/python -m workflow_scripts.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
 
 benchmark: setup
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/tracker.py $(VIDEO)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tracker $(VIDEO)
 
 benchmark-%: setup
-	$(BIN)/python benchmarks/$*.py $(ARGS)
+	$(BIN)/python -m benchmarks.$* $(ARGS)
 
 clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +

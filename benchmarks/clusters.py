@@ -1,14 +1,13 @@
 """How fast K-means is with either backend, how good, and how long the paper's size takes: 235,000 x 2,000, K = 6,000.
 
     make benchmark-clusters                                # a slice, one core a backend; with CUDA, the full size too
-    python benchmarks/clusters.py --points 50000 --k 2000  # a larger slice
+    python -m benchmarks.clusters --points 50000 --k 2000  # a larger slice
 
 faiss, torch and the baseline, scikit-learn's KMeans, start from the same centroids. The points are generated.
 """
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import faiss
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from benchmarks.measure import seconds
 from workflow_scripts.clusters.kmeans import draw_start, kmeans
 
 VIDEOS, DIMENSION, K, RUNS, ITERATIONS = 235_000, 2000, 6000, 3, 20  # the paper's, and those of the authors' code
@@ -88,12 +88,6 @@ def sketches(n: int, dimension: int = DIMENSION, seed: int = 0) -> NDArray[np.fl
         block += draw.standard_normal((len(block), len(axes)), np.float32) @ axes
         block /= np.linalg.norm(block, axis=1, keepdims=True)
     return points
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

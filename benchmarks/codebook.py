@@ -1,7 +1,7 @@
 """How long the codebook's fit takes at the paper's size, in how much memory, and how good it is by a public baseline.
 
     make benchmark-codebook                              # 3,500 videos x 500 descriptors
-    python benchmarks/codebook.py --rows 100000          # fewer of them
+    python -m benchmarks.codebook --rows 100000          # fewer of them
 
 The descriptors are generated (`descriptors` says how) and go through the function that the stage calls. The baseline is
 scikit-learn's GaussianMixture, float64, on a slice that both can hold and from the same start.
@@ -10,10 +10,8 @@ scikit-learn's GaussianMixture, float64, on a slice that both can hold and from 
 import argparse
 import logging
 import os
-import resource
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
+from benchmarks.measure import peak_memory, seconds
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit, fit_pca, project
 from workflow_scripts.encoding.gmm import DiagonalGMM
@@ -47,7 +46,7 @@ def main() -> None:
     print(f"{chosen.rows:,} descriptors of {blocks[0].shape[1]} columns, {size:.2f} GiB; {chosen.threads} threads")
     log_times()
     spent = seconds(lambda: fit(blocks, settings, chosen.threads))
-    print(f"whole fit: {spent / 60:.2f} minutes (asked for: at most 12), {peak_memory():.2f} GiB (at most 4)")
+    print(f"whole fit: {spent / 60:.2f} minutes (asked for: at most 12), {peak_memory() / 1024:.2f} GiB (at most 4)")
     logging.disable()
 
     result = against_scikit_learn(blocks, settings, chosen.slice, chosen.threads)
@@ -144,17 +143,6 @@ def log_times() -> None:
             self.last = record.created
 
     logging.basicConfig(level=logging.INFO, handlers=[Seconds()])
-
-
-def peak_memory() -> float:
-    """GiB that this process has held at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What encoding adds to tracking, and that its memory grows with neither the length of a video nor their number.
 
-    python benchmarks/encoding.py VIDEO [VIDEO ...] [--components 256]
+    python -m benchmarks.encoding VIDEO [VIDEO ...] [--components 256]
 
 Every video is tracked and then encoded on one core, with a codebook fitted on all of them. The public baseline is
 scikit-learn's GaussianMixture.predict_proba on the same rows: the posteriors alone, of which a Fisher vector is made.
@@ -21,6 +21,7 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 import idt_tools
+from benchmarks.measure import peak_memory
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import draw_sketch
 from workflow_scripts.artifacts import write_hdf5
@@ -115,7 +116,7 @@ def memory(codebook: Codebook) -> None:
             (case / "videos").mkdir(parents=True)
             for number in range(n_videos):
                 write_video(case / "videos" / f"{number}.mp4", length * RATE)
-            command = [sys.executable, __file__, "--memory-of", case, folder / "codebook.h5"]
+            command = [sys.executable, "-m", "benchmarks.encoding", "--memory-of", case, folder / "codebook.h5"]
             told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
             print(f"{n_videos:3} video(s) of {length:3} s {float(told[-1]):27.0f}", flush=True)
 
@@ -139,8 +140,7 @@ def peak_of_encoding(folder: Path, codebook: Path) -> float:
     encode_shard(
         folder / "kept.h5", codebook, folder / "out.h5", folder / "store", TrajectoriesSettings(), videos=listed
     )
-    status = Path("/proc/self/status").read_text()  # getrusage's is inherited from the parent
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+    return peak_memory()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How fast random clips come from the frames store, against decoding the video files, and the store's size on disk.
 
     make benchmark-frames                      # generated clips: 340x256, 10 s, H.264, as Kinetics is often kept
-    python benchmarks/frames.py VIDEO ...      # videos of your own
+    python -m benchmarks.frames VIDEO ...      # videos of your own
 
 A clip is 16 consecutive frames from a random time of a random video. The baseline seeks to the key frame before it with
 PyAV, decodes up to it, and resizes. One core for both.
@@ -10,8 +10,6 @@ PyAV, decodes up to it, and resizes. One core for both.
 import argparse
 import itertools
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import torch
 
 import idt_tools
+from benchmarks.measure import seconds
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, stored_size, write_frames
@@ -140,12 +139,6 @@ def generate(path: Path, seed: int = 0, n_frames: int = 300, size: tuple[int, in
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

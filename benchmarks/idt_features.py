@@ -1,6 +1,6 @@
 """What the trajectories of labelled videos are worth: a linear SVM on Fisher vectors and sketches, by kind of feature.
 
-    python benchmarks/idt_features.py FOLDER FILE.csv -o CACHE
+    python -m benchmarks.idt_features FOLDER FILE.csv -o CACHE
 
 The manifest is that of a dataset of layout `manifest`: columns path (below FOLDER), label, group. Each group is left
 out in turn and an SVM (C = 100) is trained on the others. The pipeline's own stages index the videos, find people,

@@ -3,7 +3,7 @@
 The 235,000 videos of 400 labels are hard links to a few small ones, so every header is read for real. It prints
 seconds and peak memory of: the first index; the index once more, with 10 videos added; `snakemake --dry-run`.
 
-    python benchmarks/kinetics_index.py FOLDER [--videos 235000]
+    python -m benchmarks.kinetics_index FOLDER [--videos 235000]
 
 FOLDER is made and kept (on one file system; about 300 MB): delete it afterwards.
 """

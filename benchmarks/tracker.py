@@ -1,7 +1,7 @@
 """How fast the tracker is, against a public baseline in the same process, and how much memory it takes.
 
     make benchmark                              # a generated clip
-    python benchmarks/tracker.py VIDEO          # a video of your own, best of 320x240 as in UCF101
+    python -m benchmarks.tracker VIDEO          # a video of your own, best of 320x240 as in UCF101
 
 The baseline is one call of OpenCV's calcOpticalFlowFarneback on the same frames, one thread, with the tracker's numbers
 of levels, iterations and pixels. The tracker computes two such flows a frame, and everything else.
@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 import idt_tools
+from benchmarks.measure import peak_memory, seconds
 from idt_tools import _core
 from idt_tools.camera_motion import camera_motion
 from idt_tools.tracker import BLOCK_ROWS
@@ -141,7 +142,7 @@ def memory() -> None:
     """Peak memory above the interpreter's with its imports and frames, each in a process of its own."""
     print("\n1280x720, textured everywhere     peak live tracks   peak MiB above the interpreter's")
     for n in (SHORT, 4 * SHORT):
-        command = [sys.executable, __file__, "--memory-of", str(n)]
+        command = [sys.executable, "-m", "benchmarks.tracker", "--memory-of", str(n)]
         live, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         print(f"{n:6} frames {live:>35} {float(peak):18.0f}")
 
@@ -164,21 +165,9 @@ def memory_of(n: int) -> tuple[int, float]:
     return most, peak_memory() - before
 
 
-def peak_memory() -> float:
-    """MiB. Not getrusage's, which a child inherits from its parent."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def consume(blocks: Iterator[idt_tools.Trajectories]) -> None:
     for _ in blocks:
         pass
-
-
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def drift(n: int, size: tuple[int, int] = (320, 240)) -> np.ndarray:

@@ -14,12 +14,12 @@ from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+REPOSITORY = Path(__file__).parents[2]
 
 
 def run(name: str, *arguments: object) -> str:
-    command = [sys.executable, BENCHMARKS / name, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -41,7 +41,7 @@ def test_generated_descriptors_are_like_real_ones():
 
 
 def test_the_codebook_s_benchmark_says_times_memory_and_likelihood():
-    printed = run("codebook.py", "--rows", 2000, "--components", 4, "--slice", 1000)
+    printed = run("codebook", "--rows", 2000, "--components", 4, "--slice", 1000)
     assert re.search(r"whole fit: \d+\.\d+ minutes .*, \d\.\d+ GiB", printed)
     assert re.search(r"s  mixture: log-likelihood .* after \d+ EM steps", printed)
     assert re.search(r"worse by -?\d\.\d{4}%", printed)
@@ -55,7 +55,7 @@ def test_all_k_means_reach_the_same_objective():
 
 
 def test_the_benchmark_of_clusters_estimates_the_full_size():
-    printed = run("clusters.py", "--points", 1000, "--k", 10, "--iterations", 2)
+    printed = run("clusters", "--points", 1000, "--k", 10, "--iterations", 2)
     assert len(re.findall(r"235,000 videos, K = 6,000: \d+\.\d hours a run", printed)) == 3
 
 
@@ -93,6 +93,6 @@ def test_videos_are_tracked_once_for_a_table_of_features(tmp_path: Path, caplog:
         assert ("computed" in caplog.text) == computed
         caplog.clear()
     options = ["--boxes", "none", "--components", 2, "--subsets", "HOG", "--descriptors", 50, "--seeds", 2]
-    printed = run("idt_features.py", tmp_path, manifest, "-o", cache, *options)
+    printed = run("idt_features", tmp_path, manifest, "-o", cache, *options)
     assert re.search(r"none +2  all +\d+ +\d+\.\d +\d+\.\d \d+\.\d ", printed)
     assert re.search(r"none +2  HOG +\d+ ", printed)
