@@ -214,6 +214,24 @@ def run_frames(wildcards):
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
+def run_validation(wildcards):
+    """The lists of the videos that a run is asked about while it is trained."""
+    dataset = config["pretraining"]["validation"]
+    return all_shard_videos(dataset) if dataset else []
+
+
+def run_validation_frames(wildcards):
+    """Their frames."""
+    dataset = config["pretraining"]["validation"]
+    return frames_of(dataset, of(wildcards)["short_side"]) if dataset else []
+
+
+def launcher(wildcards, resources):
+    """Starts a training: torchrun with a process a GPU, where the profile gives the job several; else Python."""
+    gpus = int(resources.get("gpus", 1))
+    return f"torchrun --standalone --nproc-per-node {gpus}" if gpus > 1 else "python"
+
+
 def run_clusters(wildcards):
     """The clusters in the IDT space that a run with `clusters: idt` learns from."""
     values = of(wildcards)

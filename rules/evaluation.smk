@@ -35,7 +35,7 @@ rule finetune:
         " {params.frames} {params.encodings}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --checkpoints {params.checkpoints}"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --workers {threads} --log {log}"
 
 
 rule few_shot:
@@ -67,7 +67,7 @@ rule few_shot:
         " --splits {input.splits} --split {wildcards.split}"
         " {params.frames} {params.encodings}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --settings {params.settings:q} --log {log}"
+        " --output {output} --settings {params.settings:q} --workers {threads} --log {log}"
 
 
 rule idt_svm:

@@ -41,6 +41,8 @@ rule pretraining:
         clusters_file=run_clusters,
         sketches=run_sketches,
         init=run_init,
+        validation=run_validation,
+        validation_frames=run_validation_frames,
     output:
         "results/pretraining/{run}/seed{seed}/model.pt",
     log:
@@ -59,12 +61,16 @@ rule pretraining:
         clusters_file=argument("clusters_file"),
         sketches=argument("sketches"),
         init=argument("init"),
+        validation=argument("validation"),
+        validation_frames=argument("validation_frames"),
+        launcher=launcher,
         version=pipeline.version("pretraining"),
     shell:
-        "python -m workflow_scripts.pretraining.train"
+        "{params.launcher} -m workflow_scripts.pretraining.train"
         " --videos {input.videos} {params.frames}"
         " {params.clusters_file} {params.sketches} {params.init}"
+        " {params.validation} {params.validation_frames}"
         " --output {output} --checkpoints {params.checkpoints}"
         " --run {wildcards.run} --seed {wildcards.seed}"
         " --objective {params.objective} --clusters '{params.clusters}'"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --workers {threads} --log {log}"

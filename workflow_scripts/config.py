@@ -113,6 +113,8 @@ def _check_names(config: dict[str, Any]) -> None:
             f"config: datasets.{name}: results/{name} is another folder's name; choose another for the dataset"
         )
     check("pretraining.dataset", config["pretraining"]["dataset"], config["datasets"])
+    if config["pretraining"]["validation"]:
+        check("pretraining.validation", config["pretraining"]["validation"], config["datasets"])
     for name in config["evaluation"]["datasets"]:
         check("evaluation.datasets", name, config["datasets"])
     runs = config["pretraining"]["runs"]
@@ -205,7 +207,8 @@ def version(noun: str) -> int:
 
 def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     """Everything that defines a run: its own keys over the sections `pretraining`, `clusters` and `frames`."""
-    section = {key: value for key, value in config["pretraining"].items() if key not in ("runs", "seeds", "dataset")}
+    of_all = ("runs", "seeds", "dataset", "validation")
+    section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
     clusters = {key: config["clusters"][key] for key in ("k", "m")}
     shared = {"features": next(iter(config["features"])), "subset": "all", "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
@@ -214,7 +217,9 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
 
 def used_datasets(config: dict[str, Any]) -> list[str]:
     """The datasets that pretraining and evaluation name, each once."""
-    return list(dict.fromkeys([config["pretraining"]["dataset"], *config["evaluation"]["datasets"]]))
+    section = config["pretraining"]
+    named = [section["dataset"], section["validation"], *config["evaluation"]["datasets"]]
+    return list(dict.fromkeys(name for name in named if name))
 
 
 def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, Any]:

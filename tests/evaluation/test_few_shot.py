@@ -10,15 +10,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.neighbors import KNeighborsClassifier
 
 from workflow_scripts.evaluation.cluster_bank import cluster_bank
-from workflow_scripts.evaluation.few_shot import classify, draw_shots, few_shot, nearest_neighbours, video_features
-from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.few_shot import classify, draw_shots, few_shot, video_features
+from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
-from workflow_scripts.pretraining.augmentation import cut_clip, draw_test, to_input
+from workflow_scripts.pretraining.augmentation import cut_square, draw_test
+from workflow_scripts.pretraining.inputs import collate, to_input
 from workflow_scripts.stage import StageError, command_line
 
 
@@ -59,12 +59,12 @@ def test_features_are_the_mean_over_test_clips(dataset: Any, model: Path) -> Non
     parts, store = read_inputs(dataset.splits, 1, dataset.frames, dataset.encodings)
     network = pretrained.network(2, seed=0).eval()
     names = list(parts.test)[:3]
-    found = video_features(network, VideoClips(store, names, pretrained.architecture, 4, seed=7))
+    found = video_features(network, TestClips(store, names, pretrained.architecture, 4, seed=7))
     assert found.shape == (3, network.n_features)
     draws = draw_test(7, names[1], store.n_frames(names[1]), 8, 4)
-    clips = np.stack([cut_clip(store, names[1], draw, 8, 32) for draw in draws])
+    squares = collate([(cut_square(store, names[1], draw, 8), draw) for draw in draws])
     with torch.no_grad():
-        expected = network.features(to_input(torch.from_numpy(clips))).mean(dim=0).numpy()
+        expected = network.features(to_input(squares, 32)).mean(dim=0).numpy()
     np.testing.assert_allclose(found[1], expected, rtol=1e-4)
 
 
@@ -83,15 +83,6 @@ def test_draws(labels: list[str], shots: int, draw: int) -> None:
 def test_draws_differ() -> None:
     videos = {f"v{i}": "ab"[i % 2] for i in range(40)}
     assert len({tuple(draw_shots(videos, 1, seed, draw)) for seed in range(2) for draw in range(5)}) > 5
-
-
-def test_neighbours_agree_with_sklearn() -> None:
-    rng = np.random.default_rng(0)
-    train, test = (l2_normalised(rng.normal(size=(n, 6))) for n in (60, 30))
-    answers = rng.integers(0, 4, 60)
-    expected = KNeighborsClassifier(9, metric="cosine", weights=lambda d: np.exp((1 - d) / 0.07)).fit(train, answers)
-    found = nearest_neighbours(train, answers, test, 4, 9, 0.07)
-    assert (found == expected.predict(test)).all()
 
 
 def test_the_classifier_learns_signal_and_not_noise() -> None:

@@ -1,11 +1,17 @@
 """Batches: every video once an epoch, whoever loads them."""
 
+from functools import partial
+
 import hypothesis.strategies as st
+import numpy as np
+import pytest
 import torch
 from hypothesis import given
 
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.dataset import EpochClips, epoch_batches, load_batches
+from workflow_scripts.pretraining.augmentation import draw_test, draw_training
+from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, epoch_batches, load_inputs
+from workflow_scripts.pretraining.inputs import collate, to_input
 
 
 @given(st.integers(2, 500), st.integers(2, 64), st.integers(0, 5))
@@ -22,14 +28,45 @@ def test_order_changes_with_epoch_and_seed():
     assert len(orders) == 4
 
 
-def test_clips_are_the_same_whoever_loads_them(frames_files, video_ids, tiny):
+@given(st.integers(0, 40), st.integers(1, 12))
+def test_consecutive_batches_are_all_in_order(n, batch):
+    batches = consecutive(n, batch)
+    assert [index for part in batches for index in part] == list(range(n))
+    assert all(len(part) == batch for part in batches[:-1])
+
+
+def test_batches_are_the_drawn_clips_in_order(frames_files, video_ids):
+    clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3, color=True))
     batches = epoch_batches(12, 4, 0, 3)
+    loaded = list(load_inputs(clips, batches, 32, torch.device("cpu")))
+    assert [batch.shape for batch in loaded] == [(4, 3, 8, 32, 32)] * 3
+    alone = to_input(collate(clips[batches[1][2]]), 32)
+    torch.testing.assert_close(loaded[1][2:3], alone, rtol=0, atol=1e-3)
 
-    def loaded(workers: int, first: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        clips = EpochClips(FrameStore(frames_files), video_ids, tiny, 0, 3)
-        return list(load_batches(clips, batches[first:], workers))
 
-    here, there = loaded(0, 0), loaded(2, 1)
-    assert here[0][0].shape == (4, 8, 32, 32, 3) and here[0][0].dtype == torch.uint8
-    for mine, other in zip(here[1:], there, strict=True):
-        assert torch.equal(mine[0], other[0]) and torch.equal(mine[1], other[1])
+def test_clips_of_a_video_stay_together(frames_files, video_ids):
+    clips = DrawnClips(FrameStore(frames_files), video_ids[:3], 4, partial(draw_test, 0, n_clips=5))
+    (batch,) = load_inputs(clips, [[2, 0]], 40, torch.device("cpu"))
+    assert batch.shape == (10, 3, 4, 40, 40)
+    torch.testing.assert_close(batch[5:], to_input(collate(clips[0]), 40), rtol=0, atol=1e-3)
+
+
+def test_other_processes_cut_the_same_squares(frames_files, video_ids):
+    """What a GPU's loading processes do: files are opened anew in each, and draws travel there."""
+    clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3))
+    here = [clips[index] for index in range(12)]  # the files are open in this process
+    loader = torch.utils.data.DataLoader(clips, batch_size=3, num_workers=2, collate_fn=list)
+    there = [item for batch in loader for item in batch]
+    for mine, other in zip(here, there, strict=True):
+        assert mine[0][1] == other[0][1] and np.array_equal(mine[0][0], other[0][0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_gpu_is_fed_the_same(frames_files, video_ids, workers):
+    clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3, color=True))
+    batches = epoch_batches(12, 4, 0, 3)
+    here = load_inputs(clips, batches, 32, torch.device("cpu"))
+    there = load_inputs(clips, batches, 32, torch.device("cuda"), workers)
+    for mine, other in zip(here, there, strict=True):
+        torch.testing.assert_close(mine, other.cpu(), rtol=0, atol=0.1)

@@ -2,7 +2,6 @@
 
 import torch
 
-from workflow_scripts.pretraining.learner import knn_accuracy
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 
 
@@ -29,10 +28,3 @@ def test_rows_of_another_bank_are_joined_by_id():
     rows = torch.eye(4)[:3]
     assert bank.take_rows(rows, ["c", "x", "a"]) == ["b"]
     assert torch.equal(bank.rows, torch.stack([rows[2], own, rows[0]]))
-
-
-def test_knn_accuracy_leaves_the_query_out():
-    rows = torch.tensor([[1.0, 0], [0.99, 0.1], [0, 1.0], [0.1, 0.99]])
-    rows = rows / rows.norm(dim=1, keepdim=True)
-    assert knn_accuracy(rows, ["x", "x", "y", "y"], neighbours=1) == 1
-    assert knn_accuracy(rows, ["x", "y", "x", "y"], neighbours=1) == 0

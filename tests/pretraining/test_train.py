@@ -23,7 +23,7 @@ def test_instance_run_writes_what_others_read(run_train, video_ids, tmp_path):
     assert model["bank"].shape == (12, 16) and model["labels"] is None
     torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
     assert [entry["lr"] for entry in model["history"]] == pytest.approx([0.03, 0.003])
-    assert all({"epoch", "loss", "lr", "seconds", "knn"} == set(entry) for entry in model["history"])
+    assert all({"epoch", "loss", "lr", "seconds", "waiting", "knn"} == set(entry) for entry in model["history"])
     assert sorted(path.name for path in tmp_path.rglob("*.pt")) == ["last.pt", "model.pt", "previous.pt"]
 
 
@@ -57,7 +57,7 @@ def test_supervised_run_has_sorted_classes_and_no_bank(run_train):
     model = run_train("supervised", "supervised", changed={"epochs": 1})
     assert model["classes"] == ["down", "right"] and model["bank"] is None and model["labels"] is None
     assert model["state_dict"]["fc.weight"].shape[0] == 2
-    assert set(model["history"][0]) == {"epoch", "loss", "lr", "seconds", "accuracy"}
+    assert set(model["history"][0]) == {"epoch", "loss", "lr", "seconds", "waiting", "accuracy"}
 
 
 def test_class_head_is_not_taken_for_an_embedding(run_train, tmp_path):
@@ -132,15 +132,29 @@ def test_the_loss_sees_the_bank_before_its_update(tiny):
     torch.manual_seed(0)
     model = ResNet3D(10, 16, 0.125)
     bank = MemoryBank([f"v{n}" for n in range(6)], 16, seed=0)
-    learner = Learner("instance", model, bank, dataclasses.replace(tiny, bank_momentum=0.25), seed=0)
+    settings = dataclasses.replace(tiny, bank_momentum=0.25, precision="float32")
+    learner = Learner("instance", model, bank, settings, seed=0)
     learner.start_epoch(0)
-    clips, indices, old = torch.randn(4, 3, 8, 32, 32) * 50, torch.tensor([4, 0, 2, 5]), bank.rows.clone()
+    clips, rows, old = torch.randn(4, 3, 8, 32, 32) * 50, [4, 0, 2, 5], bank.rows.clone()
     with torch.no_grad():
         embeddings = torch.nn.functional.normalize(model(clips), dim=1)  # in training mode, as the step will be
         exponents = embeddings @ old.T / 0.07
-        expected = (exponents.logsumexp(1) - exponents[torch.arange(4), indices]).mean()
-    loss, _ = learner.step(clips, indices, 0, 0)
+        expected = (exponents.logsumexp(1) - exponents[torch.arange(4), rows]).sum()
+    loss, _ = learner.step(clips, rows, 0, 0).tolist()
     assert loss == pytest.approx(float(expected), rel=1e-5)
-    renewed = torch.nn.functional.normalize(0.25 * old[indices] + 0.75 * embeddings, dim=1)
-    torch.testing.assert_close(bank.rows[indices], renewed)
+    renewed = torch.nn.functional.normalize(0.25 * old[rows] + 0.75 * embeddings, dim=1)
+    torch.testing.assert_close(bank.rows[rows], renewed)
     assert torch.equal(bank.rows[[1, 3]], old[[1, 3]])
+
+
+def test_bfloat16_learns_as_float32_does(run_train):
+    """The first epoch's loss is that near that of float32, and the weights stay float32."""
+    exact, fast = (run_train(name, changed={"precision": name, "epochs": 1}) for name in ("float32", "bfloat16"))
+    assert fast["history"][0]["loss"] == pytest.approx(exact["history"][0]["loss"], rel=0.2)
+    assert not torch.equal(exact["bank"], fast["bank"])
+    assert all(weight.dtype != torch.bfloat16 for weight in fast["state_dict"].values())
+
+
+def test_loss_that_is_no_number_stops_the_run_with_its_name(run_train):
+    with pytest.raises(StageError, match=r"run: the loss is nan in epoch \d; lower the run's lr \(1e\+30"):
+        run_train(changed={"lr": 1e30, "epochs": 20, "drops": ()})

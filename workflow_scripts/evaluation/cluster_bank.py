@@ -17,7 +17,7 @@ from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
 from workflow_scripts.evaluation.few_shot import video_features
-from workflow_scripts.evaluation.network import VideoClips, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
@@ -42,7 +42,7 @@ def cluster_bank(model: Path, output: Path, frames: list[Path], settings: Cluste
         missing = set(video_ids) - set(store.video_ids)
         if missing:
             raise StageError(f"{model} has no memory bank, and the frames of {len(missing)} of its videos are missing")
-        clips = VideoClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
+        clips = TestClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)

@@ -23,9 +23,10 @@ from tqdm import tqdm
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.stage import command_line
 
@@ -52,13 +53,13 @@ def few_shot(
 
     model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `architecture`
     (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights;
-    encodings: a video without a usable sketch is left out; workers: processes that read clips (0: none).
+    encodings: a video without a usable sketch is left out; workers: processes that read clips beside a GPU.
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
     parts, store = read_inputs(splits, split, frames, encodings)
-    clips = VideoClips(store, [*parts.train, *parts.test], pretrained.architecture, settings.clips, seed)
-    features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips, workers))
+    clips = TestClips(store, [*parts.train, *parts.test], pretrained.architecture, settings.clips, seed, workers)
+    features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips))
     train, test = features[: len(parts.train)], features[len(parts.train) :]
     answers, truth = parts.targets(parts.train), parts.targets(parts.test)
     place = {video_id: i for i, video_id in enumerate(parts.train)}
@@ -78,7 +79,11 @@ def few_shot(
     shots["all"], n_train["all"] = [float(np.mean(predicted == truth))], len(train)
 
     neighbours = min(settings.knn_neighbours, len(train))
-    voted = nearest_neighbours(train, answers, test, len(parts.classes), neighbours, settings.knn_temperature)
+    voted = nearest_classes(
+        *(torch.from_numpy(array) for array in (test, train, answers)),
+        neighbours=neighbours,
+        temperature=settings.knn_temperature,
+    ).numpy()
     record = results.write_record(
         output,
         parts,
@@ -101,12 +106,12 @@ def few_shot(
 
 
 @torch.no_grad()
-def video_features(network: ResNet3D, clips: VideoClips, workers: int = 0) -> np.ndarray:
+def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
     """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video."""
     network.eval()
     found = []
-    with tqdm(total=len(clips), desc="features", unit="video", mininterval=1) as progress:
-        for inputs in clips.inputs(CLIPS_AT_ONCE, workers):
+    with tqdm(total=len(clips.video_ids), desc="features", unit="video", mininterval=1) as progress:
+        for inputs in clips.inputs(CLIPS_AT_ONCE):
             values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
             found.append(values.cpu())
             progress.update(len(values))
@@ -128,18 +133,6 @@ def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> l
 def classify(train: np.ndarray, answers: np.ndarray, test: np.ndarray, c: float) -> np.ndarray:
     """Class indices (n_test,) of a multinomial logistic regression with inverse penalty `c`."""
     return np.asarray(LogisticRegression(C=c, max_iter=2000).fit(train, answers).predict(test))
-
-
-def nearest_neighbours(
-    train: np.ndarray, answers: np.ndarray, test: np.ndarray, n_classes: int, neighbours: int, temperature: float
-) -> np.ndarray:
-    """Class indices (n_test,) voted by the nearest rows of unit length, weights exp(cosine / temperature) [46]."""
-    votes = np.zeros((len(test), n_classes))
-    cosines = test @ train.T
-    for row, cosine in zip(votes, cosines, strict=True):
-        nearest = np.argsort(-cosine, kind="stable")[:neighbours]
-        np.add.at(row, answers[nearest], np.exp((cosine[nearest] - cosine[nearest[0]]) / temperature))
-    return votes.argmax(axis=1)
 
 
 if __name__ == "__main__":

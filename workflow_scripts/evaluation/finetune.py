@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,13 @@ from tqdm import tqdm
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.network import VideoClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.augmentation import to_input
+from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
-from workflow_scripts.pretraining.dataset import EpochClips, epoch_batches, load_batches
+from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.train import run_digest
 from workflow_scripts.stage import StageError, command_line
 
@@ -59,7 +59,7 @@ def finetune(
     model: the run's model.pt, or none to train the depth, width, clip length and size in `architecture` (unused with a
     model) from scratch; run, dataset: for the record; seed: of all draws; encodings: a video without a usable
     sketch is left out, so that all runs of a table see the same videos; checkpoints: a folder of this run and split;
-    workers: processes that read clips (0: none).
+    workers: processes that read clips beside a GPU.
     Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
@@ -182,13 +182,14 @@ class Trainer:
         self.network.train()
         for module in self.frozen:
             module.eval()  # batch norm statistics are part of what is frozen
-        cut = PretrainingSettings(**dataclasses.asdict(self.architecture))  # clips are cut as in the pretraining
-        clips = EpochClips(self.store, video_ids, cut, self.seed, epoch)
-        order = epoch_batches(len(video_ids), self.settings.finetune_batch_size, self.seed, epoch)
+        draw = partial(draw_training, self.seed, epoch)  # clips are cut as in the pretraining
+        clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
+        batches = epoch_batches(len(video_ids), self.settings.finetune_batch_size, self.seed, epoch)
         answers = torch.tensor([target[video_id] for video_id in video_ids])
         total = 0.0
-        for batch, indices in load_batches(clips, order, self.workers):
-            logits = self.network(to_input(batch, self.device))  # (B, classes)
+        inputs = load_inputs(clips, batches, self.architecture.size, self.device, self.workers)
+        for batch, indices in zip(inputs, batches, strict=True):
+            logits = self.network(batch)  # (B, classes)
             loss = functional.cross_entropy(logits, answers[indices].to(self.device))
             self.optimizer.zero_grad()
             loss.backward()
@@ -206,10 +207,10 @@ class Trainer:
     def predict(self, video_ids: list[str], n_clips: int) -> np.ndarray:
         """Scores (n, classes) float64, rows summing to 1: the softmax averaged over each video's test clips."""
         self.network.eval()
-        clips = VideoClips(self.store, video_ids, self.architecture, n_clips, self.seed)
+        clips = TestClips(self.store, video_ids, self.architecture, n_clips, self.seed, self.workers)
         scores = [
             self.network(inputs).double().softmax(dim=1).unflatten(0, (-1, n_clips)).mean(dim=1).cpu()
-            for inputs in clips.inputs(self.settings.finetune_batch_size, self.workers)
+            for inputs in clips.inputs(self.settings.finetune_batch_size)
         ]
         found = torch.cat(scores).numpy()
         if not np.isfinite(found).all():

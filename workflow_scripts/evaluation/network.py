@@ -8,19 +8,19 @@ and the mean are the same there and here.
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import Split, read_sketches, read_split
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.augmentation import cut_clip, draw_test, to_input
+from workflow_scripts.pretraining.augmentation import draw_test
+from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
 from workflow_scripts.stage import StageError
 
@@ -81,46 +81,28 @@ def read_inputs(
     return read_split(splits, split, *statuses), store
 
 
-class VideoClips(Dataset[Tensor]):
-    """Item i: the test clips of `video_ids[i]`, (n_clips, T, S, S, 3) uint8 RGB.
+@dataclass(frozen=True)
+class TestClips:
+    """`n_clips` clips of each video, random in time, centre crop (paper 4.2): a function of the seed and the id."""
 
-    Random in time, centre crop (paper 4.2): a function of the seed and the video's id.
-    """
+    __test__ = False  # no test, though pytest would take it for one
 
-    def __init__(
-        self,
-        store: FrameStore,
-        video_ids: Sequence[str],
-        architecture: Architecture,
-        n_clips: int,
-        seed: int,
-    ) -> None:
-        self.store, self.video_ids, self.architecture = store, video_ids, architecture
-        self.n_clips, self.seed = n_clips, seed
+    store: FrameStore
+    video_ids: Sequence[str]
+    architecture: Architecture
+    n_clips: int
+    seed: int
+    workers: int = 0
 
-    def __len__(self) -> int:
-        return len(self.video_ids)
-
-    def __getitem__(self, index: int) -> Tensor:
-        video_id = self.video_ids[index]
-        length, size = self.architecture.clip_length, self.architecture.size
-        draws = draw_test(self.seed, video_id, self.store.n_frames(video_id), length, self.n_clips)
-        clips = [cut_clip(self.store, video_id, draw, length, size) for draw in draws]
-        return torch.from_numpy(np.stack(clips))
-
-    def inputs(self, clips_at_once: int, workers: int) -> Iterator[Tensor]:
+    def inputs(self, clips_at_once: int) -> Iterator[Tensor]:
         """All clips as the network takes them, (B x n_clips, 3, T, S, S) float32, those of a video together.
 
-        Batches of `clips_at_once` or fewer, at least one video, read by `workers` processes (0: by this one).
+        Batches of `clips_at_once` or fewer, at least one video, read beside a GPU by `workers` processes.
         """
-        loader = DataLoader(
-            self,
-            batch_size=max(1, clips_at_once // self.n_clips),
-            num_workers=workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-        for clips in loader:
-            yield to_input(clips.flatten(0, 1), device())
+        draw = partial(draw_test, self.seed, n_clips=self.n_clips)
+        clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)
+        batches = consecutive(len(self.video_ids), max(1, clips_at_once // self.n_clips))
+        yield from load_inputs(clips, batches, self.architecture.size, device(), self.workers)
 
 
 def device() -> torch.device:

@@ -99,8 +99,8 @@ class FrameStore:
         clip = np.empty((length, group.attrs["height"], group.attrs["width"], 3), np.uint8)
         for position, frame in enumerate(wanted - first):
             encoded = jpeg[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]]
-            bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-            if bgr is None:
+            rgb = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+            if rgb is None:
                 raise ValueError(f"frame {first + frame} of video {video_id} in {group.file.filename} is damaged")
-            cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=clip[position])
+            clip[position] = rgb
         return clip

@@ -6,6 +6,7 @@ when it is read, and the previous one is used instead.
 """
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -56,14 +57,17 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 class SaveTimer:
-    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM."""
+    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM.
 
-    def __init__(self, minutes: float) -> None:
-        self._seconds = 60 * minutes
+    Of several processes only one `leads`. The others are never due, and let SIGTERM pass: they end when it does.
+    """
+
+    def __init__(self, minutes: float, *, leads: bool = True) -> None:
+        self._seconds = 60 * minutes if leads else math.inf
         self._saved_at = time.monotonic()
         self.terminated = False
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._terminate)
+            signal.signal(signal.SIGTERM, self._terminate if leads else signal.SIG_IGN)
 
     def _terminate(self, number: int, frame: types.FrameType | None) -> None:
         self.terminated = True

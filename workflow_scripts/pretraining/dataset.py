@@ -1,49 +1,44 @@
-"""The clips of an epoch in batches, and the embeddings of whole lists of videos.
+"""The clips of a list of videos in batches, ready for the network.
 
-What a clip is depends on (seed, epoch, video_id) alone and the order on (seed, epoch) alone, so any number of loading
-processes gives the same batches, and an epoch can be entered anywhere.
+What a clip is depends on its draw alone, a function of (seed, epoch, video_id), and the order on (seed, epoch) alone;
+so any number of loading processes gives the same batches, and an epoch can be entered anywhere.
 """
 
 import math
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import rng
-from workflow_scripts.pretraining.augmentation import Draw, cut_clip, draw_training, to_input
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.augmentation import Draw, cut_square
+from workflow_scripts.pretraining.inputs import Squares, collate, to_input
+
+CLIPS_AT_ONCE = 32  # that one process reads before it hands them on: 25 MB of 16 frames, however large the batch
 
 
-class EpochClips(Dataset[tuple[Tensor, int]]):
-    """One augmented clip of every video: item i is clip (T, S, S, 3) uint8 RGB of `video_ids[i]`, and i."""
+class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
+    """Item i: the clips that `draw(video_id=..., n_frames=...)` says for `video_ids[i]`, as `collate` takes them.
+
+    `draw` may be pickled (a `functools.partial` of `draw_training`, `draw_test` or `draw_middle`).
+    """
 
     def __init__(
-        self, store: FrameStore, video_ids: Sequence[str], settings: PretrainingSettings, seed: int, epoch: int
+        self, store: FrameStore, video_ids: Sequence[str], clip_length: int, draw: Callable[..., list[Draw]]
     ) -> None:
-        self.store, self.video_ids, self.settings = store, video_ids, settings
-        self.seed, self.epoch = seed, epoch
+        self.store, self.video_ids, self.clip_length, self.draw = store, video_ids, clip_length, draw
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        settings, video_id = self.settings, self.video_ids[index]
-        n_frames = self.store.n_frames(video_id)
-        draw = draw_training(
-            self.seed,
-            self.epoch,
-            video_id,
-            n_frames,
-            settings.clip_length,
-            color=settings.color,
-            scales=settings.scales,
-        )
-        return torch.from_numpy(cut_clip(self.store, video_id, draw, settings.clip_length, settings.size)), index
+    def __getitem__(self, index: int) -> list[tuple[np.ndarray, Draw]]:
+        video_id = self.video_ids[index]
+        draws = self.draw(video_id=video_id, n_frames=self.store.n_frames(video_id), clip_length=self.clip_length)
+        return [(cut_square(self.store, video_id, draw, self.clip_length), draw) for draw in draws]
 
 
 def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list[int]]:
@@ -56,34 +51,59 @@ def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list
     return [part.tolist() for part in np.array_split(order, n_batches)]
 
 
-def load_batches(clips: EpochClips, batches: list[list[int]], workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of clips (B, T, S, S, 3) uint8 and indices (B,) int64, read by `workers` processes (0: this one)."""
-    loader = DataLoader(
-        clips,
-        batch_sampler=batches,
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_ignore_sigterm,
+def consecutive(n_videos: int, batch: int) -> list[list[int]]:
+    """All videos in their order, `batch` at a time."""
+    return [list(range(start, min(start + batch, n_videos))) for start in range(0, n_videos, batch)]
+
+
+def load_inputs(
+    clips: DrawnClips, batches: Sequence[Sequence[int]], size: int, device: torch.device, workers: int = 0
+) -> Iterator[Tensor]:
+    """The clips of each batch of indices as the network takes them (`to_input`), those of a video together.
+
+    Beside a GPU, `workers` processes read and cut (0: this one), and a batch travels and is resized and recoloured
+    there while the network learns from the one before. On a CPU, where the network takes all cores, nothing does.
+    """
+    if device.type != "cuda":
+        yield from (to_input(_join([clips[index] for index in batch]), size) for batch in batches)
+        return
+    parts = [list(batch[at : at + CLIPS_AT_ONCE]) for batch in batches for at in range(0, len(batch), CLIPS_AT_ONCE)]
+    loader = iter(
+        DataLoader(
+            clips,
+            batch_sampler=parts,
+            num_workers=workers,
+            collate_fn=_join,
+            pin_memory=True,
+            worker_init_fn=_ignore_sigterm,
+        )
     )
-    return iter(loader)
+    aside = torch.cuda.Stream(device)
+    waiting: tuple[Tensor, torch.cuda.Event] | None = None
+    for batch in batches:
+        with torch.cuda.stream(aside):
+            n_parts = math.ceil(len(batch) / CLIPS_AT_ONCE)
+            inputs = torch.cat([to_input(next(loader), size, device) for _ in range(n_parts)])
+            ready = aside.record_event()
+        if waiting is not None:
+            yield _arrived(*waiting)
+        waiting = inputs, ready
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def _join(items: Sequence[list[tuple[np.ndarray, Draw]]]) -> Squares:
+    return collate([clip for clips in items for clip in clips])
+
+
+def _arrived(inputs: Tensor, ready: torch.cuda.Event) -> Tensor:
+    """Lets the network's stream wait for a batch that another stream made, and keep it while it is needed."""
+    stream = torch.cuda.current_stream(inputs.device)
+    stream.wait_event(ready)
+    inputs.record_stream(stream)
+    return inputs
 
 
 def _ignore_sigterm(worker: int) -> None:
     """SLURM tells every process of a job to stop; the loading ones must live until training has saved its state."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-@torch.no_grad()
-def embed_videos(
-    model: nn.Module, store: FrameStore, video_ids: Sequence[str], settings: PretrainingSettings, device: torch.device
-) -> Tensor:
-    """The model's outputs (n, D) float32 on the CPU for the middle clip of each video, centre crop, as in test."""
-    model.eval()
-    outputs = []
-    for start in range(0, len(video_ids), settings.batch):
-        clips = []
-        for name in video_ids[start : start + settings.batch]:
-            middle = Draw(start=max(store.n_frames(name) - settings.clip_length, 0) // 2)
-            clips.append(cut_clip(store, name, middle, settings.clip_length, settings.size))
-        outputs.append(model(to_input(torch.from_numpy(np.stack(clips)), device)).float().cpu())
-    return torch.cat(outputs)

@@ -1,6 +1,5 @@
 """What is learned in a run, and one step of learning it: network, optimizer, memory bank and clusters."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.clusterings import cluster, joint_space
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import draw_negatives, instance_loss, local_aggregation_loss
+from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -28,7 +28,16 @@ def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.opti
         kept = free if isinstance(module, torch.nn.BatchNorm3d) else decayed
         kept.extend(module.parameters(recurse=False))
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
+    fused = decayed[0].is_cuda  # one kernel for all weights; on a CPU it is no faster
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=fused)
+
+
+def autocast(precision: str, device: torch.device) -> torch.autocast:
+    """The context in which convolutions take `precision`; auto: bfloat16 where the device has instructions for it."""
+    if precision == "auto":
+        native = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        precision = "bfloat16" if native else "float32"
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 class Learner:
@@ -36,6 +45,7 @@ class Learner:
 
     `classes` (N,) int64 of the videos are used by the supervised objective alone. `fixed` (m, N) are clusters that
     never change (idt); without them they are those of the bank (network), or of the bank beside `sketches` (joint).
+    With several `ranks` each process learns from its share of a batch, and all hold the same state.
     """
 
     def __init__(
@@ -49,12 +59,21 @@ class Learner:
         classes: Tensor | None = None,
         fixed: Tensor | None = None,
         sketches: Tensor | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
         self.objective, self.settings, self.seed = objective, settings, seed
+        self.ranks = ranks or Ranks()
         self.device = next(model.parameters()).device
         self.model = model
+        for weight in model.parameters():
+            if weight.dim() == 5:  # channels innermost, as the clips are: convolutions in bfloat16 want it
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+        if settings.compile:
+            self.model.compile()
         self.optimizer = make_optimizer(model, settings)
+        self.network = self.ranks.together(model)
         self.bank = bank.to(self.device)
+        self.ranks.as_first(self.bank.rows)
         self.classes = None if classes is None else classes.to(self.device)
         self.sketches = None if sketches is None else sketches.to(self.device)
         self.fixed = fixed
@@ -67,54 +86,63 @@ class Learner:
         if self.objective != "local_aggregation":
             return
         if self.fixed is not None:
-            labels = self.fixed
-        else:
+            labels = self.fixed.to(self.device)
+        elif self.ranks.rank == 0:
             points = self.bank.rows if self.sketches is None else joint_space(self.bank.rows, self.sketches)
-            labels = cluster(points, self.settings, self.seed, epoch)
-        self.labels = labels.to(self.device)
+            labels = cluster(points, self.settings, self.seed, epoch).to(self.device)
+        else:
+            labels = torch.empty(self.settings.m, len(self.bank.rows), dtype=torch.int64, device=self.device)
+        self.labels = self.ranks.as_first(labels)
 
-    def step(self, clips: Tensor, indices: Tensor, epoch: int, step: int) -> tuple[float, int]:
-        """Learns from one batch; the mean loss of its clips, and how many the class head got right (supervised).
+    def step(self, clips: Tensor, batch: list[int], epoch: int, step: int) -> Tensor:
+        """Learns from one batch; (2,) float64 on the device: the sum of the clips' losses and, of the supervised
+        objective, how many the class head got right. Waits for nothing that the device still computes.
 
-        `clips` (B, 3, T, S, S) float32 as `to_input` makes them, `indices` (B,) the videos' rows in the bank.
+        `batch` are the videos' rows in the bank, `clips` (B, 3, T, S, S) float32 this process' share of them.
         """
-        indices = indices.to(self.device)
+        rows = torch.tensor(batch).to(self.device, non_blocking=True)  # of the whole batch
+        own = rows[self.ranks.rank :: self.ranks.size]
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            outputs = self.model(clips)
-        n_correct = 0
+        with autocast(self.settings.precision, self.device):
+            outputs = self.network(clips)
+        n_correct = torch.zeros((), device=self.device)
         if self.objective == "supervised":
             assert self.classes is not None
             outputs = outputs.float()
-            loss = functional.cross_entropy(outputs, self.classes[indices])
-            n_correct = int((outputs.argmax(1) == self.classes[indices]).sum())
+            loss = functional.cross_entropy(outputs, self.classes[own])
+            n_correct = (outputs.argmax(1) == self.classes[own]).sum()
         else:
             embeddings = normalised(outputs)
-            loss = self._unsupervised_loss(embeddings, indices, epoch, step)
+            loss = self._unsupervised_loss(embeddings, rows, epoch, step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # Processes are averaged with equal weights: a share of one clip more must count for more.
+        (loss * (len(own) * self.ranks.size / len(rows))).backward()
         self.optimizer.step()
         if self.objective != "supervised":  # after the loss: a clip is compared with what its video was before
-            self.bank.update(indices, embeddings.detach(), self.settings.bank_momentum)
-        return loss.item(), n_correct
+            every = self.ranks.gather(embeddings.detach(), len(rows))
+            self.bank.update(rows, every, self.settings.bank_momentum)
+        return self.ranks.add_up(torch.stack([loss.detach().double() * len(own), n_correct.double()]))
 
-    def _unsupervised_loss(self, embeddings: Tensor, indices: Tensor, epoch: int, step: int) -> Tensor:
+    def _unsupervised_loss(self, embeddings: Tensor, rows: Tensor, epoch: int, step: int) -> Tensor:
         settings, bank = self.settings, self.bank.rows
+        own = rows[self.ranks.rank :: self.ranks.size]
         if self.objective == "local_aggregation":
             assert self.labels is not None
             return local_aggregation_loss(
                 embeddings,
                 bank,
-                indices,
+                own,
                 self.labels,
                 temperature=settings.temperature,
                 neighbours=settings.neighbours,
             )
         negatives = None  # all others, where there are not more than would be drawn
         if settings.negatives < len(bank) - 1:
-            generator = torch.Generator().manual_seed(int(digest(self.seed, "negatives", epoch, step), 16) >> 1)
-            negatives = draw_negatives(indices, len(bank), settings.negatives, generator)
-        return instance_loss(embeddings, bank, indices, temperature=settings.temperature, negatives=negatives)
+            generator = torch.Generator(self.device)
+            generator.manual_seed(int(digest(self.seed, "negatives", epoch, step), 16) >> 1)
+            negatives = draw_negatives(rows, len(bank), settings.negatives, generator)
+            negatives = negatives[self.ranks.rank :: self.ranks.size]
+        return instance_loss(embeddings, bank, own, temperature=settings.temperature, negatives=negatives)
 
     def state(self) -> dict[str, Any]:
         """All that changes while learning."""
@@ -131,21 +159,3 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.bank.rows.copy_(state["bank"])
         self.labels = None if state["labels"] is None else state["labels"].to(self.device)
-
-
-def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = 5, queries: int = 2000) -> float:
-    """Share of videos whose class wins among their nearest in the bank (cosine), each leaving itself out.
-
-    A curve to look at while training; no run learns from it. At most `queries` evenly spaced rows are asked. With
-    N rows of unit length, `rows` (N, D); 0..1.
-    """
-    names = sorted(set(labels))
-    classes = torch.tensor([names.index(label) for label in labels], device=rows.device)
-    asked = torch.arange(0, len(rows), max(1, -(-len(rows) // queries)), device=rows.device)
-    cosines = rows[asked] @ rows.T
-    cosines[torch.arange(len(asked)), asked] = -torch.inf
-    near, which = cosines.topk(min(neighbours, len(rows) - 1), dim=1)
-    # Ties between classes go to the nearer neighbours, by the weights of [46].
-    votes = torch.zeros(len(asked), len(names), device=rows.device)
-    votes.scatter_add_(1, classes[which], torch.exp(near / 0.07 - 1 / 0.07))
-    return float((votes.argmax(1) == classes[asked]).float().mean())

@@ -25,8 +25,9 @@ def similarities(embeddings: Tensor, bank: Tensor, temperature: float) -> Tensor
 
 
 def draw_negatives(indices: Tensor, n_videos: int, n_negatives: int, generator: torch.Generator) -> Tensor:
-    """Rows (B, n_negatives) other than the clip's own, uniform, with replacement; `generator` on the CPU."""
-    drawn = torch.randint(n_videos - 1, (len(indices), n_negatives), generator=generator).to(indices.device)
+    """Rows (B, n_negatives) other than the clip's own, uniform, with replacement; `generator` on their device."""
+    size = (len(indices), n_negatives)
+    drawn = torch.randint(n_videos - 1, size, generator=generator, device=indices.device)
     return drawn + (drawn >= indices[:, None])  # skips i, and keeps the rest equally likely
 
 

@@ -15,18 +15,32 @@ from torch.nn import functional
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # blocks per stage
 
 
+class Conv3d(nn.Conv3d):
+    """torch's convolution, never in bfloat16 on a CPU where a map is smaller than the kernel.
+
+    There the weight gradient of oneDNN (torch 2.13) reads beyond the map, with channels innermost: it is another at
+    every call, at times not a number.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.is_cpu and any(extent < kernel for extent, kernel in zip(x.shape[2:], self.kernel_size, strict=True)):
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.to(self.weight.dtype))
+        return super().forward(x)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3x3 convolutions around a shortcut."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(channels_in, channels, 3, stride, padding=1, bias=False)
+        self.conv1 = Conv3d(channels_in, channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm3d(channels)
-        self.conv2 = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = Conv3d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(channels)
         self.downsample: nn.Module | None = None
         if stride != 1 or channels_in != channels:
-            shortcut = nn.Conv3d(channels_in, channels, 1, stride, bias=False)
+            shortcut = Conv3d(channels_in, channels, 1, stride, bias=False)
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm3d(channels))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C_in, T, H, W) -> (B, C, T', H', W')
@@ -49,7 +63,7 @@ class ResNet3D(nn.Module):
                 f"there is no 3D ResNet of depth {depth} here; choose one of {', '.join(map(str, BLOCKS))}"
             )
         channels = [max(1, round(base * width)) for base in (64, 128, 256, 512)]
-        self.conv1 = nn.Conv3d(3, channels[0], 7, (1, 2, 2), padding=3, bias=False)
+        self.conv1 = Conv3d(3, channels[0], 7, (1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(channels[0])
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
         stages = []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 2  # raised when the stage's result changes
+VERSION = 3  # raised when the stage's result changes
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,7 @@ class PretrainingSettings:
     drops: tuple[int, ...] = (160, 190)  # epochs (from 0) at which the learning rate drops; paper 4.2
     drop_factor: float = 0.1  # what it is multiplied by; paper 4.2
 
+    # How it is computed
+    precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
+    compile: bool = False  # the network by torch.compile: minutes at the start, then perhaps faster; ours
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result

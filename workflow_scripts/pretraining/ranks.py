@@ -1,0 +1,72 @@
+"""The processes that train one model together, one a GPU, as `torchrun --standalone` starts them on one node.
+
+Element i of a batch belongs to process i mod W. Gradients are averaged by DistributedDataParallel; the memory bank and
+the clusters are the same in all processes, because each gets every embedding of the batch. Batch norm takes its
+statistics of each process' own clips. Process 0 alone writes and reports.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Process `rank` of `size`; alone by default, where nothing is exchanged."""
+
+    rank: int = 0
+    size: int = 1
+
+    def share(self, batch: list[int]) -> list[int]:
+        """This process' elements of a batch."""
+        return batch[self.rank :: self.size]
+
+    def together(self, model: nn.Module) -> nn.Module:
+        """`model` such that gradients of all processes are averaged in backward."""
+        if self.size == 1:
+            return model
+        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def gather(self, rows: Tensor, n: int) -> Tensor:
+        """Rows (n, D) of a whole batch in its order, from every process' share of them; no gradient passes."""
+        if self.size == 1:
+            return rows
+        padded = rows.new_zeros(-(-n // self.size), rows.shape[1])  # shares differ by one row at most
+        padded[: len(rows)] = rows
+        shares = [torch.empty_like(padded) for _ in range(self.size)]
+        distributed.all_gather(shares, padded)
+        return torch.stack(shares, dim=1).flatten(0, 1)[:n]
+
+    def add_up(self, values: Tensor) -> Tensor:
+        """The sum of `values` over the processes, in place."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+        return values
+
+    def as_first(self, values: Tensor) -> Tensor:
+        """`values` as process 0 has them, in place."""
+        if self.size > 1:
+            distributed.broadcast(values, src=0)
+        return values
+
+
+@contextmanager
+def joined_ranks() -> Iterator[tuple[Ranks, torch.device]]:
+    """This process among those that torchrun started, and its device: a GPU of its own, or the CPU."""
+    place = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", place) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Ranks(), device
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+    finally:
+        distributed.destroy_process_group()

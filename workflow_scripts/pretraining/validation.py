@@ -1,0 +1,96 @@
+"""How a run is looked at while it learns: by the classes of nearest neighbours, which no run learns from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.augmentation import draw_middle
+from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
+from workflow_scripts.pretraining.knn import nearest_classes
+from workflow_scripts.pretraining.learner import Learner, autocast
+from workflow_scripts.pretraining.resnet3d import normalised
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.stage import StageError
+
+MOST_VIDEOS = 2000  # that are asked after an epoch, so that asking stays short beside learning
+NEIGHBOURS = 5
+TEMPERATURE = 0.07  # of the votes, [46]
+
+
+@torch.no_grad()
+def embed_videos(
+    model: nn.Module, store: FrameStore, video_ids: Sequence[str], settings: PretrainingSettings, workers: int = 0
+) -> Tensor:
+    """The model's outputs (n, D) float32 on its device for the middle clip of each video, centre crop."""
+    model.eval()
+    device = next(model.parameters()).device
+    clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
+    batches = consecutive(len(video_ids), settings.batch)
+    with autocast(settings.precision, device):
+        found = [model(inputs).float() for inputs in load_inputs(clips, batches, settings.size, device, workers)]
+    return torch.cat(found)
+
+
+def _classes(labels: Sequence[str], names: Sequence[str], device: torch.device) -> Tensor:
+    """The place (n,) int64 of each label in `names`; -1 for one that is not there."""
+    place = {name: number for number, name in enumerate(names)}
+    return torch.tensor([place.get(label, -1) for label in labels], device=device)
+
+
+def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = NEIGHBOURS) -> float:
+    """Share (0..1) of videos whose class wins among their nearest in the bank `rows` (N, D), each leaving itself out.
+
+    At most MOST_VIDEOS evenly spaced rows are asked.
+    """
+    classes = _classes(labels, sorted(set(labels)), rows.device)
+    asked = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
+    found = nearest_classes(rows[asked], rows, classes, neighbours=neighbours, temperature=TEMPERATURE, own=asked)
+    return float((found == classes[asked]).double().mean())
+
+
+class Validation:
+    """Videos that no run learns from: `video_ids` with their `labels`, and the store of their frames."""
+
+    def __init__(self, store: FrameStore, labels: dict[str, str]) -> None:
+        self.store, self.video_ids, self.labels = store, list(labels), list(labels.values())
+
+    @classmethod
+    def read(cls, lists: Sequence[Path], frames: Sequence[Path], seed: int) -> "Validation":
+        """The labelled videos of the lists that have frames, at most MOST_VIDEOS of them, drawn by hash(seed, id).
+
+        Raises StageError where there is none, or a video is in no frames file.
+        """
+        store = FrameStore(frames)
+        label_of = {row["video_id"]: row["label"] for path in lists for row in read_columns(path) if row["label"]}
+        missing = sorted(label_of.keys() - set(store.video_ids))
+        if missing:
+            names = ", ".join(missing[:5])
+            raise StageError(f"the frames lack {len(missing)} validation videos ({names}); make them anew")
+        order = sorted(label_of, key=lambda name: digest(seed, "validation", name))
+        usable = [name for name in order[: 2 * MOST_VIDEOS] if store.outcome(name)[0] == "ok"][:MOST_VIDEOS]
+        if not usable:
+            raise StageError("no video of the dataset pretraining.validation has a label and frames; name another")
+        return cls(store, {name: label_of[name] for name in sorted(usable)})
+
+    def judge(self, learner: Learner, bank_labels: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
+        """Share (0..1) of the videos told right, as `knn` by the nearest in the bank, whose videos have `bank_labels`.
+
+        As `validation` where the network has a head for `classes`.
+        """
+        outputs = embed_videos(learner.model, self.store, self.video_ids, learner.settings)
+        names = classes or sorted({*bank_labels} - {""})
+        truth = _classes(self.labels, names, outputs.device)
+        if classes:
+            return {"validation": float((outputs.argmax(dim=1) == truth).double().mean())}
+        if not names:
+            return {}
+        voters = _classes(bank_labels, names, outputs.device)
+        found = nearest_classes(
+            normalised(outputs), learner.bank.rows, voters, neighbours=NEIGHBOURS, temperature=TEMPERATURE
+        )
+        return {"knn": float((found == truth).double().mean())}
