@@ -251,9 +251,13 @@ def run_sketches(wildcards):
 
 
 def run_init(wildcards):
-    """The model that a run starts from."""
+    """The model that a run starts from: another run's, or a file of any place."""
     init = of(wildcards)["init"]
-    return f"results/pretraining/{init}/seed{wildcards.seed}/model.pt" if init else []
+    return (
+        f"results/pretraining/{init}/seed{wildcards.seed}/model.pt"
+        if init in config["pretraining"]["runs"]
+        else init or []
+    )
 
 
 def evaluated_model(wildcards):

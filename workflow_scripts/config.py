@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -122,16 +123,19 @@ def _check_names(config: dict[str, Any]) -> None:
         key = f"pretraining.runs.{name}"
         if name in ("scratch", "idt"):
             raise StageError(f"config: {key}: the runs scratch and idt always exist; choose another name")
-        if run.get("init"):
-            check(f"{key}.init", run["init"], runs)
+        init = run.get("init")
+        if init and init not in runs and not Path(init).is_file():
+            raise StageError(
+                f"config: {key}.init names {init!r}, which is not among {', '.join(runs)}, and no file has this path"
+            )
         if "features" in run:
             check(f"{key}.features", run["features"], config["features"])
         if (run["objective"] == "local_aggregation") != bool(run.get("clusters")):
             raise StageError(
                 f"config: {key}: objective local_aggregation, and it alone, takes clusters: network, idt or joint"
             )
-        seen, above = {name}, run.get("init")
-        while above:
+        seen, above = {name}, init
+        while above in runs:
             if above in seen:
                 raise StageError(f"config: {key}.init leads back to {above}: a run cannot start from itself")
             seen.add(above)
@@ -182,7 +186,7 @@ def argument(name: str, files: Sequence[str]) -> str:
         before, number, after = shard.groups() if shard else (file, "", "")
         numbers.setdefault((before, after), []).append(number)
     words = [
-        before + ("{" + ",".join(found) + "}" if len(found) > 1 else found[0]) + after
+        before + "{" + ",".join(found) + "}" + after if len(found) > 1 else shlex.quote(before + found[0] + after)
         for (before, after), found in numbers.items()
     ]
     return " ".join([f"--{name.replace('_', '-')}", *words]) if words else ""

@@ -111,6 +111,11 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("evaluation.runs", ["la"], "evaluation.runs names 'la'"),
         ("pretraining.runs", {"la": {"objective": "local_aggregation"}}, "runs.la: objective local_aggregation"),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),
+        (
+            "pretraining.runs",
+            {"ir": {"objective": "instance", "init": "w/x.pth"}},
+            "among ir, and no file has this path",
+        ),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch and idt always exist"),
         ("features.idt", {"rows": "/no/such"}, "features.idt.rows: the folder /no/such is not there"),
@@ -121,6 +126,16 @@ def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence:
     with pytest.raises(StageError) as told:
         pipeline.resolve(_with(path, value))
     assert sentence in str(told.value) and str(told.value).startswith("config: ")
+
+
+def test_a_run_starts_from_another_or_from_a_file(tmp_path: Path) -> None:
+    weights = tmp_path / "resnet-18-kinetics.pth"
+    weights.touch()
+    runs = {"ir": {"objective": "instance", "init": str(weights)}, "other": {"objective": "instance", "init": "ir"}}
+    config = pipeline.resolve(_with("pretraining.runs", runs))
+    assert pipeline.run_values(config, "ir")["init"] == str(weights)
+    assert pipeline.run_values(config, "other")["init"] == "ir"
+    assert pipeline.argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -39,7 +39,8 @@ class Pretrained:
         """A new network with these weights below a random head of `outputs` logits, drawn from `seed`."""
         torch.manual_seed(int(identity.rng(seed, "network").integers(2**63)))
         try:
-            network = ResNet3D(self.architecture.depth, outputs, self.architecture.width)
+            shape = self.architecture
+            network = ResNet3D(shape.depth, outputs, shape.width, shape.shortcut)
             if self.state_dict is not None:
                 load_backbone(network, self.state_dict)
         except ValueError as error:
@@ -60,7 +61,8 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
         return Pretrained(architecture, None, {}, [], None)
     try:
         saved = torch.load(model, map_location="cpu", weights_only=True)
-        own = Architecture(**{name: saved["settings"][name] for name in dataclasses.asdict(architecture)})
+        told = {"shortcut": "B", **saved["settings"]}  # a model of before there was a choice does not tell
+        own = Architecture(**{name: told[name] for name in dataclasses.asdict(architecture)})
         origin = {"settings": saved["settings"], "seed": saved["seed"], "n_videos": len(saved["video_ids"])}
         return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
     except Exception as error:  # whatever a damaged or foreign file makes torch raise

@@ -64,6 +64,7 @@ class Architecture:
 
     depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
     width: float = 1.0  # factor on all its channel numbers; ours
+    shortcut: str = "B"  # type of its shortcuts, A | B; paper 4.2
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     size: int = 112  # pixels of a clip's side; paper 4.2, table 7
 

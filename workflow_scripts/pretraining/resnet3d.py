@@ -2,8 +2,9 @@
 
 Stem: 7x7x7 convolution with stride 1 in time and 2 in space, 3x3x3 max-pool with stride 2 in all three; four stages of
 3x3x3 blocks with 64, 128, 256 and 512 channels, strides 1, 2, 2, 2 in time and space; mean over what is left; one
-linear layer. Shortcuts are of type B: 1x1x1 convolutions where the shape changes. Modules are named as in the authors'
-published checkpoints (conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc), so these load by name.
+linear layer. Where the shape changes, shortcuts are of type B, 1x1x1 convolutions, as in the paper and the weights of
+Hara et al. of 2020; or of type A, without weights, as in theirs of 2018 (resnet-18-kinetics.pth). Modules are named as
+in those files (conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc), so that they load by name.
 """
 
 from collections.abc import Mapping
@@ -29,19 +30,35 @@ class Conv3d(nn.Conv3d):
         return super().forward(x)
 
 
+class PaddedShortcut(nn.Module):
+    """Type A: every `stride`-th value in time and space, and zeros for the channels that are more."""
+
+    def __init__(self, more_channels: int, stride: int) -> None:
+        super().__init__()
+        self.more_channels, self.stride = more_channels, stride
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C_in, T, H, W) -> (B, C, T', H', W')
+        x = x[:, :, :: self.stride, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, 0, 0, 0, self.more_channels))
+
+
 class BasicBlock(nn.Module):
     """Two 3x3x3 convolutions around a shortcut."""
 
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+    def __init__(self, channels_in: int, channels: int, stride: int, shortcut: str = "B") -> None:
         super().__init__()
         self.conv1 = Conv3d(channels_in, channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm3d(channels)
         self.conv2 = Conv3d(channels, channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm3d(channels)
         self.downsample: nn.Module | None = None
-        if stride != 1 or channels_in != channels:
-            shortcut = Conv3d(channels_in, channels, 1, stride, bias=False)
-            self.downsample = nn.Sequential(shortcut, nn.BatchNorm3d(channels))
+        if stride == 1 and channels_in == channels:
+            return
+        if shortcut == "A":
+            self.downsample = PaddedShortcut(channels - channels_in, stride)
+        else:
+            convolution = Conv3d(channels_in, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(convolution, nn.BatchNorm3d(channels))
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C_in, T, H, W) -> (B, C, T', H', W')
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -52,16 +69,18 @@ class BasicBlock(nn.Module):
 class ResNet3D(nn.Module):
     """Clips (B, 3, T, H, W), values 0..255 minus the mean, to (B, outputs): an embedding (not normalised) or logits.
 
-    `depth` is 10, 18 or 34 (ValueError otherwise); `width` multiplies all channel numbers. The weights are drawn from
-    torch's global generator: seed it before.
+    `depth` is 10, 18 or 34 and `shortcut` A or B (ValueError otherwise); `width` multiplies all channel numbers. The
+    weights are drawn from torch's global generator: seed it before.
     """
 
-    def __init__(self, depth: int, outputs: int, width: float = 1.0) -> None:
+    def __init__(self, depth: int, outputs: int, width: float = 1.0, shortcut: str = "B") -> None:
         super().__init__()
         if depth not in BLOCKS:
             raise ValueError(
                 f"there is no 3D ResNet of depth {depth} here; choose one of {', '.join(map(str, BLOCKS))}"
             )
+        if shortcut not in ("A", "B"):
+            raise ValueError(f"there is no shortcut of type {shortcut!r} here; choose A or B")
         channels = [max(1, round(base * width)) for base in (64, 128, 256, 512)]
         self.conv1 = Conv3d(3, channels[0], 7, (1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(channels[0])
@@ -70,7 +89,7 @@ class ResNet3D(nn.Module):
         for stage, n_blocks in enumerate(BLOCKS[depth]):
             inputs = [channels[max(stage - 1, 0)]] + [channels[stage]] * (n_blocks - 1)
             strides = [1 if stage == 0 else 2] + [1] * (n_blocks - 1)
-            blocks = [BasicBlock(i, channels[stage], s) for i, s in zip(inputs, strides, strict=True)]
+            blocks = [BasicBlock(i, channels[stage], s, shortcut) for i, s in zip(inputs, strides, strict=True)]
             stages.append(nn.Sequential(*blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels[3], outputs)
@@ -110,7 +129,7 @@ def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bo
     if wrong:
         raise ValueError(
             f"these weights are of another network: {len(wrong)} of {len(wanted)} do not match by name and shape "
-            f"({', '.join(sorted(wrong)[:4])} ...); depth and width must be those it was trained with"
+            f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
         )
     model.load_state_dict(given, strict=False)
 

@@ -17,6 +17,7 @@ class PretrainingSettings:
     # The network
     depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
     width: float = 1.0  # factor on all its channel numbers, for small runs; ours
+    shortcut: str = "B"  # 1x1x1 convolutions, or A: values left out and zeros, as Hara et al. 2018 published; paper 4.2
     embedding: int = 128  # dimensions of an embedding; paper 4.2
 
     # The clips

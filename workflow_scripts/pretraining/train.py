@@ -18,7 +18,6 @@ import functools
 import hashlib
 import logging
 import math
-import pickle
 import sys
 import time
 from collections.abc import Callable
@@ -41,6 +40,7 @@ from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load
 from workflow_scripts.pretraining.learner import Learner, learning_rate
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.ranks import Ranks, joined_ranks
+from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised
 from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
@@ -106,20 +106,23 @@ def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -
     return digest(VERSION, request, contents, made_of)
 
 
-def start_from(init: Path, model: ResNet3D, bank: MemoryBank, store: FrameStore, settings: PretrainingSettings) -> None:
-    """Takes over weights of another model, and bank rows by video id; videos new to it are embedded."""
+def start_from(
+    init: Path, model: ResNet3D, bank: MemoryBank | None, store: FrameStore, settings: PretrainingSettings
+) -> None:
+    """Takes over the weights in a file that `read_weights` reads, and bank rows by video id.
+
+    Videos new to the file's bank are embedded; with `bank` None (supervised) the head is not taken over either.
+    """
+    given = read_weights(init)
     try:
-        given = torch.load(init, map_location="cpu", weights_only=True)
-        weights = given["state_dict"]
-        has_embedding = not given.get("classes") and "fc.weight" in weights
-        head = has_embedding and weights["fc.weight"].shape == model.fc.weight.shape
-        load_backbone(model, weights, head=head)
-    except (pickle.UnpicklingError, KeyError, ValueError) as error:
+        fc = given.state_dict.get("fc.weight")
+        head = bank is not None and given.embeds and fc is not None and fc.shape == model.fc.weight.shape
+        load_backbone(model, given.state_dict, head=head)
+    except ValueError as error:
         raise StageError(f"{init} cannot start this run: {error}") from error
-    rows = given.get("bank")
-    new = list(bank.video_ids)
-    if head and rows is not None:
-        new = bank.take_rows(rows, given["video_ids"])
+    if bank is None:
+        return
+    new = bank.take_rows(given.bank, given.video_ids) if head and given.bank is not None else list(bank.video_ids)
     if new:
         log.info("%d of %d videos are new to the bank of %s and are embedded", len(new), len(bank.video_ids), init)
         bank.take_rows(normalised(embed_videos(model, store, new, settings)), new)
@@ -262,6 +265,7 @@ def train(
     `clusters` network, idt with `clusters_file`, or joint with `sketches`, the encoding's shards) or supervised. `init`
     is a model.pt to start from. `validation` are lists of other videos, with their frames, that the network is asked
     about after each epoch and never learns from. `workers` processes load clips beside a GPU (0: none).
+    is a file of weights to start from (see `published`). `workers` processes load clips (0: none beside this one).
     """
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
     video_ids, labels = [row["video_id"] for row in listed], [row["label"] for row in listed]
@@ -297,6 +301,26 @@ def train(
         folder = checkpoints / run_digest(request, files, frames)
         training = Training(learner, store, run, folder, ranks, workers)
         log.info("%s: %d videos, %d epochs on %d x %s", run, len(video_ids), settings.epochs, ranks.size, device)
+    # What is learned
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    class_names = sorted(set(labels)) if objective == "supervised" else []
+    torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed
+    model = ResNet3D(settings.depth, len(class_names) or settings.embedding, settings.width, settings.shortcut).to(
+        device
+    )
+    bank = MemoryBank(video_ids, settings.embedding, seed)
+    if init is not None:
+        start_from(init, model, None if class_names else bank, store, settings)
+    learner = Learner(
+        objective,
+        model,
+        bank,
+        settings,
+        seed,
+        classes=torch.tensor([class_names.index(label) for label in labels]) if class_names else None,
+        fixed=fixed_labels(clusters_file, video_ids) if clusters == "idt" and clusters_file else None,
+        sketches=torch.from_numpy(read_sketches(sketches, video_ids)) if clusters == "joint" else None,
+    )
 
         def judge() -> dict[str, float]:
             if held_out is not None:

@@ -1,0 +1,276 @@
+"""Weights of others: read from files as they were published, with nothing of them executed, and trained on."""
+
+import os
+import pickle
+import sys
+import types
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.evaluation.few_shot import few_shot
+from workflow_scripts.evaluation.finetune import finetune
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.pretraining.published import AUTHORS, HARA_2020, for_our_inputs, read_weights
+from workflow_scripts.pretraining.resnet3d import PaddedShortcut, ResNet3D, load_backbone
+from workflow_scripts.stage import StageError
+
+
+def published_state(
+    shortcut: str, outputs: int, *, blocks: tuple[int, ...] = (2, 2, 2, 2), width: float = 1.0, counts: bool = False
+) -> OrderedDict[str, torch.Tensor]:
+    """A state dict as the published ones are: names and shapes written down from their description, prefix `module.`.
+
+    `counts`: with batch norm's count of batches, as torch writes it since 0.4.1.
+    """
+    random = torch.Generator().manual_seed(len(blocks) + outputs)
+    state: OrderedDict[str, torch.Tensor] = OrderedDict()
+
+    def convolution(name: str, outgoing: int, incoming: int, side: int) -> None:
+        spread = (2 / (incoming * side**3)) ** 0.5
+        state[f"module.{name}.weight"] = spread * torch.randn(outgoing, incoming, *[side] * 3, generator=random)
+
+    def norm(name: str, channels: int) -> None:
+        for part, lowest in (("weight", 0.5), ("bias", -0.5), ("running_mean", -0.5), ("running_var", 0.5)):
+            state[f"module.{name}.{part}"] = lowest + torch.rand(channels, generator=random)
+        if counts:
+            state[f"module.{name}.num_batches_tracked"] = torch.tensor(1000)
+
+    channels = [round(width * base) for base in (64, 64, 128, 256, 512)]
+    convolution("conv1", channels[0], 3, 7)
+    norm("bn1", channels[0])
+    for stage, n_blocks in enumerate(blocks, start=1):
+        for block in range(n_blocks):
+            name, before = f"layer{stage}.{block}", channels[stage - (block == 0)]
+            convolution(f"{name}.conv1", channels[stage], before, 3)
+            norm(f"{name}.bn1", channels[stage])
+            convolution(f"{name}.conv2", channels[stage], channels[stage], 3)
+            norm(f"{name}.bn2", channels[stage])
+            if before != channels[stage] and shortcut == "B":
+                convolution(f"{name}.downsample.0", channels[stage], before, 1)
+                norm(f"{name}.downsample.1", channels[stage])
+    state["module.fc.weight"] = 0.1 * torch.randn(outputs, channels[4], generator=random)
+    state["module.fc.bias"] = torch.zeros(outputs)
+    return state
+
+
+def hara_2018(state: dict[str, torch.Tensor]) -> dict[str, object]:
+    momenta = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.001, "params": [0]}]}
+    return {"epoch": 200, "arch": "resnet-18", "state_dict": state, "optimizer": momenta}
+
+
+@pytest.fixture
+def authors(monkeypatch):
+    """Makes what the authors' checkpoints hold; their classes are there while they are saved, and then no more."""
+    module = types.ModuleType("src.objectives.localagg")
+
+    class MemoryBank:
+        def __init__(self) -> None:
+            self.bank_broadcast = [torch.rand(20, 128)]
+            self.device = [torch.device("cpu")]
+
+    class DotMap(OrderedDict):  # type: ignore[type-arg]
+        def __reduce__(self):
+            return type(self), (), {"_map": dict(self)}, None, iter(self.items())
+
+    def save(state: dict[str, torch.Tensor], path: Path, legacy: bool) -> None:
+        for name, kind in (("MemoryBank", MemoryBank), ("DotMap", DotMap)):
+            kind.__module__, kind.__qualname__ = module.__name__, name
+            setattr(module, name, kind)
+        with monkeypatch.context() as patch:
+            for name in ("src", "src.objectives", module.__name__):
+                patch.setitem(sys.modules, name, module)
+            held = {
+                "model_state_dict": state,
+                "optim_state_dict": {"state": {}, "param_groups": []},
+                "memory_bank": MemoryBank(),
+                "cluster_labels": [torch.zeros(3, 20, dtype=torch.int64)],
+                "epoch": 199,
+                "val_metric": np.float64(0.2),
+                "config": DotMap(seed=1337, model_params=DotMap(out_dim=128)),
+                "val_acc": np.array([0.1, 0.2]),
+            }
+            torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+        assert "src.objectives.localagg" not in sys.modules
+
+    return save
+
+
+def assert_backbone_is(
+    model: dict[str, torch.Tensor], state: dict[str, torch.Tensor], but: tuple[str, ...] = ()
+) -> None:
+    wanted = {name.removeprefix("module."): weight for name, weight in state.items()}
+    names = {name for name in wanted if not name.startswith("fc.") and name not in but}
+    assert len(names) > 20 and all(torch.equal(model[name], wanted[name]) for name in names)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("shortcut", ["A", "B"])
+def test_hara_s_files_load_by_name(tmp_path, shortcut, legacy):
+    """R3D-18 of full size, with the head of Kinetics' 400 classes, saved by DataParallel before torch 0.4.1."""
+    state = published_state(shortcut, 400)
+    path = tmp_path / "resnet-18-kinetics.pth"
+    torch.save(hara_2018(state), path, _use_new_zipfile_serialization=not legacy)
+    weights = read_weights(path)
+    assert not weights.embeds and weights.bank is None
+    model = ResNet3D(18, 128, shortcut=shortcut)
+    load_backbone(model, weights.state_dict)
+    assert_backbone_is(model.state_dict(), state)
+    other = ResNet3D(18, 128, shortcut="AB"[shortcut == "A"])
+    with pytest.raises(ValueError, match=r"downsample.*depth, width and shortcut"):
+        load_backbone(other, weights.state_dict)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_authors_files_load_without_their_classes(tmp_path, authors, legacy):
+    state = published_state("B", 128, counts=True)
+    path = tmp_path / "model_best.pth.tar"
+    authors(state, path, legacy)
+    with pytest.raises((ModuleNotFoundError, AttributeError)):
+        torch.load(path, weights_only=False)
+    weights = read_weights(path)
+    assert weights.embeds and weights.bank is None  # its rows have no video ids
+    model = ResNet3D(18, 128)
+    load_backbone(model, weights.state_dict, head=True)
+    assert_backbone_is(model.state_dict(), state, but=("bn1.running_mean", "bn1.running_var"))
+    assert torch.equal(model.fc.weight, state["module.fc.weight"])
+
+
+@pytest.mark.parametrize("unit", [AUTHORS, HARA_2020])
+def test_weights_for_other_inputs_give_the_same_for_ours(unit):
+    state = {name.removeprefix("module."): w for name, w in published_state("B", 16, width=0.125).items()}
+    theirs, ours = ResNet3D(18, 16, 0.125).eval(), ResNet3D(18, 16, 0.125).eval()
+    load_backbone(theirs, state, head=True)
+    load_backbone(ours, for_our_inputs(state, unit), head=True)
+    clip = 60 * torch.randn(2, 3, 8, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            ours(clip), theirs(clip / torch.tensor(unit)[:, None, None, None]), rtol=1e-3, atol=1e-4
+        )
+    scale = for_our_inputs(state, unit)["conv1.weight"].norm() / state["conv1.weight"].norm()
+    assert float(scale) == pytest.approx(1, rel=0.02)  # learning rates mean what they meant
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
+    witness = tmp_path / "executed"
+
+    class Command:
+        def __reduce__(self):
+            return os.system, (f"touch {witness}",)
+
+    class Opened:
+        def __reduce__(self):
+            return open, (str(witness), "w")
+
+    class Imported:
+        def __reduce__(self):
+            return eval, ("__import__('pathlib').Path(" + repr(str(witness)) + ").touch()",)
+
+    state = published_state("A", 400, width=0.125)
+    path = tmp_path / "evil.pth"
+    held = {**hara_2018(state), "config": [Command(), {Opened(): Imported()}]}
+    torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+    assert_backbone_is(read_weights(path).state_dict, state)
+    assert not witness.exists()
+    torch.load(path, weights_only=False)
+    assert witness.exists()  # it would have
+    witness.unlink()
+
+    path.write_bytes(pickle.dumps(Command()))
+    with pytest.raises(StageError, match=r"evil\.pth cannot be read as weights"):
+        read_weights(path)
+    state["module.conv1.weight"] = Command()  # type: ignore[assignment]
+    torch.save(state, path)
+    with pytest.raises(StageError, match="holds no weights of a network"):
+        read_weights(path)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 truncated"])
+def test_what_is_no_file_of_weights_is_told_in_a_sentence(tmp_path, content):
+    path = tmp_path / "weights.pth"
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read"):
+        read_weights(path)
+    path.write_bytes(content)
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*get or make it anew"):
+        read_weights(path)
+    for held in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
+        torch.save(held, path)
+        with pytest.raises(StageError, match=r"weights\.pth holds no weights of a network; give a model\.pt"):
+            read_weights(path)
+
+
+def test_a_program_is_no_file_of_weights(tmp_path):
+    path = tmp_path / "weights.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("weights/constants.pkl", b"")
+    with pytest.raises(StageError, match="TorchScript program"):
+        read_weights(path)
+
+
+def test_shortcut_a_leaves_out_values_and_adds_zeros():
+    x = torch.randn(2, 3, 5, 6, 7)
+    y = PaddedShortcut(4, 2)(x)
+    assert y.shape == (2, 7, 3, 3, 4)
+    assert torch.equal(y[:, :3], torch.nn.functional.avg_pool3d(x, 1, 2)) and not y[:, 3:].any()
+    torch.manual_seed(0)
+    model = ResNet3D(10, 4, 0.125, "A")
+    assert not any("downsample" in name for name in model.state_dict())
+    model(torch.randn(2, 3, 8, 32, 32)).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
+    with pytest.raises(ValueError, match="shortcut of type 'C'"):
+        ResNet3D(10, 4, shortcut="C")
+
+
+TINY = {"depth": 18, "width": 0.125}
+
+
+def test_published_weights_can_be_judged_as_they_are(run_train, frames_files, videos_table, video_ids, tmp_path):
+    """`{objective: supervised, init: resnet-18-kinetics.pth, shortcut: A, epochs: 0}`, finetuned and few-shot."""
+    state = published_state("A", 400, width=0.125)
+    init = tmp_path / "resnet-18-kinetics.pth"
+    torch.save(hara_2018(state), init)
+    changed = {**TINY, "shortcut": "A", "epochs": 0}
+    model = run_train("hara", "supervised", init=init, changed=changed)
+    assert_backbone_is(model["state_dict"], state)
+    assert model["classes"] == ["down", "right"] and model["bank"] is None and model["settings"]["shortcut"] == "A"
+
+    splits = tmp_path / "splits.tsv"
+    rows = [f"1\t{name}\t{('train', 'test')[n // 2 % 2]}\t{'ab'[n % 2]}" for n, name in enumerate(video_ids)]
+    splits.write_text("\n".join(["split\tvideo_id\tpart\tlabel", *rows]) + "\n")
+    quick = EvaluationSettings(clips=1, finetune_epochs=1, few_shot_shots=(1,), few_shot_draws=1)
+    path = tmp_path / "hara" / "model.pt"
+    given = (splits, 1, frames_files, [])
+    named = {"run": "hara", "seed": 0, "dataset": "toy", "settings": quick, "architecture": Architecture()}
+    few_shot(*given, tmp_path / "few_shot.json", model=path, **named)
+    finetune(*given, tmp_path / "finetune.json", checkpoints=tmp_path / "checkpoints", model=path, **named)
+    assert (tmp_path / "few_shot.json").exists() and (tmp_path / "finetune.json").exists()
+
+
+def test_local_aggregation_goes_on_from_the_authors_embedding(run_train, authors, clusters_file, tmp_path):
+    state = published_state("B", 16, width=0.125, counts=True)
+    init = tmp_path / "authors.pth"
+    authors(state, init, legacy=True)
+    options = {"clusters": "idt", "clusters_file": clusters_file, "init": init}
+    model = run_train("start", "local_aggregation", changed={**TINY, "epochs": 0}, **options)
+    assert_backbone_is(model["state_dict"], state, but=("bn1.running_mean", "bn1.running_var"))
+    assert torch.equal(model["state_dict"]["fc.weight"], state["module.fc.weight"])
+    assert len(torch.unique(model["bank"], dim=0)) == 12  # every video embedded by that network
+    torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
+    other = run_train("other", "local_aggregation", seed=1, changed={**TINY, "epochs": 0}, **options)
+    assert torch.equal(other["bank"], model["bank"])
+    trained = run_train("trained", "local_aggregation", changed={**TINY, "epochs": 1}, **options)
+    assert not torch.equal(trained["bank"], model["bank"])
+
+
+def test_weights_of_another_shape_are_told_with_the_file(run_train, tmp_path):
+    init = tmp_path / "published.pth"
+    torch.save(published_state("A", 400, width=0.125), init)  # a bare state dict
+    with pytest.raises(StageError, match=r"published\.pth cannot start this run: .*shortcut"):
+        run_train("b", init=init, changed={**TINY, "epochs": 0})
+    assert run_train("a", init=init, changed={**TINY, "shortcut": "A", "epochs": 0})["bank"].shape == (12, 16)
