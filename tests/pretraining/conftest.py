@@ -109,9 +109,7 @@ def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> C
     def run(name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
         changed = options.pop("changed", {})
         output = tmp_path / name / "model.pt"
-        arguments = {"seed": 0, "settings": replace(TINY, **changed), **options}
-        for name_of_files in ("sketches", "validation", "validation_frames"):
-            arguments.setdefault(name_of_files, [])
+        arguments = {"seed": 0, "sketches": [], "settings": replace(TINY, **changed), **options}
         checkpoints = tmp_path / name / "checkpoints"
         train(videos_table, frames_files, output, checkpoints, name, objective=objective, **arguments)
         return torch.load(output, weights_only=True)

@@ -64,6 +64,76 @@ def test_losses_are_the_equations(n, batch, m, k, neighbours, seed):
     assert found == pytest.approx(expected / batch, rel=1e-9, abs=1e-12)
 
 
+def gradients(loss, d) -> torch.Tensor:
+    d = d.clone().requires_grad_()
+    return torch.autograd.grad(loss(d), d)[0]
+
+
+def mean_row(bank, weights) -> torch.Tensor:
+    """Sum of the rows by their weights (row -> weight), which are made to sum to one."""
+    total = sum(weights.values())
+    return sum((weight / total * bank[j] for j, weight in weights.items()), torch.zeros_like(bank[0]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(**sizes)
+def test_gradients_are_those_of_the_equations(n, batch, m, k, neighbours, seed):
+    """By hand: tau dL/dd is the mean row under P less d_i (2); under P in B_i less that under P in C_i and B_i (3)."""
+    batch = min(batch, n)
+    d, bank, i, labels = problem(n, batch, m, k, seed)
+    instance, local = torch.zeros_like(d), torch.zeros_like(d)
+    for b, own in enumerate(i.tolist()):
+        terms = {j: math.exp(float(bank[j] @ d[b]) / TAU) for j in range(n)}
+        nearest = sorted(terms, key=lambda j: -terms[j])[:neighbours]
+        background = {j: terms[j] for j in {*nearest, own}}
+        both = {j: term for j, term in background.items() if any(run[j] == run[own] for run in labels.tolist())}
+        instance[b] = (mean_row(bank, terms) - bank[own]) / TAU / batch
+        local[b] = (mean_row(bank, background) - mean_row(bank, both)) / TAU / batch
+    found = gradients(lambda x: instance_loss(x, bank, i, temperature=TAU), d)
+    torch.testing.assert_close(found, instance, rtol=1e-9, atol=1e-10)
+    found = gradients(lambda x: local_aggregation_loss(x, bank, i, labels, temperature=TAU, neighbours=neighbours), d)
+    torch.testing.assert_close(found, local, rtol=1e-9, atol=1e-10)
+
+
+def test_close_neighbours_are_the_union_over_clusterings():
+    """Video 0 shares one cluster with 1 in the first run and another with 2 in the second; with 3 never."""
+    d, bank, _, _ = problem(4, 1, 1, 2, seed=9)
+    labels = torch.tensor([[0, 0, 1, 1], [2, 3, 2, 3]])
+    terms = torch.exp(bank @ d[0] / TAU)
+    found = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
+    torch.testing.assert_close(found, -torch.log(terms[:3].sum() / terms.sum()))
+    # A cluster's number means nothing in another run: 1 of the first is not 1 of the second.
+    labels = torch.tensor([[1, 0, 0, 0], [0, 1, 1, 1]])
+    found = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
+    torch.testing.assert_close(found, -torch.log(terms[0] / terms.sum()))
+
+
+def test_float32_follows_float64_over_a_large_bank():
+    """Temperature 0.07 and 20,000 rows of 128: losses agree to 1e-5, gradients to 1e-6 of the most there can be.
+
+    Which row is the 4,096th nearest may differ in the last digit of float32, by far less than that.
+    """
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(20_008, 128, generator=generator, dtype=torch.float64)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    bank, i = rows[:20_000], torch.arange(8) * 2500
+    d = bank[i] + 0.5 * rows[20_000:]
+    d = d / d.norm(dim=1, keepdim=True)
+    labels = torch.randint(600, (3, 20_000), generator=generator)
+    negatives = draw_negatives(i, 20_000, 4096, generator)
+    for loss in (
+        lambda x, rows: instance_loss(x, rows, i, temperature=TAU),
+        lambda x, rows: instance_loss(x, rows, i, temperature=TAU, negatives=negatives),
+        lambda x, rows: local_aggregation_loss(x, rows, i, labels, temperature=TAU, neighbours=4096),
+        lambda x, rows: local_aggregation_loss(-x, rows, i, labels, temperature=TAU, neighbours=4096),
+    ):
+        exact, found = loss(d, bank), loss(d.float(), bank.float())
+        assert found.dtype == torch.float32 and float(found) == pytest.approx(float(exact), rel=1e-5, abs=1e-6)
+        exact = gradients(lambda x, loss=loss: loss(x, bank), d)
+        found = gradients(lambda x, loss=loss: loss(x, bank.float()), d.float()).double()
+        assert float((found - exact).norm(dim=1).max()) < 1e-6 * 2 / TAU / len(d)  # a difference of two mean rows
+
+
 def test_sampled_denominator_weighs_each_negative_by_those_it_stands_for():
     d, bank, i, _ = problem(30, 4, 1, 2, seed=7)
     negatives = draw_negatives(i, 30, 5, torch.Generator().manual_seed(0))

@@ -14,6 +14,7 @@ import torch
 
 from workflow_scripts.evaluation.few_shot import few_shot
 from workflow_scripts.evaluation.finetune import finetune
+from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.pretraining.published import AUTHORS, HARA_2020, for_our_inputs, read_weights
 from workflow_scripts.pretraining.resnet3d import PaddedShortcut, ResNet3D, load_backbone
@@ -250,6 +251,15 @@ def test_published_weights_can_be_judged_as_they_are(run_train, frames_files, vi
     few_shot(*given, tmp_path / "few_shot.json", model=path, **named)
     finetune(*given, tmp_path / "finetune.json", checkpoints=tmp_path / "checkpoints", model=path, **named)
     assert (tmp_path / "few_shot.json").exists() and (tmp_path / "finetune.json").exists()
+
+
+def test_a_model_of_before_there_was_a_choice_has_shortcuts_b(run_train, tmp_path):
+    model = run_train("old", changed={"epochs": 0})
+    del model["settings"]["shortcut"]
+    torch.save(model, tmp_path / "model.pt")
+    pretrained = read_pretrained(tmp_path / "model.pt", Architecture(shortcut="A"))
+    assert pretrained.architecture.shortcut == "B"
+    assert any("downsample" in name for name in pretrained.network(2, seed=0).state_dict())
 
 
 def test_local_aggregation_goes_on_from_the_authors_embedding(run_train, authors, clusters_file, tmp_path):

@@ -1,6 +1,7 @@
 """Whole small runs of every objective, and what makes a run."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from workflow_scripts.pretraining.learner import Learner, learning_rate, make_op
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
+from workflow_scripts.pretraining.train import train
 from workflow_scripts.stage import StageError
 
 
@@ -158,3 +160,57 @@ def test_bfloat16_learns_as_float32_does(run_train):
 def test_loss_that_is_no_number_stops_the_run_with_its_name(run_train):
     with pytest.raises(StageError, match=r"run: the loss is nan in epoch \d; lower the run's lr \(1e\+30"):
         run_train(changed={"lr": 1e30, "epochs": 20, "drops": ()})
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 6, 4096])
+@pytest.mark.parametrize("objective", ["instance", "local_aggregation"])
+def test_banks_smaller_than_what_is_drawn_of_them_are_taken_whole(tiny, objective, size):
+    """Six videos, and sizes below, at and above that: from five others, or six near, on, nothing is left out."""
+    torch.manual_seed(0)
+    model = ResNet3D(10, 16, 0.125)
+    bank = MemoryBank([f"v{n}" for n in range(6)], 16, seed=0)
+    labels = torch.tensor([[0, 0, 1, 1, 2, 2]])
+    options = dataclasses.replace(tiny, negatives=size, neighbours=size, precision="float32")
+    learner = Learner(objective, model, bank, options, seed=0, fixed=labels)
+    learner.start_epoch(0)
+    clips, rows = torch.randn(4, 3, 8, 32, 32) * 50, [4, 0, 2, 5]
+    with torch.no_grad():
+        terms = (torch.nn.functional.normalize(model(clips), dim=1).double() @ bank.rows.T.double() / 0.07).exp()
+    close = (
+        labels[0] == labels[0][rows][:, None]
+        if objective == "local_aggregation"
+        else torch.tensor(rows)[:, None] == torch.arange(6)
+    )
+    whole = -((terms * close).sum(1) / terms.sum(1)).log().mean()
+    loss = float(learner.step(clips, rows, 0, 0)[0]) / 4
+    if size >= (6 if objective == "local_aggregation" else 5):
+        assert loss == pytest.approx(float(whole), rel=1e-4)
+    else:
+        assert math.isfinite(loss) and loss != pytest.approx(float(whole), rel=1e-4)
+
+
+def test_order_of_files_and_rows_means_nothing(
+    run_train, tmp_path, tiny, frames_files, videos_table, clusters_file, encoding_files
+):
+    """Bank, clusters, sketches and frames are joined by video id: lists in another order train the same network."""
+    header, *rows = videos_table.read_text().splitlines()
+    shuffled = tmp_path / "shuffled.tsv"
+    shuffled.write_text("\n".join([header, *rows[5:], *rows[:5][::-1]]) + "\n")
+    run_train("warmup", changed={"epochs": 1})
+    init = tmp_path / "warmup" / "model.pt"
+    there = torch.load(init, weights_only=True)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    turned = tmp_path / "turned.pt"
+    names = [there["video_ids"][row] for row in order]
+    torch.save({**there, "bank": there["bank"][order], "video_ids": names}, turned)
+    for clusters, options in (("joint", {}), ("idt", {"clusters_file": clusters_file})):
+        model = run_train(
+            clusters, "local_aggregation", clusters=clusters, sketches=encoding_files, init=init, **options
+        )
+        output = tmp_path / "again" / clusters / "model.pt"
+        options |= {"clusters": clusters, "sketches": encoding_files[::-1], "init": turned, "settings": tiny}
+        train(shuffled, frames_files[::-1], output, output.parent, "again", 0, "local_aggregation", **options)
+        again = torch.load(output, weights_only=True)
+        assert again["video_ids"] == model["video_ids"]
+        assert torch.equal(again["bank"], model["bank"]) and torch.equal(again["labels"], model["labels"])
+        assert all(torch.equal(again["state_dict"][name], weight) for name, weight in model["state_dict"].items())
