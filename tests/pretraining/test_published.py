@@ -126,6 +126,29 @@ def test_hara_s_files_load_by_name(tmp_path, shortcut, legacy):
         load_backbone(other, weights.state_dict)
 
 
+class _Torch03:
+    """In place of `pickle` for `torch.save`: tensors as torch wrote them in 2017, by `_rebuild_tensor`."""
+
+    dump = pickle.dump
+
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, obj):
+            if not isinstance(obj, torch.Tensor):
+                return NotImplemented
+            place = (obj.storage_offset(), tuple(obj.size()), obj.stride())
+            return torch._utils._rebuild_tensor, (obj._typed_storage(), *place)
+
+
+def test_files_written_on_a_gpu_in_2017_load_here(tmp_path, monkeypatch):
+    state = published_state("A", 400, width=0.125)
+    path = tmp_path / "resnet-18-kinetics.pth"
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        torch.save(hara_2018(state), path, pickle_module=_Torch03, _use_new_zipfile_serialization=False)
+    assert b"_rebuild_tensor\n" in path.read_bytes() and b"cuda:0" in path.read_bytes()
+    assert_backbone_is(read_weights(path).state_dict, state)
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_authors_files_load_without_their_classes(tmp_path, authors, legacy):
     state = published_state("B", 128, counts=True)
@@ -204,6 +227,16 @@ def test_what_is_no_file_of_weights_is_told_in_a_sentence(tmp_path, content):
         torch.save(held, path)
         with pytest.raises(StageError, match=r"weights\.pth holds no weights of a network; give a model\.pt"):
             read_weights(path)
+
+
+def test_one_damaged_bit_of_a_weight_is_found(tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": torch.full((1000,), 2.0)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((8,), 2.0).numpy().tobytes()) + 100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read .*checksum"):
+        read_weights(path)
 
 
 def test_a_program_is_no_file_of_weights(tmp_path):

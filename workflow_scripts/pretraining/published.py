@@ -92,6 +92,8 @@ def read_weights(path: Path) -> Weights:
             with zipfile.ZipFile(path) as archive:
                 if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
                     raise ValueError("it is a TorchScript program, not weights")
+                if damaged := archive.testzip():  # torch does not look at the checksums
+                    raise ValueError(f"the checksum of {damaged} does not fit")
         held = torch.load(path, map_location="cpu", pickle_module=_Inert, weights_only=False)
     except Exception as error:  # whatever a damaged or foreign file makes torch raise
         raise StageError(f"{path} cannot be read as weights ({error}); get or make it anew") from error
