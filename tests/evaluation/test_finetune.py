@@ -60,7 +60,8 @@ def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path
     assert [row["epoch"] for row in record["history"]] == list(range(6))
     assert record["history"][-1]["loss"] < record["history"][0]["loss"]
     assert record["settings"]["finetune_learning_rate"] == 0.1
-    assert record["settings"]["architecture"] == {"depth": 10, "width": 0.125, "clip_length": 8, "size": 32}
+    shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "size": 32}
+    assert record["settings"]["architecture"] == shape
     assert "svm_c" not in record["settings"]
 
 
