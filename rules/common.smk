@@ -311,10 +311,10 @@ def report_models(wildcards):
 
 
 def report_clusters(wildcards):
-    """The clusters of the judged models' embeddings, and those in the IDT space."""
-    seed = config["pretraining"]["seeds"][0]
+    """The clusters of the judged models' embeddings, of all seeds, and those in the IDT space."""
+    seeds = config["pretraining"]["seeds"]
     runs = judged_runs("instance", "local_aggregation", "supervised")
-    networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seed)
+    networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
     values = pipeline.run_values(config, "scratch")
     return networks + [clusters_file({**values, "features": features}) for features in config["features"]]
 

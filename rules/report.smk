@@ -1,6 +1,6 @@
 """REQUIRED INPUTS: the results of every stage
 
-OUTPUTS: results/report/index.html, results/tables/method_table.tsv, results/config.yaml
+OUTPUTS: results/report/index.html, results/tables/, results/config.yaml
 """
 
 
@@ -41,7 +41,12 @@ rule report:
             "results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"
         ),
         nmi=report("results/report/figures/nmi.svg", category="Figures", caption="../docs/captions/nmi.rst"),
-        table=report("results/tables/method_table.tsv", category="Tables", caption="../docs/captions/method_table.rst"),
+        methods=report(
+            "results/tables/method_table.tsv", category="Tables", caption="../docs/captions/method_table.rst"
+        ),
+        agreements=report(
+            "results/tables/cluster_table.tsv", category="Tables", caption="../docs/captions/cluster_table.rst"
+        ),
     log:
         "results/logs/report.log",
     conda:
@@ -61,5 +66,5 @@ rule report:
         " {params.evaluations} {params.models} {params.clusters}"
         " --indexes {input.indexes} {params.frames} {params.statuses}"
         " --benchmarks {params.benchmarks} --config {input.config}"
-        " --method-table {output.table} --output {output.page}"
+        " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"

@@ -142,6 +142,9 @@ def _check_names(config: dict[str, Any]) -> None:
             above = runs[above].get("init")
     for name in config["evaluation"]["runs"]:
         check("evaluation.runs", name, [*runs, "scratch", "idt"])
+    for comparison in config["report"]["comparisons"]:
+        for name in comparison["runs"]:
+            check(f"report.comparisons, {comparison['title']!r},", name, evaluated_runs(config))
     if not config["features"]:
         raise StageError("config: features is empty; name at least one, for example features: {idt: {boxes: none}}")
     for name, features in config["features"].items():

@@ -109,6 +109,11 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
         ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
         ("evaluation.runs", ["la"], "evaluation.runs names 'la'"),
+        (
+            "report.comparisons",
+            [{"title": "Prior", "runs": ["idt", "la"]}],
+            "report.comparisons, 'Prior', names 'la', which is not among",
+        ),
         ("pretraining.runs", {"la": {"objective": "local_aggregation"}}, "runs.la: objective local_aggregation"),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),
         (

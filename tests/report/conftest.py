@@ -52,6 +52,7 @@ class Results:
         return {n: getattr(self, n) for n in names} | {
             "output": output,
             "method_table": self.folder / "tables" / "method_table.tsv",
+            "cluster_table": self.folder / "tables" / "cluster_table.tsv",
         }
 
 
@@ -63,14 +64,17 @@ def make_results(
     size: tuple[int, int] = (80, 60),
     accuracies: dict[str, float] | None = None,
     splits: int = 2,
+    config: str = CONFIG,
+    seeds: int = 1,
 ) -> Results:
     """Writes everything under `folder`. Clusters of la are the scenes, those of IDT and la_idt the motions.
 
-    accuracies: of each run; predictions are right with that probability, draws fixed.
+    config: with `pretraining.runs`; seeds: of every run; accuracies: of each run, predictions are right with that
+    probability, draws fixed.
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
     results = Results(folder, {}, {}, [], [], [], [], [], [], [], folder / "config.yaml")
-    write_text(results.config, CONFIG)
+    write_text(results.config, config)
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
     shard = folder / "toy/frames/60/000of001.h5"
@@ -95,12 +99,11 @@ def make_results(
 
     ids = sorted(results.motions)
     _write_statuses(results, ids)
-    _write_clusterings(results, ids, motions, scenes)
-    for run in accuracies:
+    _write_clusterings(results, ids, motions, scenes, seeds)
+    for (run, accuracy), seed in product(accuracies.items(), range(seeds)):
         if run not in ("scratch", "idt"):
-            results.models.append(_write_model(folder, run, ids))
-    for run, accuracy in accuracies.items():
-        results.evaluations += _write_evaluations(results, run, accuracy, splits)
+            results.models.append(_write_model(folder, run, seed, ids))
+        results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
     for stage, lines in {"trajectories": ["12.5\t301.2", "7.5\t310.0"], "report": ["0.8\tNA"]}.items():
         for number, line in enumerate(lines):
             write_text(folder / f"benchmarks/{stage}/toy/{number}.tsv", f"s\tmax_rss\n{line}\n")
@@ -125,33 +128,36 @@ def _write_statuses(results: Results, ids: list[str]) -> None:
     results.statuses.append(path)
 
 
-def _write_clusterings(results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...]) -> None:
+def _write_clusterings(
+    results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...], seeds: int
+) -> None:
+    """All seeds agree, but that after the first seed a video of la_idt is in a cluster of its own."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
-    for path, labels in {
-        "evaluation/la/seed0/clusters.h5": by_scene,
-        "evaluation/la_idt/seed0/clusters.h5": by_motion,
-        "toy/clusters/idt/all/k3_m2_s0.h5": by_motion,
-    }.items():
+    files = {"toy/clusters/idt/all/k3_m2_s0.h5": by_motion}
+    for seed in range(seeds):
+        lone = [99 if seed else by_motion[0], *by_motion[1:]]
+        files |= {f"evaluation/{run}/seed{seed}/clusters.h5": by for run, by in (("la", by_scene), ("la_idt", lone))}
+    for path, labels in files.items():
         with write_hdf5(results.folder / path, stage="clusters", version=1, parameters={}) as file:
             dataset(file, "video_id", ids)
             dataset(file, "labels", np.array([labels, labels], np.int32))
         results.clusters.append(results.folder / path)
 
 
-def _write_model(folder: Path, run: str, ids: list[str]) -> Path:
-    draw = rng("history", run)
+def _write_model(folder: Path, run: str, seed: int, ids: list[str]) -> Path:
+    draw = rng("history", run, seed)
     history = [{"epoch": e, "loss": 4 * 0.9**e + 0.2 * draw.random(), "lr": 0.03, "seconds": 1.5} for e in range(10)]
     for entry in history:
         entry["accuracy" if run == "supervised" else "knn"] = 0.2 + 0.03 * entry["epoch"] + 0.05 * draw.random()
-    path = folder / f"pretraining/{run}/seed0/model.pt"
+    path = folder / f"pretraining/{run}/seed{seed}/model.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    model = {"state_dict": {}, "settings": {}, "run": run, "seed": 0, "video_ids": ids, "bank": None, "labels": None}
+    model = {"state_dict": {}, "settings": {}, "run": run, "seed": seed, "video_ids": ids, "bank": None, "labels": None}
     torch.save(model | {"history": history, "classes": [], "version": 1}, path)
     return path
 
 
-def _write_evaluations(results: Results, run: str, accuracy: float, splits: int) -> list[Path]:
+def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, splits: int) -> list[Path]:
     """Records of all protocols of a run on every split."""
     paths = []
     classes = sorted(set(results.motions.values()))
@@ -160,24 +166,23 @@ def _write_evaluations(results: Results, run: str, accuracy: float, splits: int)
         test = {name: results.motions[name] for name in ids[number % 2 :: 2]}
         train = {name: results.motions[name] for name in ids if name not in test}
         split = Split(train, test, classes, {"lost-0": "no_trajectories"})
-        draw = rng("predictions", run, number)
+        draw = rng("predictions", run, number, seed)
         truth = split.targets(test)
         predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
         shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
         for protocol in ["svm"] if run == "idt" else ["finetune", "few_shot"]:
-            more: dict[str, Any] = {"finetune": {"history": []}, "few_shot": {"shots": shots, "knn": {"1": 0.5}}}.get(
-                protocol, {}
-            )
-            path = results.folder / f"evaluation/{run}/seed0/toy/split{number}/{protocol}.json"
-            identity = {"run": run, "seed": 0, "dataset": "toy", "number": number, "protocol": protocol}
-            write_record(path, split, predicted, settings={}, version=1, **identity, **more)  # type: ignore[arg-type]
+            knn = {"accuracy": 0.8 * accuracy + 0.05 * draw.random(), "neighbours": 5}
+            more: dict[str, Any] = {"few_shot": {"shots": shots, "knn": knn}, "finetune": {"history": []}, "svm": {}}
+            path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
+            identity = {"run": run, "seed": seed, "dataset": "toy", "number": number, "protocol": protocol}
+            write_record(path, split, predicted, settings={}, version=1, **identity, **more[protocol])  # type: ignore[arg-type]
             paths.append(path)
     return paths
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
-    """Twelve videos (three motions in two scenes), three clusterings, three models, two splits."""
+    """Twelve videos (three motions in two scenes), three clusterings, three models, two splits, two seeds."""
     folder = tmp_path_factory.mktemp("results")
-    yield make_results(folder)
+    yield make_results(folder, seeds=2)
     shutil.rmtree(folder)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from html.parser import HTMLParser
+from math import log2
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -90,6 +91,21 @@ def records(results: Any, **wanted: Any) -> list[dict[str, Any]]:
     return [record for record in found if wanted.items() <= record.items()]
 
 
+def of_seeds(results: Any, protocol: str, run: str) -> list[float]:
+    """A run's mean accuracy over the splits, of each seed."""
+    if protocol == "knn":
+        found = [(r["seed"], r["knn"]["accuracy"]) for r in records(results, run=run, protocol="few_shot")]
+    else:
+        found = [(record["seed"], record["accuracy"]) for record in records(results, run=run, protocol=protocol)]
+    return [mean(accuracy for seed, accuracy in found if seed == wanted) for wanted in (0, 1)]
+
+
+def outputs(results: Any, folder: Path) -> dict[str, Any]:
+    """The arguments to build the page again, elsewhere."""
+    tables = {"method_table": folder / "methods.tsv", "cluster_table": folder / "clusters.tsv"}
+    return results.arguments() | tables | {"output": folder / "index.html"}
+
+
 def test_every_section_is_there_and_linked(page: Page) -> None:
     ids = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
     assert ids == SECTIONS
@@ -136,31 +152,86 @@ TITLES = {
 @pytest.mark.parametrize("run", TITLES)
 def test_accuracies_are_the_means_of_the_records(results: Any, page: Page, arguments: Any, run: str) -> None:
     row = page.rows("methods")[TITLES[run]]
-    for position, protocol in enumerate(["finetune", "few_shot", "svm"]):
-        accuracies = [record["accuracy"] for record in records(results, run=run, protocol=protocol)]
-        if not accuracies:
+    for position, protocol in enumerate(["finetune", "few_shot", "knn", "svm"]):
+        if protocol not in (["svm"] if run == "idt" else ["finetune", "few_shot", "knn"]):
             assert row[position] == "–"
             continue
+        accuracies = of_seeds(results, protocol, run)
         expected = f"{100 * mean(accuracies):.1f} ± {100 * stdev(accuracies):.1f}"
         assert row[position].startswith(expected)
-        supervised = [record["accuracy"] for record in records(results, run="supervised", protocol=protocol)]
+        supervised = of_seeds(results, protocol, "supervised") if protocol != "svm" else []
         if protocol == "finetune" and run not in ("supervised", "idt"):
             assert f"{100 * mean(accuracies) / mean(supervised):.1f} % of sup." in row[position]
         [line] = [
             line
             for line in read_columns(arguments["method_table"])
-            if (line["run"], line["protocol"]) == (run, protocol)
+            if (line["run"], line["protocol"], line["shots"]) == (run, protocol, "all")
         ]
         assert float(line["accuracy"]) == pytest.approx(mean(accuracies), abs=1e-6)
-        assert (line["n_splits"], line["n_seeds"], line["n_test"]) == ("2", "1", "12")
+        assert float(line["sd"]) == pytest.approx(stdev(accuracies), abs=1e-6)
+        assert [line[name] for name in ("n_values", "n_splits", "n_seeds", "n_test")] == ["4", "2", "2", "12"]
+        # Ten epochs of a second and a half.
+        assert line["training_seconds"] == ("" if run in ("scratch", "idt") else "15.0")
+
+
+def test_few_shot_numbers_are_in_the_method_table(results: Any, arguments: Any) -> None:
+    lines = [line for line in read_columns(arguments["method_table"]) if line["protocol"] == "few_shot"]
+    assert [line["shots"] for line in lines if line["run"] == "la"] == ["1", "5", "all"]
+    for line in lines:
+        if line["shots"] != "all":
+            found = records(results, run=line["run"], protocol="few_shot")
+            seeds = [mean(a for r in found if r["seed"] == s for a in r["shots"][line["shots"]]) for s in (0, 1)]
+            assert float(line["accuracy"]) == pytest.approx(mean(seeds), abs=1e-6)
+            assert float(line["sd"]) == pytest.approx(stdev(seeds), abs=1e-6)
+            assert (line["n_values"], line["n_seeds"]) == ("12", "2")
+
+
+def test_the_cluster_table_pools_the_seeds_of_a_run(arguments: Any) -> None:
+    lines = {(line["run"], line["label"], line["score"]): line for line in read_columns(arguments["cluster_table"])}
+    assert len(lines) == 3 * 2 * 2
+    tuned = lines["la_idt", "motion", "NMI"]
+    # One seed groups the motions, the other parts a video from them: H = log2(3) of motion, more of the clusters.
+    sizes = [4, 4, 3, 1]
+    entropy, of_clusters = log2(3), -sum(n / 12 * log2(n / 12) for n in sizes)
+    other = 2 * entropy / (entropy + of_clusters)
+    assert float(tuned["value"]) == pytest.approx((1 + other) / 2, abs=1e-6)
+    assert float(tuned["sd"]) == pytest.approx((1 - other) / 2**0.5, abs=1e-6)
+    assert (tuned["n_values"], tuned["n_seeds"], tuned["n_videos"], tuned["n_clusters"]) == ("4", "2", "12", "4")
+    assert (lines["idt", "scene", "AMI"]["n_values"], lines["idt", "scene", "AMI"]["n_seeds"]) == ("2", "1")
+
+
+def test_comparisons_have_tables_of_their_own_and_leave_no_run_out(results: Any, tmp_path: Path) -> None:
+    arguments = outputs(results, tmp_path)
+    wanted = [{"title": "Prior", "runs": ["la", "la_idt"]}, {"title": "Labels & none", "runs": ["scratch", "la"]}]
+    build_report(**arguments, settings=ReportSettings(comparisons=wanted))
+    page = Page(arguments["output"])
+    names = [[row for row in page.rows("methods", table) if row in TITLES.values()] for table in range(3)]
+    assert names == [
+        ["Video LA la", "Video LA + IDT prior la_idt"],
+        ["Scratch", "Video LA la"],
+        ["Supervised", "IDT + linear SVM idt"],
+    ]
+    assert [len(page.tables[section]) for section in ("methods", "few-shot", "agreement")] == [3, 3, 3]
+    assert "Labels &amp; none" in page.text and "Other runs" in page.words["methods"]
+    whole = {name: (tmp_path / "figures" / f"{name}.svg").read_text() for name in ("few_shot", "training", "nmi")}
+    assert all(whole["few_shot"].count(title) == 1 for title in (">Prior<", ">Labels &amp; none<", ">Other runs<"))
+    # The tables as files hold every run once, whatever is compared with what.
+    runs = Counter(line["run"] for line in read_columns(arguments["method_table"]) if line["protocol"] == "finetune")
+    assert set(runs.values()) == {1} and len(runs) == 4
+
+
+def test_a_comparison_of_unknown_runs_is_named(results: Any, tmp_path: Path) -> None:
+    wanted = [{"title": "Prior", "runs": ["la", "la_itd"]}]
+    with pytest.raises(StageError, match="'Prior' names runs without results: la_itd"):
+        build_report(**outputs(results, tmp_path), settings=ReportSettings(comparisons=wanted))
 
 
 def test_methods_stand_in_the_papers_order_with_chance_and_baseline_below(page: Page) -> None:
     names = list(page.rows("methods"))
     assert names[-7:] == [*TITLES.values(), "Chance", "Size alone"]
     assert page.rows("methods")["Size alone"] == ["25.0"]
-    assert page.rows("methods")["Chance"] == ["33.3"] * 3
-    assert "2 splits, 1 seed, 12 test videos" in " ".join(page.words["methods"].replace("\u00a0", " ").split())
+    assert page.rows("methods")["Chance"] == ["33.3"] * 4
+    assert "2 splits, 2 seeds, 12 test videos" in " ".join(page.words["methods"].replace("\u00a0", " ").split())
 
 
 def test_only_the_best_network_without_labels_is_bold(page: Page) -> None:
@@ -173,8 +244,9 @@ def test_few_shot_numbers_are_the_means_over_draws_and_splits(results: Any, page
     assert table["toy"] == ["1-shot", "5-shot", "all"]
     for run in ("scratch", "la", "la_idt", "supervised"):
         for position, shot in enumerate(["1", "5", "all"]):
-            draws = [a for record in records(results, run=run, protocol="few_shot") for a in record["shots"][shot]]
-            assert table[TITLES[run]][position] == f"{100 * mean(draws):.1f} ± {100 * stdev(draws):.1f}"
+            found = records(results, run=run, protocol="few_shot")
+            seeds = [mean(a for record in found if record["seed"] == s for a in record["shots"][shot]) for s in (0, 1)]
+            assert table[TITLES[run]][position] == f"{100 * mean(seeds):.1f} ± {100 * stdev(seeds):.1f}"
 
 
 def test_failures_are_listed_once_with_the_first_stage_and_escaped(page: Page, results: Any) -> None:
@@ -222,8 +294,8 @@ def test_each_strip_is_in_the_page_once(page: Page) -> None:
     assert len(page.text) < 1_000_000
 
 
-def test_equal_results_give_an_equal_page(arguments: dict[str, Any], tmp_path: Path) -> None:
-    again = arguments | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any], tmp_path: Path) -> None:
+    again = outputs(results, tmp_path)
     build_report(**again, settings=ReportSettings(baselines=BASELINE))
     assert again["output"].read_bytes() == arguments["output"].read_bytes()
     for name in ("few_shot", "training", "nmi"):
@@ -236,12 +308,13 @@ def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
     lists: dict[str, Any] = {
         name: [] for name in "evaluations models clusters indexes frames statuses benchmarks".split()
     }
-    build_report(**lists, output=tmp_path / "index.html", method_table=tmp_path / "table.tsv")
+    files = {"method_table": tmp_path / "methods.tsv", "cluster_table": tmp_path / "clusters.tsv"}
+    build_report(**lists, **files, output=tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     assert [attributes["id"] for tag, attributes in page.elements if tag == "section"] == SECTIONS
     for section in ("methods", "few-shot", "training", "agreement", "gallery", "times"):
         assert "in this run." in page.words[section], section
-    assert read_columns(tmp_path / "table.tsv") == []
+    assert all(read_columns(file) == [] for file in files.values())
     for name in ("few_shot", "training", "nmi"):
         ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
 
@@ -252,13 +325,11 @@ def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: P
     for scene in ("bricks", "beach"):
         lines = lines.replace(f"\t{scene}\t", "\t\t")
     write_text(index, lines)
-    arguments = results.arguments() | {
+    arguments = outputs(results, tmp_path) | {
         "evaluations": [p for p in results.evaluations if p.stem == "finetune" and "supervised" not in p.parts],
         "models": [p for p in results.models if "supervised" not in p.parts],
         "indexes": [index],
         "frames": [],
-        "output": tmp_path / "index.html",
-        "method_table": tmp_path / "table.tsv",
     }
     build_report(**arguments)
     page = Page(arguments["output"])
@@ -269,9 +340,9 @@ def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: P
     assert "no frames" in page.words["gallery"] and "data:image/webp" not in page.text
 
 
-def test_the_command_line_builds_the_same_page(arguments: dict[str, Any], tmp_path: Path) -> None:
+def test_the_command_line_builds_the_same_page(results: Any, arguments: dict[str, Any], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workflow_scripts.report.build_report"]
-    for name, value in (arguments | {"output": tmp_path / "index.html", "method_table": tmp_path / "t.tsv"}).items():
+    for name, value in outputs(results, tmp_path).items():
         command += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
     settings = json.dumps({"baselines": BASELINE})
     done = subprocess.run([*command, "--settings", settings], capture_output=True, text=True)
@@ -291,7 +362,7 @@ def test_the_command_line_builds_the_same_page(arguments: dict[str, Any], tmp_pa
 def test_settings_that_cannot_be_met_are_named(
     results: Any, tmp_path: Path, settings: ReportSettings, what: str
 ) -> None:
-    arguments = results.arguments() | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    arguments = outputs(results, tmp_path)
     with pytest.raises(StageError, match=what):
         build_report(**arguments, settings=settings)
     assert not arguments["output"].exists()
@@ -300,7 +371,7 @@ def test_settings_that_cannot_be_met_are_named(
 def test_files_of_another_kind_and_unknown_runs_are_named(results: Any, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     write_text(wrong, "{}")
-    arguments = results.arguments() | {"output": tmp_path / "index.html", "method_table": tmp_path / "table.tsv"}
+    arguments = outputs(results, tmp_path)
     with pytest.raises(StageError, match="run 'la'"):
         build_report(**arguments | {"config": None})
     for name in ("evaluations", "models"):

@@ -100,5 +100,11 @@ def test_videos_of_the_results_have_moving_strips(results: Any) -> None:
 
 def test_records_read_from_paths(results: Any) -> None:
     found = inputs.read_clusterings(results.clusters)
-    assert [(c.run, c.features) for c in found] == [("la", ""), ("la_idt", ""), ("", "idt")]
+    assert {(c.run, c.features, c.variant) for c in found} == {
+        ("la", "", "seed0"),
+        ("la", "", "seed1"),
+        ("la_idt", "", "seed0"),
+        ("la_idt", "", "seed1"),
+        ("", "idt", "all k3_m2_s0"),
+    }
     assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)

@@ -1,10 +1,10 @@
-"""Stage: one page of all results, which opens from disk and needs nothing else, and the method table beside it.
+"""Stage: one page of all results, which opens from disk and needs nothing else, and its tables beside it.
 
 Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
-Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`, and the
-figures by themselves in `figures/` beside the page (few_shot.svg, training.svg, nmi.svg). The page names no host
-and no time of day, so equal results give an equal page. Every list of inputs may be empty; the page then says
-what there is not.
+Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`,
+`cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, training.svg, nmi.svg).
+The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty; the
+page then says what there is not.
 """
 
 import logging
@@ -17,7 +17,8 @@ import yaml
 from markupsafe import Markup
 
 from workflow_scripts.artifacts import write_text
-from workflow_scripts.report import figures, gallery, inputs, tables
+from workflow_scripts.report import figures, gallery, inputs, table_files, tables
+from workflow_scripts.report.comparisons import comparisons_of
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.settings import ReportSettings
 from workflow_scripts.stage import StageError, command_line
@@ -37,20 +38,21 @@ def build_report(
     statuses: list[Path],
     benchmarks: list[Path],
     method_table: Path,
+    cluster_table: Path,
     output: Path,
     config: Path | None = None,
     settings: ReportSettings = ReportSettings(),  # noqa: B008 (frozen)
 ) -> None:
-    """Builds the report page, the method table and the figures from the results of the other stages.
+    """Builds the report page, the tables and the figures from the results of the other stages.
 
     evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT;
     indexes: index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in
     which failures are counted; benchmarks: folders that hold a folder of Snakemake's benchmark files per stage; config:
     the resolved config, which says what each run is, and is shown as it is.
-    Writes `method_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`. Raises StageError
-    for a file that is not what it should be, or settings that cannot be met.
+    Writes `method_table` and `cluster_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`.
+    Raises StageError for a file that is not what it should be, or settings that cannot be met.
     """
-    _check_baselines(settings)
+    _check(settings)
     gallery.check(settings)
     videos = inputs.read_videos(indexes)
     failures = inputs.read_failures(videos, statuses)
@@ -61,25 +63,22 @@ def build_report(
     names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
     methods = methods_of(names, _requests(resolved))
 
-    accuracies = tables.method_table(results, methods)
-    few_shot = tables.few_shot_tables(results, methods)
-    agreements = tables.agreements(clusterings, videos, methods)
+    comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos)
+    run_rows = tables.run_rows(runs, methods)
     drawn = {
-        "few_shot": figures.few_shot_figure(few_shot, results, methods),
-        "training": figures.training_figure(runs, methods),
-        "nmi": figures.agreement_figure(agreements),
+        "few_shot": figures.few_shot_figure(comparisons),
+        "training": figures.training_figure(comparisons),
+        "nmi": figures.agreement_figure(comparisons),
     }
     page = _render(
         settings=settings,
         datasets=tables.dataset_rows(videos, failures),
         failures=failures,
-        runs=tables.run_rows(runs, methods),
-        accuracies=accuracies,
+        runs=run_rows,
+        comparisons=comparisons,
         protocols=tables.PROTOCOLS,
-        few_shot=few_shot,
         has_history=any(run.history for run in runs),
-        agreements=agreements,
-        gallery=gallery.build_gallery(clusterings, videos, methods, frames, settings),
+        gallery=gallery.build_gallery(clusterings, videos, comparisons[0].methods, frames, settings),
         times=inputs.read_stage_times(benchmarks),
         figures={name: Markup(figures.inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
@@ -87,13 +86,18 @@ def build_report(
     )
     for name, svg in drawn.items():
         write_text(output.parent / "figures" / f"{name}.svg", svg)
-    tables.write_method_table(accuracies, settings.baselines, method_table)
+    accuracies, few_shot = tables.method_table(results, methods), tables.few_shot_tables(results, methods)
+    table_files.write_method_table(accuracies, few_shot, run_rows, settings.baselines, method_table)
+    table_files.write_cluster_table(tables.agreements(clusterings, videos, methods), cluster_table)
     # File names that are not UTF-8 reach us with surrogates, which a page cannot hold.
     write_text(output, page.encode("utf-8", "replace").decode())
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
 
 
-def _check_baselines(settings: ReportSettings) -> None:
+def _check(settings: ReportSettings) -> None:
+    for entry in settings.comparisons:
+        if set(entry) != {"title", "runs"}:
+            raise StageError("each of report.comparisons must be {title: text, runs: [names of runs]}")
     for dataset, baseline in settings.baselines.items():
         if set(baseline) != {"name", "accuracy"} or not 0 <= float(baseline["accuracy"]) <= 1:
             raise StageError(f"report.baselines.{dataset} must be {{name: text, accuracy: number from 0 to 1}}")

@@ -7,16 +7,16 @@ Equal input gives equal bytes.
 
 import io
 import re
-from statistics import mean
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from workflow_scripts.report.inputs import Evaluation, Run
+from workflow_scripts.report.comparisons import Comparison
 from workflow_scripts.report.methods import INK, LINE, MOTION, MUTED, SCENE, Method
 from workflow_scripts.report.tables import Agreement, FewShot
 
@@ -69,67 +69,118 @@ def _empty(message: str) -> str:
         return _svg(figure)
 
 
-def _panels(n: int, height: float) -> tuple[Figure, list[Axes]]:
-    """n panels side by side, up to four in a row of the page's width."""
-    columns = min(n, 4)
-    rows = -(-n // columns)
-    figure = Figure(figsize=({1: 5.2, 2: 7.6}.get(columns, 10.2), height * rows + 0.4), layout="constrained")
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
+    """A part of the figure for each comparison, below each other.
+
+    n_panels: of each comparison, up to four in a row; height: inches of a row of panels. A legend is beside a single
+    panel, else below them all, and makes room for itself.
+    """
+    most = max(n_panels)
+    labels = [_label_inches(comparison.methods) for comparison in comparisons]
+    width = 3.6 + max(labels) if most == 1 else {2: 7.6}.get(most, 10.2)
+    heights = []
+    for comparison, n, label in zip(comparisons, n_panels, labels, strict=True):
+        legend = 0.2 * (len(comparison.methods) + 2)
+        panels = height * -(-n // 4) + 0.4
+        heights.append(max(panels, legend) if n == 1 else panels + legend / int(width / label))
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    return figure, _parts(figure, comparisons, heights)
+
+
+def _parts(figure: Figure, comparisons: list[Comparison], heights: list[float]) -> list[SubFigure]:
+    """A part of the figure for each comparison, under its title."""
+    parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
+    for part, comparison in zip(parts, comparisons, strict=True):
+        if comparison.title:
+            part.suptitle(comparison.title, x=0, ha="left", fontsize=11.5, fontweight="bold")
+    return parts
+
+
+def _panels(part: SubFigure, n: int) -> list[Axes]:
+    """n panels side by side, up to four in a row."""
+    axes = list(part.subplots(-(-n // 4), min(n, 4), squeeze=False).flat)
     for unused in axes[n:]:
         unused.remove()
     for panel in axes[:n]:
         panel.grid(axis="y")
-    return figure, axes[:n]
+    return axes[:n]
 
 
 def _name(method: Method, methods: list[Method]) -> str:
     """The method's title, with the run's name where two runs share it."""
-    shared = sum(other.title == method.title for other in methods) > 1
-    return f"{method.title} ({method.run})" if shared else method.title
+    return f"{method.title} ({method.run})" if len(_twins(method, methods)) > 1 else method.title
 
 
-def _legend(figure: Figure, panels: list[Axes]) -> None:
+def _label_inches(methods: list[Method]) -> float:
+    """About how wide the widest entry of a legend is."""
+    return 0.6 + 0.068 * max(len(_name(method, methods)) for method in methods)
+
+
+def _twins(method: Method, methods: list[Method]) -> list[str]:
+    """The runs of the same kind as this one, which have its title and its colour."""
+    return [other.run for other in methods if other.kind == method.kind]
+
+
+def _color(method: Method, methods: list[Method]) -> str:
+    """The method's colour, of several runs of its kind from dark to light."""
+    twins = _twins(method, methods)
+    if len(twins) == 1:
+        return method.color
+    darkest = 0.0 if method.color == INK else -0.3  # the page's own ink must stay what it is
+    shift = darkest + (0.6 - darkest) * twins.index(method.run) / (len(twins) - 1)  # share of black or of white
+    end = 0.0 if shift < 0 else 1.0
+    red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * end for channel in to_rgb(method.color))
+    return to_hex((red, green, blue))
+
+
+def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
     """One legend for all panels: beside a single one, else below them."""
     entries = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    place = {"loc": "outside right center"} if len(panels) == 1 else {"loc": "outside lower left", "ncols": 4}
-    figure.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
+    place = {"loc": "outside right center"} if len(panels) == 1 else {"loc": "outside lower left", "ncols": columns}
+    part.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
 
 
-def few_shot_figure(tables: list[FewShot], evaluations: list[Evaluation], methods: list[Method]) -> str:
+def _legend_columns(figure: Figure, methods: list[Method]) -> int:
+    """As many entries side by side as the figure is wide enough for."""
+    return int(figure.get_figwidth() / _label_inches(methods))
+
+
+def few_shot_figure(comparisons: list[Comparison]) -> str:
     """Accuracy against labelled videos per class, a panel per dataset; the mark of IDT + SVM is at all of them."""
-    if not tables:
+    drawn = [comparison for comparison in comparisons if comparison.few_shot]
+    if not drawn:
         return _empty("No few-shot evaluation in this run.")
     with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(tables), height=2.7)
-        for panel, table in zip(panels, tables, strict=True):
-            place = {shot: position for position, shot in enumerate(table.shots)}
-            for number, method in enumerate(table.methods):
-                points = [
-                    (place[s], 100 * table.cells[method.run, s].mean) for s in place if (method.run, s) in table.cells
-                ]
-                panel.plot(
-                    *zip(*points, strict=True),
-                    color=method.color,
-                    linestyle=_DASHES.get(method.kind, "-"),
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    label=_name(method, methods),
-                )
-            for method in methods:
-                svm = [
-                    e.accuracy
-                    for e in evaluations
-                    if (e.run, e.dataset, e.protocol) == (method.run, table.dataset, "svm")
-                ]
-                if svm and "all" in place:
-                    panel.plot(
-                        place["all"], 100 * mean(svm), "*", color=method.color, markersize=10, label=method.title
-                    )
-            panel.axhline(100 * table.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
-            panel.set_xticks(list(place.values()), list(place))
-            panel.set_ylim(0, None)
-            panel.set(title=table.dataset, xlabel="labelled videos per class", ylabel="top-1 accuracy, %")
-        _legend(figure, panels)
+        figure, parts = _stacked(drawn, [len(comparison.few_shot) for comparison in drawn], height=2.7)
+        for part, comparison in zip(parts, drawn, strict=True):
+            panels = _panels(part, len(comparison.few_shot))
+            for panel, table in zip(panels, comparison.few_shot, strict=True):
+                _few_shot_panel(panel, table, comparison)
+            _legend(part, panels, _legend_columns(figure, comparison.methods))
         return _svg(figure)
+
+
+def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None:
+    methods = comparison.methods
+    place = {shot: position for position, shot in enumerate(table.shots)}
+    for number, method in enumerate(table.methods):
+        points = [(place[s], 100 * table.cells[method.run, s].mean) for s in place if (method.run, s) in table.cells]
+        panel.plot(
+            *zip(*points, strict=True),
+            color=_color(method, methods),
+            linestyle=_DASHES.get(method.kind, "-"),
+            marker=_MARKERS[number % len(_MARKERS)],
+            label=_name(method, methods),
+        )
+    for method in methods:
+        svm = comparison.accuracies.cells.get((method.run, (table.dataset, "svm")))
+        if svm and "all" in place:
+            mark = (place["all"], 100 * svm.accuracy.mean)
+            panel.plot(*mark, "*", color=method.color, markersize=10, label=method.title)
+    panel.axhline(100 * table.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
+    panel.set_xticks(list(place.values()), list(place))
+    panel.set_ylim(0, None)
+    panel.set(title=table.dataset, xlabel="labelled videos per class", ylabel="top-1 accuracy, %")
 
 
 _OBJECTIVES = {
@@ -139,81 +190,98 @@ _OBJECTIVES = {
 }
 
 
-def training_figure(runs: list[Run], methods: list[Method]) -> str:
+def training_figure(comparisons: list[Comparison]) -> str:
     """A line per run and seed: loss by epoch in a panel per objective (their scales differ), kNN accuracy in one."""
-    if not any(run.history for run in runs):
+    drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
+    if not drawn:
         return _empty("No training history in this run.")
-    method_of = {method.run: method for method in methods}
-    present = {method_of[run.name].objective for run in runs if run.history}
+    with matplotlib.rc_context(_STYLE):
+        wanted = [_training_panels(comparison) for comparison in drawn]
+        figure, parts = _stacked(drawn, [len(titles) for titles in wanted], height=2.3)
+        for part, comparison, titles in zip(parts, drawn, wanted, strict=True):
+            panels = _panels(part, len(titles))
+            for panel, (title, measure, objective) in zip(panels, titles, strict=True):
+                _training_panel(panel, measure, objective, comparison)
+                panel.set(title=title, xlabel="epoch", ylabel="accuracy, %" if measure == "knn" else "loss")
+            _legend(part, panels, _legend_columns(figure, comparison.methods))
+        return _svg(figure)
+
+
+def _training_panels(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """(title, measure, objective) of each panel; kNN accuracies of all objectives are in one."""
+    method_of = {method.run: method for method in comparison.methods}
+    present = {method_of[run.name].objective for run in comparison.runs if run.history}
     wanted = [(title, "loss", objective) for objective, title in _OBJECTIVES.items() if objective in present]
-    if any("knn" in epoch for run in runs for epoch in run.history):
+    if any("knn" in epoch for run in comparison.runs for epoch in run.history):
         wanted.append(("kNN in the memory bank", "knn", ""))
-    with matplotlib.rc_context(_STYLE):
-        figure, panels = _panels(len(wanted), height=2.3)
-        for panel, (title, measure, objective) in zip(panels, wanted, strict=True):
-            scale = 100 if measure == "knn" else 1
-            for run in sorted(runs, key=lambda run: run.seed):
-                method = method_of[run.name]
-                points = [(e["epoch"] + 1, scale * e[measure]) for e in run.history if measure in e]
-                if not points or objective not in ("", method.objective):
-                    continue
-                panel.plot(
-                    *zip(*points, strict=True),
-                    color=method.color,
-                    linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][_twin(method, methods) % 3],
-                    marker="o" if len(points) == 1 else "",
-                    label=_name(method, methods),
-                )
-            panel.set(title=title, xlabel="epoch", ylabel="accuracy, %" if measure == "knn" else "loss")
-            panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-            if measure == "knn":
-                panel.set_ylim(0, None)
-        _legend(figure, panels)
-        return _svg(figure)
+    return wanted
 
 
-def _twin(method: Method, methods: list[Method]) -> int:
-    """How many methods of the same kind, and so the same colour, come before this one."""
-    return [other.run for other in methods if other.kind == method.kind].index(method.run)
+def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
+    methods = comparison.methods
+    method_of = {method.run: method for method in methods}
+    scale = 100 if measure == "knn" else 1
+    for run in sorted(comparison.runs, key=lambda run: (list(method_of).index(run.name), run.seed)):
+        method = method_of[run.name]
+        points = [(e["epoch"] + 1, scale * e[measure]) for e in run.history if measure in e]
+        if not points or objective not in ("", method.objective):
+            continue
+        panel.plot(
+            *zip(*points, strict=True),
+            color=_color(method, methods),
+            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][_twins(method, methods).index(method.run) % 3],
+            marker="o" if len(points) == 1 else "",
+            label=_name(method, methods),
+        )
+    panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if measure == "knn":
+        panel.set_ylim(0, None)
 
 
-def agreement_figure(rows: list[Agreement]) -> str:
-    """NMI and AMI of each clustering with motion and with scene, as bars with the spread over K-means runs."""
-    rows = [row for row in rows if row.motion or row.scene]
-    if not rows:
+def agreement_figure(comparisons: list[Comparison]) -> str:
+    """NMI and AMI of each clustering with motion and with scene, as bars with their spread."""
+    drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
+    if not drawn:
         return _empty("No clustering of videos whose motion or scene is known in this run.")
+    everything = [row for comparison in drawn for row in comparison.agreements]
     kinds = [("motion", MOTION), ("scene", SCENE)]
-    kinds = [(kind, color) for kind, color in kinds if any(getattr(row, kind) for row in rows)]
+    kinds = [(kind, color) for kind, color in kinds if any(getattr(row, kind) for row in everything)]
+    lowest = min(score.mean for row in everything for kind, _ in kinds for score in getattr(row, kind) or ())
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(10.2, 0.9 + 0.46 * len(rows)), layout="constrained")
-        panels = list(figure.subplots(1, 2, sharey=True))
-        height = 0.72 / len(kinds)
-        for position, panel in enumerate(panels):
-            panel.grid(axis="x")
-            for number, (kind, color) in enumerate(kinds):
-                for place, row in enumerate(rows):
-                    scores = getattr(row, kind)
-                    if scores is None:
-                        continue
-                    score = scores[position]
-                    y = place + (number - (len(kinds) - 1) / 2) * height
-                    panel.barh(y, score.mean, height * 0.86, color=color, label=kind)
-                    if score.sd:
-                        panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
-            panel.set_title(["NMI", "AMI (0 = chance)"][position])
-            panel.axvline(0, color=MUTED, linewidth=0.8)
-            panel.spines["bottom"].set_visible(False)
-            panel.tick_params(axis="x", length=0)
-        low = min(0.0, *(panel.get_xlim()[0] for panel in panels))
-        for panel in panels:
-            panel.set_xlim(low if panel is panels[1] else 0, 1)
-        titles = [row.title for row in rows]
-        names = [row.title if titles.count(row.title) == 1 else f"{row.title} ({row.name})" for row in rows]
-        panels[0].set_yticks(np.arange(len(rows)), names)
-        panels[0].tick_params(axis="y", labelcolor=INK)
-        panels[0].invert_yaxis()
-        _legend(figure, panels)
+        rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
+        heights = [0.9 + 0.46 * len(found) for found in rows]
+        figure = Figure(figsize=(10.2, sum(heights)), layout="constrained")
+        parts = _parts(figure, drawn, heights)
+        for part, found in zip(parts, rows, strict=True):
+            panels = list(part.subplots(1, 2, sharey=True))
+            for position, panel in enumerate(panels):
+                _agreement_panel(panel, found, position, kinds)
+                panel.set_xlim(min(0.0, lowest - 0.02) if position else 0.0, 1.0)
+            titles = [row.title for row in found]
+            names = [row.title if titles.count(row.title) == 1 else f"{row.title} ({row.name})" for row in found]
+            panels[0].set_yticks(np.arange(len(found)), names)
+            panels[0].tick_params(axis="y", labelcolor=INK)
+            panels[0].set_ylim(len(found) - 0.4, -0.6)
+            _legend(part, panels)
         return _svg(figure)
+
+
+def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str]]) -> None:
+    """position: 0 for NMI, 1 for AMI."""
+    panel.grid(axis="x")
+    height = 0.72 / len(kinds)
+    for number, (kind, color) in enumerate(kinds):
+        for place, row in enumerate(rows):
+            if scores := getattr(row, kind):
+                score = scores[position]
+                y = place + (number - (len(kinds) - 1) / 2) * height
+                panel.barh(y, score.mean, height * 0.86, color=color, label=kind)
+                if score.sd:
+                    panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
+    panel.set_title(["NMI", "AMI (0 = chance)"][position])
+    panel.axvline(0, color=MUTED, linewidth=0.8)
+    panel.spines["bottom"].set_visible(False)
+    panel.tick_params(axis="x", length=0)
 
 
 def inline(svg: str, name: str) -> str:

@@ -132,12 +132,18 @@ def read_runs(models: list[Path]) -> list[Run]:
 
 
 def read_evaluations(paths: list[Path]) -> list[Evaluation]:
-    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol."""
+    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol.
+
+    The vote of nearest neighbours that a few-shot record holds beside its own accuracies is a protocol `knn` here.
+    """
     evaluations = []
     for path in paths:
         record = read_record(path)
         known = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
         evaluations.append(Evaluation(**known))
+        if "knn" in record:
+            voted = {"protocol": "knn", "accuracy": record["knn"]["accuracy"], "shots": {}}
+            evaluations.append(Evaluation(**(known | voted)))
     return evaluations
 
 

@@ -50,7 +50,8 @@ class Method:
 
 
 def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Method]:
-    """The methods of these runs in the order of the paper's table 1: scratch, IR, LA, with prior, supervised, IDT.
+    """The methods of these runs in the order of the paper's table 1: scratch, IR, LA, with prior, supervised, IDT;
+    those of one kind in the config's.
 
     requests: the config's `pretraining.runs`. Raises StageError for a run that it does not have.
     """
@@ -65,4 +66,4 @@ def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Me
         local = request["objective"] == "local_aggregation"
         kind = request.get("clusters") or "network" if local else request["objective"]
         methods.append(Method(name, kind, request.get("init") or ""))
-    return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), method.run))
+    return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), list(known).index(method.run)))

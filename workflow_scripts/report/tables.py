@@ -1,34 +1,45 @@
 """The numbers of the page: accuracies by method (paper, tables 1 and 2), and what the clusters agree with (4.5)."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.report.inputs import Clustering, Evaluation, Failure, Run, Video
 from workflow_scripts.report.methods import CLUSTERED, Method
 
-PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "svm": "linear SVM"}
+PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation (n - 1; None of a single value) of n values."""
+    """Mean of n values of several seeds, and how far it depends on the seed.
+
+    `sd`: standard deviation (n - 1) of the seeds' means, or of a single seed's values; None of a single value.
+    """
 
     mean: float
     sd: float | None
     n: int
+    n_seeds: int
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> "Spread":
-        found = list(values)
-        return cls(mean(found), stdev(found) if len(found) > 1 else None, len(found))
+    def of(cls, seeds: Mapping[Hashable, list[float]]) -> "Spread":
+        """The spread of the values of each seed (or whatever else tells repeats apart)."""
+        values = [value for found in seeds.values() for value in found]
+        repeats = [mean(found) for found in seeds.values()] if len(seeds) > 1 else values
+        return cls(mean(values), stdev(repeats) if len(repeats) > 1 else None, len(values), len(seeds))
+
+
+def _by_seed(pairs: Iterable[tuple[Hashable, list[float]]]) -> dict[Hashable, list[float]]:
+    """The values of each seed, seeds without any left out."""
+    seeds: dict[Hashable, list[float]] = defaultdict(list)
+    for seed, values in pairs:
+        seeds[seed] += values
+    return {seed: values for seed, values in seeds.items() if values}
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,6 @@ class Cell:
 
     accuracy: Spread
     n_splits: int
-    n_seeds: int
     n_test: int  # test videos added up over the splits of one seed
     n_left_out: int  # the most videos that one split names and that could not be used
     chance: float
@@ -71,7 +81,7 @@ class MethodTable:
         cells = self.column_cells(column)
         return [
             _count([cell.n_splits for cell in cells], "split"),
-            _count([cell.n_seeds for cell in cells], "seed"),
+            _count([cell.accuracy.n_seeds for cell in cells], "seed"),
             _count([cell.n_test for cell in cells], "test video"),
         ]
 
@@ -80,13 +90,18 @@ class MethodTable:
         return mean(cell.chance for cell in self.column_cells(column))
 
 
+def _of(methods: list[Method], evaluations: list[Evaluation]) -> list[Evaluation]:
+    """The evaluations of these methods."""
+    runs = {method.run for method in methods}
+    return [evaluation for evaluation in evaluations if evaluation.run in runs]
+
+
 def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> Cell:
-    seeds = {evaluation.seed for evaluation in found}
+    accuracy = Spread.of(_by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
     return Cell(
-        accuracy=Spread.of(evaluation.accuracy for evaluation in found),
+        accuracy=accuracy,
         n_splits=len({evaluation.split for evaluation in found}),
-        n_seeds=len(seeds),
-        n_test=round(sum(evaluation.n_test for evaluation in found) / len(seeds)),
+        n_test=round(sum(evaluation.n_test for evaluation in found) / accuracy.n_seeds),
         n_left_out=max(evaluation.n_left_out for evaluation in found),
         chance=mean(evaluation.chance for evaluation in found),
         of_supervised=of_supervised,
@@ -101,7 +116,7 @@ def method_table(evaluations: list[Evaluation], methods: list[Method]) -> Method
     more than chance does: at least twice its accuracy. A fraction of chance means nothing.
     """
     groups: dict[tuple[str, Column], list[Evaluation]] = defaultdict(list)
-    for evaluation in evaluations:
+    for evaluation in _of(methods, evaluations):
         groups[evaluation.run, (evaluation.dataset, evaluation.protocol)].append(evaluation)
     known = {protocol: position for position, protocol in enumerate(PROTOCOLS)}
     columns = sorted({column for _, column in groups}, key=lambda column: (column[0], known.get(column[1], 9)))
@@ -126,29 +141,6 @@ def method_table(evaluations: list[Evaluation], methods: list[Method]) -> Method
     return MethodTable(columns, methods, cells)
 
 
-def write_method_table(table: MethodTable, baselines: dict[str, dict[str, Any]], path: Path) -> None:
-    """Writes the table long: one row per method, dataset and protocol, accuracies in 0..1 with six decimals."""
-    names = "run method dataset protocol accuracy sd n_values n_splits n_seeds n_test n_left_out chance of_supervised"
-    rows: list[dict[str, Any]] = []
-    for column in table.columns:
-        for method in table.methods:
-            cell = table.cells.get((method.run, column))
-            if cell is None:
-                continue
-            numbers = {"accuracy": cell.accuracy.mean, "sd": cell.accuracy.sd, "chance": cell.chance}
-            numbers["of_supervised"] = cell.of_supervised
-            rows.append(
-                {"run": method.run, "method": method.title, "dataset": column[0], "protocol": column[1]}
-                | {name: "" if value is None else f"{value:.6f}" for name, value in numbers.items()}
-                | {"n_values": cell.accuracy.n, "n_splits": cell.n_splits, "n_seeds": cell.n_seeds}
-                | {"n_test": cell.n_test, "n_left_out": cell.n_left_out}
-            )
-    for dataset, baseline in sorted(baselines.items()):
-        row = {"run": "baseline", "method": baseline["name"], "dataset": dataset}
-        rows.append(row | {"accuracy": f"{baseline['accuracy']:.6f}"})
-    write_columns(path, rows, names.split())
-
-
 @dataclass(frozen=True)
 class FewShot:
     """Accuracy against the number of labelled videos per class, on one dataset (paper, table 2)."""
@@ -161,23 +153,24 @@ class FewShot:
 
 
 def few_shot_tables(evaluations: list[Evaluation], methods: list[Method]) -> list[FewShot]:
-    """One table per dataset that has few-shot results."""
+    """One table per dataset on which one of these methods has few-shot results."""
     tables = []
-    found = [evaluation for evaluation in evaluations if evaluation.shots]
+    found = [evaluation for evaluation in _of(methods, evaluations) if evaluation.shots]
     for dataset in sorted({evaluation.dataset for evaluation in found}):
         here = [evaluation for evaluation in found if evaluation.dataset == dataset]
-        values: dict[tuple[str, str], list[float]] = defaultdict(list)
+        values: dict[tuple[str, str], list[tuple[Hashable, list[float]]]] = defaultdict(list)
         for evaluation in here:
             for shot, accuracies in evaluation.shots.items():
-                values[evaluation.run, shot] += accuracies
-        shots = {shot for (_, shot), accuracies in values.items() if accuracies}
+                if accuracies:
+                    values[evaluation.run, shot].append((evaluation.seed, accuracies))
+        shots = {shot for _, shot in values}
         tables.append(
             FewShot(
                 dataset=dataset,
                 shots=sorted(shots, key=lambda shot: (shot == "all", int(shot) if shot.isdigit() else 0)),
                 chance=mean(evaluation.chance for evaluation in here),
                 methods=[method for method in methods if any(run == method.run for run, _ in values)],
-                cells={key: Spread.of(accuracies) for key, accuracies in values.items() if accuracies},
+                cells={key: Spread.of(_by_seed(pairs)) for key, pairs in values.items()},
             )
         )
     return tables
@@ -185,7 +178,7 @@ def few_shot_tables(evaluations: list[Evaluation], methods: list[Method]) -> lis
 
 @dataclass(frozen=True)
 class Agreement:
-    """What clusters agree with: mutual information, normalised (NMI) and adjusted for chance (AMI), over K-means runs.
+    """What clusters agree with: mutual information, normalised (NMI) and adjusted for chance (AMI).
 
     `motion` and `scene` hold (NMI, AMI), or None where fewer than two different labels are known.
     """
@@ -206,33 +199,37 @@ class Agreement:
         return "" if abs(difference) < 0.05 else "motion" if difference > 0 else "scene"
 
 
-def _scores(labelings: list[tuple[list[str], np.ndarray]]) -> tuple[Spread, Spread] | None:
-    """NMI and AMI over all (known labels of N videos, cluster labels (m, N)); videos without a label are left out."""
+def _scores(clusterings: list[Clustering], labels: dict[str, str]) -> tuple[Spread, Spread] | None:
+    """NMI and AMI of all runs of K-means with the videos' labels; videos without one are left out."""
     nmi, ami = [], []
-    for truth, labels in labelings:
+    for clustering in clusterings:
+        truth = [labels.get(video_id, "") for video_id in clustering.video_ids]
         known = np.array([bool(label) for label in truth])
         kept = [label for label in truth if label]
         if len(set(kept)) < 2:
             continue
-        for row in labels:
-            nmi.append(float(normalized_mutual_info_score(kept, row[known])))
-            ami.append(float(adjusted_mutual_info_score(kept, row[known])))
-    return (Spread.of(nmi), Spread.of(ami)) if nmi else None
+        rows = [row[known] for row in clustering.labels]
+        nmi.append((clustering.variant, [float(normalized_mutual_info_score(kept, row)) for row in rows]))
+        ami.append((clustering.variant, [float(adjusted_mutual_info_score(kept, row)) for row in rows]))
+    return (Spread.of(_by_seed(nmi)), Spread.of(_by_seed(ami))) if nmi else None
 
 
 def agreements(clusterings: list[Clustering], videos: list[Video], methods: list[Method]) -> list[Agreement]:
-    """One row per run (its seeds together) and per clustering of IDT features: first without prior, then with it."""
+    """One row per method (its seeds together) and per clustering of IDT: first without prior, then with it."""
     motion = {video.video_id: video.label for video in videos}
     scene = {video.video_id: video.scene for video in videos}
     kinds = {method.run: method for method in methods}
     several = len({clustering.variant for clustering in clusterings if not clustering.run}) > 1
     groups: dict[Method, list[Clustering]] = defaultdict(list)
     for clustering in clusterings:
+        if clustering.run and clustering.run not in kinds:
+            continue
         # Seeds of a run are repeats; two clusterings of IDT with other features, K or videos are not.
         features = f"{clustering.features} {clustering.variant}" if several else clustering.features
         groups[kinds[clustering.run] if clustering.run else Method(features, "idt_svm")].append(clustering)
+    places = {method.run: place for place, method in enumerate(methods)}
     rows = []
-    for method in sorted(groups, key=lambda method: (CLUSTERED.index(method.kind), method.run)):
+    for method in sorted(groups, key=lambda method: (CLUSTERED.index(method.kind), places.get(method.run, 0))):
         group = groups[method]
         rows.append(
             Agreement(
@@ -240,8 +237,8 @@ def agreements(clusterings: list[Clustering], videos: list[Video], methods: list
                 title="IDT" if method.kind == "idt_svm" else method.title,
                 n_videos=max(len(clustering.video_ids) for clustering in group),
                 n_clusters=max(len(np.unique(row)) for clustering in group for row in clustering.labels),
-                motion=_scores([([motion.get(i, "") for i in c.video_ids], c.labels) for c in group]),
-                scene=_scores([([scene.get(i, "") for i in c.video_ids], c.labels) for c in group]),
+                motion=_scores(group, motion),
+                scene=_scores(group, scene),
             )
         )
     return rows
@@ -274,23 +271,24 @@ def dataset_rows(videos: list[Video], failures: list[Failure]) -> list[DatasetRo
 
 @dataclass(frozen=True)
 class RunRow:
-    """A pretraining run of the overview."""
+    """A pretraining run of the overview; `seconds` of training of one seed, without the run that it starts from."""
 
     method: Method
     n_videos: int
     n_epochs: int
-    n_seeds: int
-    seconds: float
+    seconds: Spread
 
 
 def run_rows(runs: list[Run], methods: list[Method]) -> list[RunRow]:
-    """One row per run, its seeds together, in the order of the methods; seconds are training time over the seeds."""
+    """One row per run, its seeds together, in the order of the methods."""
     rows = []
     for method in methods:
         seeds = [run for run in runs if run.name == method.run]
         if seeds:
-            seconds = sum(float(epoch.get("seconds") or 0) for run in seeds for epoch in run.history)
+            seconds = _by_seed(
+                (run.seed, [sum(float(epoch.get("seconds") or 0) for epoch in run.history)]) for run in seeds
+            )
             epochs = max(len(run.history) for run in seeds)
             n_videos = max(run.n_videos for run in seeds)
-            rows.append(RunRow(method, n_videos, epochs, len(seeds), seconds))
+            rows.append(RunRow(method, n_videos, epochs, Spread.of(seconds)))
     return rows

@@ -1,0 +1,58 @@
+"""The tables as files (TSV), all methods in one: accuracies in long form, and what the clusters agree with."""
+
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, RunRow, Spread
+
+
+def _spread(spread: Spread, name: str) -> dict[str, Any]:
+    sd = "" if spread.sd is None else f"{spread.sd:.6f}"
+    return {name: f"{spread.mean:.6f}", "sd": sd, "n_values": spread.n, "n_seeds": spread.n_seeds}
+
+
+def write_method_table(
+    table: MethodTable, few_shot: list[FewShot], runs: list[RunRow], baselines: dict[str, dict[str, Any]], path: Path
+) -> None:
+    """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
+
+    accuracy, chance and of_supervised are shares in 0..1; `sd` is as in `Spread`; `training_seconds` are those of one
+    seed, without the run that it starts from.
+    """
+    names = "run method dataset protocol shots accuracy sd n_values n_seeds n_splits n_test n_left_out chance"
+    names += " of_supervised training_seconds"
+    seconds = {row.method.run: f"{row.seconds.mean:.1f}" for row in runs}
+    fewer = {(run, few.dataset, shots): spread for few in few_shot for (run, shots), spread in few.cells.items()}
+    rows: list[dict[str, Any]] = []
+    for dataset, protocol in table.columns:
+        for method in table.methods:
+            cell = table.cells.get((method.run, (dataset, protocol)))
+            if cell is None:
+                continue
+            row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
+            row |= {"training_seconds": seconds.get(method.run, ""), "chance": f"{cell.chance:.6f}"}
+            row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")}
+            shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
+            for shot in [shot for found in shots for shot in found if shot != "all"]:
+                if spread := fewer.get((method.run, dataset, shot)):
+                    rows.append(row | {"shots": shot} | _spread(spread, "accuracy"))
+            of_supervised = "" if cell.of_supervised is None else f"{cell.of_supervised:.6f}"
+            rows.append(row | {"shots": "all", "of_supervised": of_supervised} | _spread(cell.accuracy, "accuracy"))
+    for dataset, baseline in sorted(baselines.items()):
+        row = {"run": "baseline", "method": baseline["name"], "dataset": dataset}
+        rows.append(row | {"accuracy": f"{baseline['accuracy']:.6f}"})
+    write_columns(path, rows, names.split())
+
+
+def write_cluster_table(agreements: list[Agreement], path: Path) -> None:
+    """Writes a row per clustering, kind of label (motion, scene) and score (NMI, AMI); `sd` is as in `Spread`."""
+    rows = [
+        {"run": row.name, "method": row.title, "label": label, "score": score, "n_videos": row.n_videos}
+        | {"n_clusters": row.n_clusters}
+        | _spread(spread, "value")
+        for row in agreements
+        for label, scores in (("motion", row.motion), ("scene", row.scene))
+        for score, spread in zip(("NMI", "AMI"), scores or (), strict=False)
+    ]
+    write_columns(path, rows, "run method label score value sd n_values n_seeds n_videos n_clusters".split())
