@@ -220,6 +220,22 @@ def test_comparisons_have_tables_of_their_own_and_leave_no_run_out(results: Any,
     assert set(runs.values()) == {1} and len(runs) == 4
 
 
+def test_runs_of_the_same_kind_are_told_apart(results: Any, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    write_text(config, results.config.read_text().replace("clusters: idt", "clusters: network"))
+    arguments = outputs(results, tmp_path) | {"config": config}
+    build_report(**arguments)
+    assert list(Page(arguments["output"]).rows("methods"))[3:5] == ["Video LA la", "Video LA la_idt"]
+    for name in ("few_shot", "training", "nmi"):
+        figure = (tmp_path / "figures" / f"{name}.svg").read_text()
+        assert figure.count(">Video LA (la)<") == figure.count(">Video LA (la_idt)<") == 1
+    lines = re.findall(
+        r'<g id="line2d_\d+">\s*<path d="M[^"]*L[^"]*L[^"]*"[^>]*stroke: (#\w+)',
+        (tmp_path / "figures/few_shot.svg").read_text(),
+    )
+    assert len(set(lines)) == 5, lines  # scratch, two of local aggregation, supervised, chance
+
+
 def test_a_comparison_of_unknown_runs_is_named(results: Any, tmp_path: Path) -> None:
     wanted = [{"title": "Prior", "runs": ["la", "la_itd"]}]
     with pytest.raises(StageError, match="'Prior' names runs without results: la_itd"):

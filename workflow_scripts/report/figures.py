@@ -76,13 +76,13 @@ def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) 
     panel, else below them all, and makes room for itself.
     """
     most = max(n_panels)
-    labels = [_label_inches(comparison.methods) for comparison in comparisons]
-    width = 3.6 + max(labels) if most == 1 else {2: 7.6}.get(most, 10.2)
+    beside = 3.6 + max(_label_inches(comparison.methods) for comparison in comparisons)
+    width = {1: beside, 2: 7.6}.get(most, 10.2)
     heights = []
-    for comparison, n, label in zip(comparisons, n_panels, labels, strict=True):
+    for comparison, n in zip(comparisons, n_panels, strict=True):
         legend = 0.2 * (len(comparison.methods) + 2)
         panels = height * -(-n // 4) + 0.4
-        heights.append(max(panels, legend) if n == 1 else panels + legend / int(width / label))
+        heights.append(max(panels, legend) if n == 1 else panels + legend / _columns(width, comparison.methods))
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     return figure, _parts(figure, comparisons, heights)
 
@@ -133,16 +133,16 @@ def _color(method: Method, methods: list[Method]) -> str:
     return to_hex((red, green, blue))
 
 
+def _columns(width: float, methods: list[Method]) -> int:
+    """As many entries of a legend side by side as `width` inches are enough for."""
+    return max(1, int(width / _label_inches(methods)))
+
+
 def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
     """One legend for all panels: beside a single one, else below them."""
     entries = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
     place = {"loc": "outside right center"} if len(panels) == 1 else {"loc": "outside lower left", "ncols": columns}
     part.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
-
-
-def _legend_columns(figure: Figure, methods: list[Method]) -> int:
-    """As many entries side by side as the figure is wide enough for."""
-    return int(figure.get_figwidth() / _label_inches(methods))
 
 
 def few_shot_figure(comparisons: list[Comparison]) -> str:
@@ -156,7 +156,7 @@ def few_shot_figure(comparisons: list[Comparison]) -> str:
             panels = _panels(part, len(comparison.few_shot))
             for panel, table in zip(panels, comparison.few_shot, strict=True):
                 _few_shot_panel(panel, table, comparison)
-            _legend(part, panels, _legend_columns(figure, comparison.methods))
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
         return _svg(figure)
 
 
@@ -203,7 +203,7 @@ def training_figure(comparisons: list[Comparison]) -> str:
             for panel, (title, measure, objective) in zip(panels, titles, strict=True):
                 _training_panel(panel, measure, objective, comparison)
                 panel.set(title=title, xlabel="epoch", ylabel="accuracy, %" if measure == "knn" else "loss")
-            _legend(part, panels, _legend_columns(figure, comparison.methods))
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
         return _svg(figure)
 
 
@@ -246,7 +246,8 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
     everything = [row for comparison in drawn for row in comparison.agreements]
     kinds = [("motion", MOTION), ("scene", SCENE)]
     kinds = [(kind, color) for kind, color in kinds if any(getattr(row, kind) for row in everything)]
-    lowest = min(score.mean for row in everything for kind, _ in kinds for score in getattr(row, kind) or ())
+    scores = [score for row in everything for kind, _ in kinds for score in getattr(row, kind) or ()]
+    lowest = min(score.mean - (score.sd or 0.0) for score in scores)
     with matplotlib.rc_context(_STYLE):
         rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
         heights = [0.9 + 0.46 * len(found) for found in rows]
