@@ -226,12 +226,6 @@ def run_validation_frames(wildcards):
     return frames_of(dataset, of(wildcards)["short_side"]) if dataset else []
 
 
-def launcher(wildcards, resources):
-    """Starts a training: torchrun with a process a GPU, where the profile gives the job several; else Python."""
-    gpus = int(resources.get("gpus", 1))
-    return f"torchrun --standalone --nproc-per-node {gpus}" if gpus > 1 else "python"
-
-
 def run_clusters(wildcards):
     """The clusters in the IDT space that a run with `clusters: idt` learns from."""
     values = of(wildcards)

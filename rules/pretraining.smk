@@ -52,6 +52,8 @@ rule pretraining:
     conda:
         "../envs/pipeline.yaml"
     threads: 8
+    resources:
+        launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
     params:
         objective=run_key("objective"),
         clusters=run_key("clusters"),
@@ -63,10 +65,9 @@ rule pretraining:
         init=argument("init"),
         validation=argument("validation"),
         validation_frames=argument("validation_frames"),
-        launcher=launcher,
         version=pipeline.version("pretraining"),
     shell:
-        "{params.launcher} -m workflow_scripts.pretraining.train"
+        "{resources.launcher} workflow_scripts.pretraining.train"
         " --videos {input.videos} {params.frames}"
         " {params.clusters_file} {params.sketches} {params.init}"
         " {params.validation} {params.validation_frames}"

@@ -29,7 +29,9 @@ def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.opti
         kept.extend(module.parameters(recurse=False))
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
     fused = decayed[0].is_cuda  # one kernel for all weights; on a CPU it is no faster
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=fused)
+    return torch.optim.SGD(
+        groups, lr=settings.lr, momentum=settings.momentum, dampening=settings.dampening, fused=fused
+    )
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:

@@ -2,10 +2,12 @@
 
 Element i of a batch belongs to process i mod W. Gradients are averaged by DistributedDataParallel; the memory bank and
 the clusters are the same in all processes, because each gets every embedding of the batch. Batch norm takes its
-statistics of each process' own clips. Process 0 alone writes and reports.
+statistics of each process' own clips, and its running ones are process 0's. Process 0 alone writes and reports.
 """
 
+import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ class Ranks:
         """`model` such that gradients of all processes are averaged in backward."""
         if self.size == 1:
             return model
-        return DistributedDataParallel(model, broadcast_buffers=False, gradient_as_bucket_view=True)
+        # A 1x1x1 kernel has its channels innermost either way; torch wonders which (and no more).
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
     def gather(self, rows: Tensor, n: int) -> Tensor:
         """Rows (n, D) of a whole batch in its order, from every process' share of them; no gradient passes."""
@@ -66,7 +70,10 @@ def joined_ranks() -> Iterator[tuple[Ranks, torch.device]]:
         yield Ranks(), device
         return
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    ranks = Ranks(distributed.get_rank(), distributed.get_world_size())
+    if ranks.rank > 0:
+        logging.disable(logging.WARNING)
     try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size()), device
+        yield ranks, device
     finally:
         distributed.destroy_process_group()

@@ -1,0 +1,122 @@
+"""Two processes that share every batch learn as one does, end with the same bank, and resume to the same weights."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import multiprocessing
+
+from workflow_scripts.pretraining.learner import Learner
+from workflow_scripts.pretraining.memory_bank import MemoryBank
+from workflow_scripts.pretraining.ranks import joined_ranks
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
+
+LABELS = torch.arange(11)[None].repeat(2, 1) // torch.tensor([[3], [4]])
+BATCHES = [[4, 0, 10, 5, 7], [1, 9, 2, 3]]  # one that two processes cannot share evenly
+
+
+class Still(ResNet3D):
+    """Batch norm in evaluation mode, the one thing in which processes differ."""
+
+    def train(self, mode: bool = True) -> "Still":
+        return super().train(False)
+
+
+def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
+    """What this process, alone or among others, holds after two steps."""
+    torch.set_num_threads(1)
+    with joined_ranks() as (ranks, _):
+        torch.manual_seed(0)
+        model = Still(10, 16, 0.125)
+        bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
+        classes = torch.arange(11) % 3
+        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=LABELS, ranks=ranks)
+        learner.start_epoch(0)
+        clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
+        found = {}
+        for step, batch in enumerate(BATCHES):
+            found[f"sums {step}"] = learner.step(clips[ranks.share(batch)], batch, 0, step)
+            gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
+            found[f"gradient {step}"] = torch.cat(gradients).clone()
+        return {**found, "bank": bank.rows, "labels": learner.labels if learner.labels is not None else torch.zeros(1)}
+
+
+def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: PretrainingSettings) -> None:
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost")
+    os.environ["MASTER_PORT"] = str(port)
+    torch.save(steps(objective, settings), folder / f"{rank}.pt")
+
+
+@pytest.mark.parametrize("objective", ["instance", "local_aggregation", "supervised"])
+def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, free_port):
+    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6)
+    alone = steps(objective, settings)
+    arguments = (free_port, tmp_path, objective, settings)
+    multiprocessing.start_processes(one_of_two, arguments, nprocs=2, start_method="spawn")
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    for name, values in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        assert float((first[name] - values).double().norm()) <= 1e-5 * float(values.double().norm()), name
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("localhost", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture
+def command(videos_table, frames_files, tiny):
+    """Starts torchrun with two processes of the stage, in a folder of its own."""
+    settings = json.dumps({**dataclasses.asdict(tiny), "k": 4, "epochs": 6, "checkpoint_minutes": 600})
+
+    def start(folder: Path) -> subprocess.Popen[str]:
+        line = [
+            *(Path(sys.executable).parent / "torchrun", "--standalone", "--nproc-per-node", 2),
+            *("-m", "--", "workflow_scripts.pretraining.train", "--videos", videos_table, "--frames", *frames_files),
+            *("--output", folder / "model.pt", "--checkpoints", folder / "checkpoints", "--run", "r", "--seed", 3),
+            *("--objective", "local_aggregation", "--clusters", "network", "--settings", settings),
+        ]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        return subprocess.Popen(
+            [*map(str, line)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    return start
+
+
+def test_torchrun_told_to_stop_resumes_to_the_same_weights(tmp_path, command):
+    """SIGTERM goes to torchrun alone, as a scheduler sends it; process 0 saves, the others only end."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    process = command(whole)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, told
+    process = command(stopped)
+    deadline = time.monotonic() + 60
+    while not list(stopped.glob("checkpoints/*/last.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)  # till the first epoch has ended
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
+    process = command(stopped)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "goes on from epoch" in told, told
+    one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
+    assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])
+    statistics = ("running_mean", "running_var")  # process 0's are kept
+    assert all(
+        torch.equal(weight, other["state_dict"][name])
+        for name, weight in one["state_dict"].items()
+        if not name.endswith(statistics)
+    )
+    assert [entry["loss"] for entry in one["history"]] == [entry["loss"] for entry in other["history"]]
