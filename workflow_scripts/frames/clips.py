@@ -4,7 +4,7 @@ Imports torch, numpy, h5py and OpenCV alone, so that a GPU machine with little i
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,25 +82,38 @@ class FrameStore:
         """Number of stored frames; 0 for a video that failed."""
         return int(self._group(video_id).attrs["n_frames"])
 
-    def read_clip(self, video_id: str, start: int, length: int, step: int = 1) -> np.ndarray:
+    def read_clip(
+        self,
+        video_id: str,
+        start: int,
+        length: int,
+        step: int = 1,
+        square: Callable[[int, int], tuple[int, int, int]] | None = None,
+    ) -> np.ndarray:
         """Frames start, start + step, ... of a video as (length, H, W, 3) uint8 RGB, values 0..255.
 
-        Past its end a video starts again from frame 0, as often as needed (Hara et al., section 3.2).
+        Past its end a video starts again from frame 0, as often as needed (Hara et al., section 3.2). `square` says
+        which part is wanted: top, left and side in pixels, for the height and width of the frames.
         """
         group = self._group(video_id)
-        n_frames = int(group.attrs["n_frames"])
+        with reading(self._paths[self._file_of[video_id]]):
+            places, files = group["offsets"], group["jpeg"]
+            n_frames = len(places) - 1  # as the attribute says, which takes longer to read
         if n_frames == 0:
             raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
         wanted = (start + step * np.arange(length)) % n_frames
         first, last = int(wanted.min()), int(wanted.max())
         with reading(self._paths[self._file_of[video_id]]):
-            offsets = group["offsets"][first : last + 2]  # (last - first + 2,) bytes
-            jpeg = group["jpeg"][offsets[0] : offsets[-1]]  # one read for the whole range
-        clip = np.empty((length, group.attrs["height"], group.attrs["width"], 3), np.uint8)
-        for position, frame in enumerate(wanted - first):
+            offsets = places[first : last + 2]  # (last - first + 2,) bytes
+            jpeg = files[offsets[0] : offsets[-1]]  # one read for the whole range
+        clip = []
+        for frame in wanted - first:
             encoded = jpeg[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]]
             rgb = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
             if rgb is None:
                 raise ValueError(f"frame {first + frame} of video {video_id} in {group.file.filename} is damaged")
-            clip[position] = rgb
-        return clip
+            if square is not None:
+                top, left, side = square(*rgb.shape[:2])
+                rgb = rgb[top : top + side, left : left + side]
+            clip.append(rgb)
+        return np.stack(clip)

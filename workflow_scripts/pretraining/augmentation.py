@@ -12,6 +12,7 @@ order and alike in all its frames.
 Here lies what is drawn; `inputs` does it to whole batches, on the training device.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,6 +92,5 @@ def square(height: int, width: int, scale: float, position: str) -> tuple[int, i
 
 def cut_square(store: FrameStore, video_id: str, draw: Draw, clip_length: int) -> np.ndarray:
     """The drawn square of a video's stored frames, (clip_length, side, side, 3) uint8 RGB, not yet changed."""
-    frames = store.read_clip(video_id, draw.start, clip_length)
-    top, left, side = square(frames.shape[1], frames.shape[2], draw.scale, draw.position)
-    return frames[:, top : top + side, left : left + side]
+    drawn = functools.partial(square, scale=draw.scale, position=draw.position)
+    return store.read_clip(video_id, draw.start, clip_length, square=drawn)
