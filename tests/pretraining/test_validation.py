@@ -1,13 +1,16 @@
 """The vote of nearest neighbours, against scikit-learn's, and the videos that are asked while a run learns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
 from workflow_scripts.artifacts import write_columns
+from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.knn import nearest_classes
-from workflow_scripts.pretraining.validation import knn_accuracy
+from workflow_scripts.pretraining.validation import embed_videos, knn_accuracy
 from workflow_scripts.stage import StageError
 
 
@@ -65,3 +68,23 @@ def test_validation_without_labels_is_refused(run_train, held_out, tmp_path):
     write_columns(path, [{"video_id": "elsewhere", "label": "right"}], ["video_id", "label"])
     with pytest.raises(StageError, match=r"1 validation videos \(elsewhere\)"):
         run_train(**{**held_out, "validation": [path]})
+
+
+class FirstPixels(torch.nn.Module):
+    """A network whose embedding is the beginning of the clip itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))  # says which device it is on
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return clips.flatten(1)[:, :500]
+
+
+def test_frames_are_resized_in_float32_whatever_the_network_takes(frames_files, video_ids, tiny):
+    store = FrameStore(frames_files)
+    exact, fast = (
+        embed_videos(FirstPixels(), store, video_ids, replace(tiny, precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    assert exact.shape == (12, 500) and torch.equal(exact, fast)

@@ -168,7 +168,7 @@ def train(
 
         def judge() -> dict[str, float]:
             if held_out is not None:
-                return held_out.judge(learner, labels, class_names)
+                return held_out.judge(learner, labels, class_names, workers)
             if objective != "supervised" and len(set(labels)) > 1:
                 return {"knn": knn_accuracy(bank.rows, labels)}
             return {}

@@ -31,8 +31,12 @@ def embed_videos(
     device = next(model.parameters()).device
     clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
     batches = consecutive(len(video_ids), settings.batch)
-    with autocast(settings.precision, device):
-        found = [model(inputs).float() for inputs in load_inputs(clips, batches, settings.size, device, workers)]
+    found = []
+    for inputs in load_inputs(clips, batches, settings.size, device, workers):
+        with autocast(
+            settings.precision, device
+        ):  # of the network alone: frames are resized in float32, as in training
+            found.append(model(inputs).float())
     return torch.cat(found)
 
 
@@ -77,12 +81,14 @@ class Validation:
             raise StageError("no video of the dataset pretraining.validation has a label and frames; name another")
         return cls(store, {name: label_of[name] for name in sorted(usable)})
 
-    def judge(self, learner: Learner, bank_labels: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
+    def judge(
+        self, learner: Learner, bank_labels: Sequence[str], classes: Sequence[str], workers: int = 0
+    ) -> dict[str, float]:
         """Share (0..1) of the videos told right, as `knn` by the nearest in the bank, whose videos have `bank_labels`.
 
-        As `validation` where the network has a head for `classes`.
+        As `validation` where the network has a head for `classes`. `workers` processes load clips beside a GPU.
         """
-        outputs = embed_videos(learner.model, self.store, self.video_ids, learner.settings)
+        outputs = embed_videos(learner.model, self.store, self.video_ids, learner.settings, workers)
         names = classes or sorted({*bank_labels} - {""})
         truth = _classes(self.labels, names, outputs.device)
         if classes:
