@@ -5,9 +5,12 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.pretraining.augmentation import Color, Draw
+from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
@@ -147,6 +150,28 @@ def test_the_loss_sees_the_bank_before_its_update(tiny):
     renewed = torch.nn.functional.normalize(0.25 * old[rows] + 0.75 * embeddings, dim=1)
     torch.testing.assert_close(bank.rows[rows], renewed)
     assert torch.equal(bank.rows[[1, 3]], old[[1, 3]])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("objective", ["instance", "local_aggregation", "supervised"])
+def test_a_step_on_a_gpu_waits_for_nothing(tiny, objective):
+    """Nor does making its input, of a batch that is pinned."""
+    outputs = 2 if objective == "supervised" else 16
+    model, bank = ResNet3D(10, outputs, 0.125).cuda(), MemoryBank([f"v{n}" for n in range(40)], 16, seed=0)
+    options = dataclasses.replace(tiny, negatives=8, neighbours=8)
+    clusters = {"classes": torch.arange(40) % 2, "fixed": torch.arange(40)[None] % 3}
+    learner = Learner(objective, model, bank, options, seed=0, **clusters)
+    learner.start_epoch(0)
+    draws = [Draw(0, flip=bool(n % 2), color=Color(hue=0.1)) for n in range(4)]
+    drawn = collate([(np.full((8, 30 + n, 30 + n, 3), 100, np.uint8), draw) for n, draw in enumerate(draws)])
+    pinned = Squares(*(part.pin_memory() for part in drawn if part is not None))
+    for step in range(3):
+        torch.cuda.set_sync_debug_mode("default" if step == 0 else "error")  # the first makes what is kept
+        try:
+            sums = learner.step(to_input(pinned, 32, "cuda"), [4, 0, 2, 5], 0, step)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert torch.isfinite(sums).all()
 
 
 def test_bfloat16_learns_as_float32_does(run_train):

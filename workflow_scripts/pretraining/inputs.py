@@ -52,7 +52,8 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     values = torch.einsum("bthcj,bih->bctij", values, rows)  # (B, 3, T, S, S)
     if colors is not None:
         values = change_colors(values, colors)
-    values = values - torch.tensor(MEAN, device=values.device)[:, None, None, None]
+    for channel, mean in enumerate(MEAN):  # no tensor of them: to bring it to a GPU would wait for all before
+        values[:, channel] -= mean
     return values.contiguous(memory_format=torch.channels_last_3d)
 
 
@@ -93,6 +94,7 @@ def rotate_hue(values: Tensor, hue: Tensor) -> Tensor:
         (green - blue) / some,
         torch.where(highest == green, (blue - red) / some + 2, (red - green) / some + 4),
     )  # -1..5, sixths of the circle
-    places = torch.tensor([5.0, 3.0, 1.0], device=values.device).view(1, 3, *[1] * (values.dim() - 2))
+    places = torch.arange(5.0, 0.0, -2.0, device=values.device)  # 5, 3, 1
+    places = places.view(1, 3, *[1] * (values.dim() - 2))
     turned = (places + sixth + 6 * hue) % 6
     return highest - span * torch.minimum(turned, 4 - turned).clamp(0, 1)

@@ -102,7 +102,8 @@ class Learner:
 
         `batch` are the videos' rows in the bank, `clips` (B, 3, T, S, S) float32 this process' share of them.
         """
-        rows = torch.tensor(batch).to(self.device, non_blocking=True)  # of the whole batch
+        # Of the whole batch; pinned, because a copy of other memory to a GPU may wait for what is computed there.
+        rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
         own = rows[self.ranks.rank :: self.ranks.size]
         self.model.train()
         with autocast(self.settings.precision, self.device):
