@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import clusters, codebook, frames, idt_features
+from benchmarks import clusters, codebook, frames, idt_features, pretraining
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.pretraining.settings import PretrainingSettings
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -96,3 +97,25 @@ def test_videos_are_tracked_once_for_a_table_of_features(tmp_path: Path, caplog:
     printed = run("idt_features", tmp_path, manifest, "-o", cache, *options)
     assert re.search(r"none +2  all +\d+ +\d+\.\d +\d+\.\d \d+\.\d ", printed)
     assert re.search(r"none +2  HOG +\d+ ", printed)
+
+
+def test_the_benchmark_of_pretraining_says_speeds_waiting_times_of_the_loss_and_memory():
+    """On a machine that has torch, numpy, h5py and OpenCV alone."""
+    blocked = ["pandas", "yaml", "av", "sklearn", "faiss", "snakemake", "scipy", "matplotlib", "jsonschema"]
+    options = ["", "--short", "--frames", "16", "24", "--batch", "2"]
+    script = f"import sys; sys.modules.update(dict.fromkeys({blocked})); sys.argv = {options}\n"
+    script += "from benchmarks.pretraining import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
+    assert re.search(r"TFLOP/s in float32, \d+\.\d+ in bfloat16", printed)
+    assert re.findall(r"(\d+) x 32 x 32, \S+ GFLOP a clip", printed) == ["16", "24"]
+    assert len(re.findall(r"^plain.* +2 +\S+ +1\.00 ", printed, re.MULTILINE)) == 2
+    assert len(re.findall(r"^ours.* +\d+\.\d\d +\d+ .*%", printed, re.MULTILINE)) >= 4
+    assert re.search(r"loaded and learned from +\S+ clips/s, .* \d+\.\d% of the time waiting for data", printed)
+    assert re.search(r"^local aggregation, with gradient +\S+ +-?\d+$", printed, re.MULTILINE)
+    assert "N = 2,000 x 128" in printed and "the bank 1.0 MiB" in printed
+
+
+def test_the_benchmark_of_pretraining_counts_the_work_of_r3d_18():
+    assert pretraining.flops_of_a_clip(PretrainingSettings(), 16) == pytest.approx(43.2e9, rel=0.01)
