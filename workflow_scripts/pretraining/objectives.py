@@ -45,12 +45,12 @@ def instance_loss(
     is equation 2 as printed.
     """
     exponents = similarities(embeddings, bank, temperature)  # (B, N)
-    own = exponents.gather(1, indices[:, None])  # (B, 1)
     if negatives is None:
-        return (exponents.logsumexp(dim=1) - own[:, 0]).mean()
+        return (exponents.logsumexp(dim=1) - exponents.gather(1, indices[:, None])[:, 0]).mean()
     weight = (len(bank) - 1) / negatives.shape[1]
-    others = exponents.gather(1, negatives) + math.log(weight)  # (B, n)
-    return (torch.cat([own, others], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
+    # One gather, because the gradient of each is of the size of all exponents.
+    own, others = exponents.gather(1, torch.cat([indices[:, None], negatives], dim=1)).tensor_split([1], dim=1)
+    return (torch.cat([own, others + math.log(weight)], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
 
 
 def local_aggregation_loss(
