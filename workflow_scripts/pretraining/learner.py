@@ -37,7 +37,10 @@ def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.opti
 def autocast(precision: str, device: torch.device) -> torch.autocast:
     """The context in which convolutions take `precision`; auto: bfloat16 where the device has instructions for it."""
     if precision == "auto":
-        native = device.type == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        if device.type == "cuda":
+            native = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            native = torch.cpu.get_capabilities().get("avx512_bf16", False)
         precision = "bfloat16" if native else "float32"
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
