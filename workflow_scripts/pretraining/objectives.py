@@ -21,7 +21,7 @@ from torch import Tensor
 
 def similarities(embeddings: Tensor, bank: Tensor, temperature: float) -> Tensor:  # (B, D), (N, D) -> (B, N)
     """d_j . d / tau for every clip and every video, the exponents of equation 2."""
-    return embeddings @ bank.T / temperature
+    return (embeddings / temperature) @ bank.T  # divided first: (B, N) is the largest tensor there is
 
 
 def draw_negatives(indices: Tensor, n_videos: int, n_negatives: int, generator: torch.Generator) -> Tensor:
@@ -69,13 +69,13 @@ def local_aggregation_loss(
     both and the loss is finite.
     """
     exponents = similarities(embeddings, bank, temperature)  # (B, N)
-    nearest, rows = exponents.topk(min(neighbours, len(bank)), dim=1, sorted=False)  # (B, n) both
-    close = (labels[:, rows] == labels[:, indices, None]).any(dim=0)  # (B, n)
+    nearest = exponents.detach().topk(min(neighbours, len(bank)), dim=1, sorted=False).indices  # (B, n)
+    rows = torch.cat([nearest, indices[:, None]], dim=1)  # (B, n + 1): i in a column of its own, ...
+    counts = torch.ones_like(rows, dtype=torch.bool)
+    counts[:, -1] = (nearest != indices[:, None]).all(dim=1)  # ... unless it is among the nearest
+    close = (labels[:, rows] == labels[:, indices, None]).any(dim=0)  # (B, n + 1)
 
-    # i once more, as a column of its own; counted only where it is not among the nearest.
-    among_nearest = (rows == indices[:, None]).any(dim=1, keepdim=True)  # (B, 1)
-    own = exponents.gather(1, indices[:, None]).masked_fill(among_nearest, -torch.inf)  # (B, 1)
-
-    background = torch.cat([nearest, own], dim=1).logsumexp(dim=1)  # log of P(B_i | d), up to the sum of equation 2
-    both = torch.cat([nearest.masked_fill(~close, -torch.inf), own], dim=1).logsumexp(dim=1)  # C_i and B_i
+    values = exponents.gather(1, rows)
+    background = values.masked_fill(~counts, -torch.inf).logsumexp(dim=1)  # log of P(B_i | d), up to equation 2's sum
+    both = values.masked_fill(~(counts & close), -torch.inf).logsumexp(dim=1)  # of C_i and B_i
     return (background - both).mean()

@@ -134,7 +134,7 @@ def train(
     `clusters` network, idt with `clusters_file`, or joint with `sketches`, the encoding's shards) or supervised. `init`
     is a model.pt, or a published file of weights, to start from. `validation` are lists of other videos, with their
     frames, that the network is asked about after each epoch and never learns from. `workers` processes load clips
-    beside a GPU (0: none).
+    beside the GPUs (0: none).
     """
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
     video_ids, labels = [row["video_id"] for row in listed], [row["label"] for row in listed]
@@ -146,6 +146,7 @@ def train(
     held_out = Validation.read(validation, validation_frames or [], seed) if validation else None
 
     with joined_ranks() as (ranks, device):
+        workers //= ranks.size
         # What is learned
         class_names = sorted(set(labels)) if objective == "supervised" else []
         torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed
