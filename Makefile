@@ -35,7 +35,7 @@ setup: .venv/.setup
 
 # The demo's networks are so small that each trains best on one core, several at a time.
 demo: setup
-	$(BIN)/snakemake --cores $(CORES) --set-threads pretraining=1 finetune=1 few_shot=1
+	$(BIN)/snakemake --cores $(CORES) --set-threads pretraining=1 finetune=1 few_shot=1 clusters=1
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: setup lint
