@@ -67,7 +67,7 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
         **dict.fromkeys(("videos", "codebook", "training_videos"), "1 of 1"),
         **dict.fromkeys(("trajectories", "encoding", "frames"), "2 of 2"),
         **dict.fromkeys(("clusters", "pretraining", "bank_clusters"), "0 of 1"),
-        "report": "0 of 5",
+        "report": "0 of 6",
     }
     assert set(_would_run(told)) == {"clusters", "pretraining", "bank_clusters", "report", "resolved_config"}
     assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
