@@ -107,7 +107,7 @@ class Learner:
         """
         # Of the whole batch; pinned, because a copy of other memory to a GPU may wait for what is computed there.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
-        own = rows[self.ranks.rank :: self.ranks.size]
+        own = self.ranks.share(rows)
         self.model.train()
         with autocast(self.settings.precision, self.device):
             outputs = self.network(clips)
@@ -131,7 +131,7 @@ class Learner:
 
     def _unsupervised_loss(self, embeddings: Tensor, rows: Tensor, epoch: int, step: int) -> Tensor:
         settings, bank = self.settings, self.bank.rows
-        own = rows[self.ranks.rank :: self.ranks.size]
+        own = self.ranks.share(rows)
         if self.objective == "local_aggregation":
             assert self.labels is not None
             return local_aggregation_loss(
@@ -147,7 +147,7 @@ class Learner:
             generator = torch.Generator(self.device)
             generator.manual_seed(int(digest(self.seed, "negatives", epoch, step), 16) >> 1)
             negatives = draw_negatives(rows, len(bank), settings.negatives, generator)
-            negatives = negatives[self.ranks.rank :: self.ranks.size]
+            negatives = self.ranks.share(negatives)
         return instance_loss(embeddings, bank, own, temperature=settings.temperature, negatives=negatives)
 
     def state(self) -> dict[str, Any]:

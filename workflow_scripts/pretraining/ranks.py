@@ -11,10 +11,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+Batch = TypeVar("Batch", list[int], Tensor)
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Ranks:
     rank: int = 0
     size: int = 1
 
-    def share(self, batch: list[int]) -> list[int]:
+    def share(self, batch: Batch) -> Batch:
         """This process' elements of a batch."""
         return batch[self.rank :: self.size]
 

@@ -33,9 +33,7 @@ def embed_videos(
     batches = consecutive(len(video_ids), settings.batch)
     found = []
     for inputs in load_inputs(clips, batches, settings.size, device, workers):
-        with autocast(
-            settings.precision, device
-        ):  # of the network alone: frames are resized in float32, as in training
+        with autocast(settings.precision, device):  # the network alone: frames are resized in float32, as in training
             found.append(model(inputs).float())
     return torch.cat(found)
 
