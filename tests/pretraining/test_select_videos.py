@@ -72,7 +72,7 @@ def test_an_impossible_subset_is_refused(inputs, subset):
 
 def test_lists_and_frames_of_different_videos_are_refused(inputs, tmp_path):
     write_columns(tmp_path / "more.tsv", [{"video_id": "v9", "label": ""}], ["video_id", "label"])
-    with pytest.raises(StageError, match="the frames lack 1 listed"):
+    with pytest.raises(StageError, match="the frames lack 1 of the"):
         selected(inputs, videos=[*inputs["videos"], tmp_path / "more.tsv"])
 
 

@@ -22,7 +22,7 @@ from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,7 @@ def cluster_bank(model: Path, output: Path, frames: list[Path], settings: Cluste
         embeddings = pretrained.bank.float().numpy()
     else:
         store = FrameStore(frames)
-        missing = set(video_ids) - set(store.video_ids)
-        if missing:
-            raise StageError(f"{model} has no memory bank, and the frames of {len(missing)} of its videos are missing")
+        store.require(video_ids)
         clips = TestClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)

@@ -4,7 +4,7 @@ Imports torch, numpy, h5py and OpenCV alone, so that a GPU machine with little i
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_hdf5, reading
+from workflow_scripts.stage import StageError
 
 # Loaders run one clip per process or thread already; OpenCV's own pool would only compete with them.
 cv2.setNumThreads(0)
@@ -60,6 +61,13 @@ class FrameStore:
     def video_ids(self) -> list[str]:
         """All ids, sorted, those without frames included."""
         return sorted(self._file_of)
+
+    def require(self, video_ids: Collection[str]) -> None:
+        """Raises StageError, with the first few ids, where videos are in none of the files."""
+        missing = sorted(set(video_ids) - self._file_of.keys())
+        if missing:
+            names = ", ".join(missing[:5])
+            raise StageError(f"the frames lack {len(missing)} of the {len(video_ids)} videos ({names}); make them anew")
 
     def _group(self, video_id: str) -> h5py.Group:
         if self._opened_by != os.getpid():

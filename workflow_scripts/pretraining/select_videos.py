@@ -32,9 +32,7 @@ def select_videos(
     """
     label_of = {row["video_id"]: row["label"] for path in videos for row in read_columns(path)}
     store = FrameStore(frames)
-    missing = sorted(label_of.keys() - set(store.video_ids))
-    if missing:
-        raise StageError(f"the frames lack {len(missing)} listed videos ({', '.join(missing[:5])}); make them anew")
+    store.require(label_of)
 
     left_out: dict[str, str] = {}  # id -> why
     for name in label_of:

@@ -140,9 +140,7 @@ def train(
     video_ids, labels = [row["video_id"] for row in listed], [row["label"] for row in listed]
     check_request(objective, clusters, clusters_file, sketches, labels, settings)
     store = FrameStore(frames)
-    missing = sorted(set(video_ids) - set(store.video_ids))
-    if missing:
-        raise StageError(f"the frames lack {len(missing)} of the videos in {videos}: {', '.join(missing[:5])}")
+    store.require(video_ids)
     held_out = Validation.read(validation, validation_frames or [], seed) if validation else None
 
     with joined_ranks() as (ranks, device):

@@ -69,10 +69,7 @@ class Validation:
         """
         store = FrameStore(frames)
         label_of = {row["video_id"]: row["label"] for path in lists for row in read_columns(path) if row["label"]}
-        missing = sorted(label_of.keys() - set(store.video_ids))
-        if missing:
-            names = ", ".join(missing[:5])
-            raise StageError(f"the frames lack {len(missing)} validation videos ({names}); make them anew")
+        store.require(label_of)
         order = sorted(label_of, key=lambda name: digest(seed, "validation", name))
         usable = [name for name in order[: 2 * MOST_VIDEOS] if store.outcome(name)[0] == "ok"][:MOST_VIDEOS]
         if not usable:

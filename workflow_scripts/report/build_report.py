@@ -64,7 +64,6 @@ def build_report(
     methods = methods_of(names, _requests(resolved))
 
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos)
-    run_rows = tables.run_rows(runs, methods)
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
         "training": figures.training_figure(comparisons),
@@ -74,7 +73,7 @@ def build_report(
         settings=settings,
         datasets=tables.dataset_rows(videos, failures),
         failures=failures,
-        runs=run_rows,
+        runs=tables.run_rows(runs, methods),
         comparisons=comparisons,
         protocols=tables.PROTOCOLS,
         has_history=any(run.history for run in runs),
@@ -87,7 +86,7 @@ def build_report(
     for name, svg in drawn.items():
         write_text(output.parent / "figures" / f"{name}.svg", svg)
     accuracies, few_shot = tables.method_table(results, methods), tables.few_shot_tables(results, methods)
-    table_files.write_method_table(accuracies, few_shot, run_rows, settings.baselines, method_table)
+    table_files.write_method_table(accuracies, few_shot, settings.baselines, method_table)
     table_files.write_cluster_table(tables.agreements(clusterings, videos, methods), cluster_table)
     # File names that are not UTF-8 reach us with surrogates, which a page cannot hold.
     write_text(output, page.encode("utf-8", "replace").decode())

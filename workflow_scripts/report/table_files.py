@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.artifacts import write_columns
-from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, RunRow, Spread
+from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, Spread
 
 
 def _spread(spread: Spread, name: str) -> dict[str, Any]:
@@ -13,16 +13,14 @@ def _spread(spread: Spread, name: str) -> dict[str, Any]:
 
 
 def write_method_table(
-    table: MethodTable, few_shot: list[FewShot], runs: list[RunRow], baselines: dict[str, dict[str, Any]], path: Path
+    table: MethodTable, few_shot: list[FewShot], baselines: dict[str, dict[str, Any]], path: Path
 ) -> None:
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
-    accuracy, chance and of_supervised are shares in 0..1; `sd` is as in `Spread`; `training_seconds` are those of one
-    seed, without the run that it starts from.
+    accuracy, chance and of_supervised are shares in 0..1; `sd` is as in `Spread`.
     """
     names = "run method dataset protocol shots accuracy sd n_values n_seeds n_splits n_test n_left_out chance"
-    names += " of_supervised training_seconds"
-    seconds = {row.method.run: f"{row.seconds.mean:.1f}" for row in runs}
+    names += " of_supervised"
     fewer = {(run, few.dataset, shots): spread for few in few_shot for (run, shots), spread in few.cells.items()}
     rows: list[dict[str, Any]] = []
     for dataset, protocol in table.columns:
@@ -31,8 +29,8 @@ def write_method_table(
             if cell is None:
                 continue
             row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
-            row |= {"training_seconds": seconds.get(method.run, ""), "chance": f"{cell.chance:.6f}"}
             row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")}
+            row |= {"chance": f"{cell.chance:.6f}"}
             shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
             for shot in [shot for found in shots for shot in found if shot != "all"]:
                 if spread := fewer.get((method.run, dataset, shot)):
