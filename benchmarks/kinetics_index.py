@@ -25,7 +25,7 @@ LINKS = 50_000  # to one file: some file systems allow 65,000
 
 
 def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
-    """Makes folder/<label>/<number>.mp4, hard links to as few files as the file system takes."""
+    """Makes folder/<label>/<name>.mp4, named as Kinetics', hard links to as few files as the file system takes."""
     small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=1, frames=16, width=64, height=48)
     (row,) = generate_videos(folder.parent / "source", small)
     content = (folder.parent / "source" / row["path"]).read_bytes()
@@ -35,21 +35,28 @@ def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
         source = folder.parent / "source" / f"{folder.name}_{number // LINKS}.mp4"
         if number % LINKS == 0 and not source.exists():
             source.write_bytes(content)
-        place = folder / f"label{number % labels:03d}" / f"{number:06d}.mp4"
+        place = folder / f"label{number % labels:03d}" / f"{number:011d}_000000_000010.mp4"
         if not place.exists():
             os.link(source, place)
 
 
-def write_config(folder: Path) -> list[Path]:
-    """The paper's config and the places of the datasets: Kinetics as above, UCF101 and HMDB51 of their sizes."""
+def write_config(folder: Path, n_videos: int, labels: int = 400) -> list[Path]:
+    """The paper's config and the places of the datasets: Kinetics as above, UCF101 and HMDB51 of their sizes.
+
+    Kinetics' annotations name a twentieth more videos than there are.
+    """
+    lines = [f"label{i % labels:03d},{i:011d},0,10,train" for i in range(n_videos + n_videos // 20)]
+    (folder / "kinetics400" / "train.csv").write_text(
+        "\n".join(["label,youtube_id,time_start,time_end,split", *lines]) + "\n"
+    )
     roots = {"kinetics400": {"root": str(folder / "kinetics400")}}
     for name, n_videos in (("ucf101", 13320), ("hmdb51", 6766)):
         link_videos(folder / name, n_videos, 51)
-        rows = [
-            f"label{i % 51:03d}/{i:06d}.mp4,label{i % 51:03d},{'train' if i % 3 else 'test'}" for i in range(n_videos)
-        ]
+        paths = sorted(path.relative_to(folder / name) for path in (folder / name).rglob("*.mp4"))
+        rows = [f"{path},{path.parent},{'train' if i % 3 else 'test'}" for i, path in enumerate(paths)]
         (folder / name / "manifest.csv").write_text("\n".join(["path,label,split1", *rows]) + "\n")
-        roots[name] = {"root": str(folder / name)}
+        manifest = {"layout": "manifest", "manifest": "manifest.csv", "splits": "column"}
+        roots[name] = {"root": str(folder / name), **manifest}
     (folder / "my_paths.yaml").write_text(yaml.safe_dump({"datasets": roots}))
     return [REPOSITORY / "configs" / "paper.yaml", folder / "my_paths.yaml"]
 
@@ -85,7 +92,7 @@ def main() -> None:
     folder = chosen.folder.resolve()
     kinetics = folder / "kinetics400"
     link_videos(kinetics, chosen.videos)
-    configs = write_config(folder)
+    configs = write_config(folder, chosen.videos)
     indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics400", "ucf101", "hmdb51")]
     timed(f"index of {chosen.videos} videos, ucf101, hmdb51", folder, configs, "--", *indexes)
     link_videos(kinetics, chosen.videos + 10)

@@ -288,6 +288,10 @@ def evaluation_results(wildcards):
     for run, seed, dataset, protocol in pipeline.evaluations(config):
         (table,) = beside_index(dataset, "splits.tsv")
         numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
+        if not numbers:
+            raise WorkflowError(
+                f"evaluation.datasets: {dataset} has no splits, for its videos have no labels or one part"
+            )
         files += [pattern.format(run, seed, dataset, number, protocol) for number in numbers]
     return files
 

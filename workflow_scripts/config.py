@@ -230,10 +230,9 @@ def used_datasets(config: dict[str, Any]) -> list[str]:
 
 
 def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, Any]:
-    """A dataset's entry, its manifest looked up below root, in the working folder and in the folder `beside`.
+    """A dataset's entry, its manifest or annotations looked up below root, in the working folder and in `beside`.
 
-    Raises StageError where the root or the manifest is not there. Nothing below the root is listed: this is read in
-    every job.
+    Raises StageError where one of them is not there. Nothing below the root is listed: this is read in every job.
     """
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
     if values["layout"] == "generated":
@@ -243,25 +242,33 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
             f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
             f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or make it"
         )
-    if values["layout"] == "manifest":
-        places = [Path(values["root"]), Path(), Path(beside)]
-        found = [place / values["manifest"] for place in places if (place / values["manifest"]).is_file()]
-        if not found:
-            raise StageError(
-                f"config: datasets.{name}.manifest: no file {values['manifest'] or '(empty)'} in {values['root']}, in "
-                "the working folder or beside the Snakefile; it is a CSV with the columns path, label, group"
-            )
-        values["manifest"] = str(found[0])
+    if values["layout"] == "folder":
+        return values
+    key = "manifest" if values["layout"] == "manifest" else "annotations"
+    places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
+    found = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
+    if not found:
+        described = {
+            "manifest": "it is a CSV with the columns path, label, group",
+            "annotations": "they are the split files of UCF101 or HMDB51, or the CSV or JSON of Kinetics",
+        }
+        raise StageError(
+            f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
+            f"folder or beside the Snakefile; {described[key]}"
+        )
+    values[key] = str(found[0])
     return values
 
 
 def sources(values: dict[str, Any]) -> list[str]:
-    """The files and folders whose times tell that a dataset has changed: its manifest, or its label folders."""
+    """What tells by its time that a dataset has changed: its manifest, or its annotations and the folders in root."""
+    if values["layout"] == "generated":
+        return []
     if values["layout"] == "manifest":
         return [values["manifest"]]
-    if values["layout"] == "folder":
-        return [values["root"], *sorted(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
-    return []
+    folders = [values["root"], *sorted(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
+    annotations = values.get("annotations")
+    return [*folders, annotations] if annotations and annotations not in folders else folders
 
 
 def evaluated_runs(config: dict[str, Any]) -> list[str]:

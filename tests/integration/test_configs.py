@@ -1,5 +1,6 @@
 """Configs as users give them to Snakemake: one replaces the demo's, a second one adds to the first."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 import yaml
 from workflow import REPOSITORY, Workflow
 
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
 
 def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:
-    for name in ("kinetics400", "ucf101", "hmdb51"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.csv").write_text("path,label,split1\n")
+    for place in ("kinetics400/train.csv", "ucf101/ucfTrainTestlist", "hmdb51/testTrainMulti_7030_splits"):
+        (tmp_path / place).mkdir(parents=True)
     roots = {name: {"root": str(tmp_path / name)} for name in ("kinetics400", "ucf101", "hmdb51")}
     (tmp_path / "my_paths.yaml").write_text(yaml.safe_dump({"datasets": roots}))
     paper = yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text())
@@ -28,6 +31,33 @@ def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> Non
     for section in ("encoding", "clusters", "frames", "evaluation"):
         for key, value in demo[section].items():
             assert resolved[section][key] != value, (section, key)
+
+
+def test_kinetics_as_it_is_distributed_grows_by_what_is_found_later(
+    tmp_path: Path, tiny_config: dict[str, Any]
+) -> None:
+    small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=1, frames=16, width=64, height=48)
+    (row,) = generate_videos(tmp_path / "made", small)
+    root = tmp_path / "kinetics"
+    (root / "yoga").mkdir(parents=True)
+    lines = ["label,youtube_id,time_start,time_end,split", "yoga,-aaaaaaaaaa,0,10,train", "yoga,_bbbbbbbbbb,5,15,val"]
+    (root / "all.csv").write_text("\n".join(lines) + "\n")
+    shutil.copy(tmp_path / "made" / row["path"], root / "yoga" / "-aaaaaaaaaa_000000_000010.mp4")
+    dataset = {"layout": "kinetics", "root": str(root), "annotations": "all.csv"}
+    config = _changed(tiny_config, "datasets", to={**tiny_config["datasets"], "tiny_test": dataset})
+    workflow, index = Workflow(tmp_path, config), "results/tiny_test/videos/index.tsv"
+    workflow.run(index)
+    videos = tmp_path / "results" / "tiny_test" / "videos"
+    assert [row["name"] for row in read_columns(videos / "missing.tsv")] == ["_bbbbbbbbbb_000005_000015"]
+    assert read_columns(videos / "splits.tsv") == []
+    assert workflow.planned(index) == {}
+    in_vain = workflow.snakemake("--dry-run")
+    assert in_vain.returncode != 0 and "evaluation.datasets: tiny_test has no splits" in in_vain.stdout + in_vain.stderr
+    shutil.copy(tmp_path / "made" / row["path"], root / "yoga" / "_bbbbbbbbbb_000005_000015.mp4")
+    assert workflow.planned(index) == {"videos": 1}
+    workflow.run(index)
+    assert sorted(row["part"] for row in read_columns(videos / "splits.tsv")) == ["test", "train"]
+    assert not (videos / "missing.tsv").exists()
 
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:

@@ -273,6 +273,16 @@ def test_failures_are_listed_once_with_the_first_stage_and_escaped(page: Page, r
     assert page.rows("overview")["toy"][:6] == ["13", "11", "2", "3", "2", "2"]
 
 
+def test_videos_that_the_annotations_name_in_vain_are_counted(results: Any, page: Page, tmp_path: Path) -> None:
+    assert "Not there" not in page.words["overview"]
+    index = tmp_path / "toy/videos/index.tsv"
+    write_text(index, results.indexes[0].read_text())
+    write_text(index.parent / "missing.tsv", "name\tlabel\tsplit\n" + "v_Surfing_g01_c01\tSurfing\t\n" * 1234)
+    arguments = outputs(results, tmp_path) | {"indexes": [index]}
+    build_report(**arguments)
+    assert Page(arguments["output"]).rows("overview")["toy"][:5] == ["13", "11", "2", "1,234", "3"]
+
+
 def test_the_training_time_of_a_seed_is_told(page: Page) -> None:
     assert page.rows("overview", 1)[TITLES["la"]][-1] == "15 s"  # ten epochs of a second and a half
 

@@ -39,7 +39,7 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     folder = ESTIMATES / dataset
     values = pipeline.dataset_values(config, dataset, str(REPOSITORY))
     settings = pipeline.settings("videos", values, "DatasetSettings")
-    root, listed = list_videos(dataset, settings, folder / "generated")
+    root, listed, _ = list_videos(dataset, settings, folder / "generated")
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
     folder.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def build_report(
     }
     page = _render(
         settings=settings,
-        datasets=tables.dataset_rows(videos, failures),
+        datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
         failures=failures,
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,

@@ -119,6 +119,12 @@ def read_videos(indexes: list[Path]) -> list[Video]:
     return videos
 
 
+def read_missing(indexes: list[Path]) -> dict[str, int]:
+    """Dataset -> how many videos its annotations name that are not there (`missing.tsv` beside the index)."""
+    tables = {path.parent.parent.name: path.parent / "missing.tsv" for path in indexes}
+    return {dataset: len(read_columns(table)) for dataset, table in tables.items() if table.exists()}
+
+
 def read_runs(models: list[Path]) -> list[Run]:
     """What each model.pt says of itself, its weights left on disk. Raises StageError for a file that is no model."""
     runs = []

@@ -246,26 +246,28 @@ def agreements(clusterings: list[Clustering], videos: list[Video], methods: list
 
 @dataclass(frozen=True)
 class DatasetRow:
-    """A dataset of the overview: videos found, usable to the end and lost, and what labels they have."""
+    """A dataset of the overview: videos found, lost and annotated but not there, and what labels they have."""
 
     name: str
     n_videos: int
     n_failed: int
+    n_missing: int
     n_labels: int
     n_groups: int
     n_scenes: int
     seconds: float
 
 
-def dataset_rows(videos: list[Video], failures: list[Failure]) -> list[DatasetRow]:
-    """One row per dataset, by name."""
+def dataset_rows(videos: list[Video], failures: list[Failure], missing: dict[str, int]) -> list[DatasetRow]:
+    """One row per dataset, by name; `missing` counts, for some, the annotated videos that are not there."""
     lost = Counter(failure.dataset for failure in failures)
     rows = []
     for name in sorted({video.dataset for video in videos}):
         here = [video for video in videos if video.dataset == name]
         labels, groups, scenes = ({getattr(v, key) for v in here} - {""} for key in ("label", "group", "scene"))
         seconds = sum(video.seconds for video in here)
-        rows.append(DatasetRow(name, len(here), lost[name], len(labels), len(groups), len(scenes), seconds))
+        n_missing, kinds = missing.get(name, 0), (len(labels), len(groups), len(scenes))
+        rows.append(DatasetRow(name, len(here), lost[name], n_missing, *kinds, seconds))
     return rows
 
 

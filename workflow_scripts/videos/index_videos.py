@@ -4,11 +4,13 @@ Writes `index.tsv` (a row for every file, for people and the report) and beside 
 `shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on), `splits.tsv`
 and `totals.json` (what the readable videos add up to). Those are rewritten only when their content changes, so that a
 new video touches its own shard's list and no other, and Snakemake, which compares times, runs that shard alone.
+Where an official dataset's annotations name videos that are not there, `missing.tsv` lists them; they are no failures.
 """
 
 import json
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from workflow_scripts.identity import digest, shard_of, video_id
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.listing import Listed, list_videos
-from workflow_scripts.videos.settings import VERSION, DatasetSettings
+from workflow_scripts.videos.official import Annotated
+from workflow_scripts.videos.settings import OFFICIAL, VERSION, DatasetSettings
 from workflow_scripts.videos.splits import make_splits
 
 log = logging.getLogger(__name__)
@@ -44,7 +47,7 @@ def index_videos(
     than `max_failed_fraction` cannot be read.
     """
     folder = index.parent
-    root, listed = list_videos(dataset, settings, folder / "generated")
+    root, listed, missing = list_videos(dataset, settings, folder / "generated")
     log.info("videos: %d files listed in %s", len(listed), root)
     by_id = {video_id(video.path): video for video in listed}
     if len(by_id) < len(listed):
@@ -72,6 +75,7 @@ def index_videos(
     _write_if_changed(folder / "splits.tsv", _splits(usable, settings, seed), ["split", "video_id", "part", "label"])
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
     _write_totals(folder / "totals.json", usable)
+    _write_missing(folder / "missing.tsv", missing)
     write_columns(index, rows, COLUMNS)  # last: its being there says that all is
 
 
@@ -101,7 +105,7 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
         "label": video.label,
         "group": video.group,
         "scene": video.scene,
-        "split": " ".join(f"{column}={part}" for column, part in video.splits),
+        "split": _split_text(video.splits),
         **result.attributes,
         **stat,
         "status": result.status,
@@ -111,13 +115,24 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
 
 
 def _splits(rows: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> list[dict[str, Any]]:
-    """The dataset's splits; none where the videos have no labels, as pretraining needs none."""
+    """The dataset's splits; none where the videos have no labels, or Kinetics one part, as pretraining needs none."""
     if not any(row["label"] for row in rows):
         return []
+    layout = settings.splits
+    if layout == "auto":
+        layout = "official" if settings.layout in OFFICIAL else "random"
+    if layout == "official":
+        if settings.layout not in OFFICIAL:
+            raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
+        if settings.layout == "kinetics" and len({row["split"] for row in rows} - {""}) < 2:
+            return []
+        layout = "column"
     columns = [row | dict(pair.split("=") for pair in row["split"].split()) for row in rows]
-    return make_splits(
-        columns, settings.splits, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits
-    )
+    return make_splits(columns, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
+
+
+def _split_text(splits: Sequence[tuple[str, str]]) -> str:
+    return " ".join(f"{column}={part}" for column, part in splits)
 
 
 def _write_if_changed(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
@@ -149,6 +164,15 @@ def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
     }
     if not path.exists() or json.loads(path.read_text()) != totals:
         write_json(path, totals)
+
+
+def _write_missing(path: Path, missing: Sequence[Annotated]) -> None:
+    """Names, labels and splits of the annotated videos that are not there; no file where there is none."""
+    if not missing:
+        path.unlink(missing_ok=True)
+        return
+    rows = [{"name": video.names[0], "label": video.label, "split": _split_text(video.splits)} for video in missing]
+    _write_if_changed(path, rows, ["name", "label", "split"])
 
 
 def _freeze_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:

@@ -1,18 +1,25 @@
-"""Which files a dataset consists of: the layouts `folder`, `manifest` and `generated`.
+"""Which files a dataset consists of: a folder a class, a CSV, videos made here, or one of the official datasets.
 
 Every layout becomes a list of `Listed` videos with paths relative to the root; whether a file is there and can be
-read is for the index to find out.
+read is for the index to find out. Of the official datasets, whose videos nobody has all, the annotated videos without
+a file are listed apart.
 """
 
 import csv
 import fnmatch
+import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
-from workflow_scripts.videos.settings import DatasetSettings
+from workflow_scripts.videos.official import Annotated, read_annotations
+from workflow_scripts.videos.settings import OFFICIAL, DatasetSettings
+
+log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()
@@ -30,11 +37,20 @@ class Listed:
     splits: tuple[tuple[str, str], ...] = ()  # (column, train | test)
 
 
-def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -> tuple[Path, list[Listed]]:
-    """The root and the videos of a dataset, sorted by path; generated ones are made if they are not there.
+class Listing(NamedTuple):
+    """The videos of a dataset below `root`, by path, and those that its annotations name and nobody has."""
 
-    Raises StageError where the root or the manifest is missing or unreadable, or nothing is included.
+    root: Path
+    videos: list[Listed]
+    missing: list[Annotated]
+
+
+def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -> Listing:
+    """Lists a dataset; generated videos are made if they are not there.
+
+    Raises StageError where the root, the manifest or the annotations are missing or unreadable, or nothing is included.
     """
+    missing: list[Annotated] = []
     if settings.layout == "generated":
         root = generated_root
         rows = generate_videos(root, GeneratedSettings(**settings.generated))
@@ -48,11 +64,15 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
         root = Path(settings.root)
         if not root.is_dir():
             raise StageError(f"datasets.{dataset}.root: the folder {root} is not there; make it or name another")
-        listed = list(_walk(root)) if settings.layout == "folder" else _read_manifest(dataset, settings.manifest)
+        if settings.layout in OFFICIAL:
+            annotated = read_annotations(settings.layout, Path(settings.annotations))
+            listed, missing = _match(annotated, _walk(root))
+        else:
+            listed = _walk(root) if settings.layout == "folder" else _read_manifest(dataset, settings.manifest)
     included = [video for video in listed if fnmatch.fnmatchcase(video.path, settings.include)]
     if not included:
         raise StageError(f"datasets.{dataset}: no video in {root} matches include: {settings.include!r}")
-    return root, sorted(included, key=lambda video: video.path)
+    return Listing(root, sorted(included, key=lambda video: video.path), missing)
 
 
 def _walk(root: Path) -> list[Listed]:
@@ -65,6 +85,34 @@ def _walk(root: Path) -> list[Listed]:
             if not name.startswith(".") and path.suffix.lower() in VIDEO_SUFFIXES:
                 listed.append(Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else ""))
     return listed
+
+
+def _match(annotated: Sequence[Annotated], there: Sequence[Listed]) -> tuple[list[Listed], list[Annotated]]:
+    """The annotated videos with the paths of their files, and those without one; the names of files without suffix.
+
+    Where several files have a name, as copies in another format, the first by path in a folder of the label is taken,
+    or else the first. A name that no file has as it is written may differ in capitals (UCF101's HandStandPushups).
+    """
+    paths: dict[str, list[str]] = {}
+    for path in sorted(video.path for video in there):
+        stem = Path(path).stem
+        for name in {stem, stem.casefold()}:
+            paths.setdefault(name, []).append(path)
+    taken: set[str] = set()
+    listed, missing = [], []
+    for video in annotated:
+        names = [*video.names, *(name.casefold() for name in video.names)]
+        found = [path for name in names for path in paths.get(name, []) if path not in taken]
+        if not found:
+            missing.append(video)
+            continue
+        path = next((path for path in found if video.label in Path(path).parts), found[0])
+        taken.add(path)
+        listed.append(Listed(path, video.label, video.group, splits=video.splits))
+    log.info("videos: %d are annotated, %d of them are not there", len(annotated), len(missing))
+    if others := len(there) - len(listed):
+        log.info("videos: %d files are left out, which no annotation names or which are there twice", others)
+    return listed, missing
 
 
 def _read_manifest(dataset: str, manifest: str) -> list[Listed]:

@@ -5,16 +5,19 @@ from typing import Any
 
 VERSION = 2  # raised when the index of the same files changes
 
+OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
+
 
 @dataclass(frozen=True)
 class DatasetSettings:
     """One named dataset. The defaults are those of the schema."""
 
-    layout: str = "folder"  # folder: root/<label>/.../video; manifest: a CSV; generated: made by the project
+    layout: str = "folder"  # folder: root/<label>/.../video; manifest: a CSV; generated: made here; one of OFFICIAL
     root: str = ""  # folder that holds the videos
     manifest: str = ""  # CSV with the columns path, label, group, scene, split (all but path optional)
+    annotations: str = ""  # file or folder of the annotations of an OFFICIAL layout
     include: str = "*"  # glob over the path relative to root; * also matches slashes
-    splits: str = "random"  # leave_one_group_out | column | random
+    splits: str = "auto"  # official | leave_one_group_out | column | random; auto: official where there are, or random
     test_fraction: float = 0.3  # share of each label's videos in a random split's test part
     n_splits: int = 1  # number of random splits
     shards: int = 16  # parts in which the stages work

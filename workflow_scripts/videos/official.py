@@ -1,0 +1,149 @@
+"""UCF101, HMDB51 and Kinetics as they are distributed: what their annotation files say of which videos.
+
+The readers give `Annotated` videos by name; where below the root a name lies, `listing` finds. Kinetics has no splits
+for a classifier but parts: its validation part is the test part here, as papers report it, and its test part, whose
+labels were long withheld, is in neither.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.stage import StageError
+
+_UCF101_LIST = re.compile(r"(train|test)list0*(\d+)\.txt")
+_UCF101_LINE = re.compile(
+    r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?"
+)  # a train list names the class by number too
+_HMDB51_LIST = re.compile(r"(?P<label>.+)_test_split(\d+)\.txt")
+_HMDB51_LINE = re.compile(r"(?P<name>.+)\.\w+\s+(?P<flag>[012])")
+_HMDB51_FLAGS = {"0": "", "1": "train", "2": "test"}
+_KINETICS_PARTS = {"tra": "train", "val": "test"}  # by the first letters: train, training, val, validate, validation
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A video that a dataset consists of. `names` may its file have, without suffix; the likeliest is first."""
+
+    names: tuple[str, ...]
+    label: str
+    group: str = ""
+    splits: tuple[tuple[str, str], ...] = ()  # (split<N>, train | test)
+
+
+def read_annotations(layout: str, place: Path) -> list[Annotated]:
+    """The videos of a dataset in the order of their names, by the annotations at `place`, a folder or a file.
+
+    Raises StageError where there are none, or with the file and the line that cannot be read.
+    """
+    try:
+        found = _READERS[layout](place)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StageError(f"{place}: the annotations cannot be read: {error}") from error
+    return sorted(found, key=lambda video: (video.names, video.label))
+
+
+def _ucf101(folder: Path) -> list[Annotated]:
+    """`trainlist01.txt` .. `testlist03.txt`; a video's group is the g01 .. g25 of its name."""
+    labels: dict[str, str] = {}
+    splits: dict[str, dict[str, str]] = {}
+    for path, kind in _lists(folder, _UCF101_LIST, "trainlist01.txt"):
+        part, number = kind.groups()
+        for line in _lines(path, _UCF101_LINE, "Class/v_Class_g01_c01.avi"):
+            labels[line["name"]] = line["label"]
+            splits.setdefault(line["name"], {})[f"split{number}"] = part
+    return [Annotated((name,), labels[name], _ucf101_group(name), tuple(splits[name].items())) for name in labels]
+
+
+def _ucf101_group(name: str) -> str:
+    found = re.search(r"_(g\d+)_c\d+$", name)
+    return found[1] if found else ""
+
+
+def _hmdb51(folder: Path) -> list[Annotated]:
+    """`<class>_test_split<N>.txt`: 1 train, 2 test, 0 neither; a video's group is the film that it is cut from."""
+    splits: dict[tuple[str, str], dict[str, str]] = {}
+    for path, kind in _lists(folder, _HMDB51_LIST, "brush_hair_test_split1.txt"):
+        label, number = kind.groups()
+        for line in _lines(path, _HMDB51_LINE, "name.avi 1"):
+            parts = splits.setdefault((label, line["name"]), {})
+            if part := _HMDB51_FLAGS[line["flag"]]:
+                parts[f"split{number}"] = part
+    return [
+        Annotated((name,), label, name.split(f"_{label}_")[0], tuple(parts.items()))
+        for (label, name), parts in splits.items()
+    ]
+
+
+def _kinetics(place: Path) -> list[Annotated]:
+    """CSV or JSON of the releases 400, 600 and 700; in a folder that has both, which say the same, the CSV are read.
+
+    Files are named `<YouTube id>_<start>_<end>`, in six digits, or by the id alone. Videos without a label are left
+    out: whoever trains on them without labels lists them by another layout.
+    """
+    paths = [place]
+    if place.is_dir():
+        paths = sorted(place.glob("*.csv")) or sorted(place.glob("*.json"))
+        if not paths:
+            raise StageError(f"{place}: no annotations (*.csv or *.json) are there; give them as `annotations`")
+    videos = []
+    for path in paths:
+        for youtube_id, label, start, end, part in (_kinetics_json if path.suffix == ".json" else _kinetics_csv)(path):
+            names = f"{youtube_id}_{start:06d}_{end:06d}", f"{youtube_id}_{start}_{end}", youtube_id
+            use = _KINETICS_PARTS.get(part[:3].lower())
+            if label:
+                videos.append(Annotated(names, label, youtube_id, (("split1", use),) if use else ()))
+    return videos
+
+
+_Row = tuple[str, str, int, int, str]  # id, label, start, end in seconds, part
+
+
+def _kinetics_csv(path: Path) -> Iterator[_Row]:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        lacking = {"youtube_id", "time_start", "time_end"} - set(reader.fieldnames or [])
+        if lacking:
+            raise StageError(f"{path}: the first line names the columns and lacks {', '.join(sorted(lacking))}")
+        for number, row in enumerate(reader, start=2):
+            try:
+                times = int(float(row["time_start"])), int(float(row["time_end"]))
+            except (TypeError, ValueError):
+                raise StageError(f"{path}, line {number}: time_start and time_end must be seconds") from None
+            yield row["youtube_id"], (row.get("label") or "").strip(), *times, row.get("split") or path.stem
+
+
+def _kinetics_json(path: Path) -> Iterator[_Row]:
+    try:
+        entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        for youtube_id, entry in entries.items():
+            said = entry["annotations"]
+            start, end = (int(float(time)) for time in said["segment"])
+            yield youtube_id, said.get("label", "").strip(), start, end, entry.get("subset", path.stem)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StageError(f"{path}: not the JSON of a Kinetics release ({error!r})") from error
+
+
+def _lists(folder: Path, name: re.Pattern[str], example: str) -> Iterator[tuple[Path, re.Match[str]]]:
+    """The split files of a folder, in order, with what their names say. Raises StageError where there is none."""
+    found = [(path, match) for path in sorted(folder.iterdir()) if (match := name.fullmatch(path.name))]
+    if not found:
+        raise StageError(f"{folder}: no split files ({example}, ...) are there; give their folder as `annotations`")
+    yield from found
+
+
+def _lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterator[re.Match[str]]:
+    """The lines of a list that are not empty. Raises StageError with the number of one that is not like `example`."""
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if text := line.strip():
+            match = pattern.fullmatch(text)
+            if match is None:
+                raise StageError(f"{path}, line {number}: {text!r} is not like {example!r}")
+            yield match
+
+
+_READERS = {"ucf101": _ucf101, "hmdb51": _hmdb51, "kinetics": _kinetics}
