@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-all   make test, then the longer targets: test-kill, test-slurm, test-sanitize, test-demo, test-ut
+# make test-all   make test, then the longer targets: test-kill, -slurm, -sanitize, -tables, -demo, -ut
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
@@ -18,8 +18,8 @@ CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-demo test-ut status estimate \
-	clean-stores benchmark
+.PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-tables \
+	test-demo test-ut status estimate clean-stores benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -39,7 +39,8 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/real --ignore tests/kill --ignore tests/slurm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/real --ignore tests/kill --ignore tests/slurm \
+		--ignore tests/tables
 
 lint: setup
 	$(BIN)/ruff check .
@@ -79,6 +80,10 @@ KILL_SEED ?= 1
 test-kill: setup
 	KILLS=$(KILLS) KILL_SEED=$(KILL_SEED) $(BIN)/python -m pytest -s tests/kill
 
+# Every table of configs/paper.yaml in miniature, on generated videos: about 10 minutes on 2 cores.
+test-tables: setup
+	$(BIN)/python -m pytest -s tests/tables
+
 # `make demo` in a fresh clone: about 10 minutes on 2 cores.
 test-demo: setup
 	$(BIN)/python -m pytest -s tests/real/test_demo.py
@@ -97,7 +102,7 @@ test-slurm: setup
 	fi || true
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test test-kill test-slurm test-sanitize test-demo test-ut
+test-all: test test-kill test-slurm test-sanitize test-tables test-demo test-ut
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

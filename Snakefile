@@ -34,3 +34,4 @@ rule all:
     input:
         "results/report/index.html",
         "results/config.yaml",
+        expand("results/tables/{table}.tsv", table=config["report"]["tables"]),

@@ -32,6 +32,7 @@ wildcard_constraints:
     split=r"\d+",
     subset="[^/]+",
     protocol="finetune|few_shot|svm",
+    table="|".join(config["report"]["tables"]) or "(?!)",
 
 
 PRETRAINING_DATASET = config["pretraining"]["dataset"]
@@ -283,16 +284,33 @@ def protocol_settings(protocol):
 
 def evaluation_results(wildcards):
     """The result of every run, seed, dataset, split and protocol."""
+    return result_files(pipeline.evaluations(config))
+
+
+def table_results(wildcards):
+    """Those that a table needs."""
+    wanted = pipeline.table_evaluations(config, wildcards.table)
+    return result_files(wanted, config["report"]["tables"][wildcards.table]["splits"])
+
+
+def table_settings(wildcards):
+    """What the table is, as JSON."""
+    return pipeline.changed("report", config["report"]["tables"][wildcards.table], "TableSettings")
+
+
+def result_files(evaluations, splits=()):
+    """The results of these (run, seed, dataset, protocol) on these splits, or on all."""
     pattern = "results/evaluation/{}/seed{}/{}/split{}/{}.json"
     files = []
-    for run, seed, dataset, protocol in pipeline.evaluations(config):
+    for run, seed, dataset, protocol in evaluations:
         (table,) = beside_index(dataset, "splits.tsv")
         numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
         if not numbers:
             raise WorkflowError(
                 f"evaluation.datasets: {dataset} has no splits, for its videos have no labels or one part"
             )
-        files += [pattern.format(run, seed, dataset, number, protocol) for number in numbers]
+        taken = [number for number in numbers if not splits or number in splits]
+        files += [pattern.format(run, seed, dataset, number, protocol) for number in taken]
     return files
 
 

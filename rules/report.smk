@@ -3,6 +3,14 @@
 OUTPUTS: results/report/index.html, results/tables/, results/config.yaml
 """
 
+for table in config["report"]["tables"]:
+
+    rule:
+        name:
+            table
+        input:
+            f"results/tables/{table}.tsv",
+
 
 localrules:
     resolved_config,
@@ -68,3 +76,28 @@ rule report:
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"
+
+
+rule paper_table:
+    """Puts a table of the paper beside ours (paper, tables 1-7, figure 4)."""
+    input:
+        evaluations=table_results,
+        config="results/config.yaml",
+    output:
+        tsv="results/tables/{table}.tsv",
+        markdown="results/tables/{table}.md",
+        latex="results/tables/{table}.tex",
+    log:
+        "results/logs/tables/{table}.log",
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        evaluations=argument("evaluations"),
+        table=table_settings,
+        version=pipeline.version("report"),
+    shell:
+        "python -m workflow_scripts.report.paper_table"
+        " {params.evaluations} --config {input.config}"
+        " --output {output.tsv} --markdown {output.markdown} --latex {output.latex}"
+        " --table {params.table:q} --log {log}"

@@ -35,6 +35,10 @@ _SHARD_PATH = re.compile(r"(.*/)(\d+)(of\d+\.\w+)")
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
 
 
+# Tables in `results/tables/` that are made for every config.
+RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
+
+
 def read(files: list[Path]) -> dict[str, Any]:
     """The resolved config of `files`, each over those before it as snakemake merges them; none is the demo's.
 
@@ -60,6 +64,13 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
     config = _filled(schema, given, schema)
     _check_names(config)
     return config
+
+
+def described(section: str) -> dict[str, Any]:
+    """The keys of a section as the schema describes them: description (with unit and source), type, default."""
+    schema = yaml.safe_load(SCHEMA.read_text())
+    properties: dict[str, Any] = _follow(schema["properties"][section], schema)["properties"]
+    return properties
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -142,6 +153,14 @@ def _check_names(config: dict[str, Any]) -> None:
             above = runs[above].get("init")
     for name in config["evaluation"]["runs"]:
         check("evaluation.runs", name, [*runs, "scratch", "idt"])
+    for table, described_by in config["report"]["tables"].items():
+        if table in RESERVED_TABLES:
+            raise StageError(f"config: report.tables.{table}: results/tables/{table}.tsv is another table's; rename it")
+        named = [row["run"] for row in described_by["rows"] if "run" in row]
+        for name in named:
+            check(f"report.tables.{table}", name, [*runs, "scratch", "idt"])
+        for name in {described_by["supervised"], *(row.get("supervised", "") for row in described_by["rows"])} - {""}:
+            check(f"report.tables.{table}.supervised", name, named)
     for comparison in config["report"]["comparisons"]:
         for name in comparison["runs"]:
             check(f"report.comparisons, {comparison['title']!r},", name, evaluated_runs(config))
@@ -169,7 +188,7 @@ def changed(noun: str, values: dict[str, Any], name: str = "") -> str:
     kind = _settings_class(noun, name)
     defaults = json.loads(json.dumps(dataclasses.asdict(kind())))
     given = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
-    return json.dumps(given, sort_keys=True)
+    return json.dumps(json.loads(json.dumps(given)), sort_keys=True)  # YAML's keys may be numbers beside words
 
 
 def settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
@@ -283,6 +302,17 @@ def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:
             for dataset in config["evaluation"]["datasets"]:
                 for protocol in ["svm"] if run == "idt" else config["evaluation"]["protocols"]:
                     yield run, seed, dataset, protocol
+
+
+def table_evaluations(config: dict[str, Any], table: str) -> Iterator[tuple[str, int, str, str]]:
+    """(run, seed, dataset, protocol) of every result that a table of `report.tables` needs."""
+    entry = config["report"]["tables"][table]
+    for row in entry["rows"]:
+        if "run" in row:
+            protocol = "svm" if row["run"] == "idt" else entry["protocol"]
+            for seed in config["pretraining"]["seeds"]:
+                for dataset in entry.get("datasets") or config["evaluation"]["datasets"]:
+                    yield row["run"], seed, dataset, protocol
 
 
 def as_yaml(config: dict[str, Any]) -> str:

@@ -44,6 +44,7 @@ def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, n
         "encoding": {"resample"},
         "evaluation": {"datasets", "runs", "protocols"},
         "trajectories": {"keep", "keep_gb"},
+        "report": {"tables"},
     }.get(section, set())
     assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
 
@@ -113,6 +114,21 @@ def _with(path: str, value: Any) -> dict[str, Any]:
             "report.comparisons",
             [{"title": "Prior", "runs": ["idt", "la"]}],
             "report.comparisons, 'Prior', names 'la', which is not among",
+        ),
+        (
+            "report.tables",
+            {"table1": {"title": "One", "rows": [{"method": "LA", "run": "la"}]}},
+            "report.tables.table1 names 'la', which is not among scratch, idt",
+        ),
+        (
+            "report.tables",
+            {"table1": {"title": "One", "supervised": "idt", "rows": [{"method": "Scratch", "run": "scratch"}]}},
+            "report.tables.table1.supervised names 'idt', which is not among scratch",
+        ),
+        (
+            "report.tables",
+            {"method_table": {"title": "One", "rows": [{"method": "Scratch", "run": "scratch"}]}},
+            "report.tables.method_table: results/tables/method_table.tsv is another table's",
         ),
         ("pretraining.runs", {"la": {"objective": "local_aggregation"}}, "runs.la: objective local_aggregation"),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),

@@ -62,6 +62,7 @@ class Evaluation:
     chance: float
     n_test: int
     n_left_out: int
+    config_digest: str
     shots: dict[str, list[float]] = field(default_factory=dict)
 
 

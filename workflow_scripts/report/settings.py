@@ -7,6 +7,21 @@ VERSION = 2
 
 
 @dataclass(frozen=True)
+class TableSettings:
+    """A table of the paper, an entry of `report.tables`. All keys are ours; what the paper says is in percent."""
+
+    title: str = ""
+    # finetune or few_shot; the run idt is always judged by its linear SVM.
+    protocol: str = "finetune"
+    # Run that fractions of the supervised accuracy are taken of; none if empty.
+    supervised: str = ""
+    # Each {"method": text}, and what there is of: "run" (none: the method is only cited); "paper": dataset -> accuracy,
+    # or in few-shot tables -> number of shots -> accuracy; "paper_of_supervised", likewise, where no row gives the
+    # supervised accuracy; "supervised": another run than the table's.
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class ReportSettings:
     """What the page shows and how much of it; none of it changes a result. All keys are ours."""
 

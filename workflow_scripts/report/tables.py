@@ -34,7 +34,7 @@ class Spread:
         return cls(mean(values), stdev(repeats) if len(repeats) > 1 else None, len(values), len(seeds))
 
 
-def _by_seed(pairs: Iterable[tuple[Hashable, list[float]]]) -> dict[Hashable, list[float]]:
+def by_seed(pairs: Iterable[tuple[Hashable, list[float]]]) -> dict[Hashable, list[float]]:
     """The values of each seed, seeds without any left out."""
     seeds: dict[Hashable, list[float]] = defaultdict(list)
     for seed, values in pairs:
@@ -97,7 +97,7 @@ def _of(methods: list[Method], evaluations: list[Evaluation]) -> list[Evaluation
 
 
 def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> Cell:
-    accuracy = Spread.of(_by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
+    accuracy = Spread.of(by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
     return Cell(
         accuracy=accuracy,
         n_splits=len({evaluation.split for evaluation in found}),
@@ -170,7 +170,7 @@ def few_shot_tables(evaluations: list[Evaluation], methods: list[Method]) -> lis
                 shots=sorted(shots, key=lambda shot: (shot == "all", int(shot) if shot.isdigit() else 0)),
                 chance=mean(evaluation.chance for evaluation in here),
                 methods=[method for method in methods if any(run == method.run for run, _ in values)],
-                cells={key: Spread.of(_by_seed(pairs)) for key, pairs in values.items()},
+                cells={key: Spread.of(by_seed(pairs)) for key, pairs in values.items()},
             )
         )
     return tables
@@ -211,7 +211,7 @@ def _scores(clusterings: list[Clustering], labels: dict[str, str]) -> tuple[Spre
         rows = [row[known] for row in clustering.labels]
         nmi.append((clustering.variant, [float(normalized_mutual_info_score(kept, row)) for row in rows]))
         ami.append((clustering.variant, [float(adjusted_mutual_info_score(kept, row)) for row in rows]))
-    return (Spread.of(_by_seed(nmi)), Spread.of(_by_seed(ami))) if nmi else None
+    return (Spread.of(by_seed(nmi)), Spread.of(by_seed(ami))) if nmi else None
 
 
 def agreements(clusterings: list[Clustering], videos: list[Video], methods: list[Method]) -> list[Agreement]:
@@ -287,7 +287,7 @@ def run_rows(runs: list[Run], methods: list[Method]) -> list[RunRow]:
     for method in methods:
         seeds = [run for run in runs if run.name == method.run]
         if seeds:
-            seconds = _by_seed(
+            seconds = by_seed(
                 (run.seed, [sum(float(epoch.get("seconds") or 0) for epoch in run.history)]) for run in seeds
             )
             epochs = max(len(run.history) for run in seeds)

@@ -1,0 +1,115 @@
+"""Tables beside the paper's: every number is the paper's or the mean of the records, in all three formats."""
+
+import json
+import re
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import pytest
+import yaml
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.artifacts import read_columns
+from workflow_scripts.report.departures import departures
+from workflow_scripts.report.paper_table import paper_table
+from workflow_scripts.report.settings import TableSettings
+
+REPOSITORY = Path(__file__).parents[2]
+OBJECTIVES = TableSettings(
+    title="Objectives & co.",
+    supervised="supervised",
+    rows=[
+        {"method": "Scratch", "run": "scratch", "paper": {"toy": 42.4}},
+        {"method": "Video LA", "run": "la", "paper": {"toy": 71.4}},
+        {"method": "PMAS_1", "paper": {"toy": 61.2}, "paper_of_supervised": {"toy": 74.3}},
+        {"method": "Supervised", "run": "supervised", "paper": {"toy": 84.4}},
+        {"method": "IDT", "run": "idt"},
+    ],
+)
+FEW_SHOT = TableSettings(
+    title="Few-shot",
+    protocol="few_shot",
+    rows=[{"method": "Video LA", "run": "la", "paper": {"toy": {"1": 15.6, "20": 44.2, "all": 58.6}}}],
+)
+
+
+def made(results: Any, folder: Path, table: TableSettings, protocols: set[str]) -> dict[str, Path]:
+    runs = {row.get("run") for row in table.rows}
+    files = [path for path in results.evaluations if path.stem in protocols and runs & {*path.parts}]
+    config = folder / "config.yaml"
+    config.write_text(pipeline.as_yaml(pipeline.read([])))
+    outputs = {kind: folder / f"table.{kind}" for kind in ("tsv", "md", "tex")}
+    paper_table(files, config, outputs["tsv"], outputs["md"], outputs["tex"], table)
+    return outputs
+
+
+def accuracies(results: Any, run: str, protocol: str, pick: Any) -> list[float]:
+    """The mean of each seed in percent, recomputed from the files."""
+    records = [json.loads(path.read_text()) for path in results.evaluations]
+    here = [record for record in records if (record["run"], record["protocol"]) == (run, protocol)]
+    return [100 * mean(v for r in here if r["seed"] == seed for v in pick(r)) for seed in (0, 1)]
+
+
+def test_our_numbers_are_the_means_of_the_records_beside_the_papers(results: Any, tmp_path: Path) -> None:
+    outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
+    lines = {line["method"]: line for line in read_columns(outputs["tsv"])}
+    supervised = mean(accuracies(results, "supervised", "finetune", lambda r: [r["accuracy"]]))
+    for name, run in (("Scratch", "scratch"), ("Video LA", "la"), ("Supervised", "supervised"), ("IDT", "idt")):
+        protocol = "svm" if run == "idt" else "finetune"
+        seeds = accuracies(results, run, protocol, lambda r: [r["accuracy"]])
+        line = lines[name]
+        assert float(line["ours"]) == pytest.approx(mean(seeds), abs=0.006)
+        assert float(line["sd"]) == pytest.approx(stdev(seeds), abs=0.006)
+        assert float(line["of_supervised"]) == pytest.approx(100 * mean(seeds) / supervised, abs=0.06)
+        assert (line["protocol"], line["n_seeds"], line["n_splits"], line["n_test"]) == (protocol, "2", "2", "12")
+        assert re.fullmatch(r"[0-9a-f]{16,}", line["config_digests"])
+    assert lines["IDT"]["paper"] == "" and lines["IDT"]["difference"] == ""
+    assert float(lines["Video LA"]["difference"]) == pytest.approx(float(lines["Video LA"]["ours"]) - 71.4, abs=0.006)
+    assert lines["Video LA"]["paper_of_supervised"] == "84.6"  # as the paper's table 1 has it
+    assert lines["PMAS_1"]["ours"] == "" and lines["PMAS_1"]["paper_of_supervised"] == "74.3"
+
+
+def test_few_shot_columns_are_the_papers_and_ours(results: Any, tmp_path: Path) -> None:
+    outputs = made(results, tmp_path, FEW_SHOT, {"few_shot"})
+    lines = {line["shots"]: line for line in read_columns(outputs["tsv"])}
+    assert list(lines) == ["1", "5", "20", "all"]
+    for shots in ("1", "5", "all"):
+        seeds = accuracies(results, "la", "few_shot", lambda r, s=shots: r["shots"][s])  # type: ignore[misc]
+        assert float(lines[shots]["ours"]) == pytest.approx(mean(seeds), abs=0.006)
+    assert (lines["5"]["paper"], lines["20"]["paper"], lines["20"]["ours"]) == ("", "44.2", "")
+
+
+def test_markdown_and_latex_hold_the_same_cells(results: Any, tmp_path: Path) -> None:
+    outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
+    rows = [line for line in outputs["md"].read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (rows[0], *rows[2:])]
+    assert [row[0] for row in cells] == ["", "Scratch", "Video LA", "PMAS_1 (cited)", "Supervised", "IDT"]
+    assert {len(row) for row in cells} == {6} and cells[1][1] == "42.4" and "±" in cells[1][2]
+    body = outputs["tex"].read_text().partition(r"\midrule")[2].partition(r"\bottomrule")[0]
+    plain = body.replace(r"$\pm$", "±").replace("$-$", "−").replace(r"\_", "_")
+    in_latex = [[cell.strip() for cell in line.split("&")] for line in plain.replace(r"\\", "").strip().splitlines()]
+    assert in_latex == cells[1:]
+    assert "& 5" not in outputs["tex"].read_text().partition(r"\toprule")[0]
+    assert "- toy: split 1, 2; seed 0, 1; 6 test videos; chance 33.3 %" in outputs["md"].read_text()
+
+
+def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> None:
+    demo, paper = (
+        pipeline.resolve(yaml.safe_load((REPOSITORY / path).read_text()))
+        for path in ("config.yaml", "configs/paper.yaml")
+    )
+    told = {departure.key: departure for departure in departures(demo, ["la_idt"])}
+    assert told["pretraining.epochs"].source == "paper 4.2: 200" and told["pretraining.epochs"].value != 200
+    assert told["clusters.iterations"].source == "authors' code"
+    assert "pretraining.embedding" not in told  # the paper's value, as it is
+    told = {departure.key: departure for departure in departures(paper, ["la_idt"])}
+    assert not [
+        key
+        for key, one in told.items()
+        if one.source.startswith("paper") and key.count(".") and key.split(".")[0] in paper
+    ]
+    assert told["la_idt.epochs"].source == "paper 4.2: 200" and told["ir_warmup.epochs"].value == 40
+    assert "la.epochs" not in told and "la_nodet.epochs" not in told  # runs of other tables
+    outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
+    assert f"- pretraining.epochs: {demo['pretraining']['epochs']} (paper 4.2: 200)" in outputs["md"].read_text()

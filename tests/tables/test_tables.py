@@ -1,0 +1,107 @@
+"""Every table of configs/paper.yaml, in miniature: the same runs under the same names, on generated videos."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import yaml
+from workflow import REPOSITORY, Workflow
+
+from workflow_scripts.artifacts import read_columns
+
+# What the paper's values become, so that each of the forty trainings takes seconds.
+SMALL = {
+    "clip_length": {32: 6, 64: 8},
+    "size": {224: 40},
+    "short_side": {256: 48},
+    "depth": {34: 18},
+    "k": {30000: 8, 12000: 6, 3000: 3, 1500: 2},
+    "subset": {135000: 8, 185000: 12},
+    "batch": {128: 6},
+}
+ONE_CORE = "--set-threads pretraining=1 finetune=1 few_shot=1 clusters=1 --".split()
+
+
+@pytest.fixture(scope="module")
+def paper() -> dict[str, Any]:
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text())
+    return config
+
+
+@pytest.fixture(scope="module")
+def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    short: dict[str, Any] = {"epochs": 1, "drops": []}
+    runs = {
+        name: {key: SMALL.get(key, {}).get(value, value) for key, value in run.items() if key not in short} | short
+        for name, run in paper["pretraining"]["runs"].items()
+    }
+    videos = {"motions": ["walk", "spin"], "scenes": ["bricks", "beach"], "frames": 20, "width": 128, "height": 96}
+    judged = {"layout": "generated", "shards": 1, "splits": "random", "n_splits": 3, "test_fraction": 0.5}
+    config = {
+        "datasets": {
+            "kinetics400": {"layout": "generated", "shards": 2, "generated": {**videos, "per_pair": 4}},
+            "ucf101": {**judged, "generated": {**videos, "per_pair": 2, "seed": 1}},
+            "hmdb51": {**judged, "generated": {**videos, "per_pair": 2, "seed": 2}},
+        },
+        "features": {"idt": {"boxes": "hog"}, "idt_nodet": {"boxes": "none"}},
+        "encoding": {
+            "components": 4,
+            "sample_videos": 8,
+            "sample_descriptors": 40,
+            "sketch_dim": 64,
+            "em_iterations": 5,
+        },
+        "clusters": {"k": 4, "iterations": 5},
+        "frames": {"short_side": 40},
+        "pretraining": {
+            "dataset": "kinetics400",
+            **{"depth": 10, "width": 0.125, "clip_length": 4, "size": 32, "embedding": 16, "batch": 6},
+            **{"negatives": 8, "neighbours": 8, "epochs": 1, "drops": [], "runs": runs},
+        },
+        "evaluation": paper["evaluation"]
+        | {"finetune_epochs": 1, "clips": 2, "few_shot_shots": [1, 2], "few_shot_draws": 2},
+        "report": {"tables": paper["report"]["tables"]},
+    }
+    return Workflow(tmp_path_factory.mktemp("tables"), config)
+
+
+def trained(told: str) -> set[str]:
+    """The runs whose training a dry run announces."""
+    return {
+        line.split("/")[2]
+        for line in told.splitlines()
+        if line.strip().startswith("output: results/pretraining/") and "model.pt" in line
+    }
+
+
+def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
+    indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics400", "ucf101", "hmdb51")]
+    workflow.run(*indexes)
+    told = workflow.run("--dry-run", "table2")
+    assert trained(told) == {"ir_warmup", "ir", "la", "la_idt_fixed", "la_idt", "supervised"}
+    planned = workflow.planned("table2")
+    assert planned["few_shot"] == 5 and not planned["finetune"] and not planned["report"]
+    assert "hmdb51/split" not in told and "split2" not in told
+    assert trained(workflow.run("--dry-run", "table5")) == {
+        *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet")
+    }
+
+
+def test_every_table_of_the_paper_comes_out(workflow: Workflow, paper: dict[str, Any]) -> None:
+    tables = paper["report"]["tables"]
+    workflow.run(*ONE_CORE, *tables)
+    for name, table in tables.items():
+        files = {kind: workflow.folder / "results" / "tables" / f"{name}.{kind}" for kind in ("tsv", "md", "tex")}
+        lines = read_columns(files["tsv"])
+        assert list(dict.fromkeys(line["method"] for line in lines)) == [row["method"] for row in table["rows"]]
+        ours = [line for line in lines if line["ours"]]
+        assert {line["run"] for line in ours} == {row["run"] for row in table["rows"]}
+        assert {line["dataset"] for line in ours} == {*table.get("datasets", ("ucf101", "hmdb51"))}
+        assert all(line["n_splits"] == "1" and 0 <= float(line["ours"]) <= 100 for line in ours)
+        assert "pretraining.epochs: 1 (paper 4.2: 200)" in files["md"].read_text()
+        print(files["md"].read_text())
+    assert workflow.planned(*tables) == Counter()
+    models = list((workflow.folder / "results" / "pretraining").glob("*/seed0/model.pt"))
+    needed = {row["run"] for table in tables.values() for row in table["rows"]}
+    assert needed - {"scratch", "scratch_32", "scratch_64"} <= {path.parts[-3] for path in models}
+    assert len(models) == len([run for run in paper["pretraining"]["runs"] if not run.startswith("scratch")])
