@@ -66,7 +66,8 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
         origin = {"settings": saved["settings"], "seed": saved["seed"], "n_videos": len(saved["video_ids"])}
         return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
     except Exception as error:  # whatever a damaged or foreign file makes torch raise
-        raise StageError(f"{model} cannot be read as a pretrained model ({error}); make it anew") from error
+        why = next(iter(str(error).splitlines()), type(error).__name__)  # torch adds a page of advice
+        raise StageError(f"{model} cannot be read as a pretrained model ({why}); make it anew") from error
 
 
 def read_inputs(

@@ -76,6 +76,12 @@ def draw_test(seed: int, video_id: str, n_frames: int, clip_length: int, n_clips
     return [Draw(start=int(start)) for start in starts]
 
 
+def draw_even(video_id: str, n_frames: int, clip_length: int, n_clips: int) -> list[Draw]:
+    """`n_clips` clips evenly over a video, a single one in its middle, each the largest centre square."""
+    room = max(n_frames - clip_length, 0)
+    return [Draw(start=room * (2 * clip + 1) // (2 * n_clips)) for clip in range(n_clips)]
+
+
 def draw_middle(video_id: str, n_frames: int, clip_length: int) -> list[Draw]:
     """The one clip in the middle of a video, the largest centre square."""
     return [Draw(start=max(n_frames - clip_length, 0) // 2)]

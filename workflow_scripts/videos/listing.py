@@ -75,16 +75,20 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
     return Listing(root, sorted(included, key=lambda video: video.path), missing)
 
 
-def _walk(root: Path) -> list[Listed]:
-    """The videos below `root`, labelled by the first folder of their path; hidden files are passed over."""
-    listed = []
+def video_files(root: Path) -> list[Path]:
+    """The videos below the folder `root`; hidden files are passed over."""
+    found = []
     for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            path = (Path(folder) / name).relative_to(root)
-            if not name.startswith(".") and path.suffix.lower() in VIDEO_SUFFIXES:
-                listed.append(Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else ""))
-    return listed
+        videos = [name for name in sorted(files) if Path(name).suffix.lower() in VIDEO_SUFFIXES]
+        found += [Path(folder) / name for name in videos if not name.startswith(".")]
+    return found
+
+
+def _walk(root: Path) -> list[Listed]:
+    """The videos below `root`, labelled by the first folder of their path."""
+    paths = [path.relative_to(root) for path in video_files(root)]
+    return [Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else "") for path in paths]
 
 
 def _match(annotated: Sequence[Annotated], there: Sequence[Listed]) -> tuple[list[Listed], list[Annotated]]:

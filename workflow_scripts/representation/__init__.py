@@ -1,0 +1,1 @@
+"""A trained network in use: embeddings of any videos, their neighbours, and the network for other programs."""

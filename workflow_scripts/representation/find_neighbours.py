@@ -1,0 +1,60 @@
+"""`dtc neighbours`: the videos that a network finds most like one, in a file of `dtc embed`."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from idt_tools.attributes import read_attributes
+from workflow_scripts.artifacts import read_hdf5
+from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.representation.embed_videos import Representation, embed
+from workflow_scripts.stage import StageError
+
+
+def find_neighbours(
+    query: str, among: Path, *, n: int = 10, space: str = "", model: Path | None = None
+) -> list[tuple[float, str]]:
+    """The `n` videos nearest to `query` by cosine (-1..1), nearest first, the query itself left out.
+
+    `query` is a video of the file `among`, by its path there or its file's name, or the path of any other video, which
+    is embedded by `model`, the one that made the file. `space` is features or embedding; by default embedding where the
+    file has it. Raises StageError where the query is not found or not unique, or the model is another.
+    """
+    with read_hdf5(among) as file:
+        told = read_attributes(file)
+        if told.get("stage") != "representation":
+            raise StageError(f"{among}: it was not written by `dtc embed`")
+        space = space or ("embedding" if "embedding" in file else "features")
+        if space not in file:
+            raise StageError(f"{among}: there is no {space} in it; its network has no such space, or no video was read")
+        videos, statuses = (file[name].asstr()[:].tolist() for name in ("video", "status"))
+        rows = file[space][:]
+    places = [i for i, name in enumerate(videos) if query in (name, Path(name).name, Path(name).stem)]
+    if query in videos:
+        places = [videos.index(query)]
+    if len(places) > 1:
+        raise StageError(f"{query}: {len(places)} videos in {among} have this name; give the path")
+    if places and statuses[places[0]] != "ok":
+        raise StageError(f"{query}: it has no vector in {among} ({statuses[places[0]]})")
+    vector = rows[places[0]] if places else _embedded(Path(query), among, told, space, model)
+    cosines = rows @ vector
+    order = [i for i in np.argsort(-cosines, kind="stable") if i not in places and statuses[i] == "ok"]
+    return [(float(cosines[i]), videos[i]) for i in order[:n]]
+
+
+def _embedded(query: Path, among: Path, told: dict[str, str], space: str, model: Path | None) -> np.ndarray:
+    """The vector of a video that is not in the file, by the model and the parameters that made the file."""
+    if not query.is_file():
+        raise StageError(f"{query}: neither a video in {among} nor a file")
+    if model is None:
+        raise StageError(f"{query}: it is not in {among}; give --model, the network that made this file")
+    representation = Representation.read(model)
+    if representation.digest != told["input_model"]:
+        raise StageError(f"{model}: another network made {among}")
+    parameters = json.loads(told["parameters"])
+    settings = FramesSettings(short_side=parameters["short_side"])
+    result = embed(query, representation, parameters["clips"], settings)
+    if result.status != "ok":
+        raise StageError(f"{query}: {result.reason} ({result.status})")
+    return result.arrays[space]
