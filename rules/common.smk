@@ -288,8 +288,16 @@ def evaluation_results(wildcards):
 
 
 def table_results(wildcards):
-    """Those that a table needs."""
-    wanted = pipeline.table_evaluations(config, wildcards.table)
+    """Those that a table needs.
+
+    Waits for the indexes of all datasets behind them: of indexes that are there already, Snakemake (9.27) tells only
+    the jobs that it knew before, not those that come in with these results.
+    """
+    wanted = list(pipeline.table_evaluations(config, wildcards.table))
+    pretraining = [config["pretraining"][key] for key in ("dataset", "validation")]
+    for dataset in dict.fromkeys([*pretraining, *(dataset for _, _, dataset, _ in wanted)]):
+        if dataset:
+            beside_index(dataset)
     return result_files(wanted, config["report"]["tables"][wildcards.table]["splits"])
 
 

@@ -66,7 +66,7 @@ def test_validation_without_labels_is_refused(run_train, held_out, tmp_path):
     with pytest.raises(StageError, match="has a label and frames"):
         run_train(**{**held_out, "validation": [path]})
     write_columns(path, [{"video_id": "elsewhere", "label": "right"}], ["video_id", "label"])
-    with pytest.raises(StageError, match=r"1 validation videos \(elsewhere\)"):
+    with pytest.raises(StageError, match=r"lack 1 of the 1 videos \(elsewhere\)"):
         run_train(**{**held_out, "validation": [path]})
 
 
