@@ -80,7 +80,7 @@ KILL_SEED ?= 1
 test-kill: setup
 	KILLS=$(KILLS) KILL_SEED=$(KILL_SEED) $(BIN)/python -m pytest -s tests/kill
 
-# Every table of configs/paper.yaml in miniature, on generated videos: about 10 minutes on 2 cores.
+# Every table of configs/paper.yaml in miniature, on generated videos: about 5 minutes on 2 cores.
 test-tables: setup
 	$(BIN)/python -m pytest -s tests/tables
 

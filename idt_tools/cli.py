@@ -7,15 +7,15 @@ idt inspect FILE.h5 [FILE.h5 ...]
 """
 
 import argparse
-import io
-import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from .commands.encode import encode_videos
+from .commands.exit_code import exit_code
 from .commands.extract import extract_videos
-from .commands.files import CommandError, sentence
+from .commands.files import CommandError
 from .commands.inspect import inspect_file
 from .commands.show import show_video
 from .video import VideoError
@@ -26,21 +26,7 @@ ONE_BOXES = "FILE.bb as the original extractor reads, FILE.h5 or FILE.h5:GROUP w
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0; 1 after a line on stderr for each thing that failed; 130 on Ctrl-C."""
     chosen = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any name of a file can be printed
-    try:
-        code: int = chosen.run(chosen)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (CommandError, VideoError, ValueError, OSError) as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted; the files that are there are whole, and the same command goes on", file=sys.stderr)
-        return 130
+    return exit_code(partial(chosen.run, chosen), (CommandError, VideoError, ValueError, OSError))
 
 
 def _extract(chosen: argparse.Namespace) -> int:

@@ -308,18 +308,23 @@ def table_settings(wildcards):
 
 def result_files(evaluations, splits=()):
     """The results of these (run, seed, dataset, protocol) on these splits, or on all."""
-    pattern = "results/evaluation/{}/seed{}/{}/split{}/{}.json"
-    files = []
-    for run, seed, dataset, protocol in evaluations:
-        (table,) = beside_index(dataset, "splits.tsv")
-        numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
-        if not numbers:
-            raise WorkflowError(
-                f"evaluation.datasets: {dataset} has no splits, for its videos have no labels or one part"
-            )
-        taken = [number for number in numbers if not splits or number in splits]
-        files += [pattern.format(run, seed, dataset, number, protocol) for number in taken]
-    return files
+    evaluations = list(evaluations)
+    numbers = {dataset: split_numbers(dataset) for dataset in dict.fromkeys(entry[2] for entry in evaluations)}
+    return [
+        f"results/evaluation/{run}/seed{seed}/{dataset}/split{number}/{protocol}.json"
+        for run, seed, dataset, protocol in evaluations
+        for number in numbers[dataset]
+        if not splits or number in splits
+    ]
+
+
+def split_numbers(dataset):
+    """The numbers of a dataset's splits."""
+    (table,) = beside_index(dataset, "splits.tsv")
+    numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
+    if not numbers:
+        raise WorkflowError(f"evaluation.datasets: {dataset} has no splits, for its videos have no labels or one part")
+    return numbers
 
 
 def judged_runs(*objectives):

@@ -66,11 +66,10 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def described(section: str) -> dict[str, Any]:
-    """The keys of a section as the schema describes them: description (with unit and source), type, default."""
+def described() -> dict[str, dict[str, Any]]:
+    """Section -> key -> how the schema describes it: description (with unit and source), type, default."""
     schema = yaml.safe_load(SCHEMA.read_text())
-    properties: dict[str, Any] = _follow(schema["properties"][section], schema)["properties"]
-    return properties
+    return {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -153,13 +152,13 @@ def _check_names(config: dict[str, Any]) -> None:
             above = runs[above].get("init")
     for name in config["evaluation"]["runs"]:
         check("evaluation.runs", name, [*runs, "scratch", "idt"])
-    for table, described_by in config["report"]["tables"].items():
+    for table, entry in config["report"]["tables"].items():
         if table in RESERVED_TABLES:
             raise StageError(f"config: report.tables.{table}: results/tables/{table}.tsv is another table's; rename it")
-        named = [row["run"] for row in described_by["rows"] if "run" in row]
+        named = [row["run"] for row in entry["rows"] if "run" in row]
         for name in named:
             check(f"report.tables.{table}", name, [*runs, "scratch", "idt"])
-        for name in {described_by["supervised"], *(row.get("supervised", "") for row in described_by["rows"])} - {""}:
+        for name in {entry["supervised"], *(row.get("supervised", "") for row in entry["rows"])} - {""}:
             check(f"report.tables.{table}.supervised", name, named)
     for comparison in config["report"]["comparisons"]:
         for name in comparison["runs"]:
@@ -267,13 +266,13 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
     found = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
     if not found:
-        described = {
+        what = {
             "manifest": "it is a CSV with the columns path, label, group",
             "annotations": "they are the split files of UCF101 or HMDB51, or the CSV or JSON of Kinetics",
         }
         raise StageError(
             f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
-            f"folder or beside the Snakefile; {described[key]}"
+            f"folder or beside the Snakefile; {what[key]}"
         )
     values[key] = str(found[0])
     return values

@@ -55,6 +55,11 @@ class Result:
     attributes: dict[str, str | int | float] = field(default_factory=dict)
 
 
+def file_stamp(path: Path | None) -> list[int]:
+    """What tells that a file has changed, as a part of a key: its size and time; nothing where there is none."""
+    return [path.stat().st_size, path.stat().st_mtime_ns] if path and path.exists() else []
+
+
 class _Entry(NamedTuple):
     """Where a record lies in the file, and what can be told of it without reading its arrays."""
 

@@ -1,7 +1,6 @@
 """`idt encode`: the sketch of one or many videos by a codebook, the numbers that the pipeline's encoding gives."""
 
 import json
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from ..codebook import Codebook
 from ..tracker import MIN_SIDE, stream
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
-from .files import CommandError, check_boxes, check_output
+from .files import CommandError, check_boxes, check_output, readable
 from .progress import Progress, for_each_video
 
 SAVE_SECONDS = 60  # at most this much work is lost by a kill
@@ -89,7 +88,7 @@ def encode_videos(
     if output and output.exists() and not force:
         sketches.rows = _kept(output, sketches.attributes())
     done = {name for name, sketch in sketches.rows.items() if sketch.status == "ok"}
-    todo = [video for video in videos if _name(video) not in done]
+    todo = [video for video in videos if readable(video) not in done]
     try:
         with threadpool_limits(1):  # as in the pipeline: one thread a product, for the same bytes on any number
             work = {video: partial(_encode, video, sketches) for video in todo}
@@ -104,16 +103,11 @@ def encode_videos(
     return len(todo) - n_encoded
 
 
-def _name(video: Path) -> str:
-    """The name of a video as UTF-8, which it need not be."""
-    return os.fsencode(video).decode("utf-8", "replace")
-
-
 def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
     """Encode one video, keep its sketch, and say so. Raises CommandError where the video is at fault."""
     sketch = _sketch(video, sketches, progress)
     with sketches.lock:
-        sketches.rows[_name(video)] = sketch
+        sketches.rows[readable(video)] = sketch
         if sketches.output and time.monotonic() - sketches.saved > SAVE_SECONDS:
             _save(sketches)
     if sketch.values is None:

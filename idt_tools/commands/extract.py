@@ -10,7 +10,7 @@ from typing import Literal
 from .. import trajectory_files
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
-from .files import CommandError, check_boxes, check_output, readable_name
+from .files import CommandError, check_boxes, check_output, readable
 from .progress import Progress, for_each_video
 
 Format = Literal["h5", "text"]
@@ -108,8 +108,8 @@ def _extract(item: Extraction, progress: Progress) -> str:
                 item.output,
                 blocks,
                 options,
-                video=readable_name(item.video),
-                boxes=readable_name(place) if place else "",
+                video=readable(item.video.name),
+                boxes=readable(place.name) if place else "",
                 n_frames=n_frames,
                 fps=header.fps,
                 width=header.width,

@@ -17,9 +17,9 @@ def sentence(error: Exception) -> str:
     return str(error)
 
 
-def readable_name(path: Path) -> str:
-    """The name of a file for a text that must be UTF-8, which a name need not be."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
+def readable(name: Path | str) -> str:
+    """The path or name of a file for a text that must be UTF-8, which a name need not be."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def check_output(output: Path, *inputs: Path | None) -> None:

@@ -37,11 +37,6 @@ def _holds_boxes(folder: Path) -> bool:
     return folder.is_dir() and any(path.suffix in BOX_ENDINGS for path in folder.iterdir())
 
 
-def file_stamp(path: Path | None) -> list[int]:
-    """What tells that a file has changed: its size and modification time; nothing where there is none."""
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path else []
-
-
 def boxes_of_file(path: Path | None, row: dict[str, str]) -> Result:
     """The boxes in the file at `path` of the video in a row of the shard's list, cut to its frame.
 

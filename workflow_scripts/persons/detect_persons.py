@@ -15,11 +15,11 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
-from workflow_scripts.persons.box_files import boxes_of_file, file_stamp, find_files
+from workflow_scripts.persons.box_files import boxes_of_file, find_files
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
 from workflow_scripts.stage import StageError, command_line
-from workflow_scripts.store import Result, attributes_of, process_shard
+from workflow_scripts.store import Result, attributes_of, file_stamp, process_shard
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
 CHUNK = 32  # frames handed to the detector together, which bounds the memory

@@ -26,12 +26,13 @@ def departures(config: dict[str, Any], runs: Iterable[str]) -> list[Departure]:
     is the paper's; any other departs always, or in a run where the run sets it.
     """
     found = []
+    keys = described()
     for section in SECTIONS:
-        for key, node in described(section).items():
+        for key, node in keys[section].items():
             if key in config[section] and (departure := _departure(f"{section}.{key}", node, config[section][key])):
                 found.append(departure)
     trainings = config["pretraining"]["runs"]
-    nodes = {**described("clusters"), **described("frames"), **described("pretraining")}
+    nodes = {**keys["clusters"], **keys["frames"], **keys["pretraining"]}
     for run in _with_ancestors(runs, trainings):
         for key, value in trainings[run].items():
             if departure := _departure(f"{run}.{key}", nodes.get(key, {}), value):

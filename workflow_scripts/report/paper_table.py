@@ -59,7 +59,8 @@ def paper_table(
     method, dataset and number of shots, in percent, with what the number rests on; `markdown` and `latex` are for
     reading, with the standard deviation over seeds. Raises StageError for a damaged record.
     """
-    found = read_evaluations(evaluations)
+    # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
+    found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
     places = _places(table, found)
     numbers = [{place: _number(row, place, table, found) for place in places} for row in table.rows]
     runs = [row["run"] for row in table.rows if "run" in row]
@@ -78,9 +79,7 @@ def _places(table: TableSettings, found: Sequence[Evaluation]) -> list[Place]:
     places = {
         (dataset, shots) for row in table.rows for dataset in row.get("paper", {}) for shots in _said(row, dataset)
     }
-    for evaluation in found:
-        if evaluation.protocol in (table.protocol, "svm"):
-            places |= {(evaluation.dataset, shots) for shots in evaluation.shots or [""]}
+    places |= {(evaluation.dataset, shots) for evaluation in found for shots in evaluation.shots or [""]}
     order = list(dict.fromkeys(dataset for row in table.rows for dataset in row.get("paper", {})))
     order += sorted({dataset for dataset, _ in places} - set(order))
     return sorted(places, key=lambda place: (order.index(place[0]), place[1] == "all", place[1].zfill(4)))
@@ -94,8 +93,7 @@ def _said(row: dict[str, Any], dataset: str, key: str = "paper") -> dict[str, fl
 
 def _number(row: dict[str, Any], place: Place, table: TableSettings, found: Sequence[Evaluation]) -> Number:
     def ours(run: str) -> tuple[list[Evaluation], Spread | None]:
-        protocol = "svm" if run == "idt" else table.protocol
-        here = [one for one in found if (one.run, one.dataset, one.protocol) == (run, dataset, protocol)]
+        here = [one for one in found if (one.run, one.dataset) == (run, dataset)]
         seeds = by_seed((one.seed, one.shots.get(shots, []) if shots else [one.accuracy]) for one in here)
         percent = {seed: [100 * accuracy for accuracy in accuracies] for seed, accuracies in seeds.items()}
         return here, Spread.of(percent) if percent else None

@@ -9,8 +9,10 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from idt_tools.commands.exit_code import exit_code
 from workflow_scripts.stage import StageError
 
 
@@ -18,15 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        code: int = chosen.run(chosen)
-        return code
-    except StageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted; the same command goes on", file=sys.stderr)
-        return 130
+    return exit_code(partial(chosen.run, chosen), (StageError,))
 
 
 def _embed(chosen: argparse.Namespace) -> int:

@@ -7,7 +7,6 @@ bank, where the network has learned one.
 """
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 import idt_tools
+from idt_tools.commands.files import readable
 from workflow_scripts.artifacts import dataset, write_hdf5
 from workflow_scripts.evaluation.network import device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
@@ -29,7 +29,7 @@ from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, process_shard
+from workflow_scripts.store import Result, file_stamp, process_shard
 from workflow_scripts.videos.listing import video_files
 
 VERSION = 1
@@ -84,7 +84,7 @@ def embed_videos(
     settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 8 / 7))
     paths = {video_id(path.as_posix()): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
-    keys = {name: digest(VERSION, parameters, representation.digest, _stat(path)) for name, path in paths.items()}
+    keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
 
     def compute(name: str) -> Result:
         return embed(paths[name], representation, clips, settings)
@@ -94,7 +94,7 @@ def embed_videos(
     with write_hdf5(
         output, stage="representation", version=VERSION, parameters=parameters, model=representation.digest
     ) as file:
-        dataset(file, "video", [os.fsencode(paths[name]).decode("utf-8", "replace") for name in names])
+        dataset(file, "video", [readable(paths[name]) for name in names])
         dataset(file, "status", [found[name].status for name in names])
         dataset(file, "reason", [found[name].reason for name in names])
         for kind in ("features", "embedding"):
@@ -108,10 +108,7 @@ def embed_videos(
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:
     """The vectors of one video, or the status and reason why there are none."""
-    try:
-        result = encode_frames(idt_tools.read_video(video), settings)
-    except OSError as error:
-        return Result("unreadable", str(error))
+    result = encode_frames(idt_tools.read_video(video), settings)
     if result.status != "ok":
         return Result(result.status, result.reason)
     with tempfile.TemporaryDirectory() as folder:
@@ -126,8 +123,3 @@ def _expanded(places: Sequence[Path]) -> list[Path]:
     if not found:
         raise StageError(f"{', '.join(map(str, places))}: there is no video")
     return list(dict.fromkeys(found))
-
-
-def _stat(path: Path) -> list[int]:
-    """Size and time of a file, by which a change is noticed; nothing of one that is not there."""
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path.exists() else []

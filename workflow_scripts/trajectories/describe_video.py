@@ -18,7 +18,7 @@ from idt_tools.tracker import MIN_SIDE
 from idt_tools.trajectory_files import find_rows, read_rows
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.identity import digest
-from workflow_scripts.store import attributes_of
+from workflow_scripts.store import attributes_of, file_stamp
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 
 MIN_FRAMES = columns.TRACK_LENGTH + 1
@@ -47,8 +47,7 @@ class Video:
         self.settings = settings
         self.boxes = boxes
         self.rows = find_rows(Path(settings.rows), Path(row["path"])) if settings.rows else None
-        rows_key = [self.rows.stat().st_size, self.rows.stat().st_mtime_ns] if self.rows else []
-        self.key = digest(VERSION, settings, attributes_of(row), boxes_key, *rows_key)
+        self.key = digest(VERSION, settings, attributes_of(row), boxes_key, *file_stamp(self.rows))
         self.size = {"n_frames": 0, "width": 0, "height": 0}  # of the frames that were tracked
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:

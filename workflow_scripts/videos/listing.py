@@ -66,7 +66,7 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
             raise StageError(f"datasets.{dataset}.root: the folder {root} is not there; make it or name another")
         if settings.layout in OFFICIAL:
             annotated = read_annotations(settings.layout, Path(settings.annotations))
-            listed, missing = _match(annotated, _walk(root))
+            listed, missing = _match(annotated, root)
         else:
             listed = _walk(root) if settings.layout == "folder" else _read_manifest(dataset, settings.manifest)
     included = [video for video in listed if fnmatch.fnmatchcase(video.path, settings.include)]
@@ -91,14 +91,15 @@ def _walk(root: Path) -> list[Listed]:
     return [Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else "") for path in paths]
 
 
-def _match(annotated: Sequence[Annotated], there: Sequence[Listed]) -> tuple[list[Listed], list[Annotated]]:
-    """The annotated videos with the paths of their files, and those without one; the names of files without suffix.
+def _match(annotated: Sequence[Annotated], root: Path) -> tuple[list[Listed], list[Annotated]]:
+    """The annotated videos with the paths of their files below `root`, found by name, and those without one.
 
     Where several files have a name, as copies in another format, the first by path in a folder of the label is taken,
     or else the first. A name that no file has as it is written may differ in capitals (UCF101's HandStandPushups).
     """
     paths: dict[str, list[str]] = {}
-    for path in sorted(video.path for video in there):
+    there = sorted(path.relative_to(root).as_posix() for path in video_files(root))
+    for path in there:
         stem = Path(path).stem
         for name in {stem, stem.casefold()}:
             paths.setdefault(name, []).append(path)

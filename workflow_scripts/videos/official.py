@@ -16,9 +16,8 @@ from typing import Any
 from workflow_scripts.stage import StageError
 
 _UCF101_LIST = re.compile(r"(train|test)list0*(\d+)\.txt")
-_UCF101_LINE = re.compile(
-    r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?"
-)  # a train list names the class by number too
+# A train list names the class by its number too.
+_UCF101_LINE = re.compile(r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?")
 _HMDB51_LIST = re.compile(r"(?P<label>.+)_test_split(\d+)\.txt")
 _HMDB51_LINE = re.compile(r"(?P<name>.+)\.\w+\s+(?P<flag>[012])")
 _HMDB51_FLAGS = {"0": "", "1": "train", "2": "test"}
