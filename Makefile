@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-all   make test, then the longer targets: test-kill, -slurm, -sanitize, -tables, -demo, -ut
+# make test-all   make test, then the longer targets: test-browser, -kill, -slurm, -sanitize, -tables, -demo, -ut
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
@@ -19,7 +19,7 @@ BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
 .PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-tables \
-	test-demo test-ut status estimate clean-stores benchmark
+	test-browser test-demo test-ut status estimate clean-stores benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -73,12 +73,22 @@ sanitized-fuzz:
 		$(SANITIZED)/idt_tools/fuzz_$$set $(FUZZ_SECONDS) $(FUZZ_SEED) || exit 1; \
 	done
 
+# The report page in Chromium, which is installed where apt may; skips, saying so, where it is not there. (`make test`
+# runs this too where Chromium is.)
+test-browser: setup
+	@$(call apt_install,chromium,chromium)
+	$(BIN)/python -m pytest -s tests/report/test_browser.py
+
 # SIGKILL at random moments of every stage, KILLS times: about 5 minutes on 2 cores for 10, 20 for 50.
 KILLS ?= 10
 KILL_SEED ?= 1
 
 test-kill: setup
 	KILLS=$(KILLS) KILL_SEED=$(KILL_SEED) $(BIN)/python -m pytest -s tests/kill
+
+# $(call apt_install,COMMANDS,PACKAGES): installs the packages if one of the commands is missing and apt may.
+apt_install = if ! command -v $(1) > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(2); fi || true
 
 # Every table of configs/paper.yaml in miniature, on generated videos: about 5 minutes on 2 cores.
 test-tables: setup
@@ -97,12 +107,10 @@ test-ut: setup
 SLURM_PACKAGES := slurm-wlm slurm-client slurmdbd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge mariadb-server
 
 test-slurm: setup
-	@if ! command -v slurmctld slurmdbd > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(SLURM_PACKAGES); \
-	fi || true
+	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test test-kill test-slurm test-sanitize test-tables test-demo test-ut
+test-all: test test-browser test-kill test-slurm test-sanitize test-tables test-demo test-ut
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

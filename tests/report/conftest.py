@@ -102,7 +102,9 @@ def make_results(
     _write_clusterings(results, ids, motions, scenes, seeds)
     for (run, accuracy), seed in product(accuracies.items(), range(seeds)):
         if run not in ("scratch", "idt"):
-            results.models.append(_write_model(folder, run, seed, ids))
+            groups = results.scenes if run == "la" else results.motions
+            bank = None if run == "supervised" else vectors(run, [groups[name] for name in ids])
+            results.models.append(_write_model(folder, run, seed, ids, bank))
         results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
     for stage, lines in {"trajectories": ["12.5\t301.2", "7.5\t310.0"], "report": ["0.8\tNA"]}.items():
         for number, line in enumerate(lines):
@@ -125,7 +127,16 @@ def _write_statuses(results: Results, ids: list[str]) -> None:
         dataset(file, "video_id", ids)
         dataset(file, "status", ["no_trajectories"] + ["ok"] * (len(ids) - 1))
         dataset(file, "reason", ["no trajectory to encode"] + [""] * (len(ids) - 1))
+        dataset(file, "sketch", vectors("idt", [results.motions[name] for name in ids]))
     results.statuses.append(path)
+
+
+def vectors(space: str, groups: list[str]) -> np.ndarray:
+    """Unit vectors (n, 16) float32, those of a group close to each other."""
+    rows = np.stack(
+        [rng(space, group).normal(size=16) + 0.3 * rng(space, i).normal(size=16) for i, group in enumerate(groups)]
+    )
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _write_clusterings(
@@ -145,14 +156,15 @@ def _write_clusterings(
         results.clusters.append(results.folder / path)
 
 
-def _write_model(folder: Path, run: str, seed: int, ids: list[str]) -> Path:
+def _write_model(folder: Path, run: str, seed: int, ids: list[str], bank: np.ndarray | None) -> Path:
     draw = rng("history", run, seed)
     history = [{"epoch": e, "loss": 4 * 0.9**e + 0.2 * draw.random(), "lr": 0.03, "seconds": 1.5} for e in range(10)]
     for entry in history:
         entry["accuracy" if run == "supervised" else "knn"] = 0.2 + 0.03 * entry["epoch"] + 0.05 * draw.random()
     path = folder / f"pretraining/{run}/seed{seed}/model.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    model = {"state_dict": {}, "settings": {}, "run": run, "seed": seed, "video_ids": ids, "bank": None, "labels": None}
+    model = {"state_dict": {}, "settings": {}, "run": run, "seed": seed, "video_ids": ids, "labels": None}
+    model["bank"] = None if bank is None else torch.from_numpy(bank)
     torch.save(model | {"history": history, "classes": [], "version": 1}, path)
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.report import inputs
-from workflow_scripts.report.gallery import build_gallery, choose, draw_strip
+from workflow_scripts.report.gallery import choose, draw_strip, gallery_columns
 from workflow_scripts.report.inputs import Clustering, Video
 from workflow_scripts.report.methods import Method
 from workflow_scripts.report.settings import ReportSettings
@@ -46,20 +46,20 @@ def test_clusters_by_size_and_by_purity() -> None:
     videos[8] = video(8, "walk", "beach")
     for order, expected in (("size", [0, 1, 2]), ("purity", [1, 0, 2])):
         settings = ReportSettings(gallery_order=order, gallery_videos=4)
-        [column] = build_gallery([clustering("la", labels)], videos, METHODS, [], settings).columns
+        [column] = gallery_columns([clustering("la", labels)], videos, METHODS, settings)
         assert [cluster.number for cluster in column.clusters] == expected
         big = next(cluster for cluster in column.clusters if cluster.number == 0)
-        assert big.size == 6 and len(big.thumbnails) == 4
+        assert big.size == 6 and set(big.video_ids) == {f"video{i}" for i in range(9) if labels[i] == 0}
         assert big.motion is not None and (big.motion.value, big.motion.count, big.motion.known) == ("walk", 4, 6)
 
 
 def test_unknown_labels_are_not_counted() -> None:
     videos = [video(0, "walk", ""), video(1, "", "")]
-    [column] = build_gallery([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings()).columns
+    [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, ReportSettings())
     [cluster] = column.clusters
     assert cluster.motion is not None and cluster.motion.known == 1
     assert cluster.scene is None
-    assert {thumbnail.video_id for thumbnail in cluster.thumbnails} == {"video0", "video1", "video2"}
+    assert set(cluster.video_ids) == {"video0", "video1", "video2"}
 
 
 def frames_group(path: Path, frames: list[np.ndarray], fps: float) -> h5py.Group:

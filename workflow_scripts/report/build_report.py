@@ -17,7 +17,7 @@ import yaml
 from markupsafe import Markup
 
 from workflow_scripts.artifacts import write_text
-from workflow_scripts.report import figures, gallery, inputs, table_files, tables
+from workflow_scripts.report import explorer, figures, gallery, inputs, table_files, tables
 from workflow_scripts.report.comparisons import comparisons_of
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.settings import ReportSettings
@@ -47,8 +47,9 @@ def build_report(
 
     evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT;
     indexes: index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in
-    which failures are counted; benchmarks: folders that hold a folder of Snakemake's benchmark files per stage; config:
-    the resolved config, which says what each run is, and is shown as it is.
+    which failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders
+    that hold a folder of Snakemake's benchmark files per stage; config: the resolved config, which says what each run
+    is, and is shown as it is.
     Writes `method_table` and `cluster_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`.
     Raises StageError for a file that is not what it should be, or settings that cannot be met.
     """
@@ -64,6 +65,11 @@ def build_report(
     methods = methods_of(names, _requests(resolved))
 
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos)
+    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, settings)
+    by_id = {video.video_id: video for video in videos}
+    shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
+    strips = gallery.draw_strips(list(shown), frames, settings)
+    vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
         "training": figures.training_figure(comparisons),
@@ -77,7 +83,10 @@ def build_report(
         comparisons=comparisons,
         protocols=tables.PROTOCOLS,
         has_history=any(run.history for run in runs),
-        gallery=gallery.build_gallery(clusterings, videos, comparisons[0].methods, frames, settings),
+        columns=columns,
+        videos=shown,
+        strips=strips,
+        explorer=explorer.explorer_data(columns, vectors, list(shown.values()), strips),
         times=inputs.read_stage_times(benchmarks),
         figures={name: Markup(figures.inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),

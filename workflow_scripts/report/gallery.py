@@ -8,7 +8,8 @@ is neither ours nor the best case, and a video seen in one clustering is likely 
 import base64
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from itertools import zip_longest
+from pathlib import Path
 
 import cv2
 import h5py
@@ -36,40 +37,28 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Thumbnail:
-    """A video as shown; its strip, if its frames are there, is found by its id."""
-
-    video_id: str
-    name: str
-    label: str
-    scene: str
-
-    @property
-    def description(self) -> str:
-        """What a reader who does not see the picture is told."""
-        known = ", in front of ".join(part for part in (self.label, self.scene) if part)
-        return f"{known}: video {self.name}" if known else f"video {self.name}"
-
-
-@dataclass(frozen=True)
 class Cluster:
-    """One cluster: its number in the clustering, its size, what it agrees with, and the videos shown."""
+    """One cluster: its number, what it agrees with, and its videos' ids, those first that are shown first."""
 
     number: int
-    size: int
     motion: Share | None
     scene: Share | None
-    thumbnails: list[Thumbnail]
+    video_ids: list[str]
+
+    @property
+    def size(self) -> int:
+        """How many videos it has."""
+        return len(self.video_ids)
 
 
 @dataclass(frozen=True)
-class GalleryColumn:
-    """One clustering of the gallery."""
+class Column:
+    """One clustering with all its clusters, in the order in which they are shown."""
 
     title: str
     name: str
     note: str
-    n_clusters: int
+    clustering: Clustering
     clusters: list[Cluster]
 
 
@@ -79,14 +68,6 @@ class Strip:
 
     uri: str
     seconds: float
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Columns side by side, and the strips of the videos they show by video_id."""
-
-    columns: list[GalleryColumn]
-    strips: dict[str, Strip]
 
 
 _NOTES = {
@@ -124,36 +105,22 @@ def _share(values: list[str]) -> Share | None:
     return Share(value, count, known.total())
 
 
-def _clusters(clustering: Clustering, videos: dict[str, Video], settings: ReportSettings) -> list[Cluster]:
-    """The clusters of the first K-means run in the order and number that the settings ask for."""
+def clusters_of(clustering: Clustering, videos: dict[str, Video], order: str) -> list[Cluster]:
+    """The clusters of the first K-means run, by `order`: size or purity. videos: by id."""
     labels = clustering.labels[0]
     clusters = []
     for number in np.unique(labels):
         members = [clustering.video_ids[i] for i in np.flatnonzero(labels == number)]
         known = [videos[i] for i in members if i in videos]
+        motion, scene = _share([video.label for video in known]), _share([video.scene for video in known])
         members.sort(key=lambda video_id: digest("gallery", video_id))
-        clusters.append(
-            Cluster(
-                number=int(number),
-                size=len(members),
-                motion=_share([video.label for video in known]),
-                scene=_share([video.scene for video in known]),
-                thumbnails=[_thumbnail(i, videos.get(i)) for i in members[: settings.gallery_videos]],
-            )
-        )
+        clusters.append(Cluster(int(number), motion, scene, members))
 
     def purity(cluster: Cluster) -> float:
         return cluster.motion.count / cluster.motion.known if cluster.motion and cluster.size > 1 else 0.0
 
-    first = (lambda c: -purity(c)) if settings.gallery_order == "purity" else (lambda c: 0.0)
-    clusters.sort(key=lambda cluster: (first(cluster), -cluster.size, cluster.number))
-    return clusters[: settings.gallery_clusters]
-
-
-def _thumbnail(video_id: str, video: Video | None) -> Thumbnail:
-    if video is None:
-        return Thumbnail(video_id, video_id, "", "")
-    return Thumbnail(video_id, PurePath(video.path).stem, video.label, video.scene)
+    first = (lambda c: -purity(c)) if order == "purity" else (lambda c: 0.0)
+    return sorted(clusters, key=lambda cluster: (first(cluster), -cluster.size, cluster.number))
 
 
 def check(settings: ReportSettings) -> None:
@@ -164,34 +131,45 @@ def check(settings: ReportSettings) -> None:
         raise StageError("report.thumbnail_frames times thumbnail_width must be within 1..16383 pixels; lower one")
 
 
-def build_gallery(
-    clusterings: list[Clustering],
-    videos: list[Video],
-    methods: list[Method],
-    frames: list[Path],
-    settings: ReportSettings,
-) -> Gallery:
-    """Chooses clusterings, clusters and videos, and makes the strips of those videos whose frames are given.
-
-    frames: shards of the frames stage; settings: as `check` wants them.
-    """
+def gallery_columns(
+    clusterings: list[Clustering], videos: list[Video], methods: list[Method], settings: ReportSettings
+) -> list[Column]:
+    """The clusterings to show, each with all its clusters; settings: as `check` wants them."""
     by_id = {video.video_id: video for video in videos}
-    columns = []
-    for method, clustering in choose(clusterings, methods, settings.gallery_clusterings):
-        title = method.title if clustering.run else "IDT"
-        count = len(np.unique(clustering.labels[0]))
-        clusters = _clusters(clustering, by_id, settings)
-        columns.append(GalleryColumn(title, method.run, _NOTES[method.kind], count, clusters))
-    shown = {t.video_id for column in columns for cluster in column.clusters for t in cluster.thumbnails}
-    return Gallery(columns, _strips(shown, frames, settings))
+    return [
+        Column(
+            title=method.title if clustering.run else "IDT",
+            name=method.run,
+            note=_NOTES[method.kind],
+            clustering=clustering,
+            clusters=clusters_of(clustering, by_id, settings.gallery_order),
+        )
+        for method, clustering in choose(clusterings, methods, settings.gallery_clusterings)
+    ]
 
 
-def _strips(shown: set[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:
-    """The strip of each of these videos that has frames, by video_id."""
+def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]:
+    """Ids, sorted, of the videos that the page holds: the gallery's, and up to about `explorer_videos`.
+
+    Those are the first videos of each column's first clusters and, while there is room, others by a hash of their ids.
+    """
+    chosen: set[str] = set()
+    for rank, clusters in enumerate(zip_longest(*(column.clusters for column in columns))):
+        if rank >= settings.gallery_clusters and len(chosen) >= settings.explorer_videos:
+            break
+        for cluster in filter(None, clusters):
+            chosen.update(cluster.video_ids[: settings.gallery_videos])
+    others = {video_id for column in columns for video_id in column.clustering.video_ids} - chosen
+    room = max(0, settings.explorer_videos - len(chosen))
+    return sorted(chosen.union(sorted(others, key=lambda video_id: digest("gallery", video_id))[:room]))
+
+
+def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:
+    """The strip of each of these videos that has frames, by video_id. frames: shards of the frames stage."""
     strips: dict[str, Strip] = {}
     for path in tqdm(frames, desc="thumbnails", unit="shard", disable=len(frames) < 10):
         with read_hdf5(path) as file:
-            for video_id in sorted(shown.intersection(file) - set(strips)):
+            for video_id in sorted(set(video_ids).intersection(file) - set(strips)):
                 if len(file[video_id]["offsets"]) > 1:
                     image, seconds = draw_strip(file[video_id], settings)
                     strips[video_id] = Strip(_data_uri(image, settings.thumbnail_quality), seconds)

@@ -9,11 +9,12 @@ import pickle
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from idt_tools.attributes import read_attributes
@@ -37,6 +38,22 @@ class Video:
     seconds: float
     status: str
     reason: str
+
+    @classmethod
+    def unknown(cls, video_id: str) -> "Video":
+        """A video of which no index tells."""
+        return cls("", video_id, video_id, "", "", "", 0.0, "", "")
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return PurePath(self.path).stem
+
+    @property
+    def description(self) -> str:
+        """What a reader who does not see the picture is told."""
+        known = ", in front of ".join(part for part in (self.label, self.scene) if part)
+        return f"{known}: video {self.name}" if known else f"video {self.name}"
 
 
 @dataclass(frozen=True)
@@ -170,6 +187,33 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
                 )
             )
     return clusterings
+
+
+def read_vectors(
+    clustering: Clustering, models: list[Path], encodings: list[Path], video_ids: list[str]
+) -> tuple[list[str], NDArray[np.float32]]:
+    """Those of the videos that have a vector in the space that was clustered, and the vectors (n, d).
+
+    They come from the memory bank of the run's model, or from the sketches of the features; none where these are not
+    among the files, or the run has no bank (a supervised one).
+    """
+    wanted = set(video_ids)
+    found: dict[str, NDArray[np.float32]] = {}
+    for path in models:
+        if (path.parent.parent.name, path.parent.name) == (clustering.run, clustering.variant):
+            model = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            if model["bank"] is not None:
+                rows = [row for row, video_id in enumerate(model["video_ids"]) if video_id in wanted]
+                vectors = model["bank"][rows].float().numpy()
+                found |= zip((model["video_ids"][row] for row in rows), vectors, strict=True)
+    for path in encodings:
+        if not clustering.run and path.parts[-3:-1] == ("encoding", clustering.features):
+            with read_hdf5(path) as file:
+                ids, statuses = file["video_id"].asstr()[:], file["status"].asstr()[:]
+                rows = [row for row in range(len(ids)) if ids[row] in wanted and statuses[row] == "ok"]
+                found |= zip(ids[rows], file["sketch"][rows], strict=True)
+    present = sorted(found)
+    return present, np.stack([found[video_id] for video_id in present]) if present else np.zeros((0, 1), np.float32)
 
 
 def shard_statuses(path: Path) -> list[tuple[str, str, str]]:

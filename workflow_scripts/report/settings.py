@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class ReportSettings:
     gallery_videos: int = 6
     # "size": largest clusters first; "purity": those of one motion first (clusters of one video come last).
     gallery_order: str = "size"
+    # The cluster explorer holds about this many videos (all if there are fewer), some 10 KB each; 0: no explorer.
+    explorer_videos: int = 600
     # Pixels: a thumbnail is this wide and three quarters as high.
     thumbnail_width: int = 128
     # Frames of a thumbnail's loop.

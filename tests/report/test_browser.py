@@ -1,0 +1,163 @@
+"""The report page driven in a real Chromium: no errors, choices that do what they say, keyboard, axe-core's rules."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from workflow_scripts.report.build_report import build_report
+from workflow_scripts.report.settings import ReportSettings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make test-browser installs it where apt may")
+
+
+@pytest.fixture(scope="module")
+def address(results: Any) -> str:
+    """Where a page of two motions' clusters and two scenes' is."""
+    arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
+    build_report(**arguments, settings=ReportSettings())
+    return arguments["output"].as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page as it opens; whatever a test does with it, it must make no error and ask for no other file."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    yield page
+    page.close()
+    assert not said
+    assert [url for url in asked if not url.startswith("data:")] == [address]
+
+
+def names(videos: Locator) -> list[str]:
+    """The names of the videos behind these buttons."""
+    return [video.get_attribute("title") or "" for video in videos.all()]
+
+
+def test_every_clustering_shows_its_clusters(page: Page, results: Any) -> None:
+    names_of = {"la": set(results.scenes.values()), "la_idt": set(results.motions.values())}
+    for space in page.locator("#space option").all():
+        page.locator("#space").select_option(label=space.text_content())
+        run = "la_idt" if "la_idt" in (space.text_content() or "") or space.text_content() == "IDT" else "la"
+        rows = page.locator("#rows .cluster")
+        assert rows.count() == len(names_of[run])
+        shown = [names(row.locator(".video")) for row in rows.all()]
+        assert sum(map(len, shown)) == 12
+        for members in shown:  # motion_scene_take
+            assert len({name.split("_")[0 if run == "la_idt" else 1] for name in members}) == 1
+        assert page.locator("#count").text_content() == f"{len(shown)} clusters of {len(shown)}."
+
+
+def test_a_filter_leaves_one_motion_in_the_clusters_and_on_the_map(page: Page) -> None:
+    page.locator("#only").select_option("walk")
+    assert {name.split("_")[0] for name in names(page.locator("#rows .video"))} == {"walk"}
+    assert page.locator("#rows .video").count() == 4
+    assert page.locator("#map circle:not(.faint)").count() == 4
+    assert "with walk" in (page.locator("#count").text_content() or "")
+    page.locator("#only").select_option("")
+    assert page.locator("#map circle.faint").count() == 0
+
+
+def test_the_map_has_a_colour_for_each_motion_scene_or_cluster(page: Page) -> None:
+    def colours() -> set[str]:
+        return set(page.locator("#map circle").evaluate_all("dots => dots.map(dot => dot.style.fill)"))
+
+    for choice, count in {"label": 3, "scene": 2, "cluster": 2}.items():
+        page.locator("#color").select_option(choice)
+        assert len(colours()) == count, choice
+        assert page.locator("#legend li").count() == (0 if choice == "cluster" else count)
+
+
+def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: Any) -> None:
+    page.locator("#rows .video[title=wave_beach_01]").click()
+    assert page.locator("#near h3").text_content() == "wave_beach_01"
+    assert page.locator("#map circle.chosen").count() == 1
+    titles = page.locator("#near h4").all_text_contents()
+    assert [title.rsplit(" cluster ")[0].strip() for title in titles] == ["Video LA", "IDT", "Video LA + IDT prior"]
+    paths = {video_id: name for name, video_id in _ids(results).items()}
+    for run, row in {"la": 0, "la_idt": 2}.items():
+        model = torch.load(results.folder / f"pretraining/{run}/seed0/model.pt", weights_only=True)
+        bank, ids = model["bank"].numpy(), model["video_ids"]
+        cosines = bank @ bank[ids.index(_ids(results)["wave_beach_01"])]
+        expected = [paths[ids[i]] for i in np.argsort(-cosines)[1:5]]
+        assert names(page.locator("#near .videos").nth(row).locator(".video")) == expected
+    # A neighbour can be chosen in its turn, and the video in the clusters is marked.
+    first = page.locator("#near .video").first
+    name = first.get_attribute("title")
+    first.click()
+    assert page.locator("#near h3").text_content() == name
+    assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
+
+
+def _ids(results: Any) -> dict[str, str]:
+    """video_id by the file's name."""
+    table = (results.folder / "toy/videos/index.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in table[1:]]
+    return {Path(row[1]).stem: row[0] for row in rows}
+
+
+def test_the_map_tells_what_lies_under_the_pointer_and_chooses_it(page: Page) -> None:
+    dot = page.locator("#map circle").last
+    dot.hover()
+    assert page.locator("#tip").is_visible()
+    told = page.locator("#tip .muted").text_content()
+    dot.click()
+    assert page.locator("#near h3").text_content() == told
+    page.mouse.move(5, 5)
+    assert page.locator("#tip").is_hidden()
+
+
+def test_all_of_it_by_keyboard(page: Page) -> None:
+    page.locator("#space").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#space").input_value() == "1"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "video":
+            break
+    name = page.evaluate("document.activeElement.title")
+    page.keyboard.press("Enter")
+    assert page.locator("#near h3").text_content() == name
+    assert page.evaluate("document.activeElement.title") == name  # the reader stays where he was
+
+
+def test_the_thumbnails_can_be_stopped(page: Page) -> None:
+    thumbnail = page.locator("#gallery .thumb").first
+    state = "thumb => getComputedStyle(thumb).animationPlayState"
+    assert thumbnail.evaluate(state) == "running"
+    page.locator("#play").click()
+    assert thumbnail.evaluate(state) == "paused" and page.locator("#play").text_content() == "Play"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.locator("#rows .video").first.click()
+    page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_narrow_screen_scrolls_one_way_alone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

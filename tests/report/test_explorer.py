@@ -1,0 +1,107 @@
+"""The explorer's data: neighbours and map against scikit-learn, what is shown of a large set, names as they are."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
+
+from workflow_scripts.report.explorer import explorer_data, map_points, nearest
+from workflow_scripts.report.gallery import gallery_columns, videos_on_page
+from workflow_scripts.report.inputs import Clustering, Video, read_vectors
+from workflow_scripts.report.methods import Method
+from workflow_scripts.report.settings import ReportSettings
+
+METHODS = [Method("la", "network"), Method("la_idt", "idt")]
+
+
+def blobs(n: int, groups: int, dimensions: int = 16) -> np.ndarray:
+    draw = np.random.default_rng(n)
+    centres = draw.normal(size=(groups, dimensions))
+    return (centres[np.arange(n) % groups] + 0.2 * draw.normal(size=(n, dimensions))).astype(np.float32)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 40), st.integers(1, 6))
+def test_the_nearest_are_scikit_learns(n: int, wanted: int) -> None:
+    vectors = blobs(n, 3)
+    found = nearest(vectors, wanted)
+    k = min(wanted, n - 1)
+    distances, _ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(vectors).kneighbors()
+    assert [len(row) for row in found] == [k] * n
+    assert all(i not in [j for j, _ in row] for i, row in enumerate(found))
+    np.testing.assert_allclose([[c for _, c in row] for row in found], 1 - distances[:, :k], atol=1e-5)
+
+
+def test_the_map_keeps_neighbourhoods_and_is_the_same_again() -> None:
+    vectors = blobs(120, 5)
+    points = map_points(vectors)
+    assert points.min() == 0 and points.max() == 1000
+    assert trustworthiness(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), points, n_neighbors=10) > 0.9
+    np.testing.assert_array_equal(points, map_points(vectors))
+
+
+@pytest.mark.parametrize("n", [0, 1, 4, 5])
+def test_a_map_of_a_few_videos(n: int) -> None:
+    assert map_points(blobs(n, 2)).shape == (n, 2) and len(nearest(blobs(n, 2))) == n
+
+
+@pytest.mark.parametrize("n", [30, 10_000])
+def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None:
+    ids = [f"video{i}" for i in range(n)]
+    labels = np.random.default_rng(0).integers(0, max(3, n // 40), (2, n))
+    clusterings = [Clustering(run, "", "seed0", ids, labels[i : i + 1]) for i, run in enumerate(["la", "la_idt"])]
+    report = ReportSettings(explorer_videos=200)
+    columns = gallery_columns(clusterings, [], METHODS, report)
+    shown = videos_on_page(columns, report)
+    assert shown == sorted(set(shown)) and set(shown) <= set(ids)
+    assert len(shown) == 30 if n == 30 else 200 <= len(shown) <= 200 + len(columns) * report.gallery_videos
+    for column in columns:
+        for cluster in column.clusters[: report.gallery_clusters]:
+            assert set(cluster.video_ids[: report.gallery_videos]) <= set(shown)
+
+
+def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(tmp_path: Path) -> None:
+    vectors = blobs(5, 2).astype(np.float16)
+    model = tmp_path / "pretraining/la/seed1/model.pt"
+    model.parent.mkdir(parents=True)
+    torch.save({"video_ids": list("edcba"), "bank": torch.from_numpy(vectors)}, model)
+    bank = Clustering("la", "", "seed1", list("abcde"), np.zeros((1, 5), int))
+    ids, rows = read_vectors(bank, [model], [], ["b", "e", "x"])
+    assert ids == ["b", "e"] and rows.dtype == np.float32
+    np.testing.assert_array_equal(rows, vectors[[3, 0]])
+
+    encoding = tmp_path / "toy/encoding/idt/0.h5"
+    encoding.parent.mkdir(parents=True)
+    with h5py.File(encoding, "w") as file:
+        file["video_id"], file["status"], file["sketch"] = list("abc"), ["ok", "no_trajectories", "ok"], vectors[:3]
+    sketches = Clustering("", "idt", "all k2", list("abc"), np.zeros((1, 3), int))
+    ids, rows = read_vectors(sketches, [model], [encoding], list("abc"))
+    assert ids == ["a", "c"]
+    np.testing.assert_array_equal(rows, vectors[[0, 2]])
+
+    other = Clustering("", "other", "all k2", list("abc"), np.zeros((1, 3), int))
+    assert read_vectors(other, [model], [encoding], list("abc"))[0] == []
+
+
+def test_any_name_is_kept_and_none_ends_the_script() -> None:
+    names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
+    videos = [Video("toy", f"video{i}", name, name, "", "", 1.0, "ok", "") for i, name in enumerate(names)]
+    clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))
+    columns = gallery_columns([clustering], videos, METHODS, ReportSettings())
+    text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"})
+    assert "<" not in text
+    data = json.loads(text)
+    assert [video["label"] for video in data["videos"]][:2] == names[:2]
+    assert [video["frames"] for video in data["videos"]] == [True, False, False]
+    assert [(c["number"], c["size"], sorted(c["videos"])) for c in data["spaces"][0]["clusters"]] == [
+        (0, 2, [0, 1]),
+        (1, 1, [2]),
+    ]
+    assert data["spaces"][0]["points"] == {} and data["spaces"][0]["neighbours"] == {}

@@ -1,0 +1,192 @@
+// The explorer: clusters of one space in rows, a map of the space, and a video's nearest neighbours in every space.
+// Its data are made by explorer.py; a video is its place in data.videos, a space one of data.spaces.
+(() => {
+  const data = JSON.parse(document.getElementById("explorer-data").textContent);
+  const part = (id) => document.getElementById(id);
+  const [space, order, only, color] = ["space", "order", "only", "color"].map(part);
+  const map = part("map"), tip = part("tip"), near = part("near"), rows = part("rows"), more = part("more");
+  const CLUSTERS_AT_ONCE = 10, VIDEOS_OF_CLUSTER = 24, LEGEND = 16, MARGIN = 40;
+  let chosen = null, clustersShown = CLUSTERS_AT_ONCE;
+
+  const element = (tag, attributes = {}, ...children) => {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+  const current = () => data.spaces[space.value];
+  const counted = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+  const wanted = (video) => !only.value || data.videos[video].label === only.value;
+
+  // Colours: told apart by colour-blind readers as long as there are eight or fewer, then hues as far apart as can be.
+  const PALETTE = ["#0b7ab8", "#d9601a", "#0a9b72", "#c673a4", "#c79200", "#5a53b0", "#8a8f99", "#2fa7d6"];
+  const coloured = (values) => {
+    const names = [...new Set(values)].filter((value) => value !== "").sort();
+    const few = names.length <= PALETTE.length;
+    return new Map(names.map((name, i) => [name, few ? PALETTE[i] : `hsl(${(i * 137.508) % 360} 60% ${44 + 12 * (i % 2)}%)`]));
+  };
+  const colours = { label: coloured(data.videos.map((v) => v.label)), scene: coloured(data.videos.map((v) => v.scene)) };
+  for (const shown of data.spaces) {
+    shown.clusterOf = new Map(shown.clusters.flatMap((cluster) => cluster.videos.map((video) => [video, cluster.number])));
+    shown.colours = coloured(shown.clusters.map((cluster) => cluster.number));
+  }
+  const colourOf = (video) => {
+    const found = color.value === "cluster"
+      ? current().colours.get(current().clusterOf.get(video))
+      : colours[color.value].get(data.videos[video][color.value]);
+    return found ?? "var(--muted)";
+  };
+
+  const thumbnail = (video) => {
+    const { id, frames } = data.videos[video];
+    return frames ? element("span", { class: `thumb v-${id}` }) : element("span", { class: "thumb missing" }, "no frames");
+  };
+  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || "unlabelled";
+  const button = (video, note = data.videos[video].name) => {
+    const pressed = String(video === chosen);
+    const made = element("button", { type: "button", class: "video", "aria-pressed": pressed, title: data.videos[video].name },
+      thumbnail(video),
+      element("span", { class: "caption what" }, what(video)),
+      element("span", { class: "caption" }, note));
+    made.dataset.video = video;
+    return element("li", {}, made);
+  };
+  const share = (kind, value) => {
+    const bar = element("span", { class: "bar" });
+    bar.style.setProperty("--share", `${(100 * value[1]) / value[2]}%`);
+    return element("div", { class: kind }, element("dt", {}, `most frequent ${kind}`),
+      element("dd", {}, element("span", {}, value[0]), element("span", { class: "muted" }, `${value[1]} of ${value[2]}`), bar));
+  };
+
+  function drawRows() {
+    const purity = (cluster) => (cluster.motion && cluster.size > 1 ? cluster.motion[1] / cluster.motion[2] : 0);
+    const first = order.value === "purity" ? (a, b) => purity(b) - purity(a) : () => 0;
+    const clusters = current().clusters
+      .map((cluster) => ({ ...cluster, videos: cluster.videos.filter(wanted) }))
+      .filter((cluster) => cluster.videos.length)
+      .sort((a, b) => first(a, b) || b.size - a.size || a.number - b.number);
+    rows.replaceChildren(...clusters.slice(0, clustersShown).map((cluster) => {
+      const shares = ["motion", "scene"].filter((kind) => cluster[kind]).map((kind) => share(kind, cluster[kind]));
+      const left = cluster.videos.length - VIDEOS_OF_CLUSTER;
+      const row = element("div", { class: "cluster" },
+        element("h3", {}, `Cluster ${cluster.number} `, element("span", { class: "sd" }, counted(cluster.size, "video"))),
+        element("dl", { class: "shares" }, ...shares),
+        element("ul", { class: "videos" }, ...cluster.videos.slice(0, VIDEOS_OF_CLUSTER).map((video) => button(video))),
+        left > 0 ? element("p", { class: "note" }, `and ${counted(left, "video")} more on this page`) : "");
+      row.dataset.cluster = cluster.number;
+      return row;
+    }));
+    more.hidden = clusters.length <= clustersShown;
+    const pages = data.videos.length < current().n_videos
+      ? `; of ${counted(current().n_videos, "video")}, ${data.videos.length.toLocaleString("en")} are on this page` : "";
+    part("count").textContent = `${counted(clusters.length, "cluster")} of ${current().n_clusters}${
+      only.value ? ` with ${only.value}` : ""}${pages}.`;
+  }
+
+  function drawMap() {
+    const points = Object.entries(current().points);
+    map.setAttribute("viewBox", `0 0 ${data.side + 2 * MARGIN} ${data.side + 2 * MARGIN}`);
+    const radius = points.length > 300 ? 11 : 16;
+    map.replaceChildren(...points.map(([video, [x, y]]) => {
+      const dot = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+      for (const [name, value] of Object.entries({ cx: x + MARGIN, cy: y + MARGIN, r: radius })) dot.setAttribute(name, value);
+      dot.dataset.video = video;
+      return dot;
+    }));
+    part("map-note").textContent = points.length
+      ? `t-SNE of ${counted(points.length, "video")}: near each other here means alike in this space; distances afar mean little.`
+      : "There is no map of this space: its vectors are not among the results.";
+    paintMap();
+  }
+
+  function drawLegend() {
+    const known = color.value === "cluster" ? new Map() : colours[color.value];
+    part("legend").replaceChildren(...(known.size > LEGEND ? [] : [...known].map(([name, colour]) => {
+      const dot = element("span", { class: "dot" });
+      dot.style.background = colour;
+      return element("li", {}, dot, name);
+    })));
+  }
+
+  function paintMap(cluster = null) {
+    for (const dot of map.children) {
+      const video = Number(dot.dataset.video);
+      dot.style.fill = colourOf(video);
+      dot.classList.toggle("faint", !wanted(video) || (cluster !== null && current().clusterOf.get(video) !== cluster));
+      dot.classList.toggle("chosen", video === chosen);
+    }
+  }
+
+  function drawNear() {
+    if (chosen === null) return near.replaceChildren();
+    const dots = (video) => ["label", "scene"].map((key, i) => {
+      const same = data.videos[video][key] && data.videos[video][key] === data.videos[chosen][key];
+      return same ? element("span", { class: `dot ${["motion", "scene"][i]}`, title: `same ${["motion", "scene"][i]}` }) : "";
+    });
+    const lists = data.spaces.flatMap((of) => {
+      const found = of.neighbours[chosen];
+      if (!found) return [];
+      const videos = found.map(([video, cosine]) => {
+        const item = button(video, `${cosine.toFixed(2)} `);
+        item.querySelector(".caption:last-child").append(...dots(video));
+        return item;
+      });
+      return [element("h4", {}, `${of.title} `, element("span", {}, `cluster ${of.clusterOf.get(chosen) ?? "–"}`)),
+        element("ul", { class: "videos" }, ...videos)];
+    });
+    near.replaceChildren(
+      element("h3", { tabindex: "-1" }, data.videos[chosen].name),
+      element("p", { class: "note" }, what(chosen), ". Nearest on this page, by cosine; ", element("span", { class: "dot motion" }),
+        "same motion", ...(colours.scene.size ? [", ", element("span", { class: "dot scene" }), "same scene"] : []), "."),
+      ...lists);
+  }
+
+  function choose(video) {
+    chosen = video;
+    for (const shown of rows.querySelectorAll(".video")) shown.setAttribute("aria-pressed", String(Number(shown.dataset.video) === video));
+    paintMap();
+    drawNear();
+  }
+
+  data.spaces.forEach(({ title, name }, i) => space.append(element("option", { value: i }, name === title.toLowerCase() ? title : `${title} (${name})`)));
+  for (const label of colours.label.keys()) only.append(element("option", { value: label }, label));
+  order.value = part("explorer-parts").dataset.order;
+
+  const again = () => { clustersShown = CLUSTERS_AT_ONCE; drawRows(); };
+  space.addEventListener("change", () => { again(); drawMap(); });
+  order.addEventListener("change", again);
+  only.addEventListener("change", () => { again(); paintMap(); });
+  color.addEventListener("change", () => { drawLegend(); paintMap(); });
+  more.addEventListener("click", () => { clustersShown += CLUSTERS_AT_ONCE; drawRows(); });
+  part("explorer-parts").addEventListener("click", (event) => {
+    const clicked = event.target.closest("[data-video]");
+    if (!clicked) return;
+    const gone = near.contains(clicked); // the neighbours are drawn anew
+    choose(Number(clicked.dataset.video));
+    if (gone) near.querySelector("h3").focus({ preventScroll: true });
+  });
+  for (const [enter, leave] of [["pointerover", "pointerleave"], ["focusin", "focusout"]]) {
+    rows.addEventListener(enter, (event) => {
+      const row = event.target.closest(".cluster");
+      paintMap(row ? Number(row.dataset.cluster) : null);
+    });
+    rows.addEventListener(leave, () => paintMap());
+  }
+  map.addEventListener("pointerover", (event) => {
+    const { video } = event.target.dataset;
+    tip.hidden = video === undefined;
+    if (tip.hidden) return;
+    tip.replaceChildren(thumbnail(video), element("div", {}, what(video)), element("div", { class: "muted" }, data.videos[video].name));
+    const box = map.getBoundingClientRect(), dot = event.target.getBoundingClientRect();
+    const left = dot.left - box.left > box.width / 2 ? dot.left - box.left - tip.offsetWidth - 6 : dot.right - box.left + 6;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${Math.min(dot.top - box.top, box.height - tip.offsetHeight)}px`;
+  });
+  map.addEventListener("pointerleave", () => { tip.hidden = true; });
+
+  part("explorer-off").hidden = true;
+  part("explorer-parts").hidden = false;
+  drawRows();
+  drawMap();
+  drawLegend();
+})();
