@@ -39,6 +39,7 @@ rule report:
         indexes=report_indexes,
         frames=training_frames,
         statuses=report_statuses,
+        paper_tables=expand("results/tables/{table}.html", table=config["report"]["tables"]),
         config="results/config.yaml",
     output:
         page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
@@ -66,13 +67,14 @@ rule report:
         clusters=argument("clusters"),
         frames=argument("frames"),
         statuses=argument("statuses"),
+        paper_tables=argument("paper_tables"),
         settings=section("report"),
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes} {params.frames} {params.statuses}"
+        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables}"
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"
@@ -87,6 +89,7 @@ rule paper_table:
         tsv="results/tables/{table}.tsv",
         markdown="results/tables/{table}.md",
         latex="results/tables/{table}.tex",
+        html="results/tables/{table}.html",
     log:
         "results/logs/tables/{table}.log",
     conda:
@@ -99,5 +102,5 @@ rule paper_table:
     shell:
         "python -m workflow_scripts.report.paper_table"
         " {params.evaluations} --config {input.config}"
-        " --output {output.tsv} --markdown {output.markdown} --latex {output.latex}"
+        " --output {output.tsv} --markdown {output.markdown} --latex {output.latex} --html {output.html}"
         " --table {params.table:q} --log {log}"

@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_text
 from workflow_scripts.evaluation.results import write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.identity import rng, video_id
+from workflow_scripts.report.paper_table import paper_table
+from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.videos.generate import GeneratedSettings, render
 
 INDEX_COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard"
@@ -43,11 +46,12 @@ class Results:
     frames: list[Path]
     statuses: list[Path]
     benchmarks: list[Path]
+    paper_tables: list[Path]
     config: Path
 
     def arguments(self) -> dict[str, Any]:
         """What build_report takes, all of it."""
-        names = ["evaluations", "models", "clusters", "indexes", "frames", "statuses", "benchmarks", "config"]
+        names = "evaluations models clusters indexes frames statuses benchmarks paper_tables config".split()
         output = self.folder / "report" / "index.html"
         return {n: getattr(self, n) for n in names} | {
             "output": output,
@@ -73,7 +77,7 @@ def make_results(
     probability, draws fixed.
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
-    results = Results(folder, {}, {}, [], [], [], [], [], [], [], folder / "config.yaml")
+    results = Results(folder, {}, {}, [], [], [], [], [], [], [], [], folder / "config.yaml")
     write_text(results.config, config)
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
@@ -110,7 +114,22 @@ def make_results(
         for number, line in enumerate(lines):
             write_text(folder / f"benchmarks/{stage}/toy/{number}.tsv", f"s\tmax_rss\n{line}\n")
     results.benchmarks.append(folder / "benchmarks")
+    results.paper_tables.append(_write_paper_table(results))
     return results
+
+
+def _write_paper_table(results: Results) -> Path:
+    """A table of one row of ours and one that is cited."""
+    demo = results.folder / "demo.yaml"
+    write_text(demo, pipeline.as_yaml(pipeline.read([])))
+    cited = {"method": "PMAS_1", "paper": {"toy": 61.2}}
+    table = TableSettings(
+        title="Table 9: a few", rows=[{"method": "Video LA", "run": "la", "paper": {"toy": 71.4}}, cited]
+    )
+    files = [path for path in results.evaluations if path.stem == "finetune" and "la" in path.parts]
+    tsv, markdown, latex, html = (results.folder / f"tables/table9.{kind}" for kind in ("tsv", "md", "tex", "html"))
+    paper_table(files, demo, tsv, markdown, latex, html, table)
+    return html
 
 
 def _write_statuses(results: Results, ids: list[str]) -> None:

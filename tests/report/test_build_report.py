@@ -20,7 +20,18 @@ from workflow_scripts.report.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
 from workflow_scripts.stage import StageError
 
-SECTIONS = ["overview", "methods", "few-shot", "training", "agreement", "gallery", "explorer", "times", "provenance"]
+SECTIONS = [
+    "overview",
+    "methods",
+    "paper",
+    "few-shot",
+    "training",
+    "agreement",
+    "gallery",
+    "explorer",
+    "times",
+    "provenance",
+]
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 BASELINE = {"toy": {"name": "Size alone", "accuracy": 0.25}}
 
@@ -117,6 +128,13 @@ def test_nothing_is_loaded_from_elsewhere(page: Page) -> None:
             assert attributes.get(name, "#").startswith(("#", "data:")), (tag, attributes)
     assert not re.search(r"url\((?!['\"]?(data:|#))", page.text)
     assert "@import" not in page.text
+
+
+def test_a_table_of_the_paper_is_on_the_page(page: Page) -> None:
+    rows = page.rows("paper")
+    assert list(rows) == ["Method", "paper", "Video LA", "PMAS_1 (cited)"]
+    assert rows["Video LA"][0] == "71.4" and "±" in rows["Video LA"][1] and rows["PMAS_1 (cited)"] == ["61.2", "–", "–"]
+    assert "pretraining.epochs" in page.words["paper"] and "6 test videos" in page.words["paper"]
 
 
 def test_pictures_have_words(page: Page) -> None:
@@ -332,13 +350,13 @@ def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any
 
 def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
     lists: dict[str, Any] = {
-        name: [] for name in "evaluations models clusters indexes frames statuses benchmarks".split()
+        name: [] for name in "evaluations models clusters indexes frames statuses benchmarks paper_tables".split()
     }
     files = {"method_table": tmp_path / "methods.tsv", "cluster_table": tmp_path / "clusters.tsv"}
     build_report(**lists, **files, output=tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert sections == [section for section in SECTIONS if section != "explorer"]
+    assert sections == [section for section in SECTIONS if section not in ("paper", "explorer")]
     for section in ("methods", "few-shot", "training", "agreement", "gallery", "times"):
         assert "in this run." in page.words[section], section
     assert all(read_columns(file) == [] for file in files.values())

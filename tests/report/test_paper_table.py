@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -39,8 +40,8 @@ def made(results: Any, folder: Path, table: TableSettings, protocols: set[str]) 
     files = [path for path in results.evaluations if path.stem in protocols and runs & {*path.parts}]
     config = folder / "config.yaml"
     config.write_text(pipeline.as_yaml(pipeline.read([])))
-    outputs = {kind: folder / f"table.{kind}" for kind in ("tsv", "md", "tex")}
-    paper_table(files, config, outputs["tsv"], outputs["md"], outputs["tex"], table)
+    outputs = {kind: folder / f"table.{kind}" for kind in ("tsv", "md", "tex", "html")}
+    paper_table(files, config, outputs["tsv"], outputs["md"], outputs["tex"], outputs["html"], table)
     return outputs
 
 
@@ -80,7 +81,7 @@ def test_few_shot_columns_are_the_papers_and_ours(results: Any, tmp_path: Path) 
     assert (lines["5"]["paper"], lines["20"]["paper"], lines["20"]["ours"]) == ("", "44.2", "")
 
 
-def test_markdown_and_latex_hold_the_same_cells(results: Any, tmp_path: Path) -> None:
+def test_markdown_latex_and_html_hold_the_same_cells(results: Any, tmp_path: Path) -> None:
     outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
     rows = [line for line in outputs["md"].read_text().splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (rows[0], *rows[2:])]
@@ -90,6 +91,10 @@ def test_markdown_and_latex_hold_the_same_cells(results: Any, tmp_path: Path) ->
     plain = body.replace(r"$\pm$", "±").replace("$-$", "−").replace(r"\_", "_")
     in_latex = [[cell.strip() for cell in line.split("&")] for line in plain.replace(r"\\", "").strip().splitlines()]
     assert in_latex == cells[1:]
+    html = ElementTree.fromstring(f"<page>{outputs['html'].read_text()}</page>")
+    in_html = [["".join(cell.itertext()) for cell in row] for row in html.findall(".//tbody/tr")]
+    assert [["" if cell == "–" else cell for cell in row] for row in in_html] == cells[1:]
+    assert html.findtext("h3") == "Objectives & co."
     assert "& 5" not in outputs["tex"].read_text().partition(r"\toprule")[0]
     assert "- toy: split 1, 2; seed 0, 1; 6 test videos; chance 33.3 %" in outputs["md"].read_text()
 

@@ -37,6 +37,7 @@ def build_report(
     frames: list[Path],
     statuses: list[Path],
     benchmarks: list[Path],
+    paper_tables: list[Path],
     method_table: Path,
     cluster_table: Path,
     output: Path,
@@ -45,11 +46,11 @@ def build_report(
 ) -> None:
     """Builds the report page, the tables and the figures from the results of the other stages.
 
-    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT;
-    indexes: index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in
-    which failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders
-    that hold a folder of Snakemake's benchmark files per stage; config: the resolved config, which says what each run
-    is, and is shown as it is.
+    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT; indexes:
+    index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in which
+    failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders that hold
+    a folder of Snakemake's benchmark files per stage; paper_tables: HTML files of `paper_table`; config: the resolved
+    config, which says what each run is, and is shown as it is.
     Writes `method_table` and `cluster_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`.
     Raises StageError for a file that is not what it should be, or settings that cannot be met.
     """
@@ -82,6 +83,7 @@ def build_report(
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,
         protocols=tables.PROTOCOLS,
+        paper_tables=[Markup(path.read_text()) for path in paper_tables],
         has_history=any(run.history for run in runs),
         columns=columns,
         videos=shown,

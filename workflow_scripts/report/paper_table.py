@@ -1,4 +1,4 @@
-"""A table of the paper: its numbers, ours, and how far they are apart, as TSV, Markdown and LaTeX.
+"""A table of the paper: its numbers, ours, and how far they are apart, as TSV, Markdown, LaTeX and HTML.
 
 `snakemake NAME` computes exactly what the table NAME of the config's `report.tables` needs.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
 from workflow_scripts.artifacts import write_columns, write_text
@@ -51,13 +52,15 @@ def paper_table(
     output: Path,
     markdown: Path,
     latex: Path,
+    html: Path,
     table: TableSettings = TableSettings(),  # noqa: B008 (frozen)
 ) -> None:
     """Writes a table from the records of evaluations and from what the paper says.
 
     `config` is the resolved config, by which is told which values are not the paper's. `output` has a row for each
-    method, dataset and number of shots, in percent, with what the number rests on; `markdown` and `latex` are for
-    reading, with the standard deviation over seeds. Raises StageError for a damaged record.
+    method, dataset and number of shots, in percent, with what the number rests on; `markdown`, `latex` and `html` (a
+    part of a page: the report's) are for reading, with the standard deviation over seeds. Raises StageError for a
+    damaged record.
     """
     # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
     found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
@@ -71,6 +74,7 @@ def paper_table(
     write_columns(output, _long(table, numbers), COLUMNS)
     write_text(markdown, _markdown(table, places, numbers, notes))
     write_text(latex, _latex(table, places, numbers, notes))
+    write_text(html, _html(table, places, numbers, notes))
     log.info("%s: %d methods, %d results", table.title, len(table.rows), len(found))
 
 
@@ -205,6 +209,14 @@ def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, 
         "",
     ]
     return "\n".join(lines)
+
+
+def _html(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: list[str]) -> str:
+    titles, heads, rows = _grid(table, places, numbers)
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.get_template("paper_table.html")
+    return template.render(table=table, titles=titles, heads=heads, rows=rows, facts=_facts(numbers), notes=notes)
 
 
 if __name__ == "__main__":
