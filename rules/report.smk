@@ -46,6 +46,10 @@ rule report:
         few_shot=report(
             "results/report/figures/few_shot.svg", category="Figures", caption="../docs/captions/few_shot.rst"
         ),
+        curves=report("results/report/figures/curves.svg", category="Figures", caption="../docs/captions/curves.rst"),
+        confusion=report(
+            "results/report/figures/confusion.svg", category="Figures", caption="../docs/captions/confusion.rst"
+        ),
         training=report(
             "results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"
         ),

@@ -227,8 +227,8 @@ def test_comparisons_have_tables_of_their_own_and_leave_no_run_out(results: Any,
     ]
     assert [len(page.tables[section]) for section in ("methods", "few-shot", "agreement")] == [3, 3, 3]
     assert "Labels &amp; none" in page.text and "Other runs" in page.words["methods"]
-    whole = {name: (tmp_path / "figures" / f"{name}.svg").read_text() for name in ("few_shot", "training", "nmi")}
-    assert all(whole["few_shot"].count(title) == 1 for title in (">Prior<", ">Labels &amp; none<", ">Other runs<"))
+    few_shot = (tmp_path / "figures/few_shot.svg").read_text()
+    assert all(few_shot.count(title) == 1 for title in (">Prior<", ">Labels &amp; none<", ">Other runs<"))
     # The tables as files hold every run once, whatever is compared with what.
     runs = Counter(line["run"] for line in read_columns(arguments["method_table"]) if line["protocol"] == "finetune")
     assert set(runs.values()) == {1} and len(runs) == 4
@@ -342,7 +342,7 @@ def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any
     again = outputs(results, tmp_path)
     build_report(**again, settings=ReportSettings(baselines=BASELINE))
     assert again["output"].read_bytes() == arguments["output"].read_bytes()
-    for name in ("few_shot", "training", "nmi"):
+    for name in ("few_shot", "curves", "confusion", "training", "nmi"):
         figure = tmp_path / "figures" / f"{name}.svg"
         assert figure.read_bytes() == (arguments["output"].parent / "figures" / figure.name).read_bytes()
         ElementTree.parse(figure)
@@ -360,7 +360,7 @@ def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
     for section in ("methods", "few-shot", "training", "agreement", "gallery", "times"):
         assert "in this run." in page.words[section], section
     assert all(read_columns(file) == [] for file in files.values())
-    for name in ("few_shot", "training", "nmi"):
+    for name in ("few_shot", "curves", "confusion", "training", "nmi"):
         ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
 
 

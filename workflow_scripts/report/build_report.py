@@ -2,7 +2,8 @@
 
 Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
 Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`,
-`cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, training.svg, nmi.svg).
+`cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, curves.svg,
+confusion.svg, training.svg, nmi.svg).
 The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty; the
 page then says what there is not.
 """
@@ -17,10 +18,11 @@ import yaml
 from markupsafe import Markup
 
 from workflow_scripts.artifacts import write_text
-from workflow_scripts.report import explorer, figures, gallery, inputs, table_files, tables
-from workflow_scripts.report.comparisons import comparisons_of
+from workflow_scripts.report import confusion, explorer, figures, gallery, inputs, table_files, tables
+from workflow_scripts.report.comparisons import ALONG, comparisons_of
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.report.svg import inline
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -59,13 +61,14 @@ def build_report(
     videos = inputs.read_videos(indexes)
     failures = inputs.read_failures(videos, statuses)
     resolved = config.read_text() if config else ""
+    asked = yaml.safe_load(resolved) or {}
     runs = inputs.read_runs(models)
     results = inputs.read_evaluations(evaluations)
     clusterings = inputs.read_clusterings(clusters)
     names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
-    methods = methods_of(names, _requests(resolved))
+    methods = methods_of(names, (asked.get("pretraining") or {}).get("runs") or {})
 
-    comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos)
+    comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, asked)
     columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, settings)
     by_id = {video.video_id: video for video in videos}
     shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
@@ -73,6 +76,8 @@ def build_report(
     vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
+        "confusion": confusion.confusion_figure(results, comparisons[0].methods),
+        "curves": figures.curves_figure(comparisons),
         "training": figures.training_figure(comparisons),
         "nmi": figures.agreement_figure(comparisons),
     }
@@ -90,7 +95,7 @@ def build_report(
         strips=strips,
         explorer=explorer.explorer_data(columns, vectors, list(shown.values()), strips),
         times=inputs.read_stage_times(benchmarks),
-        figures={name: Markup(figures.inline(svg, name)) for name, svg in drawn.items()},
+        figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
         config=resolved,
     )
@@ -106,16 +111,14 @@ def build_report(
 
 def _check(settings: ReportSettings) -> None:
     for entry in settings.comparisons:
-        if set(entry) != {"title", "runs"}:
-            raise StageError("each of report.comparisons must be {title: text, runs: [names of runs]}")
+        if set(entry) - {"along"} != {"title", "runs"} or entry.get("along", "k") not in ALONG:
+            raise StageError(
+                "each of report.comparisons must be {title: text, runs: [names of runs]}, and may have along: "
+                + ", ".join(ALONG)
+            )
     for dataset, baseline in settings.baselines.items():
         if set(baseline) != {"name", "accuracy"} or not 0 <= float(baseline["accuracy"]) <= 1:
             raise StageError(f"report.baselines.{dataset} must be {{name: text, accuracy: number from 0 to 1}}")
-
-
-def _requests(resolved: str) -> dict[str, dict[str, Any]]:
-    """The runs that the config asks for, by name."""
-    return ((yaml.safe_load(resolved) or {}).get("pretraining") or {}).get("runs") or {}
 
 
 def _versions() -> dict[str, str]:

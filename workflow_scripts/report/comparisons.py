@@ -3,15 +3,29 @@
 from dataclasses import dataclass
 from typing import Any
 
+from workflow_scripts.config import run_values
 from workflow_scripts.report.inputs import Clustering, Evaluation, Run, Video
 from workflow_scripts.report.methods import Method
 from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, agreements, few_shot_tables, method_table
 from workflow_scripts.stage import StageError
 
+# The parameters that methods can be compared along, as an axis calls them.
+ALONG = {
+    "clip_length": "frames of a clip",
+    "subset": "videos trained on",
+    "k": "clusters, K",
+    "m": "clusterings, m",
+    "size": "pixels of a clip's side",
+    "depth": "layers of the network",
+}
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods side by side and their results; `title` is empty where all methods are in one comparison."""
+    """Methods side by side and their results; `title` is empty where all methods are in one comparison.
+
+    along: a key of ALONG where the methods differ by a parameter, else empty; values: of that parameter, by run.
+    """
 
     title: str
     methods: list[Method]
@@ -19,6 +33,8 @@ class Comparison:
     accuracies: MethodTable
     few_shot: list[FewShot]
     agreements: list[Agreement]
+    along: str
+    values: dict[str, int]
 
 
 def comparisons_of(
@@ -28,20 +44,22 @@ def comparisons_of(
     evaluations: list[Evaluation],
     clusterings: list[Clustering],
     videos: list[Video],
+    config: dict[str, Any],
 ) -> list[Comparison]:
     """The comparisons that the settings want, their methods in that order, and one of the methods that are in none.
 
-    The clusterings in the IDT space are part of each. Raises StageError for a run of which there are no results.
+    The clusterings in the IDT space are part of each. config: the resolved one, by which the runs' parameters are told.
+    Raises StageError for a run of which there are no results.
     """
     known = {method.run: method for method in methods}
-    groups = [(entry["title"], entry["runs"]) for entry in wanted]
-    for title, names in groups:
+    groups = [(entry["title"], entry["runs"], entry.get("along", "")) for entry in wanted]
+    for title, names, _ in groups:
         if missing := sorted(set(names) - set(known)):
             raise StageError(f"report.comparisons: {title!r} names runs without results: {', '.join(missing)}")
-    if others := [name for name in known if not any(name in names for _, names in groups)]:
-        groups.append(("Other runs" if groups else "", others))
+    if others := [name for name in known if not any(name in names for _, names, _ in groups)]:
+        groups.append(("Other runs" if groups else "", others, ""))
     comparisons = []
-    for title, names in groups or [("", [])]:
+    for title, names, along in groups or [("", [], "")]:
         chosen = [known[name] for name in names]
         comparisons.append(
             Comparison(
@@ -51,6 +69,16 @@ def comparisons_of(
                 accuracies=method_table(evaluations, chosen),
                 few_shot=few_shot_tables(evaluations, chosen),
                 agreements=agreements(clusterings, videos, chosen),
+                along=along,
+                values=_values(along, chosen, runs, config) if along else {},
             )
         )
     return comparisons
+
+
+def _values(along: str, methods: list[Method], runs: list[Run], config: dict[str, Any]) -> dict[str, int]:
+    """The parameter's value of each network; as many videos as it was trained on where that is asked for."""
+    if along == "subset":
+        return {run.name: run.n_videos for run in runs if run.name in {method.run for method in methods}}
+    networks = [method.run for method in methods if method.kind != "idt_svm"]
+    return {run: int(run_values(config, run)[along]) for run in networks}

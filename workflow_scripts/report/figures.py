@@ -1,13 +1,7 @@
-"""The figures of the page as SVG whose text stays text: few-shot curves, training curves, cluster agreement.
+"""The figures of the page: few-shot curves, curves along a parameter, training curves, cluster agreement.
 
-Each function returns a whole SVG document that stands by itself (`snakemake --report` shows these files);
-`inline` makes of it what the page embeds, in the page's own font and in colours that follow light and dark.
-Equal input gives equal bytes.
+Each function returns a whole SVG document that stands by itself (`snakemake --report` shows these files).
 """
-
-import io
-import re
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,57 +10,13 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-from workflow_scripts.report.comparisons import Comparison
-from workflow_scripts.report.methods import INK, LINE, MOTION, MUTED, SCENE, Method
-from workflow_scripts.report.tables import Agreement, FewShot
+from workflow_scripts.report.comparisons import ALONG, Comparison
+from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method
+from workflow_scripts.report.svg import STYLE, empty, to_svg
+from workflow_scripts.report.tables import PROTOCOLS, Agreement, FewShot
 
-_STYLE: Any = {  # matplotlib types it as a dict of literal keys
-    "svg.fonttype": "none",
-    "svg.hashsalt": "report",  # ids that do not differ from run to run
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": MUTED,
-    "axes.titlecolor": INK,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.axisbelow": True,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "ytick.major.size": 0,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "text.color": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 5,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 _DASHES = {"scratch": (0, (1.2, 1.4)), "supervised": (0, (4, 2))}
 _MARKERS = "osD^vPX"
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04)
-    return buffer.getvalue().decode()
-
-
-def _empty(message: str) -> str:
-    """A figure that says why there is nothing to draw; the declared file exists all the same."""
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7, 0.6))
-        figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED)
-        return _svg(figure)
 
 
 def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
@@ -149,15 +99,15 @@ def few_shot_figure(comparisons: list[Comparison]) -> str:
     """Accuracy against labelled videos per class, a panel per dataset; the mark of IDT + SVM is at all of them."""
     drawn = [comparison for comparison in comparisons if comparison.few_shot]
     if not drawn:
-        return _empty("No few-shot evaluation in this run.")
-    with matplotlib.rc_context(_STYLE):
+        return empty("No few-shot evaluation in this run.")
+    with matplotlib.rc_context(STYLE):
         figure, parts = _stacked(drawn, [len(comparison.few_shot) for comparison in drawn], height=2.7)
         for part, comparison in zip(parts, drawn, strict=True):
             panels = _panels(part, len(comparison.few_shot))
             for panel, table in zip(panels, comparison.few_shot, strict=True):
                 _few_shot_panel(panel, table, comparison)
             _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None:
@@ -183,6 +133,48 @@ def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None
     panel.set(title=table.dataset, xlabel="labelled videos per class", ylabel="top-1 accuracy, %")
 
 
+def curves_figure(comparisons: list[Comparison]) -> str:
+    """Accuracy against the parameter that a comparison is along (paper tables 3 and 6, figure 4): a panel for each
+    dataset and protocol, a line for each kind of method."""
+    drawn = [comparison for comparison in comparisons if comparison.along and comparison.accuracies.columns]
+    if not drawn:
+        return empty("No comparison along a parameter in this run.")
+    with matplotlib.rc_context(STYLE):
+        figure, parts = _stacked(drawn, [len(comparison.accuracies.columns) for comparison in drawn], height=2.5)
+        for part, comparison in zip(parts, drawn, strict=True):
+            panels = _panels(part, len(comparison.accuracies.columns))
+            for panel, column in zip(panels, comparison.accuracies.columns, strict=True):
+                _curves_panel(panel, column, comparison)
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
+def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) -> None:
+    cells, table = comparison.accuracies.cells, comparison.accuracies
+    values = sorted({comparison.values[method.run] for method in table.methods if method.run in comparison.values})
+    for number, kind in enumerate(dict.fromkeys(method.kind for method in table.methods)):
+        runs = [method for method in table.methods if method.kind == kind and (method.run, column) in cells]
+        runs = sorted((one for one in runs if one.run in comparison.values), key=lambda one: comparison.values[one.run])
+        if runs:
+            accuracies = [cells[one.run, column].accuracy for one in runs]
+            panel.errorbar(
+                [values.index(comparison.values[one.run]) for one in runs],
+                [100 * accuracy.mean for accuracy in accuracies],
+                [100 * (accuracy.sd or 0.0) for accuracy in accuracies],
+                color=runs[0].color,
+                linestyle=_DASHES.get(kind, "-"),
+                marker=_MARKERS[number % len(_MARKERS)],
+                elinewidth=1,
+                label=runs[0].title,
+            )
+    panel.axhline(100 * table.chance(column), color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
+    panel.set_xticks(range(len(values)), [f"{value:,}" for value in values])
+    panel.set_xlim(-0.3, len(values) - 0.7)
+    panel.set_ylim(0, None)
+    title = f"{column[0]}, {PROTOCOLS.get(column[1], column[1])}"
+    panel.set(title=title, xlabel=ALONG[comparison.along], ylabel="top-1 accuracy, %")
+
+
 _OBJECTIVES = {
     "instance": "Instance recognition",
     "local_aggregation": "Local aggregation",
@@ -194,8 +186,8 @@ def training_figure(comparisons: list[Comparison]) -> str:
     """A line per run and seed: loss by epoch in a panel per objective (their scales differ), kNN accuracy in one."""
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
-        return _empty("No training history in this run.")
-    with matplotlib.rc_context(_STYLE):
+        return empty("No training history in this run.")
+    with matplotlib.rc_context(STYLE):
         wanted = [_training_panels(comparison) for comparison in drawn]
         figure, parts = _stacked(drawn, [len(titles) for titles in wanted], height=2.3)
         for part, comparison, titles in zip(parts, drawn, wanted, strict=True):
@@ -204,7 +196,7 @@ def training_figure(comparisons: list[Comparison]) -> str:
                 _training_panel(panel, measure, objective, comparison)
                 panel.set(title=title, xlabel="epoch", ylabel="accuracy, %" if measure == "knn" else "loss")
             _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _training_panels(comparison: Comparison) -> list[tuple[str, str, str]]:
@@ -242,13 +234,13 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
     """NMI and AMI of each clustering with motion and with scene, as bars with their spread."""
     drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
     if not drawn:
-        return _empty("No clustering of videos whose motion or scene is known in this run.")
+        return empty("No clustering of videos whose motion or scene is known in this run.")
     everything = [row for comparison in drawn for row in comparison.agreements]
     kinds = [("motion", MOTION), ("scene", SCENE)]
     kinds = [(kind, color) for kind, color in kinds if any(getattr(row, kind) for row in everything)]
     scores = [score for row in everything for kind, _ in kinds for score in getattr(row, kind) or ()]
     lowest = min(score.mean - (score.sd or 0.0) for score in scores)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
         heights = [0.9 + 0.46 * len(found) for found in rows]
         figure = Figure(figsize=(10.2, sum(heights)), layout="constrained")
@@ -264,7 +256,7 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
             panels[0].tick_params(axis="y", labelcolor=INK)
             panels[0].set_ylim(len(found) - 0.4, -0.6)
             _legend(part, panels)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str]]) -> None:
@@ -283,19 +275,3 @@ def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: l
     panel.axvline(0, color=MUTED, linewidth=0.8)
     panel.spines["bottom"].set_visible(False)
     panel.tick_params(axis="x", length=0)
-
-
-def inline(svg: str, name: str) -> str:
-    """The `<svg>` element for the page: ids made unique by `name`, sizes in CSS pixels, the page's font and colours."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', svg)
-    svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
-    svg = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font-size: \1px", svg)
-    svg = re.sub(r"font-family: [^;\"]*;?", "", svg)
-    for color, variable in ((INK, "ink"), (MUTED, "muted"), (LINE, "line")):
-        svg = svg.replace(color, f"var(--{variable})")
-    width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg).group(1))  # type: ignore[union-attr]
-    svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg aria-hidden="true" style="max-width:{width * 4 / 3:.0f}px"', 1)

@@ -81,6 +81,8 @@ class Evaluation:
     n_left_out: int
     config_digest: str
     shots: dict[str, list[float]] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    confusion: list[list[int]] = field(default_factory=list)  # rows: classes; columns: answers
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def read_evaluations(paths: list[Path]) -> list[Evaluation]:
         known = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
         evaluations.append(Evaluation(**known))
         if "knn" in record:
-            voted = {"protocol": "knn", "accuracy": record["knn"]["accuracy"], "shots": {}}
+            voted = {"protocol": "knn", "accuracy": record["knn"]["accuracy"], "shots": {}, "confusion": []}
             evaluations.append(Evaluation(**(known | voted)))
     return evaluations
 

@@ -30,7 +30,8 @@ class ReportSettings:
     # Dataset -> {"name": text, "accuracy": 0..1}: a known simple baseline, shown as a row of the method table.
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Each {"title": text, "runs": [names]}: runs compared with each other, with their own tables and their own row of
-    # the figures; all in one if empty. The gallery shows clusters of the first. A run may be in several.
+    # the figures; all in one if empty. With "along", the parameter by which they differ (clip_length, subset, k, m,
+    # size or depth), accuracies are drawn against it. The gallery shows clusters of the first. A run may be in several.
     comparisons: list[dict[str, Any]] = field(default_factory=list)
     # Clusterings in the gallery: first a network without prior, then IDT, then a network with the prior.
     gallery_clusterings: int = 3

@@ -1,0 +1,75 @@
+"""Curves along a parameter and confusion matrices, read back from their SVG."""
+
+import base64
+import re
+from itertools import product
+
+import cv2
+import numpy as np
+import pytest
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.report.comparisons import comparisons_of
+from workflow_scripts.report.confusion import confusion_figure
+from workflow_scripts.report.figures import curves_figure
+from workflow_scripts.report.inputs import Evaluation, Run
+from workflow_scripts.report.methods import methods_of
+
+RUNS = {
+    "short": {"objective": "instance", "clip_length": 8, "subset": 10},
+    "usual": {"objective": "instance"},
+    "long": {"objective": "instance", "clip_length": 32, "k": 7},
+}
+ACCURACIES = {"short": 0.3, "usual": 0.6, "long": 0.5}
+
+
+def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[list[int]] | None = None) -> Evaluation:
+    classes = ["walk", "wave"]
+    return Evaluation(run, seed, "toy", 1, "finetune", accuracy, 0.5, 10, 0, "0" * 16, {}, classes, confusion or [])
+
+
+@pytest.mark.parametrize(
+    ("along", "order"),
+    [("clip_length", {"short": 8, "usual": 16, "long": 32}), ("subset", {"short": 10, "usual": 90, "long": 91})],
+)
+def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along: str, order: dict[str, int]) -> None:
+    config = pipeline.resolve(
+        {"datasets": {"toy": {"layout": "generated"}}, "pretraining": {"dataset": "toy", "runs": RUNS}}
+    )
+    results = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
+    runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
+    wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
+    [comparison] = comparisons_of(wanted, methods_of(list(RUNS), RUNS), runs, results, [], [], config)
+    assert comparison.values == order
+    svg = curves_figure([comparison])
+    texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+    assert [text for text in texts if text.isdigit()][:3] == [str(value) for value in order.values()]
+    lines = re.findall(r'<path d="M ([\d. \nL]+?)" [^>]*style="fill: none; stroke: #c673a4', svg)
+    [points] = [
+        np.array(line.replace("L", " ").split(), float).reshape(-1, 2) for line in lines if line.count("L") == 2
+    ]
+    assert (np.diff(points[:, 0]) > 0).all()
+    heights = [ACCURACIES[run] for run in order]
+    assert np.corrcoef(points[:, 1], heights)[0, 1] == pytest.approx(-1)  # SVG counts from the top
+
+
+def test_a_comparison_along_nothing_has_no_curve() -> None:
+    assert "No comparison along a parameter" in curves_figure([])
+
+
+def test_a_confusion_matrix_is_the_sum_over_seeds_by_shares_of_its_rows() -> None:
+    results = [evaluation("usual", seed, confusion=[[3, 1], [0, 2 + 2 * seed]]) for seed in (0, 1)]
+    results.append(evaluation("short", confusion=[[0, 4], [0, 0]]))
+    svg = confusion_figure(results, methods_of(["short", "usual"], RUNS))
+    images = [base64.b64decode(data) for data in re.findall(r"data:image/png;base64,([^\"]+)", svg)]
+    assert len(images) == 2
+    for image, shares in zip(images, ([[0, 1], [0, 0]], [[0.75, 0.25], [0, 1]]), strict=True):
+        # matplotlib writes it upside down and turns it over
+        alpha = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)[::-1, :, 3] / 255
+        half = len(alpha) // 2
+        quarters = [[alpha[: half - 1, : half - 1], alpha[: half - 1, half + 1 :]]]
+        quarters.append([alpha[half + 1 :, : half - 1], alpha[half + 1 :, half + 1 :]])
+        for row, found in zip(shares, quarters, strict=True):
+            for share, part in zip(row, found, strict=True):
+                np.testing.assert_allclose(part, share, atol=0.01)
+    assert svg.count(">wave<") >= 2 and svg.index("Video IR (short)") < svg.index("Video IR (usual)")
