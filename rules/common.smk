@@ -353,6 +353,18 @@ def report_indexes(wildcards):
     return [checkpoints.videos.get(dataset=dataset).output.index for dataset in SOURCES]
 
 
+def example_videos(wildcards):
+    """The list of the videos of the first shard."""
+    return all_shard_videos(PRETRAINING_DATASET)[:1]
+
+
+def example_boxes(wildcards):
+    """The persons of that shard, where features mask them."""
+    detectors = [pipeline.detector(config, features) for features in config["features"]]
+    found = [f"results/{PRETRAINING_DATASET}/persons/{name}" for name in detectors if name != "none"]
+    return [f"{folder}/{shards(PRETRAINING_DATASET)[0]}.h5" for folder in found[:1]]
+
+
 def report_statuses(wildcards):
     """The files in which every video has a status."""
     return [

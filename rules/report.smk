@@ -30,6 +30,28 @@ rule resolved_config:
         "printf %s {params.config:q} > {output} 2> {log}"
 
 
+rule examples:
+    """Draws trajectories and masked people on frames of a few videos (paper 3.3)."""
+    input:
+        videos=example_videos,
+        boxes=example_boxes,
+    output:
+        "results/report/examples.html",
+    log:
+        "results/logs/report/examples.log",
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        settings=section("trajectories"),
+        boxes=argument("boxes"),
+        version=pipeline.version("report"),
+    shell:
+        "python -m workflow_scripts.report.draw_examples"
+        " --videos {input.videos} {params.boxes} --output {output}"
+        " --settings {params.settings:q} --log {log}"
+
+
 rule report:
     """Builds the page: tables, curves, clusters, times (paper 4.3-4.5)."""
     input:
@@ -40,6 +62,7 @@ rule report:
         frames=training_frames,
         statuses=report_statuses,
         paper_tables=expand("results/tables/{table}.html", table=config["report"]["tables"]),
+        examples="results/report/examples.html",
         config="results/config.yaml",
     output:
         page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
@@ -78,7 +101,7 @@ rule report:
     shell:
         "python -m workflow_scripts.report.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables}"
+        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables} --examples {input.examples}"
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"

@@ -137,6 +137,14 @@ def test_a_table_of_the_paper_is_on_the_page(page: Page) -> None:
     assert "pretraining.epochs" in page.words["paper"] and "6 test videos" in page.words["paper"]
 
 
+def test_examples_are_on_the_page(results: Any, tmp_path: Path) -> None:
+    write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
+    arguments = outputs(results, tmp_path) | {"examples": tmp_path / "examples.html"}
+    build_report(**arguments)
+    page = Page(arguments["output"])
+    assert "walk" in page.words["trajectories"] and ("a", {"href": "#trajectories"}) in page.elements
+
+
 def test_pictures_have_words(page: Page) -> None:
     pictures = 0
     for tag, attributes in page.elements:

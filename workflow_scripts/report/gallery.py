@@ -172,7 +172,7 @@ def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettin
             for video_id in sorted(set(video_ids).intersection(file) - set(strips)):
                 if len(file[video_id]["offsets"]) > 1:
                     image, seconds = draw_strip(file[video_id], settings)
-                    strips[video_id] = Strip(_data_uri(image, settings.thumbnail_quality), seconds)
+                    strips[video_id] = Strip(data_uri(image, settings.thumbnail_quality), seconds)
     return dict(sorted(strips.items()))
 
 
@@ -202,7 +202,8 @@ def draw_strip(group: h5py.Group, settings: ReportSettings) -> tuple[np.ndarray,
     return canvas, span / fps
 
 
-def _data_uri(image: np.ndarray, quality: int) -> str:
+def data_uri(image: np.ndarray, quality: int) -> str:
+    """The BGR image as WebP in a URI. Raises StageError where OpenCV cannot write it."""
     done, encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not done:
         raise StageError("this OpenCV cannot write WebP; install opencv-python-headless as constraints.txt says")

@@ -78,7 +78,7 @@ class Video:
             size = f"{self.row['width']}x{self.row['height']}"
             raise Undescribed("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
         try:
-            yield from idt_tools.stream(self._frames(), self._scaled_boxes())
+            yield from idt_tools.stream(self.frames(), self.scaled_boxes())
         except idt_tools.VideoError as error:
             raise Undescribed(error.status, error.reason) from error
         except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
@@ -86,7 +86,8 @@ class Video:
         if self.size["n_frames"] < MIN_FRAMES:
             raise Undescribed("too_short", f"{self.size['n_frames']} frames; a trajectory needs {MIN_FRAMES}")
 
-    def _frames(self) -> Iterator[np.ndarray]:
+    def frames(self) -> Iterator[np.ndarray]:
+        """The frames (H, W, 3) uint8 RGB, as large as they are tracked. Raises VideoError if they cannot be decoded."""
         self.size = {"n_frames": 0, "width": 0, "height": 0}
         for frame in idt_tools.read_video(self.row["path"]):
             longer = max(frame.shape[:2])
@@ -97,7 +98,8 @@ class Video:
             self.size["height"], self.size["width"] = frame.shape[:2]
             yield frame
 
-    def _scaled_boxes(self) -> np.ndarray | None:
+    def scaled_boxes(self) -> np.ndarray | None:
+        """The boxes (n, 6) in the pixels of `frames`."""
         longer = max(int(self.row["width"]), int(self.row["height"]))
         if self.boxes is None or not self.settings.max_side or longer <= self.settings.max_side:
             return self.boxes

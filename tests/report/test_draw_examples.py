@@ -1,0 +1,97 @@
+"""Frames with trajectories: which videos are drawn, and that what is drawn is what the tracker and the boxes say."""
+
+import base64
+import re
+from itertools import product
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+import pytest
+
+from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.report.draw_examples import N_EXAMPLES, draw_examples, in_turn
+from workflow_scripts.trajectories.describe_video import Video
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+BOX = (40, 20, 80, 90)
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of four videos of two motions and a broken one, beside it boxes: one person throughout in every video."""
+    root = tmp_path_factory.mktemp("videos")
+    wanted = GeneratedSettings(
+        motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=40, width=128, height=96
+    )
+    made = generate_videos(root, wanted)
+    (root / "broken.mp4").write_bytes((root / made[0]["path"]).read_bytes()[:3000])
+    videos = {Path(row["path"]).stem: (root / row["path"], row["label"]) for row in made}
+    videos["broken"] = (root / "broken.mp4", "fall")
+    told = {"n_frames": 40, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
+    rows = [{"video_id": name, "path": path, "label": label, **told} for name, (path, label) in sorted(videos.items())]
+    write_columns(root / "shard.tsv", rows, ["video_id", "path", "label", *told])
+    with write_hdf5(root / "boxes.h5", stage="persons", version=1, parameters={}) as file:
+        for row in rows:
+            group = file.create_group(row["video_id"])
+            group.attrs["key"] = "k"
+            dataset(group, "boxes", np.array([(t, *BOX, 1) for t in range(40)], np.float32))
+    return root / "shard.tsv"
+
+
+def drawn(path: Path) -> dict[str, np.ndarray]:
+    """The pictures (H, W, 3) uint8 BGR by what stands below them."""
+    page = ElementTree.fromstring(f"<page>{path.read_text()}</page>")
+    found = {}
+    for figure in page.iter("figure"):
+        image, caption = figure.find("img"), figure.find("figcaption")
+        assert image is not None and caption is not None and image.get("alt")
+        data = base64.b64decode((image.get("src") or "").split(",")[1])
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        found[" ".join("".join(caption.itertext()).split())] = picture
+    return found
+
+
+def test_the_middle_frames_are_drawn_and_a_broken_video_is_left_out(listed: Path, tmp_path: Path) -> None:
+    draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings())
+    pictures = drawn(tmp_path / "examples.html")
+    assert sorted(caption.split(",")[0] for caption in pictures) == [
+        f"{motion} {motion}_bricks_{take:02d}" for motion, take in product(("walk", "wave"), range(2))
+    ]
+    for caption, picture in pictures.items():
+        told = re.fullmatch(r"\w+ \w+, frame 20: (\d+) trajectories", caption)
+        assert told and int(told[1]) > 0 and picture.shape == (360, 480, 3)
+        blue, green, red = picture.reshape(-1, 3).astype(int).T
+        assert ((green > blue + 60) & (green > red + 60)).any()
+
+
+def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -> None:
+    draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings(), boxes=listed.with_name("boxes.h5"))
+    draw_examples(listed, tmp_path / "plain.html", TrajectoriesSettings())
+    pictures, plain = drawn(tmp_path / "examples.html"), list(drawn(tmp_path / "plain.html").values())
+    assert len(pictures) == 4 and all(caption.endswith(", 1 person masked") for caption in pictures)
+    zoom = 480 / 128
+    x1, y1, x2, y2 = (round(zoom * place) for place in BOX)
+    for picture, other in zip(pictures.values(), plain, strict=True):
+        blueness = np.subtract(picture[..., 0], picture[..., 2], dtype=int)
+        blueness -= np.subtract(other[..., 0], other[..., 2], dtype=int)
+        outside = np.ones(blueness.shape, bool)
+        outside[y1 - 8 : y2 + 8, x1 - 8 : x2 + 8] = False
+        assert np.median(blueness[y1 + 8 : y2 - 8, x1 + 8 : x2 - 8]) > 25 and abs(np.median(blueness[outside])) < 5
+
+
+def test_classes_come_in_turn() -> None:
+    settings = TrajectoriesSettings()
+    rows = {f"v{i}": {"video_id": f"v{i}", "path": "x", "label": "ab"[i > 15], "bytes": "1"} for i in range(20)}
+    order = in_turn({name: _listed(row, settings) for name, row in rows.items()})
+    assert sorted(order) == sorted(rows)
+    labels = [rows[name]["label"] for name in order]
+    assert labels[:8] == list("abababab") and set(labels[8:]) == {"a"}
+    assert N_EXAMPLES == 6
+
+
+def _listed(row: dict[str, str], settings: TrajectoriesSettings) -> Video:
+    return Video(row | {"n_frames": "1", "fps": "1", "width": "64", "height": "64", "mtime_ns": "1"}, settings)
