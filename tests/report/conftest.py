@@ -202,11 +202,14 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
         shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
         for protocol in ["svm"] if run == "idt" else ["finetune", "few_shot"]:
-            knn = {"accuracy": 0.8 * accuracy + 0.05 * draw.random(), "neighbours": 5}
-            more: dict[str, Any] = {"few_shot": {"shots": shots, "knn": knn}, "finetune": {"history": []}, "svm": {}}
+            voted = 0.8 * accuracy + 0.05 * draw.random()
+            knn = {"accuracy": voted, "accuracy_interval": [voted / 2, 1], "mean_class_accuracy": voted}
+            few_shot = {"shots": shots, "knn": knn, "retrieval": {"1": 0.7 * accuracy, "5": accuracy}}
+            more: dict[str, Any] = {"few_shot": few_shot, "finetune": {"history": []}, "svm": {}}
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
             identity = {"run": run, "seed": seed, "dataset": "toy", "number": number, "protocol": protocol}
-            write_record(path, split, predicted, settings={}, version=1, **identity, **more[protocol])  # type: ignore[arg-type]
+            scores = np.eye(len(classes))[predicted]
+            write_record(path, split, scores, settings={}, version=1, **identity, **more[protocol])  # type: ignore[arg-type]
             paths.append(path)
     return paths
 

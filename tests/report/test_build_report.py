@@ -208,6 +208,24 @@ def test_few_shot_numbers_are_in_the_method_table(results: Any, arguments: Any) 
             assert (line["n_values"], line["n_seeds"]) == ("12", "2")
 
 
+def test_the_method_table_tells_retrieval_and_how_far_an_accuracy_can_be_trusted(results: Any, arguments: Any) -> None:
+    lines = {(line["run"], line["protocol"], line["shots"]): line for line in read_columns(arguments["method_table"])}
+    assert [protocol for run, protocol, _ in lines if run == "la" and protocol[0] == "R"] == ["R@1", "R@5"]
+    assert float(lines["la", "R@1", "all"]["accuracy"]) == pytest.approx(0.7 * 0.5)
+    assert (lines["la", "R@5", "all"]["n_values"], lines["la", "R@5", "all"]["chance"]) == ("4", "")
+    for protocol in ("finetune", "few_shot", "knn"):
+        found = records(results, run="la", protocol="few_shot" if protocol == "knn" else protocol)
+        told = [record["knn"] if protocol == "knn" else record for record in found]
+        line = lines["la", protocol, "all"]
+        assert float(line["interval_low"]) == pytest.approx(mean(one["accuracy_interval"][0] for one in told), abs=1e-6)
+        assert float(line["interval_high"]) == pytest.approx(
+            mean(one["accuracy_interval"][1] for one in told), abs=1e-6
+        )
+        expected = mean(one["mean_class_accuracy"] for one in told)
+        assert float(line["mean_class_accuracy"]) == pytest.approx(expected, abs=1e-6)
+        assert line["top5_accuracy"] == ""  # of three classes
+
+
 def test_the_cluster_table_pools_the_seeds_of_a_run(arguments: Any) -> None:
     lines = {(line["run"], line["label"], line["score"]): line for line in read_columns(arguments["cluster_table"])}
     assert len(lines) == 3 * 2 * 2

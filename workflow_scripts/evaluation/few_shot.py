@@ -4,11 +4,12 @@ Feature of a video: what the network gives below its head (512 x width), average
 L2-normalised. Classifier: as [3], a linear softmax layer on the frozen features; it is fitted to its optimum by
 multinomial logistic regression with an L2 penalty (in [3] by 100 epochs of SGD), so that no schedule is tuned. For
 each number of shots, several random choices of training videos; a smaller choice is part of the larger one of the
-same draw. All test videos are tested. Beside it, a vote of nearest neighbours among all training videos [46].
+same draw. All test videos are tested. Beside it, among all training videos, a vote of nearest neighbours [46], and
+retrieval: whether one of the k nearest has the test video's class (R@k).
 
 Inputs: model.pt, splits.tsv, frames shards, encoding shards. Output: `few_shot.json`, a record (see `results`) with
 `shots`: accuracies by number of shots ("1", ..., "all"), one per draw; `shots_n_train`: videos trained on; `knn`:
-accuracy and neighbours. Its `accuracy` is that of "all".
+accuracy and neighbours; `retrieval`: R@k by k. Its `accuracy` is that of "all".
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from tqdm import tqdm
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
+from workflow_scripts.evaluation.metrics import class_scores, confusion_matrix, retrieval, summary
 from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
@@ -33,6 +35,7 @@ from workflow_scripts.stage import command_line
 log = logging.getLogger(__name__)
 
 CLIPS_AT_ONCE = 64  # bounds memory; no influence on the result
+RETRIEVED = (1, 5, 10, 20)  # the k of R@k, as papers of video retrieval give them
 
 
 def few_shot(
@@ -62,6 +65,7 @@ def few_shot(
     features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips))
     train, test = features[: len(parts.train)], features[len(parts.train) :]
     answers, truth = parts.targets(parts.train), parts.targets(parts.test)
+    n_classes = len(parts.classes)
     place = {video_id: i for i, video_id in enumerate(parts.train)}
 
     largest = int(np.bincount(answers).max())
@@ -72,11 +76,11 @@ def few_shot(
         if shot >= largest:  # every class gives all it has: the same as "all"
             continue
         chosen = [place[video_id] for video_id in draw_shots(parts.train, shot, seed, draw)]
-        predicted = classify(train[chosen], answers[chosen], test, settings.few_shot_c)
-        shots.setdefault(str(shot), []).append(float(np.mean(predicted == truth)))
+        scores = classify(train[chosen], answers[chosen], test, settings.few_shot_c, n_classes)
+        shots.setdefault(str(shot), []).append(float(np.mean(scores.argmax(axis=1) == truth)))
         n_train[str(shot)] = len(chosen)
-    predicted = classify(train, answers, test, settings.few_shot_c)
-    shots["all"], n_train["all"] = [float(np.mean(predicted == truth))], len(train)
+    scores = classify(train, answers, test, settings.few_shot_c, n_classes)
+    shots["all"], n_train["all"] = [float(np.mean(scores.argmax(axis=1) == truth))], len(train)
 
     neighbours = min(settings.knn_neighbours, len(train))
     voted = nearest_classes(
@@ -87,7 +91,7 @@ def few_shot(
     record = results.write_record(
         output,
         parts,
-        predicted,
+        scores,
         run=run,
         seed=seed,
         dataset=dataset,
@@ -100,7 +104,8 @@ def few_shot(
         version=VERSION,
         shots=shots,
         shots_n_train=n_train,
-        knn={"accuracy": float(np.mean(voted == truth)), "neighbours": neighbours},
+        knn={**summary(confusion_matrix(truth, voted, n_classes)), "neighbours": neighbours},
+        retrieval=retrieval(test, truth, train, answers, RETRIEVED),
     )
     log.info("%s, linear classifier on %s split %d: %s", run, dataset, split, results.in_words(record))
 
@@ -130,9 +135,9 @@ def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> l
     return sorted(video_id for members in classes.values() for video_id in members[:shots])
 
 
-def classify(train: np.ndarray, answers: np.ndarray, test: np.ndarray, c: float) -> np.ndarray:
-    """Class indices (n_test,) of a multinomial logistic regression with inverse penalty `c`."""
-    return np.asarray(LogisticRegression(C=c, max_iter=2000).fit(train, answers).predict(test))
+def classify(train: np.ndarray, answers: np.ndarray, test: np.ndarray, c: float, n_classes: int) -> np.ndarray:
+    """Scores (n_test, n_classes), see `class_scores`, of a multinomial logistic regression with inverse penalty `c`."""
+    return class_scores(LogisticRegression(C=c, max_iter=2000).fit(train, answers), test, n_classes)
 
 
 if __name__ == "__main__":

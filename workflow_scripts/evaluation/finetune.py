@@ -76,7 +76,7 @@ def finetune(
     record = results.write_record(
         output,
         parts,
-        scores.argmax(axis=1),
+        scores,
         run=run,
         seed=seed,
         dataset=dataset,

@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
+from workflow_scripts.evaluation.metrics import class_scores
 from workflow_scripts.evaluation.settings import VERSION, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised, read_sketches, read_split
 from workflow_scripts.stage import command_line
@@ -54,7 +55,7 @@ def idt_svm(
     record = results.write_record(
         output,
         parts,
-        machine.predict(test),
+        class_scores(machine, test, len(parts.classes)),
         run="idt",
         seed=seed,
         dataset=dataset,

@@ -2,17 +2,20 @@
 
 Each record says which run, seed, dataset, split and protocol it is of, how many videos were trained on, tested on
 and left out, what always answering the most frequent training class would give (`chance`), with which settings.
+`accuracy` is top-1, `accuracy_interval` its 95 % bootstrap interval over the test videos; `top5_accuracy` is there
+where there are more than 5 classes.
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workflow_scripts import artifacts
+from workflow_scripts.evaluation.metrics import confusion_matrix, summary, top_k_accuracy
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError
@@ -27,6 +30,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "split": int,
     "protocol": str,
     "accuracy": (int, float),
+    "accuracy_interval": list,
     "mean_class_accuracy": (int, float),
     "chance": (int, float),
     "n_train": int,
@@ -45,7 +49,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def write_record(
     output: Path,
     split: Split,
-    predicted: Sequence[int] | np.ndarray,
+    scores: np.ndarray,
     *,
     run: str,
     seed: int,
@@ -58,20 +62,21 @@ def write_record(
 ) -> Record:
     """Writes (and returns) the record of a protocol's answers on the test part of a split.
 
-    predicted: class indices (n_test,) for split.test in its order; number: the split's number;
+    scores: (n_test, classes) for split.test in its order, the highest of a row is the answer; number: the split's;
     settings: all that the result depends on beside the data (also what the network was trained with);
-    more: what only this protocol has, as `shots` and `knn` of few_shot, `history` of finetune.
+    more: what only this protocol has, as `shots`, `knn` and `retrieval` of few_shot, `history` of finetune.
     """
     truth = split.targets(split.test)
-    confusion = confusion_matrix(truth, np.asarray(predicted), len(split.classes))
+    predicted = scores.argmax(axis=1)
+    confusion = confusion_matrix(truth, predicted, len(split.classes))
     record: Record = {
         "run": run,
         "seed": seed,
         "dataset": dataset,
         "split": number,
         "protocol": protocol,
-        "accuracy": float(np.trace(confusion) / confusion.sum()),
-        "mean_class_accuracy": mean_class_accuracy(confusion),
+        **summary(confusion),
+        **({"top5_accuracy": top_k_accuracy(truth, scores, 5)} if len(split.classes) > 5 else {}),
         "chance": chance(split),
         "n_train": len(split.train),
         "n_test": len(split.test),
@@ -113,6 +118,8 @@ def validate(record: Any, path: Path) -> None:
     require(record["protocol"] in PROTOCOLS, f"protocol {record['protocol']!r} is not known")
     for key in ("accuracy", "mean_class_accuracy", "chance"):
         require(0 <= record[key] <= 1, f"{key} {record[key]} is not within 0..1")
+    low, high = record["accuracy_interval"]
+    require(0 <= low <= record["accuracy"] <= high <= 1, "the accuracy is not within its interval")
     n = len(record["classes"])
     confusion = np.asarray(record["confusion"])
     require(confusion.shape == (n, n), f"the confusion matrix is not {n} x {n}")
@@ -124,22 +131,9 @@ def validate(record: Any, path: Path) -> None:
         shots = record.get("shots")
         require(isinstance(shots, dict) and len(shots.get("all", [])) > 0, "no accuracies per number of shots")
         require(isinstance(record.get("knn"), dict), "no nearest neighbour accuracy")
+        require(isinstance(record.get("retrieval"), dict), "no retrieval")
     if record["protocol"] == "finetune":
         require(isinstance(record.get("history"), list), "no training history")
-
-
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Counts (n_classes, n_classes) int64: rows are the true classes, columns the answers."""
-    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (truth, predicted), 1)
-    return confusion
-
-
-def mean_class_accuracy(confusion: np.ndarray) -> float:
-    """The mean, over the classes that were tested, of the share of a class's videos that were recognised."""
-    tested = confusion.sum(axis=1)
-    present = tested > 0
-    return float(np.mean(np.diag(confusion)[present] / tested[present]))
 
 
 def chance(split: Split) -> float:
@@ -150,8 +144,9 @@ def chance(split: Split) -> float:
 
 
 def in_words(record: Record) -> str:
-    """One line for the log: accuracy, chance and the videos it rests on."""
+    """One line for the log: accuracy with its interval, chance and the videos it rests on."""
+    low, high = record["accuracy_interval"]
     return (
-        f"accuracy {record['accuracy']:.1%} (chance {record['chance']:.1%}), {record['n_train']} trained on, "
-        f"{record['n_test']} tested, {record['n_left_out']} left out"
+        f"accuracy {record['accuracy']:.1%} ({low:.1%} to {high:.1%}, chance {record['chance']:.1%}), "
+        f"{record['n_train']} trained on, {record['n_test']} tested, {record['n_left_out']} left out"
     )

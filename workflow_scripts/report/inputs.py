@@ -68,7 +68,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One protocol on one split. Accuracies are top-1 in 0..1; `shots` maps "1", "5", ... "all" to one per draw."""
+    """One protocol on one split. Shares in 0..1; top-1 where no name says otherwise.
+
+    `shots` maps "1", "5", ... "all" to an accuracy per draw, `retrieval` "1", "5", ... to R@k; only few_shot has them.
+    """
 
     run: str
     seed: int
@@ -76,13 +79,17 @@ class Evaluation:
     split: int
     protocol: str
     accuracy: float
+    accuracy_interval: list[float]  # 95 %, over the test videos
+    mean_class_accuracy: float
     chance: float
     n_test: int
     n_left_out: int
     config_digest: str
+    top5_accuracy: float | None = None  # None where there are 5 classes or fewer
     shots: dict[str, list[float]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)  # rows: classes; columns: answers
+    retrieval: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,8 @@ def read_evaluations(paths: list[Path]) -> list[Evaluation]:
         known = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
         evaluations.append(Evaluation(**known))
         if "knn" in record:
-            voted = {"protocol": "knn", "accuracy": record["knn"]["accuracy"], "shots": {}, "confusion": []}
+            voted = {key: value for key, value in record["knn"].items() if key in known}
+            voted |= {"protocol": "knn", "top5_accuracy": None, "shots": {}, "retrieval": {}, "confusion": []}
             evaluations.append(Evaluation(**(known | voted)))
     return evaluations
 

@@ -7,9 +7,12 @@ from workflow_scripts.artifacts import write_columns
 from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, Spread
 
 
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.6f}"
+
+
 def _spread(spread: Spread, name: str) -> dict[str, Any]:
-    sd = "" if spread.sd is None else f"{spread.sd:.6f}"
-    return {name: f"{spread.mean:.6f}", "sd": sd, "n_values": spread.n, "n_seeds": spread.n_seeds}
+    return {name: _share(spread.mean), "sd": _share(spread.sd), "n_values": spread.n, "n_seeds": spread.n_seeds}
 
 
 def write_method_table(
@@ -17,10 +20,11 @@ def write_method_table(
 ) -> None:
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
-    accuracy, chance and of_supervised are shares in 0..1; `sd` is as in `Spread`.
+    Retrieval has rows of its own, R@k as the protocol and its share as the accuracy. Shares are in 0..1; `sd` is as in
+    `Spread`; the 95 % interval is over the test videos of a split, with bounds averaged over splits and seeds.
     """
-    names = "run method dataset protocol shots accuracy sd n_values n_seeds n_splits n_test n_left_out chance"
-    names += " of_supervised"
+    names = "run method dataset protocol shots accuracy sd interval_low interval_high mean_class_accuracy"
+    names += " top5_accuracy n_values n_seeds n_splits n_test n_left_out chance of_supervised"
     fewer = {(run, few.dataset, shots): spread for few in few_shot for (run, shots), spread in few.cells.items()}
     rows: list[dict[str, Any]] = []
     for dataset, protocol in table.columns:
@@ -30,16 +34,21 @@ def write_method_table(
                 continue
             row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
             row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")}
-            row |= {"chance": f"{cell.chance:.6f}"}
+            chance = {"chance": _share(cell.chance)}
             shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
             for shot in [shot for found in shots for shot in found if shot != "all"]:
                 if spread := fewer.get((method.run, dataset, shot)):
-                    rows.append(row | {"shots": shot} | _spread(spread, "accuracy"))
-            of_supervised = "" if cell.of_supervised is None else f"{cell.of_supervised:.6f}"
-            rows.append(row | {"shots": "all", "of_supervised": of_supervised} | _spread(cell.accuracy, "accuracy"))
+                    rows.append(row | chance | {"shots": shot} | _spread(spread, "accuracy"))
+            row |= {"shots": "all"}
+            told = {name: _share(getattr(cell, name)) for name in ("mean_class_accuracy", "top5_accuracy")}
+            told |= {"interval_low": _share(cell.interval[0]), "interval_high": _share(cell.interval[1])}
+            told |= {"of_supervised": _share(cell.of_supervised)}
+            rows.append(row | chance | told | _spread(cell.accuracy, "accuracy"))
+            for k, spread in cell.retrieval.items():
+                rows.append(row | {"protocol": f"R@{k}"} | _spread(spread, "accuracy"))
     for dataset, baseline in sorted(baselines.items()):
         row = {"run": "baseline", "method": baseline["name"], "dataset": dataset}
-        rows.append(row | {"accuracy": f"{baseline['accuracy']:.6f}"})
+        rows.append(row | {"accuracy": _share(baseline["accuracy"])})
     write_columns(path, rows, names.split())
 
 

@@ -44,9 +44,13 @@ def by_seed(pairs: Iterable[tuple[Hashable, list[float]]]) -> dict[Hashable, lis
 
 @dataclass(frozen=True)
 class Cell:
-    """A method's top-1 accuracy (0..1) over all splits and seeds of one dataset and protocol."""
+    """A method's top-1 accuracy (0..1) over all splits and seeds of one dataset and protocol, and what tells more."""
 
     accuracy: Spread
+    interval: tuple[float, float]  # of a split and seed, 95 % over its test videos: means of the bounds
+    mean_class_accuracy: float
+    top5_accuracy: float | None
+    retrieval: dict[str, Spread]  # R@k by k
     n_splits: int
     n_test: int  # test videos added up over the splits of one seed
     n_left_out: int  # the most videos that one split names and that could not be used
@@ -98,8 +102,18 @@ def _of(methods: list[Method], evaluations: list[Evaluation]) -> list[Evaluation
 
 def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> Cell:
     accuracy = Spread.of(by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
+    low, high = (mean(bounds) for bounds in zip(*(evaluation.accuracy_interval for evaluation in found), strict=True))
+    top5 = [evaluation.top5_accuracy for evaluation in found if evaluation.top5_accuracy is not None]
+    retrieved: dict[str, list[tuple[Hashable, list[float]]]] = defaultdict(list)
+    for evaluation in found:
+        for k, share in evaluation.retrieval.items():
+            retrieved[k].append((evaluation.seed, [share]))
     return Cell(
         accuracy=accuracy,
+        interval=(low, high),
+        mean_class_accuracy=mean(evaluation.mean_class_accuracy for evaluation in found),
+        top5_accuracy=mean(top5) if top5 else None,
+        retrieval={k: Spread.of(by_seed(pairs)) for k, pairs in retrieved.items()},
         n_splits=len({evaluation.split for evaluation in found}),
         n_test=round(sum(evaluation.n_test for evaluation in found) / accuracy.n_seeds),
         n_left_out=max(evaluation.n_left_out for evaluation in found),

@@ -1,0 +1,71 @@
+"""Metrics against sklearn and scipy, which compute the same in other ways."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap
+from sklearn import metrics as reference
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from sklearn.svm import LinearSVC
+
+from workflow_scripts.evaluation import metrics
+
+
+def test_accuracies_agree_with_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    truth, scores = rng.integers(0, 7, 200), rng.normal(size=(200, 7))
+    predicted = scores.argmax(axis=1)
+    confusion = metrics.confusion_matrix(truth, predicted, 7)
+    assert (confusion == reference.confusion_matrix(truth, predicted)).all()
+    found = metrics.summary(confusion)
+    assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted))
+    assert found["mean_class_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
+    for k in (1, 5, 6):
+        expected = reference.top_k_accuracy_score(truth, scores, k=k)
+        assert metrics.top_k_accuracy(truth, scores, k) == pytest.approx(expected)
+
+
+def test_a_class_that_nothing_was_trained_on_is_not_among_the_best() -> None:
+    scores = np.array([[0.5, 0.1, -np.inf], [0.5, 0.1, -np.inf]])
+    assert metrics.top_k_accuracy(np.array([2, 1]), scores, 2) == 0.5
+
+
+@pytest.mark.parametrize(("n_right", "n_test"), [(150, 200), (3, 60), (500, 1000)])
+def test_the_interval_is_that_of_the_bootstrap(n_right: int, n_test: int) -> None:
+    right = np.arange(n_test) < n_right
+    drawn = bootstrap((right,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0))
+    assert metrics.accuracy_interval(n_right, n_test) == pytest.approx(drawn.confidence_interval, abs=1.01 / n_test)
+
+
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_the_interval_holds_the_accuracy(counts: tuple[int, int]) -> None:
+    n_right, n_test = counts
+    low, high = metrics.accuracy_interval(n_right, n_test)
+    assert 0 <= low <= n_right / n_test <= high <= 1
+    assert (low == high) == (n_right in (0, n_test)) or n_test == 1
+
+
+@pytest.mark.parametrize("classes", [[1, 3], [0, 1, 3]])  # of four; two are scored by one number in sklearn
+@pytest.mark.parametrize("classifier", [LogisticRegression(), LinearSVC()])
+def test_the_highest_score_is_the_classifiers_answer(classifier: LogisticRegression, classes: list[int]) -> None:
+    rng = np.random.default_rng(0)
+    answers = rng.choice(classes, 80)
+    features = rng.normal(size=(80, 6)) + 2 * np.eye(6)[answers]
+    classifier.fit(features, answers)
+    scores = metrics.class_scores(classifier, features, 4)
+    assert (scores.argmax(axis=1) == classifier.predict(features)).all()
+    assert np.isneginf(scores[:, 2]).all() and scores.shape == (80, 4)
+
+
+def test_retrieval_agrees_with_the_neighbours_of_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "AT_ONCE", 16)  # several blocks
+    rng = np.random.default_rng(0)
+    truth, classes = rng.integers(0, 10, 50), rng.integers(0, 10, 19)
+    queries, rows = rng.normal(size=(50, 8)), rng.normal(size=(19, 8)) * rng.uniform(1, 9, (19, 1))
+    nearest = NearestNeighbors(n_neighbors=10, metric="cosine").fit(rows).kneighbors(queries, return_distance=False)
+    right = classes[nearest] == truth[:, None]
+    expected = {str(k): right[:, :k].any(axis=1).mean() for k in (1, 5, 10)}  # 20 and more would be all rows
+    assert metrics.retrieval(queries, truth, rows, classes, (1, 5, 10, 19, 20)) == expected
+    assert 0 < expected["1"] < expected["5"] < expected["10"] < 1
