@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import read_columns
-from workflow_scripts.evaluation.settings import settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.identity import digest, shard_of
 from workflow_scripts.stage import StageError
 
@@ -100,11 +100,10 @@ def frames_of(dataset, short_side):
     return expand("results/{dataset}/frames/{side}/{shard}.h5", dataset=dataset, side=short_side, shard=shards(dataset))
 
 
-def encodings_of(dataset, features):
-    """The sketches of all shards."""
-    return expand(
-        "results/{dataset}/encoding/{features}/{shard}.h5", dataset=dataset, features=features, shard=shards(dataset)
-    )
+def encodings_of(dataset, features, folder=""):
+    """The sketches of all shards, or what else is in a folder beside them."""
+    pattern = "results/{dataset}/encoding/{features}/{folder}{shard}.h5"
+    return expand(pattern, dataset=dataset, features=features, folder=folder, shard=shards(dataset))
 
 
 def shard_boxes(wildcards):
@@ -277,6 +276,12 @@ def evaluated_encodings(wildcards):
     return encodings_of(wildcards.dataset, next(iter(config["features"])))
 
 
+def svm_encodings(wildcards):
+    """The sketches, or the Fisher vectors, that the SVM is trained on and judged by."""
+    folder = "fisher/" if IDT_RUNS[wildcards.run] == "fisher" else ""
+    return encodings_of(wildcards.dataset, next(iter(config["features"])), folder)
+
+
 def protocol_settings(protocol):
     """Those keys that the protocol reads."""
     return pipeline.changed("evaluation", settings_of(protocol, config["evaluation"]))
@@ -330,7 +335,7 @@ def split_numbers(dataset):
 def judged_runs(*objectives):
     """The runs with one of these objectives that are judged."""
     runs = pipeline.evaluated_runs(config)
-    return [run for run in runs if run != "idt" and pipeline.run_values(config, run)["objective"] in objectives]
+    return [run for run in runs if run not in IDT_RUNS and pipeline.run_values(config, run)["objective"] in objectives]
 
 
 def report_models(wildcards):

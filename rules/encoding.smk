@@ -1,7 +1,7 @@
 """REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv;
 where only the sampled videos' trajectories are kept also the shard's list of videos and its persons
 
-OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5 and {shard}.h5
+OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5, {shard}.h5 and, for the run idt_fisher, fisher/{shard}.h5
 """
 
 
@@ -55,6 +55,35 @@ rule encoding:
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
+        " --trajectories {input.trajectories} --codebook {input.codebook}"
+        " {params.videos} {params.boxes} --settings {params.settings:q} --output {output}"
+        " --store {params.store} --threads {threads} --log {log}"
+
+
+rule fisher_vectors:
+    """Turns the trajectories of each video into its whole Fisher vector, 2KD numbers (paper 3.3 and table 4, IDT)."""
+    input:
+        trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
+        codebook="results/{dataset}/encoding/{features}/codebook.h5",
+        videos=streamed_videos,
+        boxes=streamed_boxes,
+    output:
+        "results/{dataset}/encoding/{features}/fisher/{shard}.h5",
+    log:
+        "results/logs/encoding/{dataset}/{features}/fisher/{shard}.log",
+    benchmark:
+        "results/benchmarks/encoding/{dataset}/{features}/fisher/{shard}.tsv"
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        settings=streamed_settings,
+        videos=argument("videos"),
+        boxes=argument("boxes"),
+        store="results/{dataset}/encoding/.store/{features}/fisher/{shard}",
+        version=pipeline.version("encoding"),
+    shell:
+        "python -m workflow_scripts.encoding.encode_shard --fisher"
         " --trajectories {input.trajectories} --codebook {input.codebook}"
         " {params.videos} {params.boxes} --settings {params.settings:q} --output {output}"
         " --store {params.store} --threads {threads} --log {log}"

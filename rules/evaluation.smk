@@ -71,16 +71,18 @@ rule few_shot:
 
 
 rule idt_svm:
-    """Learns a linear SVM on the IDT sketches (paper table 4, last row)."""
+    """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
         splits=splits,
-        encodings=evaluated_encodings,
+        encodings=svm_encodings,
     output:
-        "results/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.json",
+        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json",
     log:
-        "results/logs/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.log",
+        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.log",
     benchmark:
-        "results/benchmarks/evaluation/idt/seed{seed}/{dataset}/split{split}/svm.tsv"
+        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.tsv"
+    wildcard_constraints:
+        run="|".join(IDT_RUNS),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
@@ -91,7 +93,7 @@ rule idt_svm:
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
         " --splits {input.splits} --split {wildcards.split} {params.encodings}"
-        " --seed {wildcards.seed} --dataset {wildcards.dataset}"
+        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --log {log}"
 
 

@@ -22,6 +22,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -129,10 +130,11 @@ def _check_names(config: dict[str, Any]) -> None:
     for name in config["evaluation"]["datasets"]:
         check("evaluation.datasets", name, config["datasets"])
     runs = config["pretraining"]["runs"]
+    always = ["scratch", *IDT_RUNS]
     for name, run in runs.items():
         key = f"pretraining.runs.{name}"
-        if name in ("scratch", "idt"):
-            raise StageError(f"config: {key}: the runs scratch and idt always exist; choose another name")
+        if name in always:
+            raise StageError(f"config: {key}: the runs {', '.join(always)} always exist; choose another name")
         init = run.get("init")
         if init and init not in runs and not Path(init).is_file():
             raise StageError(
@@ -151,13 +153,13 @@ def _check_names(config: dict[str, Any]) -> None:
             seen.add(above)
             above = runs[above].get("init")
     for name in config["evaluation"]["runs"]:
-        check("evaluation.runs", name, [*runs, "scratch", "idt"])
+        check("evaluation.runs", name, [*runs, *always])
     for table, entry in config["report"]["tables"].items():
         if table in RESERVED_TABLES:
             raise StageError(f"config: report.tables.{table}: results/tables/{table}.tsv is another table's; rename it")
         named = [row["run"] for row in entry["rows"] if "run" in row]
         for name in named:
-            check(f"report.tables.{table}", name, [*runs, "scratch", "idt"])
+            check(f"report.tables.{table}", name, [*runs, *always])
         for name in {entry["supervised"], *(row.get("supervised", "") for row in entry["rows"])} - {""}:
             check(f"report.tables.{table}.supervised", name, named)
     for comparison in config["report"]["comparisons"]:
@@ -296,22 +298,25 @@ def evaluated_runs(config: dict[str, Any]) -> list[str]:
 
 def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     """(run, seed, dataset, protocol) of every result that the config asks for."""
-    for run in evaluated_runs(config):
-        for seed in config["pretraining"]["seeds"]:
-            for dataset in config["evaluation"]["datasets"]:
-                for protocol in ["svm"] if run == "idt" else config["evaluation"]["protocols"]:
-                    yield run, seed, dataset, protocol
+    section = config["evaluation"]
+    return _results(config, evaluated_runs(config), section["datasets"], section["protocols"])
 
 
 def table_evaluations(config: dict[str, Any], table: str) -> Iterator[tuple[str, int, str, str]]:
     """(run, seed, dataset, protocol) of every result that a table of `report.tables` needs."""
     entry = config["report"]["tables"][table]
-    for row in entry["rows"]:
-        if "run" in row:
-            protocol = "svm" if row["run"] == "idt" else entry["protocol"]
-            for seed in config["pretraining"]["seeds"]:
-                for dataset in entry.get("datasets") or config["evaluation"]["datasets"]:
-                    yield row["run"], seed, dataset, protocol
+    runs = [row["run"] for row in entry["rows"] if "run" in row]
+    return _results(config, runs, entry.get("datasets") or config["evaluation"]["datasets"], [entry["protocol"]])
+
+
+def _results(
+    config: dict[str, Any], runs: list[str], datasets: list[str], protocols: list[str]
+) -> Iterator[tuple[str, int, str, str]]:
+    for run in runs:
+        for seed in config["pretraining"]["seeds"]:
+            for dataset in datasets:
+                for protocol in ["svm"] if run in IDT_RUNS else protocols:
+                    yield run, seed, dataset, protocol
 
 
 def as_yaml(config: dict[str, Any]) -> str:

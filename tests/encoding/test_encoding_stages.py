@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 import workflow_scripts.encoding.encode_shard as stage
 from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook
+from idt_tools.count_sketch import count_sketch
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
@@ -150,6 +151,22 @@ def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, video
             assert counts[name] == len(videos[name])
         else:
             assert not sketch[name].any() and counts[name] == 0
+
+
+def test_fisher_vectors_are_what_the_sketches_are_made_of(tmp_path: Path, videos: Videos, codebook: Path) -> None:
+    trajectories = write_trajectories(tmp_path / "shard.h5", videos)
+    for name, fisher in (("sketch", False), ("fisher", True)):
+        settings, store = TrajectoriesSettings(), tmp_path / name / "store"
+        encode_shard(trajectories, codebook, tmp_path / f"{name}.h5", store, settings, fisher=fisher)
+    book = Codebook.load(codebook)
+    with h5py.File(tmp_path / "sketch.h5") as sketches, h5py.File(tmp_path / "fisher.h5") as file:
+        assert "sketch" not in file and file["fisher"].shape == (7, 2 * book.gmm_means.size)
+        for column in ("video_id", "status", "reason", "n_trajectories"):
+            np.testing.assert_array_equal(file[column][:], sketches[column][:])
+        for fisher, sketch in zip(file["fisher"][:], sketches["sketch"][:], strict=True):
+            expected = count_sketch(fisher, book.sketch_hash, book.sketch_sign, book.sketch_dimension)
+            np.testing.assert_allclose(sketch, expected, atol=1e-6)
+        assert np.linalg.norm(file["fisher"][:], axis=1).round(5).tolist() == [0.0] + [1.0] * 6
 
 
 @pytest.fixture

@@ -1,18 +1,25 @@
-"""IDT + SVM: right on separable sketches, chance on shuffled labels, repeatable, clear about missing videos."""
+"""IDT + SVM: sklearn's on the plain vectors, chance on shuffled labels, repeatable, clear about missing videos."""
 
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.svm import SVC
 
 from workflow_scripts import identity
-from workflow_scripts.evaluation.idt_svm import idt_svm
+from workflow_scripts.evaluation import idt_svm as stage
+from workflow_scripts.evaluation.idt_svm import gram, idt_svm
+from workflow_scripts.evaluation.metrics import class_scores
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.stage import StageError, command_line
 
 
-def test_separable_sketches_are_told_apart(dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:
     output = tmp_path / "svm.json"
     idt_svm(dataset.encodings, dataset.splits, 1, output, "toy", EvaluationSettings())
     record = read_record(output)
@@ -28,7 +35,44 @@ def test_separable_sketches_are_told_apart(dataset, tmp_path: Path) -> None:  # 
     assert again.read_bytes() == output.read_bytes()
 
 
-def test_sketches_without_the_labels_information_give_chance(make_splits_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def shards_of(folder: Path, vectors: dict[str, np.ndarray]) -> list[Path]:
+    """Three encoding shards of Fisher vectors."""
+    paths = [folder / f"{number}.h5" for number in range(3)]
+    for number, path in enumerate(paths):
+        names = sorted(vectors)[number::3]
+        with h5py.File(path, "w") as file:
+            file["video_id"], file["status"] = names, ["ok"] * len(names)
+            file["fisher"] = np.stack([vectors[name] for name in names]).astype(np.float32)
+    return paths
+
+
+def test_fisher_vectors_are_judged_as_sklearn_judges_the_plain_matrix(
+    make_splits_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "ENTRIES", 70)  # several blocks, the last one shorter
+    rng = np.random.default_rng(0)
+    labels = {f"v{i:03d}": "abcd"[i % 4] for i in range(120)}
+    centres = {label: rng.normal(size=300) for label in "abcd"}
+    vectors = {name: centres[label] + 5 * rng.normal(size=300) for name, label in labels.items()}
+    train, test = ({name: labels[name] for name in labels if (int(name[1:]) // 4) % 2 == odd} for odd in (0, 1))
+    splits, _ = make_splits_of(train, test, vectors)
+    shards = shards_of(tmp_path, vectors)
+    idt_svm(shards, splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings(), run="idt_fisher")
+    record = read_record(tmp_path / "svm.json")
+    assert (record["run"], record["chance"]) == ("idt_fisher", 0.25) and 0.5 < record["accuracy"] < 1
+
+    matrix, answers = (l2_normalised(np.stack([vectors[name] for name in part])) for part in (train, test))
+    targets = np.array(["abcd".index(label) for label in train.values()])
+    plain = OneVsRestClassifier(SVC(kernel="linear", C=100)).fit(matrix, targets)
+    assert list(record["predictions"].values()) == ["abcd"[i] for i in plain.predict(answers)]
+    cosines = gram(shards, "fisher", [*train, *test])
+    np.testing.assert_allclose(cosines, np.vstack([matrix, answers]) @ np.vstack([matrix, answers]).T, atol=1e-6)
+    by_gram = OneVsRestClassifier(SVC(kernel="precomputed", C=100)).fit(cosines[:60, :60], targets)
+    scores = class_scores(by_gram, cosines[60:, :60], 4)
+    np.testing.assert_allclose(scores, plain.decision_function(answers), atol=0.01)
+
+
+def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any, tmp_path: Path) -> None:
     rng = identity.rng("noise", EvaluationSettings())
     labels = {f"v{i:03d}": "ab"[int(rng.integers(2))] for i in range(300)}
     sketches = {name: rng.normal(size=20).astype(np.float32) for name in labels}
@@ -40,7 +84,7 @@ def test_sketches_without_the_labels_information_give_chance(make_splits_of, tmp
     assert 0.35 < read_record(tmp_path / "svm.json")["accuracy"] < 0.65
 
 
-def test_missing_videos_and_single_classes_are_errors(dataset, make_splits_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_missing_videos_and_single_classes_are_errors(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="in none of the given files"):
         idt_svm([], dataset.splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
     sketches = {name: np.ones(4, np.float32) for name in "abc"}

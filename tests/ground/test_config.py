@@ -138,7 +138,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
             "among ir, and no file has this path",
         ),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
-        ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch and idt always exist"),
+        ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch, idt, idt_fisher always exist"),
         ("features.idt", {"rows": "/no/such"}, "features.idt.rows: the folder /no/such is not there"),
         ("features.idt", {"boxes": "files"}, "persons.files (for features.idt.boxes: files): the folder (empty) is"),
     ],

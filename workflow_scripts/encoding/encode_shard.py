@@ -1,9 +1,10 @@
-"""Encodes the videos of a shard: trajectories to one sketch each (paper 3.3).
+"""Encodes the videos of a shard: trajectories to one sketch each, or to the whole Fisher vector (paper 3.3).
 
 In:  codebook.h5, and trajectories/{features}/{shard}.h5, /{video_id}/descriptors (n, 426) float16. Where only the
      sampled videos' trajectories are kept, those of the others come from their videos as they are tracked.
 Out: encoding/{features}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
-     reason (n,). Every video of the shard has its row, sorted by id; one that failed has a sketch of zeros.
+     reason (n,). Every video of the shard has its row, sorted by id; one that failed has a sketch of zeros. Or
+     encoding/{features}/fisher/{shard}.h5, the same with `fisher` (n, 2KD) float32 in place of `sketch`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,8 +40,8 @@ def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
             yield rows[first : first + READ_ROWS]
 
 
-def encode_video(descriptors: Iterable[np.ndarray], codebook: Codebook) -> Result:
-    """The sketch of a video from blocks of its descriptors, or the status it failed with."""
+def encode_video(descriptors: Iterable[np.ndarray], codebook: Codebook, fisher: bool = False) -> Result:
+    """The sketch, or the Fisher vector, of a video from blocks of its descriptors, or the status it failed with."""
     n_trajectories = 0
 
     def counted() -> Iterator[np.ndarray]:
@@ -50,12 +51,12 @@ def encode_video(descriptors: Iterable[np.ndarray], codebook: Codebook) -> Resul
             yield block
 
     try:
-        sketch = codebook.encode(counted())
+        vector = codebook.fisher(counted()) if fisher else codebook.encode(counted())
     except Undescribed as error:
         return Result(error.status, error.reason)
-    if not np.isfinite(sketch).all():
+    if not np.isfinite(vector).all():
         return Result("not_finite", "a descriptor is not a finite number")
-    return Result(arrays={"sketch": sketch}, attributes={"n_trajectories": n_trajectories})
+    return Result(arrays={"fisher" if fisher else "sketch": vector}, attributes={"n_trajectories": n_trajectories})
 
 
 def encode_shard(
@@ -66,14 +67,15 @@ def encode_shard(
     settings: TrajectoriesSettings,
     videos: Path | None = None,
     boxes: Path | None = None,
+    fisher: bool = False,
     threads: int = 1,
 ) -> None:
     """Encodes every video of a trajectories file, and those of the list `videos` besides, with a codebook.
 
     `videos` is given where the file keeps the sampled videos alone: the others are tracked by `settings`, with the
     persons in `boxes` masked, and nothing of them is kept but the sketch, which is the same either way. Memory grows
-    with neither their number nor their length. What is already in `store` is not computed again. Raises StageError
-    where the codebook cannot be read.
+    with neither their number nor their length. `fisher` writes Fisher vectors and no sketches. What is already in
+    `store` is not computed again. Raises StageError where the codebook cannot be read.
     """
     try:
         book = Codebook.load(codebook)
@@ -84,22 +86,24 @@ def encode_shard(
         kept = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
     listed: dict[str, Video] = shard_videos(videos, settings, boxes) if videos else {}
     sources = {video_id: video.key for video_id, video in listed.items()} | kept
-    keys = {video_id: digest("encoding", VERSION, content, source) for video_id, source in sources.items()}
+    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
+    keys = {video_id: digest(stage, VERSION, content, source) for video_id, source in sources.items()}
 
     def compute(video_id: str) -> Result:
         if video_id in kept:
-            return encode_video(kept_descriptors(trajectories, video_id), book)
-        return encode_video((block.descriptors for block in listed[video_id].trajectories()), book)
+            return encode_video(kept_descriptors(trajectories, video_id), book, fisher)
+        return encode_video((block.descriptors for block in listed[video_id].trajectories()), book, fisher)
 
-    sketches = np.zeros((len(keys), book.sketch_dimension), np.float32)
+    name, dimension = ("fisher", len(book.sketch_hash)) if fisher else ("sketch", book.sketch_dimension)
+    vectors = np.zeros((len(keys), dimension), np.float32)
     counts = np.zeros(len(keys), np.int64)
     outcomes = []
     with threadpool_limits(1):  # cores share the videos; one thread a product, for the same bytes on any number
-        encoded = process_shard(store, keys, compute, stage="encoding", threads=threads)
+        encoded = process_shard(store, keys, compute, stage=stage, threads=threads)
         for row, (_, result) in enumerate(encoded):
             outcomes.append((result.status, result.reason))
             if result.status == "ok":
-                sketches[row] = result.arrays["sketch"]
+                vectors[row] = result.arrays[name]
                 counts[row] = result.attributes["n_trajectories"]
 
     with write_hdf5(
@@ -113,9 +117,9 @@ def encode_shard(
         dataset(file, "video_id", sorted(keys), meaning="ids of the shard's videos, sorted")
         dataset(
             file,
-            "sketch",
-            sketches,
-            meaning="count sketch of the normalised Fisher vector; zeros where it failed",
+            name,
+            vectors,
+            meaning=f"{'' if fisher else 'count sketch of the '}normalised Fisher vector; zeros where it failed",
         )
         dataset(
             file,

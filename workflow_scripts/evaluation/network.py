@@ -17,7 +17,7 @@ from torch import Tensor
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation.settings import Architecture
-from workflow_scripts.evaluation.split import Split, read_sketches, read_split
+from workflow_scripts.evaluation.split import Split, read_split, read_statuses
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
@@ -80,7 +80,7 @@ def read_inputs(
         raise StageError(str(error)) from error
     statuses = [{video_id: store.outcome(video_id)[0] for video_id in store.video_ids}]
     if encodings:
-        statuses.append(read_sketches(encodings)[0])
+        statuses.append(read_statuses(encodings))
     return read_split(splits, split, *statuses), store
 
 

@@ -10,6 +10,9 @@ from typing import Any
 
 VERSION = 4
 
+# The runs that always exist and train no network: what of the encoding their linear SVM sees.
+IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -51,7 +54,7 @@ class EvaluationSettings:
     # A vote weighs exp(cosine / temperature). [46].
     knn_temperature: float = 0.07
 
-    # Inverse strength of the L2 penalty of the linear SVM on L2-normalised sketches. [42].
+    # Inverse strength of the L2 penalty of the linear SVM on L2-normalised vectors. [42].
     svm_c: float = 100.0
 
 

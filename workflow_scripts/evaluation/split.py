@@ -73,25 +73,13 @@ def require_known(video_ids: Sequence[str], known: Mapping[str, str], what: Path
         )
 
 
-def read_sketches(encodings: Sequence[Path]) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The status of every video in the encoding shards, and the sketches (2000,) float32 of those that are ok.
-
-    Raises StageError for a sketch that is not finite under status ok.
-    """
+def read_statuses(encodings: Sequence[Path]) -> dict[str, str]:
+    """The status of every video in the encoding shards."""
     statuses: dict[str, str] = {}
-    sketches: dict[str, np.ndarray] = {}
     for path in encodings:
         with artifacts.read_hdf5(path) as file:
-            video_ids = file["video_id"].asstr()[:]
-            status = file["status"].asstr()[:]
-            sketch = file["sketch"][:]
-        for video_id, state, row in zip(video_ids, status, sketch, strict=True):
-            statuses[video_id] = state
-            if state == "ok":
-                if not np.isfinite(row).all():
-                    raise StageError(f"{path}: the sketch of {video_id} is not finite although its status is ok")
-                sketches[video_id] = row
-    return statuses, sketches
+            statuses.update(zip(file["video_id"].asstr()[:], file["status"].asstr()[:], strict=True))
+    return statuses
 
 
 def l2_normalised(features: np.ndarray) -> np.ndarray:

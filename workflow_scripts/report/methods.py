@@ -17,6 +17,7 @@ _LOOK = {
     "joint": ("Video LA + IDT prior, joint space", "#e0a100"),
     "supervised": ("Supervised", INK),
     "idt_svm": ("IDT + linear SVM", "#0a9b72"),
+    "idt_fisher": ("IDT, full Fisher vectors + linear SVM", "#06664b"),
 }
 # The order in which clusterings are compared: networks without the prior, the prior, networks with it.
 CLUSTERED = ["scratch", "instance", "network", "idt_svm", "idt", "joint", "supervised"]
@@ -55,7 +56,8 @@ def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Me
 
     requests: the config's `pretraining.runs`. Raises StageError for a run that it does not have.
     """
-    known = {"scratch": {"objective": "scratch"}, "idt": {"objective": "idt_svm"}} | requests
+    known = {"scratch": {"objective": "scratch"}, "idt": {"objective": "idt_svm"}}
+    known |= {"idt_fisher": {"objective": "idt_fisher"}} | requests
     methods = []
     for name in sorted(set(names)):
         if name not in known:
