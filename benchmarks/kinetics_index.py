@@ -46,10 +46,11 @@ def write_config(folder: Path, n_videos: int, labels: int = 400) -> list[Path]:
     Kinetics' annotations name a twentieth more videos than there are.
     """
     lines = [f"label{i % labels:03d},{i:011d},0,10,train" for i in range(n_videos + n_videos // 20)]
-    (folder / "kinetics400" / "train.csv").write_text(
+    (folder / "kinetics" / "annotations").mkdir(exist_ok=True)
+    (folder / "kinetics" / "annotations" / "kinetics400.csv").write_text(
         "\n".join(["label,youtube_id,time_start,time_end,split", *lines]) + "\n"
     )
-    roots = {"kinetics400": {"root": str(folder / "kinetics400")}}
+    roots = {"kinetics": {"root": str(folder / "kinetics")}}
     for name, n_videos in (("ucf101", 13320), ("hmdb51", 6766)):
         link_videos(folder / name, n_videos, 51)
         paths = sorted(path.relative_to(folder / name) for path in (folder / name).rglob("*.mp4"))
@@ -90,10 +91,10 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=235_000)
     chosen = parser.parse_args()
     folder = chosen.folder.resolve()
-    kinetics = folder / "kinetics400"
+    kinetics = folder / "kinetics" / "kinetics400"
     link_videos(kinetics, chosen.videos)
     configs = write_config(folder, chosen.videos)
-    indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics400", "ucf101", "hmdb51")]
+    indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics", "ucf101", "hmdb51")]
     timed(f"index of {chosen.videos} videos, ucf101, hmdb51", folder, configs, "--", *indexes)
     link_videos(kinetics, chosen.videos + 10)
     timed("index again, 10 videos added", folder, configs, "--forcerun", "videos", "--", indexes[0])

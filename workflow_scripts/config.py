@@ -237,7 +237,7 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     of_all = ("runs", "seeds", "dataset", "validation")
     section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
     clusters = {key: config["clusters"][key] for key in ("k", "m")}
-    shared = {"features": next(iter(config["features"])), "subset": "all", "init": "", "clusters": ""}
+    shared = {"features": next(iter(config["features"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
     return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
 

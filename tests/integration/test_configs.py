@@ -13,9 +13,9 @@ from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 
 def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:
-    for place in ("kinetics400/train.csv", "ucf101/ucfTrainTestlist", "hmdb51/testTrainMulti_7030_splits"):
+    for place in ("kinetics/annotations", "ucf101/ucfTrainTestlist", "hmdb51/testTrainMulti_7030_splits"):
         (tmp_path / place).mkdir(parents=True)
-    roots = {name: {"root": str(tmp_path / name)} for name in ("kinetics400", "ucf101", "hmdb51")}
+    roots = {name: {"root": str(tmp_path / name)} for name in ("kinetics", "ucf101", "hmdb51")}
     (tmp_path / "my_paths.yaml").write_text(yaml.safe_dump({"datasets": roots}))
     paper = yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text())
     workflow = Workflow(tmp_path, paper)
@@ -23,7 +23,7 @@ def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> Non
         "results/config.yaml", "--configfile", str(tmp_path / "test_config.yaml"), str(tmp_path / "my_paths.yaml")
     )
     resolved = yaml.safe_load((tmp_path / "results" / "config.yaml").read_text())
-    assert set(resolved["datasets"]) == {"kinetics400", "ucf101", "hmdb51"}
+    assert set(resolved["datasets"]) == {"kinetics", "ucf101", "hmdb51"}
     assert resolved["datasets"]["ucf101"]["root"] == str(tmp_path / "ucf101")
     assert resolved["clusters"] == {"k": 6000, "m": 3, "iterations": 20}
     assert (resolved["pretraining"]["epochs"], resolved["pretraining"]["size"]) == (200, 112)

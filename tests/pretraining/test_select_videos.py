@@ -17,7 +17,9 @@ def inputs(tmp_path):
     """Eight listed videos: v1 has no frames, v2 no sketch by one of two features; v7 is not listed."""
     names = [f"v{number}" for number in range(8)]
     write_columns(
-        tmp_path / "list.tsv", [{"video_id": n, "label": n.upper()} for n in names[:7]], ["video_id", "label"]
+        tmp_path / "list.tsv",
+        [{"video_id": n, "label": n.upper(), "path": f"kinetics{400 if n < 'v5' else 600}/run/{n}"} for n in names[:7]],
+        ["video_id", "label", "path"],
     )
     arrays = {"jpeg": np.zeros(3, np.uint8), "offsets": np.array([0, 3])}
     size = {"width": 8, "height": 8, "n_frames": 1}
@@ -64,14 +66,31 @@ def test_a_subset_is_drawn_by_seed_and_nested(inputs):
     assert len({str(selected(inputs, subset="3", seed=seed)) for seed in range(8)}) > 1
 
 
-@pytest.mark.parametrize("subset", ["0", "6", "half"])
-def test_an_impossible_subset_is_refused(inputs, subset):
-    with pytest.raises(StageError, match="all or a number from 1 to 5"):
+def test_a_subset_is_a_folder_or_a_number_of_its_videos(inputs):
+    assert selected(inputs, subset="run") == ["v0", "v3", "v4", "v5", "v6"]
+    assert selected(inputs, subset="kinetics400") == ["v0", "v3", "v4"]
+    assert selected(inputs, subset="kinetics600") == ["v5", "v6"]
+    two = selected(inputs, subset="kinetics400:2")
+    assert len(two) == 2 and set(two) < {"v0", "v3", "v4"}
+
+
+@pytest.mark.parametrize(
+    "subset, sentence",
+    [
+        ("0", "there are 5 usable videos"),
+        ("6", "there are 5 usable videos"),
+        ("run:6", "there are 5 usable videos"),
+        ("v3", "no usable video is in a folder 'v3'"),
+        ("ru", "no usable video is in a folder 'ru'"),
+    ],
+)
+def test_an_impossible_subset_is_refused(inputs, subset, sentence):
+    with pytest.raises(StageError, match=sentence):
         selected(inputs, subset=subset)
 
 
 def test_lists_and_frames_of_different_videos_are_refused(inputs, tmp_path):
-    write_columns(tmp_path / "more.tsv", [{"video_id": "v9", "label": ""}], ["video_id", "label"])
+    write_columns(tmp_path / "more.tsv", [{"video_id": "v9", "label": "", "path": ""}], ["video_id", "label", "path"])
     with pytest.raises(StageError, match="the frames lack 1 of the"):
         selected(inputs, videos=[*inputs["videos"], tmp_path / "more.tsv"])
 

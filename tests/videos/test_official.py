@@ -177,6 +177,28 @@ def test_kinetics_in_a_folder_are_the_tables_or_else_the_json(tmp_path: Path) ->
     assert read_annotations("kinetics", tmp_path) == with_json and len(with_json) == len(KINETICS)
 
 
+def test_a_clip_of_two_releases_is_one_video_as_the_first_has_it(tmp_path: Path) -> None:
+    header = "label,youtube_id,time_start,time_end,split\n"
+    annotations = tmp_path / "annotations"
+    annotations.mkdir()
+    (annotations / "kinetics400.csv").write_text(header + "run,in_both____,0,10,train\nrun,in_400_____,0,10,train\n")
+    (annotations / "kinetics600.csv").write_text(
+        header + "running,in_both____,0,10,val\nwalk,in_600_____,0,10,train\nwalk,in_both____,20,30,train\n"
+    )
+    root = tmp_path / "root"
+    touch(root, "kinetics600/train/running/in_both_____000000_000010.mp4")
+    touch(root, "kinetics400/run/in_both_____000000_000010.mp4", "kinetics400/run/in_400______000000_000010.mp4")
+    touch(root, "kinetics600/train/walk/in_both_____000020_000030.mp4", "kinetics600/train/walk/in_600_____.mp4")
+    _, videos, missing = listing("kinetics", root, annotations)
+    assert missing == []
+    assert {(video.path, video.label, *dict(video.splits).values()) for video in videos} == {
+        ("kinetics400/run/in_both_____000000_000010.mp4", "run", "train"),
+        ("kinetics400/run/in_400______000000_000010.mp4", "run", "train"),
+        ("kinetics600/train/walk/in_both_____000020_000030.mp4", "walk", "train"),
+        ("kinetics600/train/walk/in_600_____.mp4", "walk", "train"),
+    }
+
+
 def test_two_clips_of_one_video_have_files_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(
         "label,youtube_id,time_start,time_end,split\nrun,abcdefghijk,0,10,train\nwalk,abcdefghijk,20,30,train\n"

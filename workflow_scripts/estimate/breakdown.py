@@ -16,6 +16,7 @@ from workflow_scripts.estimate.extrapolate import (
 )
 from workflow_scripts.estimate.pilot import Cost, asked_sides, short_sides
 from workflow_scripts.estimate.survey import Survey, size_of
+from workflow_scripts.pretraining.settings import parts_of_subset
 from workflow_scripts.trajectories.settings import keeps_all
 
 NOT_ASKED = "not asked for"
@@ -83,7 +84,7 @@ def _clusters_lines(config: dict[str, Any], size: Size) -> list[Line]:
     rate = kmeans_seconds(dimensions)
     lines = []
     for features, k, m, subset in sorted(asked, key=str):
-        n = size.videos if subset == "all" else min(float(subset), size.videos)
+        n = min(parts_of_subset(str(subset))[1] or size.videos, size.videos)
         k = min(k, int(n))
         hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600
         content = Range.exactly(m * (4 * n + 4 * k * dimensions))

@@ -17,6 +17,7 @@ from workflow_scripts.estimate.extrapolate import NOTHING, Line, Range, Size, fi
 from workflow_scripts.estimate.pilot import ESTIMATES, detectors, pilot_folder, run_pilot, section
 from workflow_scripts.estimate.survey import REPOSITORY, as_if, survey
 from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.pretraining.settings import parts_of_subset
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def training_hours(config: dict[str, Any], size: Size) -> list[str]:
     for run in config["pretraining"]["runs"]:
         values = pipeline.run_values(config, run)
         settings = pipeline.settings("pretraining", values)
-        n_videos = size.videos if values["subset"] == "all" else min(float(values["subset"]), size.videos)
+        n_videos = min(parts_of_subset(str(values["subset"]))[1] or size.videos, size.videos)
         hours = training_seconds(settings) * n_videos * settings.epochs * len(config["pretraining"]["seeds"]) / 3600
         told.append(f"- {run}: {_number(hours)}")
     return told

@@ -10,6 +10,7 @@ from pathlib import Path
 from workflow_scripts.artifacts import read_columns, read_hdf5, write_columns
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.settings import parts_of_subset
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -24,13 +25,15 @@ def select_videos(
     seed: int,
     max_failed_fraction: float = 1.0,
 ) -> None:
-    """Writes the usable videos of the lists `videos`, all or a number drawn by hash(seed, video_id) (`subset`).
+    """Writes the usable videos of the lists `videos`, or a `subset`: a number, drawn by hash(seed, video_id); those in
+    folders of a name, wherever in their paths; or FOLDER:NUMBER of them.
 
     `encodings` are shards of any number of features; a video is taken when all those that hold it say ok. Logs how
     many are left out and why. Raises StageError when a listed video is in no frames file (made from other lists),
     when more than `max_failed_fraction` are left out, or none remains.
     """
-    label_of = {row["video_id"]: row["label"] for path in videos for row in read_columns(path)}
+    listed = [row for path in videos for row in read_columns(path)]
+    label_of = {row["video_id"]: row["label"] for row in listed}
     store = FrameStore(frames)
     store.require(label_of)
 
@@ -57,11 +60,18 @@ def select_videos(
             f"max_failed_fraction = {max_failed_fraction} allows; the log says why each; mend them or raise it"
         )
 
+    folder, number = parts_of_subset(subset)
+    if folder:
+        within = {row["video_id"] for row in listed if folder in Path(row["path"]).parts[:-1]}
+        usable = [name for name in usable if name in within]
+        if not usable:
+            raise StageError(f"subset: {subset!r}: no usable video is in a folder {folder!r}")
+    if number is not None:
+        if not 0 < number <= len(usable):
+            raise StageError(f"subset: {subset!r}: there are {len(usable)} usable videos; take 1 to {len(usable)}")
+        usable = sorted(sorted(usable, key=lambda name: digest(seed, "subset", name))[:number])
     if subset != "all":
-        if not subset.isdigit() or not 0 < int(subset) <= len(usable):
-            raise StageError(f"subset must be all or a number from 1 to {len(usable)}, not {subset!r}")
-        usable = sorted(sorted(usable, key=lambda name: digest(seed, "subset", name))[: int(subset)])
-        log.info("pretraining: a subset of %d of them is taken", len(usable))
+        log.info("pretraining: the subset %s is %d of them", subset, len(usable))
     write_columns(output, [{"video_id": name, "label": label_of[name]} for name in usable], ["video_id", "label"])
 
 

@@ -49,3 +49,9 @@ class PretrainingSettings:
     precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
     compile: bool = False  # the network by torch.compile: minutes at the start, then perhaps faster; ours
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
+
+
+def parts_of_subset(subset: str) -> tuple[str, int | None]:
+    """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`."""
+    folder, _, number = ("", "", subset) if subset.isdigit() else subset.partition(":")
+    return "" if folder == "all" else folder, int(number) if number else None

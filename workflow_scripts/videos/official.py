@@ -81,6 +81,8 @@ def _hmdb51(folder: Path) -> list[Annotated]:
 def _kinetics(place: Path) -> list[Annotated]:
     """CSV or JSON of the releases 400, 600 and 700; in a folder that has both, which say the same, the CSV are read.
 
+    Releases share most of their clips. One that several files annotate is a video once, as the first of them by name
+    has it.
     Files are named `<YouTube id>_<start>_<end>`, in six digits, or by the id alone. Videos without a label are left
     out: whoever trains on them without labels lists them by another layout.
     """
@@ -89,14 +91,15 @@ def _kinetics(place: Path) -> list[Annotated]:
         paths = sorted(place.glob("*.csv")) or sorted(place.glob("*.json"))
         if not paths:
             raise StageError(f"{place}: no annotations (*.csv or *.json) are there; give them as `annotations`")
-    videos = []
+    videos: dict[tuple[str, int, int], Annotated] = {}
     for path in paths:
         for youtube_id, label, start, end, part in (_kinetics_json if path.suffix == ".json" else _kinetics_csv)(path):
+            clip = youtube_id, start, end
             names = f"{youtube_id}_{start:06d}_{end:06d}", f"{youtube_id}_{start}_{end}", youtube_id
             use = _KINETICS_PARTS.get(part[:3].lower())
             if label:
-                videos.append(Annotated(names, label, youtube_id, (("split1", use),) if use else ()))
-    return videos
+                videos.setdefault(clip, Annotated(names, label, youtube_id, (("split1", use),) if use else ()))
+    return list(videos.values())
 
 
 _Row = tuple[str, str, int, int, str]  # id, label, start, end in seconds, part
