@@ -159,7 +159,7 @@ def _render(**content: Any) -> str:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"percent": _percent, "duration": _duration}
-    return environment.get_template("template.html").render(**content)
+    return environment.get_template("page.html").render(**content)
 
 
 if __name__ == "__main__":

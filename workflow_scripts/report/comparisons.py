@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_scripts.config import run_values
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.report.inputs import Clustering, Evaluation, Run, Video
 from workflow_scripts.report.methods import Method
 from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, agreements, few_shot_tables, method_table
@@ -80,5 +81,5 @@ def _values(along: str, methods: list[Method], runs: list[Run], config: dict[str
     """The parameter's value of each network; as many videos as it was trained on where that is asked for."""
     if along == "subset":
         return {run.name: run.n_videos for run in runs if run.name in {method.run for method in methods}}
-    networks = [method.run for method in methods if method.kind != "idt_svm"]
+    networks = [method.run for method in methods if method.run not in IDT_RUNS]
     return {run: int(run_values(config, run)[along]) for run in networks}
