@@ -3,14 +3,17 @@
 import copy
 import csv
 import json
+import re
+import shutil
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import h5py
 import pytest
 import torch
 import yaml
-from workflow import Workflow
+from workflow import REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
 
@@ -76,6 +79,59 @@ def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> Non
     planned = tiny.planned(config=config)
     assert planned["codebook"] == 2 and planned["encoding"] == 3 and planned["clusters"] == 1
     assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
+
+
+CHANGES = {  # the README's first column, and what stands for it here
+    "`persons.*`, `features.NAME.boxes`": ("features", "idt", "boxes", "hog"),
+    "`trajectories.max_side`": ("trajectories", "max_side", 100),
+    "`encoding.components`": ("encoding", "components", 5),
+    "`frames.short_side`": ("frames", "short_side", 44),
+    "`clusters.k`": ("clusters", "k", 4),
+    "`pretraining.temperature`": ("pretraining", "temperature", 0.1),
+    "`pretraining.runs.NAME.*`": ("pretraining", "runs", "la", "lr", 0.01),
+    "`pretraining.seeds`": ("pretraining", "seeds", [0, 1]),
+    "`evaluation.finetune_*`": ("evaluation", "finetune_epochs", 2),
+    "`report.*`": ("report", "thumbnail_frames", 5),
+}
+ADDED = "a video is added"
+
+
+def _readme() -> dict[str, str]:
+    """What the README's table says that a change runs again."""
+    table = (REPOSITORY / "README.md").read_text().partition("| what you change |")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^\| (.+?) \| (.+?) \|", table.partition("|---|\n")[2], re.MULTILINE))
+
+
+def _nouns(planned: Counter[str]) -> str:
+    """The nouns of planned rules, in the order of the README's stages."""
+    of_rule = {
+        rule: path.stem
+        for path in (REPOSITORY / "rules").glob("*.smk")
+        for rule in re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), re.MULTILINE)
+    }
+    order = "videos persons trajectories encoding frames clusters pretraining evaluation report".split()
+    return ", ".join(sorted({of_rule[rule] for rule in planned}, key=order.index))
+
+
+def test_the_readme_names_the_changes_that_are_tried_here() -> None:
+    assert list(_readme()) == [ADDED, *CHANGES]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> None:
+    *path, to = CHANGES[change]
+    assert _readme()[change] == _nouns(tiny.planned(config=_changed(tiny.config, *path, to=to)))
+
+
+def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_path: Path) -> None:
+    shutil.copytree(tiny.folder, tmp_path / "grown")
+    generated = {**tiny.config["datasets"]["tiny"]["generated"], "per_pair": 3}
+    config = _changed(tiny.config, "datasets", "tiny", "generated", to=generated)
+    grown = Workflow(tmp_path / "grown", config)
+    grown.run("results/tiny/videos/index.tsv")
+    planned = grown.planned()
+    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # nobody is masked here
+    assert not planned["codebook"]
 
 
 def test_a_default_that_is_written_out_reruns_nothing(tiny: Workflow) -> None:
