@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import clusters, codebook, frames, idt_features, pretraining
+from benchmarks import clusters, codebook, frames, idt_features, persons_stride, pretraining
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.videos.generate import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -66,6 +67,17 @@ def test_frames_from_the_store_are_those_of_the_videos(tmp_path: Path):
     assert result.difference < 4  # another frame differs by more than 10
     assert math.isfinite(result.ratio) and min(result.from_store, result.from_videos, result.made) > 0
     assert result.megabytes > 0 and result.of_videos > 0
+
+
+def test_carried_boxes_keep_more_of_the_people_than_repeated_ones():
+    settings = GeneratedSettings(frames=25, width=96, height=72)
+    videos = persons_stride.true_boxes(4, settings)
+    for truths in (videos, persons_stride.in_pairs(videos, apart=24)):
+        assert persons_stride.kept(truths, persons_stride.carry, 1, settings) == (1, 1)
+        repeated, carried = (
+            persons_stride.kept(truths, way, 6, settings) for way in (persons_stride.repeat, persons_stride.carry)
+        )
+        assert 0.5 < repeated[0] < carried[0] < 1 and repeated[1] < carried[1] < 1
 
 
 def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):

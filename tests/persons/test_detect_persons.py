@@ -75,20 +75,29 @@ def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pyte
 
 
 class Counting:
-    """Finds one person per frame, at the x that the frame's brightness says."""
+    """Finds one person per frame, at the x that the frame's brightness says, and notes it."""
 
-    parameters: dict[str, str] = {}  # noqa: RUF012
+    def __init__(self) -> None:
+        self.parameters: dict[str, str] = {}
+        self.looked: list[int] = []
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [np.array([[frame[0, 0, 0], 0, frame[0, 0, 0] + 1, 2, 1]], np.float32) for frame in frames]
+        self.looked += [int(frame[0, 0, 0]) for frame in frames]
+        return [np.array([[frame[0, 0, 0], 0, frame[0, 0, 0] + 20.0, 2, 1]], np.float32) for frame in frames]
 
 
-@pytest.mark.parametrize(("stride", "shown"), [(1, list(range(70))), (3, [3 * (i // 3) for i in range(70)])])
-def test_boxes_hold_until_the_next_frame_looked_at(stride: int, shown: list[int]) -> None:
-    frames = (np.full((4, 5, 3), number, np.uint8) for number in range(70))
-    boxes = boxes_of(frames, Counting(), stride).arrays["boxes"]
-    assert boxes[:, 0].tolist() == list(range(70))
-    assert boxes[:, 1].tolist() == shown
+@pytest.mark.parametrize("stride", [1, 2, 3, 100])
+@pytest.mark.parametrize("n_frames", [0, 1, 64, 70])
+def test_every_frame_has_boxes_where_few_are_looked_at(stride: int, n_frames: int) -> None:
+    frames = (np.full((4, 5, 3), number, np.uint8) for number in range(n_frames))
+    counting = Counting()
+    result = boxes_of(frames, counting, stride)
+    boxes = result.arrays["boxes"]
+    assert counting.looked == sorted({*range(0, n_frames, stride), *range(n_frames)[-1:]})
+    assert result.attributes["n_frames"] == n_frames
+    assert boxes[:, 0].tolist() == list(range(n_frames))
+    if stride < 20:  # farther on, the person has left his place
+        np.testing.assert_allclose(boxes[:, 1], np.arange(n_frames), atol=1e-4)
 
 
 @pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed here")

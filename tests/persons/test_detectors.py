@@ -8,20 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import idt_tools
-from workflow_scripts.persons.detectors import clip_boxes, make_detector, suppress_overlaps
+from workflow_scripts.persons.boxes import overlaps
+from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
-
-
-def iou(a: np.ndarray, b: np.ndarray) -> float:
-    sides = np.clip(np.minimum(a[2:4], b[2:4]) - np.maximum(a[:2], b[:2]), 0, None)
-    common = float(sides.prod())
-    return common / float(np.prod(a[2:4] - a[:2]) + np.prod(b[2:4] - b[:2]) - common)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def test_hog_finds_people_in_a_real_street(street: list[np.ndarray]) -> None:
         assert (boxes[:, 2:4] > boxes[:, :2]).all()
         assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] > 0.5).all()
     walker = np.array([617, 235, 690, 345])  # the man who crosses the road alone in the first frame, by eye
-    assert max(iou(box, walker) for box in found[0]) > 0.3
+    assert overlaps(found[0], walker[None]).max() > 0.3
 
 
 def test_hog_finds_generated_people_in_frames_lower_than_its_window() -> None:
@@ -51,7 +44,7 @@ def test_hog_finds_generated_people_in_frames_lower_than_its_window() -> None:
         truth = list(render_with_truth("wave", scene, 0, generated))
         for frame, boxes in zip(truth, detector.detect([frame.image for frame in truth]), strict=True):
             assert (boxes[:, :4] >= 0).all() and (boxes[:, 2:4] <= (128, 96)).all()
-            hits.append(any(iou(box, frame.box) > 0.3 for box in boxes))
+            hits.append((overlaps(boxes, frame.box[None]) > 0.3).any())
     assert np.mean(hits) > 0.5
 
 
@@ -65,7 +58,7 @@ def test_enlarging_leaves_boxes_in_the_frames_own_pixels(street: list[np.ndarray
     height = street[0].shape[0]
     (large_boxes,) = make_detector("hog", PersonsSettings(hog_threshold=0.5)).detect([street[0]])
     (small_boxes,) = make_detector("hog", PersonsSettings(hog_threshold=0.5, hog_height=height)).detect([small])
-    matched = [max((iou(2 * box, other) for other in large_boxes), default=0) > 0.5 for box in small_boxes[:, :4]]
+    matched = (overlaps(2 * small_boxes, large_boxes) > 0.5).any(axis=1)
     assert len(small_boxes) and np.mean(matched) >= 0.5
 
 
@@ -79,29 +72,3 @@ def test_a_missing_detectron2_says_what_to_do() -> None:
 def test_an_unknown_detector_is_named() -> None:
     with pytest.raises(StageError, match=r"yolo.*hog"):
         make_detector("yolo", PersonsSettings())
-
-
-boxes_of_people = st.lists(
-    st.tuples(*[st.floats(-20, 120)] * 2, *[st.floats(1, 60)] * 2, st.floats(0, 3)), max_size=12
-).map(lambda rows: np.array([[x, y, x + w, y + h, s] for x, y, w, h, s in rows], float).reshape(-1, 5))
-
-
-@given(boxes=boxes_of_people, order=st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
-def test_suppression_keeps_the_best_of_what_overlaps(boxes: np.ndarray, order) -> None:  # type: ignore[no-untyped-def]
-    kept = suppress_overlaps(boxes, 0.45)
-    for i, box in enumerate(kept):
-        assert all(iou(box, other) <= 0.45 + 1e-9 for other in kept[:i])
-    for box in boxes:  # what was dropped overlaps something at least as good
-        assert any((iou(box, other) > 0.45 and other[4] >= box[4]) or np.array_equal(box, other) for other in kept)
-    shuffled = list(range(len(boxes)))
-    order.shuffle(shuffled)
-    np.testing.assert_array_equal(suppress_overlaps(boxes[shuffled], 0.45), kept)
-
-
-@given(boxes=boxes_of_people)
-@settings(max_examples=40, deadline=None)
-def test_clipped_boxes_lie_in_the_frame_and_have_area(boxes: np.ndarray) -> None:
-    clipped = clip_boxes(boxes, 100, 80)
-    assert (clipped[:, :2] >= 0).all() and (clipped[:, 2:4] <= (100, 80)).all()
-    assert (clipped[:, 2:4] > clipped[:, :2]).all()

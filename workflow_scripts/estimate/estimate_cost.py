@@ -22,6 +22,8 @@ from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
+RECOMMENDED_STRIDE = 3  # the longest that keeps 0.95 of the people's area, as IoU: benchmarks/persons_stride.py
+
 
 def total(lines: list[Line], keep: str) -> tuple[Line, int]:
     """A dataset's sum, with its trajectories kept as `keep` (all or sample) says, and its number of files."""
@@ -81,8 +83,8 @@ def numbers(dataset: str, line: Line) -> dict[str, Any]:
     return {"dataset": dataset, **told, "memory": line.memory, **spread}
 
 
-def remarks(lines: list[Line], cores: int) -> list[str]:
-    """What the table does not say by itself."""
+def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
+    """What the table does not say by itself; `stride`: that of the persons stage."""
     slow, summed = longest(lines), total(lines, "all")[0]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
     told = [
@@ -93,6 +95,13 @@ def remarks(lines: list[Line], cores: int) -> list[str]:
         "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
         "Evaluation is not in the table.",
     ]
+    for line in lines:
+        if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
+            hours, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
+            told.append(
+                f"persons.stride: {RECOMMENDED_STRIDE} brings persons {line.of} from {_number(hours)} hours towards "
+                f"{_number(fewer)} (decoding stays), and keeps 0.95 of the people's area (README)."
+            )
     return told
 
 
@@ -162,13 +171,14 @@ def estimate_cost(
         costs, codebooks = run_pilot(rows, folder, config, usable, threads)
         shards = 0 if asked else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
         lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
+        told = remarks(lines, cores or os.cpu_count() or 1, config["persons"]["stride"])
         text += [
             f"{dataset}{', as if it had' if asked else ':'} {size.videos:,.0f} videos, {size.frames:,.0f} frames of "
             f"{size.pixels / size.frames:,.0f} pixels; measured on {len(rows)} videos, {threads} at a time",
             "",
             *table(lines),
             "",
-            *(f"- {remark}" for remark in [*remarks(lines, cores or os.cpu_count() or 1), *missing]),
+            *(f"- {remark}" for remark in [*told, *missing]),
             "",
         ]
         if training and dataset == pretrained and config["pretraining"]["runs"]:

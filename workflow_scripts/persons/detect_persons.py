@@ -16,6 +16,7 @@ from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.persons.box_files import boxes_of_file, find_files
+from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
 from workflow_scripts.stage import StageError, command_line
@@ -74,31 +75,32 @@ def detect_persons(
 
 
 def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Result:
-    """The boxes of a video's frames, (H, W, 3) uint8 RGB; those of frame i hold for the next stride - 1 too.
+    """The boxes of a video's frames, (H, W, 3) uint8 RGB, found in every `stride`-th and the last, carried between.
 
     A status and reason instead where the frames cannot be read (idt_tools.VideoError).
     """
-    found: list[np.ndarray] = []  # of every stride-th frame
-    waiting: list[np.ndarray] = []
+    found: dict[int, np.ndarray] = {}
+    waiting: dict[int, np.ndarray] = {}
+
+    def look() -> None:
+        found.update(zip(waiting, finder.detect(list(waiting.values())), strict=True))
+        waiting.clear()
+
     n_frames = width = height = 0
     try:
-        for frame in frames:
-            if n_frames % stride == 0:
-                waiting.append(frame)
-            n_frames += 1
+        for number, frame in enumerate(frames):
+            n_frames = number + 1
             height, width = frame.shape[:2]
+            if number % stride == 0:
+                waiting[number] = frame
             if len(waiting) == CHUNK:
-                found += finder.detect(waiting)
-                waiting = []
-        found += finder.detect(waiting)
+                look()
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
-    rows = [
-        np.column_stack([np.full(len(boxes), number, np.float32), boxes])
-        for number in range(n_frames)
-        for boxes in [found[number // stride]]
-    ]
-    boxes = np.concatenate(rows).astype(np.float32) if rows else np.zeros((0, 6), np.float32)
+    if n_frames and n_frames - 1 not in found:
+        waiting[n_frames - 1] = frame
+    look()
+    boxes = carry_boxes(found)
     return Result(arrays={"boxes": boxes}, attributes={"n_frames": n_frames, "width": width, "height": height})
 
 

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass
 
-VERSION = 2  # raised when the same video gives other boxes
+VERSION = 3  # raised when the same video gives other boxes
 
 
 @dataclass(frozen=True)
 class PersonsSettings:
     """Settings of the persons stage; the paper (3.3) names the network, and says nothing of thresholds."""
 
-    stride: int = 1  # frames: detect in every stride-th, whose boxes hold for those after it; 1: paper
-    score_threshold: float = 0.5  # detectron2: least probability of a person, 0..1; ours
+    stride: int = 1  # frames: detect in every stride-th, and carry the boxes between; 1: paper
+    score_threshold: float = 0.5  # Mask R-CNN: least probability of a person, 0..1; ours
     model: str = "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml"  # detectron2: model zoo name or file; paper
-    weights: str = ""  # detectron2: file or URL, empty for those of the model zoo
-    batch: int = 8  # detectron2: frames in one forward pass; changes no result; ours
+    weights: str = ""  # Mask R-CNN: file or URL, empty for those published with the network
+    batch: int = 8  # Mask R-CNN: frames in one forward pass; changes no result; ours
     hog_threshold: float = 0.0  # hog: least signed distance from the SVM's boundary; OpenCV's default
     hog_height: int = 240  # hog: pixels; lower frames are enlarged to it, to find people of half its height; ours
     files: str = ""  # files: folder with a .bb or .h5 of boxes for every video; ours
