@@ -1,8 +1,9 @@
-"""The command `idt`: trajectories of videos to files, drawn on a video's frames, or encoded; what files hold.
+"""The command `idt`: trajectories of videos to files, drawn on a video's frames, or encoded; people; what files hold.
 
 idt extract VIDEO [VIDEO ...] -o OUT [--boxes BOXES] [--format h5|text] [--threads N] [--force]
 idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
 idt encode VIDEO [VIDEO ...] --codebook CODEBOOK.h5 [-o OUT.h5] [--boxes BOXES] [--threads N] [--force]
+idt boxes FILE.h5 [FILE.h5 ...] -o FOLDER [--index INDEX.tsv]
 idt inspect FILE.h5 [FILE.h5 ...]
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from .commands.boxes import export_boxes
 from .commands.encode import encode_videos
 from .commands.exit_code import exit_code
 from .commands.extract import extract_videos
@@ -20,7 +22,10 @@ from .commands.inspect import inspect_file
 from .commands.show import show_video
 from .video import VideoError
 
-ONE_BOXES = "FILE.bb as the original extractor reads, FILE.h5 or FILE.h5:GROUP with a dataset `boxes` (n, 6)"
+ONE_BOXES = (
+    "FILE.bb as the original extractor reads, FILE.h5 or FILE.h5:GROUP with a dataset `boxes` (n, 6), or FILE.json, "
+    "results in COCO's format (image_id: the frame's number from 0; category_id 1: a person)"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +63,10 @@ def _encode(chosen: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _boxes(chosen: argparse.Namespace) -> int:
+    return 1 if export_boxes(chosen.files, chosen.output, chosen.index) else 0
+
+
 def _inspect(chosen: argparse.Namespace) -> int:
     code = 0
     for place in chosen.files:
@@ -86,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_extract(commands)
     _add_show(commands)
     _add_encode(commands)
+    _add_boxes(commands)
     _add_inspect(commands)
     return parser
 
@@ -175,7 +185,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="BOXES",
         help=f"people, kept out of the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
-        "folder of files named after the videos, .bb or .h5, or one HDF5 file with a group named after each",
+        "folder of files named after the videos, .bb, .h5 or .json, or one HDF5 file with a group named after each",
     )
     command.add_argument(
         "--threads",
@@ -185,6 +195,35 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         help="videos tracked at once, each by one thread; default 1: a job takes no more cores than it was given",
     )
     command.add_argument("--force", action="store_true", help="write anew what is there already")
+
+
+def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "boxes",
+        help="write the people that the pipeline found as the original extractor's text",
+        description="Write the boxes of each video in files of the persons stage as a file .bb, as the original\n"
+        "extractor reads: a line a frame, `frame x1 y1 x2 y2 score ...`. A video without boxes of its own\n"
+        "is told of on stderr, and the exit code is 1.",
+        epilog="example:\n  idt boxes results/ut/persons/hog/*.h5 --index results/ut/videos/index.tsv -o people/",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="results/DATASET/persons/DETECTOR/*.h5")
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="made where it is not there; its files are named after the ids of the videos, VIDEO_ID.bb",
+    )
+    command.add_argument(
+        "--index",
+        type=Path,
+        metavar="INDEX",
+        help="results/DATASET/videos/index.tsv: name the files after the videos, <the video's folder>/<its name>.bb, "
+        "as --boxes and the config's persons.files find them",
+    )
+    command.set_defaults(run=_boxes)
 
 
 def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,11 +3,17 @@
 Boxes are rows (frame, x1, y1, x2, y2, score), in pixels, edges included. They delete no trajectory.
 """
 
+import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+
+from .whole_file import whole_file
+
+PERSON = 1  # COCO's category_id
 
 
 def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
@@ -66,3 +72,46 @@ def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
                 raise ValueError(f"{path}, line {frame + 1}: expected a frame number and 5 numbers a box")
             boxes += [[frame, *numbers[i : i + 5]] for i in range(1, len(numbers), 5)]
     return np.array(boxes, np.float32).reshape(-1, 6)
+
+
+def write_bb(path: Path, boxes: np.ndarray, n_frames: int, width: int, height: int) -> None:
+    """Write boxes (n, 6) as the original extractor's box file, with a line for each of the video's `n_frames` frames.
+
+    Boxes are cut at the last column and row, beyond which the original crashes; else `read_bb` gives back the same
+    numbers. Raises OSError where the file cannot be written.
+    """
+    rows = np.array(boxes, np.float32)
+    rows[:, 1:5] = np.clip(rows[:, 1:5], 0, [width - 1, height - 1, width - 1, height - 1])
+    with whole_file(path) as file:
+        for frame in range(n_frames):
+            numbers = [f"{number:.9g}" for number in rows[rows[:, 0] == frame, 1:].ravel()]
+            file.write(" ".join([str(frame), *numbers]).encode("ascii") + b"\n")
+
+
+def read_coco(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read the people of one video from results in COCO's format: a JSON list of detections.
+
+    Of each the keys image_id, which is the number of the frame from 0; category_id, 1 for a person, others are left
+    out; bbox, which is x, y, width, height in pixels; score. Returns boxes (n, 6) float32, sorted by frame, best first.
+    Raises ValueError naming the file and the detection.
+    """
+    try:
+        detections = json.loads(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: it is no JSON ({error})") from None
+    if not isinstance(detections, list):
+        raise ValueError(
+            f"{path}: expected a list of detections, as COCO's results are, not {type(detections).__name__}"
+        )
+    boxes = []
+    for number, detection in enumerate(detections):
+        try:
+            x, y, width, height = detection["bbox"]
+            row = [float(value) for value in (detection["image_id"], x, y, x + width, y + height, detection["score"])]
+            is_person = detection["category_id"] == PERSON
+        except (KeyError, TypeError, ValueError) as error:
+            wanted = "image_id (the frame's number), category_id, bbox (x, y, width, height) and score"
+            raise ValueError(f"{path}, detection {number}: expected {wanted} ({error!r})") from None
+        if is_person:
+            boxes.append(row)
+    return np.array(sorted(boxes, key=lambda row: (row[0], -row[5])), np.float32).reshape(-1, 6)

@@ -17,14 +17,14 @@ import numpy as np
 
 from . import columns
 from .attributes import write_attributes
-from .person_boxes import boxes_by_frame, read_bb
+from .person_boxes import boxes_by_frame, read_bb, read_coco
 from .tracker import TrackerOptions, Trajectories
 from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
 BLOCK_ROWS = 1024  # read at once
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
-BOX_ENDINGS = (".bb", ".h5")
+BOX_ENDINGS = (".bb", ".h5", ".json")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
@@ -169,13 +169,14 @@ def read_hdf5(path: Path) -> Iterator[Trajectories]:
 def find_boxes(place: Path, video: Path, several: bool) -> Path:
     """Where `read_boxes` finds the boxes of `video`, given what the user named for one or for `several` videos.
 
-    In a folder: the file `<stem>.bb` or `<stem>.h5`, in the subfolder named like the video's folder or in the folder
-    itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder holds neither.
+    In a folder: the file `<stem>.bb`, `<stem>.h5` or `<stem>.json`, in the subfolder named like the video's folder or
+    in the folder itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder
+    holds none.
     """
     if place.is_dir():
         found = _find(place, video, BOX_ENDINGS)
         if not found:
-            raise ValueError(f"{place}: it holds neither {video.stem}.bb nor {video.stem}.h5")
+            raise ValueError(f"{place}: it holds no {video.stem}.bb, .h5 or .json")
         return found
     return Path(f"{place}:{video.stem}") if several else place
 
@@ -187,13 +188,14 @@ def split_group(path: Path) -> tuple[Path, str]:
 
 
 def read_boxes(path: Path) -> np.ndarray:
-    """Person boxes (n, 6) from `FILE.bb`, or from the dataset `boxes` of `FILE.h5` or of the only group in it.
+    """Person boxes (n, 6) from `FILE.bb`, from the dataset `boxes` of `FILE.h5` or of the only group in it, or from
+    `FILE.json`, results in COCO's format (`read_coco`).
 
     `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else.
     """
     if not split_group(path)[0].exists():
         raise ValueError(f"{split_group(path)[0]}: there is no such file")
-    boxes = read_bb(path) if path.suffix == ".bb" else _read_hdf5_boxes(path)
+    boxes = {".bb": read_bb, ".json": read_coco}.get(path.suffix, _read_hdf5_boxes)(path)
     try:
         boxes_by_frame(boxes)
     except (TypeError, ValueError) as error:

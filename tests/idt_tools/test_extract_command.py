@@ -202,7 +202,7 @@ def test_boxes_of_several_videos(
         for i in (0, 1):
             file[f"square_{i}/boxes"] = square_boxes
     for boxes, reason in (
-        (folder, f"{folder}: it holds neither square_2.bb nor square_2.h5"),
+        (folder, f"{folder}: it holds no square_2.bb, .h5 or .json"),
         (tmp_path / "people.h5", f"{tmp_path}/people.h5: it holds no boxes of 'square_2'"),
     ):
         output = tmp_path / f"of_{boxes.stem}_{boxes.suffix[1:]}"

@@ -1,5 +1,6 @@
 """Boxes that are there already: found by label and name, checked against the video, and kept until they change."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from idt_tools import cli
 from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.persons.box_files import boxes_of_file
@@ -110,6 +112,74 @@ def test_what_changed_is_read_again_alone(tmp_path: Path, caplog: pytest.LogCapt
     found = run(videos, boxes)
     assert [name for name in found if f"computed {name}" in caplog.text] == ["a-id", "c-id"]
     assert found["a-id"][2][0, 4] == 5 and found["c-id"][0] == "ok"
+
+
+def test_boxes_written_for_the_original_are_those_that_were_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    videos = shard(tmp_path, "a", "b", "c")
+    index = tmp_path / "index.tsv"
+    write_columns(
+        index, [{"video_id": f"{name}-id", "path": f"walk/{name}.avi"} for name in "abc"], ["video_id", "path"]
+    )
+    boxes = tmp_path / "boxes"
+    boxes.mkdir()
+    with h5py.File(boxes / "a.h5", "w") as file:
+        file["boxes"] = np.array(
+            [[0, 1 / 3, 2, 30, 40, 0.9], [0, 5, 6, 7, 8, 0.5], [48, 90, 70, 100, 80, 1]], np.float32
+        )
+    (boxes / "b.bb").write_text("0\n")
+    found = run(videos, boxes)
+    capsys.readouterr()
+    assert cli.main(["boxes", str(tmp_path / "persons.h5"), "--index", str(index), "-o", str(tmp_path / "bb")]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines() == ["c-id is no_boxes: persons.files holds no boxes of it; nobody is masked"]
+    assert told.out == f"{tmp_path}/bb: boxes of 2 videos written, 1 have none\n"
+    assert (tmp_path / "bb" / "walk" / "b.bb").read_text() == "".join(f"{frame}\n" for frame in range(50))
+    again = run(videos, tmp_path / "bb")
+    found["a-id"][2][2, 3:5] = 99, 79  # the last column and row: the original's edges are inclusive
+    np.testing.assert_array_equal(again["a-id"][2], found["a-id"][2])
+    assert again["b-id"][0] == "ok" and not len(again["b-id"][2])
+    assert cli.main(["boxes", str(tmp_path / "persons.h5"), "-o", str(tmp_path / "ids")]) == 1
+    assert {path.name for path in (tmp_path / "ids").iterdir()} == {"a-id.bb", "b-id.bb"}
+
+
+def test_boxes_that_cannot_be_written_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "boxes").mkdir()
+    for name in "ab":
+        (tmp_path / "boxes" / f"{name}.bb").write_text("0\n")
+    run(shard(tmp_path, "a", "b"), tmp_path / "boxes")
+    persons, index = str(tmp_path / "persons.h5"), tmp_path / "index.tsv"
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.create_group("video")
+    for rows, source, sentence in (
+        (["a-id\tx/a.avi"], persons, f"{index}: it names no video b-id of {persons}"),
+        (["a-id\tx/a.avi", "b-id\ty/x/a.mp4"], persons, "x/a.bb: two videos would be written to it"),
+        ([], str(index), f"{index}: it is no HDF5 file"),
+        ([], str(tmp_path / "none.h5"), "none.h5: there is no such file"),
+        ([], str(tmp_path / "other.h5"), "other.h5: it is no file of the persons stage"),
+    ):
+        index.write_text("\n".join(["video_id\tpath", *rows]) + "\n")
+        capsys.readouterr()
+        assert cli.main(["boxes", source, "--index", str(index), "-o", str(tmp_path / "out")]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ") and sentence in line
+
+
+def test_results_in_coco_s_format_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(
+        json.dumps(
+            [
+                {"image_id": 7, "category_id": 1, "bbox": [10, 20, 5.5, 30], "score": 0.5, "segmentation": {}},
+                {"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.75},
+                {"image_id": 7, "category_id": 18, "bbox": [0, 0, 50, 50], "score": 0.9},  # a dog
+                {"image_id": 2, "category_id": 1, "bbox": [90, 70, 20, 20], "score": 1},
+            ]
+        )
+    )
+    found = run(shard(tmp_path, "a"), tmp_path)["a-id"]
+    assert found[0] == "ok"
+    assert found[2].tolist() == [[2, 90, 70, 100, 80, 1], [7, 1, 2, 4, 6, 0.75], [7, 10, 20, 15.5, 50, 0.5]]
 
 
 def test_a_folder_without_any_boxes_stops_before_any_work(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Boxes of people that are there already, in place of a detector's: a `.bb` or HDF5 file for every video.
+"""Boxes of people that are there already, in place of a detector's: a `.bb`, HDF5 or JSON file for every video.
 
 The files lie in one folder, in subfolders named like those of the videos or not; `idt_tools.trajectory_files` reads
 them. A video whose boxes are missing, malformed or not its own gets the status `no_boxes`.
@@ -28,7 +28,7 @@ def find_files(folder: Path, rows: dict[str, dict[str, str]]) -> dict[str, Path 
     if rows and not any(found.values()) and not any(_holds_boxes(place) for place in places):
         raise StageError(
             f"persons.files: {folder} holds no file of boxes; they are looked for as <the video's folder>/<the video's "
-            "name>.bb or .h5 and as <the video's name>.bb or .h5"
+            "name>.bb, .h5 or .json and as <the video's name>.bb, .h5 or .json"
         )
     return found
 

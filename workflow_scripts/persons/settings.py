@@ -16,4 +16,4 @@ class PersonsSettings:
     batch: int = 8  # Mask R-CNN: frames in one forward pass; changes no result; ours
     hog_threshold: float = 0.0  # hog: least signed distance from the SVM's boundary; OpenCV's default
     hog_height: int = 240  # hog: pixels; lower frames are enlarged to it, to find people of half its height; ours
-    files: str = ""  # files: folder with a .bb or .h5 of boxes for every video; ours
+    files: str = ""  # files: folder with a .bb, .h5 or .json of boxes for every video; ours

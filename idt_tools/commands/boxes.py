@@ -1,0 +1,69 @@
+"""`idt boxes`: the people that the pipeline found, as the text that the original extractor reads."""
+
+import csv
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ..attributes import read_attributes
+from ..person_boxes import write_bb
+from ..trajectory_files import read_boxes
+from .files import CommandError, readable
+
+SIZE = ("n_frames", "width", "height")  # attributes of a video's group
+
+
+def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None) -> int:
+    """Write the boxes of every video in `files` of the persons stage into the folder `output`; returns how many failed.
+
+    The files are named after the groups, `<video_id>.bb`; with the dataset's `index`, index.tsv, after the videos,
+    `<the video's folder>/<its name>.bb`. A video without boxes of its own (its status is not `ok`) is told of on
+    stderr. Raises CommandError, ValueError or OSError, which name the file, where one cannot be read or written.
+    """
+    videos = _videos(index) if index else {}
+    written: set[Path] = set()
+    n_failed = 0
+    for path in files:
+        for name, told in _groups(path).items():
+            if told.get("status", "ok") != "ok":
+                print(f"{name} is {told['status']}: {told['reason']}", file=sys.stderr)
+                n_failed += 1
+                continue
+            if index and name not in videos:
+                raise CommandError(f"{index}: it names no video {name} of {path}; give the index.tsv of its dataset")
+            target = output / (f"{videos[name].parent.name}/{videos[name].stem}.bb" if index else f"{name}.bb")
+            if target in written:
+                raise CommandError(f"{target}: two videos would be written to it; leave --index out")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            boxes = read_boxes(Path(f"{path}:{name}"))
+            write_bb(target, boxes, *(int(told[key]) for key in SIZE))
+            written.add(target)
+    print(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
+    return n_failed
+
+
+def _groups(path: Path) -> dict[str, dict[str, Any]]:
+    """The attributes of each video in a file of the persons stage."""
+    if not path.exists():
+        raise CommandError(f"{path}: there is no such file")
+    try:
+        with h5py.File(path) as file:
+            told = {name: read_attributes(group) for name, group in file.items()}
+    except (OSError, RuntimeError) as error:
+        raise CommandError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
+    if any(key not in attributes for attributes in told.values() for key in SIZE):
+        raise CommandError(f"{path}: it is no file of the persons stage, results/DATASET/persons/DETECTOR/SHARD.h5")
+    return told
+
+
+def _videos(index: Path) -> dict[str, Path]:
+    """The paths of a dataset's videos by id."""
+    try:
+        with open(index, newline="", encoding="utf-8", errors="surrogateescape") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            return {row["video_id"]: Path(row["path"]) for row in rows}
+    except KeyError as error:
+        raise CommandError(f"{index}: it has no column {error}; results/DATASET/videos/index.tsv is meant") from None
