@@ -12,6 +12,7 @@ from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.identity import video_id
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
+from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
@@ -72,6 +73,29 @@ def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pyte
     assert "computed" not in caplog.text
     run(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
     assert caplog.text.count("computed") == 3
+
+
+def test_a_shard_that_was_stopped_goes_on_with_the_next_video(
+    shard: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = run(shard, "whole.h5", PersonsSettings(), store="another store")
+    videos_left = [1]
+
+    def detect(hog: Hog, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if not videos_left:
+            raise RuntimeError("the GPU is gone")
+        videos_left.pop()
+        return found(hog, frames)
+
+    found = Hog.detect
+    monkeypatch.setattr(Hog, "detect", detect)
+    with pytest.raises(RuntimeError, match="the GPU is gone"):
+        run(shard, "a.h5", PersonsSettings())
+    monkeypatch.undo()
+    caplog.set_level("DEBUG", "workflow_scripts")
+    caplog.clear()
+    assert run(shard, "a.h5", PersonsSettings()).read_bytes() == whole.read_bytes()
+    assert caplog.text.count("computed") == 1, "the broken video and the one before are kept"
 
 
 class Counting:
