@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-all   make test, then the longer targets: test-browser, -kill, -slurm, -sanitize, -tables, -demo, -ut
+# make test-all   make test, then the longer targets: test-browser, -kill, -persons, -slurm, -sanitize, -tables, -demo, -ut
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
@@ -19,7 +19,7 @@ BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
 .PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-tables \
-	test-browser test-demo test-ut status estimate clean-stores benchmark
+	test-browser test-demo test-ut setup-persons test-persons status estimate clean-stores benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -102,6 +102,24 @@ test-demo: setup
 test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
+# The persons stage with torchvision's Mask R-CNN: about 2 minutes on 2 cores, most of them for a small one that is
+# trained. A release of torchvision goes with one of torch: this pair (5 GB) works with and without a GPU, and is put
+# before the environment's own torch, which stays.
+TORCHVISION := torch==2.11.0 torchvision==0.26.0
+WITH_TORCHVISION := build/torchvision-0.26.0
+
+setup-persons: setup $(WITH_TORCHVISION)/.setup
+
+$(WITH_TORCHVISION)/.setup:
+	@mkdir -p build
+	grep -v '^torch==' constraints.txt > build/constraints-torchvision.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --upgrade --target $(WITH_TORCHVISION) \
+		-c build/constraints-torchvision.txt $(TORCHVISION)
+	@touch $@
+
+test-persons: setup-persons
+	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/persons/test_torchvision.py
+
 # The README's cluster section and a bad day on a SLURM of two nodes, started here: about 8 minutes on 2 cores. Its
 # packages are installed where apt may; skips, saying so, where they are not there.
 SLURM_PACKAGES := slurm-wlm slurm-client slurmdbd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge mariadb-server
@@ -110,7 +128,7 @@ test-slurm: setup
 	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test test-browser test-kill test-slurm test-sanitize test-tables test-demo test-ut
+test-all: test test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

@@ -69,6 +69,13 @@ def test_a_missing_detectron2_says_what_to_do() -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed here")
+def test_a_missing_torchvision_says_what_to_do() -> None:
+    with pytest.raises(StageError, match=r"No module named 'torchvision'.*pip install torchvision") as told:
+        make_detector("torchvision", PersonsSettings())
+    assert "\n" not in str(told.value)
+
+
 def test_an_unknown_detector_is_named() -> None:
     with pytest.raises(StageError, match=r"yolo.*hog"):
         make_detector("yolo", PersonsSettings())

@@ -37,7 +37,7 @@ def detect_persons(
 ) -> None:
     """Finds the people in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
 
-    `detector`: hog or detectron2, or files: the boxes of each video are read from a file in the folder
+    `detector`: hog, detectron2 or torchvision, or files: the boxes of each video are read from a file in the folder
     `settings.files`. What is already in `store` is not computed again. Raises StageError before any work when the
     detector cannot work here or the folder holds no boxes.
     """

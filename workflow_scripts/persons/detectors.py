@@ -1,7 +1,7 @@
 """Detectors of people: frames in, boxes out.
 
 `hog`: OpenCV's people detector. `detectron2`: the paper's Mask R-CNN (3.3), by the detectron2 project's code and
-weights.
+weights. `torchvision`: torchvision's Mask R-CNN, which pip alone installs.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from workflow_scripts.persons.hog import Hog
-from workflow_scripts.persons.mask_rcnn import Detectron2
+from workflow_scripts.persons.mask_rcnn import Detectron2, Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
 
@@ -35,4 +35,6 @@ def make_detector(name: str, settings: PersonsSettings) -> Detector:
         return Hog(settings)
     if name == "detectron2":
         return Detectron2(settings)
-    raise StageError(f"persons: there is no detector {name!r}; choose hog, detectron2 or files")
+    if name == "torchvision":
+        return Torchvision(settings)
+    raise StageError(f"persons: there is no detector {name!r}; choose hog, detectron2, torchvision or files")

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He et al. 2017; paper 3.3), boxes of the class person, by detectron2.
+"""Mask R-CNN (He et al. 2017; paper 3.3), boxes of the class person, by detectron2 or by torchvision.
 
 On a GPU where there is one.
 """
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 MISSING_DETECTRON2 = (
     "persons: the detector detectron2 is not installed here; install it as envs/persons.yaml or its project's "
     "instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set features.<name>.boxes to "
-    "hog or none"
+    "torchvision, hog or none"
 )
 
 
 class _MaskRCNN:
-    """Frames go through the network in batches, one at a time for all threads."""
+    """What the two have in common: frames go through the network in batches, one at a time for all threads."""
 
     def __init__(self, batch: int, parameters: dict[str, Any]) -> None:
         self._batch = batch
@@ -121,6 +121,63 @@ class Detectron2(_MaskRCNN):
         resized = self._resize.get_transform(image).apply_image(image)
         tensor = self._torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1)), dtype=self._torch.float32)
         return {"image": tensor, "height": frame.shape[0], "width": frame.shape[1]}
+
+
+class Torchvision(_MaskRCNN):
+    """torchvision's `maskrcnn_resnet50_fpn_v2`, as it is published: frames of 800 rows, NMS at an IoU of 0.5."""
+
+    NETWORK = "maskrcnn_resnet50_fpn_v2"
+    PERSON = 1  # COCO's category_id
+
+    def __init__(self, settings: PersonsSettings) -> None:
+        try:
+            import torch
+            from torchvision.models import detection
+        except (ImportError, RuntimeError) as error:  # RuntimeError: of its operators, where it does not fit the torch
+            raise StageError(
+                f"persons: the detector torchvision cannot be used here ({error}); install the release of torchvision "
+                "that fits the torch that is installed (pip install torchvision), or set features.<name>.boxes to hog "
+                "or none"
+            ) from error
+        weights = settings.weights or detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url
+        self._torch = torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._network = detection.maskrcnn_resnet50_fpn_v2(
+            weights=None, weights_backbone=None, box_score_thresh=settings.score_threshold
+        )
+        try:
+            if "://" in weights:
+                state = torch.hub.load_state_dict_from_url(weights, map_location="cpu", weights_only=True)
+            else:
+                state = torch.load(weights, map_location="cpu", weights_only=True)
+            self._network.load_state_dict(state)
+        except Exception as error:  # whatever a damaged or foreign file makes torch raise
+            reason = next(iter(str(error).splitlines()), type(error).__name__)  # torch adds a page of advice
+            raise StageError(
+                f"persons.weights: cannot load {weights!r} ({reason}); give a state dict of torchvision's "
+                f"{self.NETWORK} that is there, or a URL that this machine reaches"
+            ) from error
+        self._network.roi_heads.mask_roi_pool = None  # the boxes come first and do not depend on the masks
+        self._network.to(self._device).eval()
+        parameters = {
+            "detector": "torchvision",
+            "model": self.NETWORK,
+            "weights": _content(weights),
+            "threshold": settings.score_threshold,
+        }
+        super().__init__(settings.batch, parameters)
+        log.info("persons: %s on %s", self.NETWORK, self._device)
+
+    def _people(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        torch = self._torch
+        images = torch.as_tensor(np.stack(frames)).to(self._device).permute(0, 3, 1, 2) / 255  # (B, 3, H, W), 0..1
+        with torch.inference_mode(), torch.autocast(self._device, enabled=self._device == "cuda"):
+            answers = self._network(list(images))  # boxes in the frames' own pixels
+        found = []
+        for answer in answers:
+            boxes = torch.column_stack([answer["boxes"], answer["scores"]])[answer["labels"] == self.PERSON]
+            found.append(boxes.float().cpu().numpy())
+        return found
 
 
 def _content(weights: str) -> str:

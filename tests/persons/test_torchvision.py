@@ -1,0 +1,167 @@
+"""torchvision's Mask R-CNN: real forward passes, boxes mapped back, a small one that is trained and finds people."""
+
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` brings it")
+import torch
+from torchvision.models import detection
+from torchvision.models.detection.image_list import ImageList
+from toy_detector import toy_mask_rcnn, trained
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.identity import video_id
+from workflow_scripts.persons.boxes import overlaps
+from workflow_scripts.persons.detect_persons import detect_persons
+from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.stage import StageError
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos, render_with_truth
+
+NETWORK = "maskrcnn_resnet50_fpn_v2"
+
+
+def small_toy(weights: None, weights_backbone: None, box_score_thresh: float) -> detection.MaskRCNN:
+    """In place of `maskrcnn_resnet50_fpn_v2`."""
+    return toy_mask_rcnn(box_score_thresh=box_score_thresh)
+
+
+@pytest.fixture
+def toy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Random weights of the toy, which stands in for the published network."""
+    monkeypatch.setattr(detection, NETWORK, small_toy)
+    torch.manual_seed(0)
+    torch.save(toy_mask_rcnn().state_dict(), tmp_path / "toy.pt")
+    return tmp_path / "toy.pt"
+
+
+def test_the_published_network_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = partial(detection.maskrcnn_resnet50_fpn_v2, min_size=64, max_size=96)
+    monkeypatch.setattr(detection, NETWORK, small)
+    torch.manual_seed(0)
+    state = small(weights=None, weights_backbone=None).state_dict()
+    state["roi_heads.box_predictor.cls_score.bias"][1] = 15  # so that these random scores lean to persons
+    torch.save(state, tmp_path / "random.pt")
+    frames = [np.random.default_rng(seed).integers(256, size=(72, 100, 3), dtype=np.uint8) for seed in range(3)]
+    weights = str(tmp_path / "random.pt")
+    one, batches = (make_detector("torchvision", PersonsSettings(weights=weights, batch=batch)) for batch in (1, 2))
+    assert one.parameters == batches.parameters
+    found = batches.detect(frames)
+    assert len(found) == 3 and batches.detect([]) == []
+    for boxes, alone in zip(found, one.detect(frames), strict=True):
+        assert boxes.dtype == np.float32 and boxes.shape[1] == 5 and len(boxes) > 2
+        assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:4] <= (100, 72)).all()
+        assert (boxes[:, 2:4] > boxes[:, :2]).all()
+        assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] > 0.5).all()
+        np.testing.assert_allclose(*(rows[np.argsort(rows[:, 0])] for rows in (boxes, alone)), atol=1e-2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 160), (50, 90), (90, 50), (40, 190), (240, 320)])
+def test_boxes_come_back_in_the_frame_s_own_pixels(
+    height: int, width: int, toy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network is made to answer what a red rectangle covers in the picture that reaches it, resized and padded."""
+    seen: list[ImageList] = []
+
+    def planted(network: detection.MaskRCNN) -> detection.MaskRCNN:
+        def answer(features: object, proposals: object, sizes: object, targets: None) -> tuple[list, dict]:
+            found = []
+            for image in seen[-1].tensors:  # (3, h, w), minus mean, over standard deviation: red is 2.2, black -2.1
+                rows, columns = torch.nonzero(image[0] > 0.05, as_tuple=True)
+                box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+                labels, scores = torch.tensor([18, 1, 1]), torch.tensor([0.95, 0.6, 0.9])  # a dog; twice the person
+                found.append({"boxes": box.repeat(3, 1), "labels": labels, "scores": scores})
+            return found, {}
+
+        network.transform.register_forward_hook(lambda module, given, made: seen.append(made[0]))
+        network.roi_heads.forward = answer
+        return network
+
+    monkeypatch.setattr(detection, NETWORK, lambda **options: planted(small_toy(**options)))
+    frames, truth = [], []
+    for x1, y1, x2, y2 in ((0.1, 0.2, 0.4, 0.9), (0.5, 0, 1, 0.5), (0.6, 0.4, 0.7, 0.6)):
+        left, top, right, bottom = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
+        frames.append(np.zeros((height, width, 3), np.uint8))
+        frames[-1][top:bottom, left:right, 0] = 255
+        truth.append([left, top, right, bottom])
+    found = make_detector("torchvision", PersonsSettings(weights=str(toy_file), batch=2)).detect(frames)
+    assert seen[0].tensors[0, 0].numel() > np.prod(seen[0].image_sizes[0]), "it was padded"
+    for boxes, corners in zip(found, truth, strict=True):
+        assert boxes[:, 4].tolist() == [np.float32(0.9), np.float32(0.6)]
+        np.testing.assert_allclose(boxes[:, :4], [corners, corners], atol=max(1, height / 100))
+
+
+def test_weights_by_url(toy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    by_url = make_detector("torchvision", PersonsSettings(weights=toy_file.as_uri()))
+    by_path = make_detector("torchvision", PersonsSettings(weights=str(toy_file)))
+    frame = np.random.default_rng(0).integers(256, size=(120, 160, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(by_url.detect([frame])[0], by_path.detect([frame])[0])
+
+
+@pytest.mark.parametrize("content", ["nothing", "text", "list", "another network"])
+def test_wrong_weights_stop_before_any_work(content: str, toy_file: Path, tmp_path: Path) -> None:
+    if content == "nothing":
+        toy_file.unlink()
+    elif content == "text":
+        toy_file.write_text("no weights")
+    else:
+        torch.save([1, 2] if content == "list" else {"fc.weight": torch.zeros(3)}, toy_file)
+    videos = list_videos(tmp_path, GeneratedSettings(motions=("wave",), scenes=("beach",), per_pair=1, frames=2))
+    with pytest.raises(StageError, match=r"persons\.weights: cannot load .*toy\.pt.*maskrcnn_resnet50_fpn_v2") as told:
+        run(videos, toy_file)
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "store").exists() and not (tmp_path / "persons.h5").exists()
+
+
+def list_videos(folder: Path, generated: GeneratedSettings) -> Path:
+    """Generates videos and writes the list of a shard that holds them."""
+    rows = []
+    for row in generate_videos(folder / "videos", generated):
+        path = folder / "videos" / row["path"]
+        stat = path.stat()
+        rows.append(
+            {"video_id": video_id(row["path"]), "path": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        )
+    write_columns(folder / "shard.tsv", rows, list(rows[0]))
+    return folder / "shard.tsv"
+
+
+def run(videos: Path, weights: Path, **settings: int) -> dict[str, np.ndarray]:
+    """The boxes that the stage finds in each video of a list."""
+    output = videos.parent / "persons.h5"
+    chosen = PersonsSettings(weights=str(weights), **settings)
+    detect_persons(videos, output, videos.parent / "store", "torchvision", chosen)
+    with h5py.File(output) as file:
+        return {name: group["boxes"][:] for name, group in file.items()}
+
+
+def test_a_trained_toy_finds_moving_people_in_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People, places and times that it has not seen; in every second frame, carried between."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(detection, NETWORK, small_toy)
+    torch.save(trained(steps=400), tmp_path / "toy.pt")
+    generated = GeneratedSettings(motions=("walk", "jump"), per_pair=1, frames=16, seed=1)
+    found = run(list_videos(tmp_path, generated), tmp_path / "toy.pt", stride=2)
+    ious, truths, right = [], [], []
+    for motion in generated.motions:
+        for scene in generated.scenes:
+            boxes = found[video_id(f"{motion}/{motion}_{scene}_00.mp4")]
+            for number, frame in enumerate(render_with_truth(motion, scene, 0, generated)):
+                truths.append(frame.box)
+                iou = overlaps(boxes[boxes[:, 0] == number, 1:], frame.box[None])[:, 0]
+                ious.append(iou.max(initial=0))
+                right += (iou > 0.5).tolist()
+    recall, precision = np.mean(np.array(ious) > 0.5), np.mean(right)
+    always_the_same = overlaps(np.median(truths, axis=0)[None], np.array(truths))[0]
+    told = (
+        f"mean IoU {np.mean(ious):.2f}, recall {recall:.2f}, precision {precision:.2f}; one box for all has mean IoU "
+    )
+    told += f"{always_the_same.mean():.2f} and recall {np.mean(always_the_same > 0.5):.2f}"
+    print(told)
+    assert recall >= 0.85 and precision >= 0.65, told
+    assert np.mean(ious) > always_the_same.mean() + 0.2, told
