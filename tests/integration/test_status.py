@@ -66,10 +66,11 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     assert _files(told) == {
         **dict.fromkeys(("videos", "codebook", "training_videos"), "1 of 1"),
         **dict.fromkeys(("trajectories", "encoding", "frames"), "2 of 2"),
-        **dict.fromkeys(("clusters", "pretraining", "bank_clusters"), "0 of 1"),
-        "report": "0 of 6",
+        **dict.fromkeys(("clusters", "pretraining", "bank_clusters", "examples"), "0 of 1"),
+        "report": "0 of 8",
     }
-    assert set(_would_run(told)) == {"clusters", "pretraining", "bank_clusters", "report", "resolved_config"}
+    wanted = {"clusters", "pretraining", "bank_clusters", "examples", "report", "resolved_config"}
+    assert set(_would_run(told)) == wanted
     assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
     assert re.search(r"^videos that failed: 1\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+", told, re.MULTILINE)
 

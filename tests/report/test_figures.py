@@ -24,8 +24,22 @@ ACCURACIES = {"short": 0.3, "usual": 0.6, "long": 0.5}
 
 
 def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[list[int]] | None = None) -> Evaluation:
-    classes = ["walk", "wave"]
-    return Evaluation(run, seed, "toy", 1, "finetune", accuracy, 0.5, 10, 0, "0" * 16, {}, classes, confusion or [])
+    return Evaluation(
+        run=run,
+        seed=seed,
+        dataset="toy",
+        split=1,
+        protocol="finetune",
+        accuracy=accuracy,
+        accuracy_interval=[0.0, 1.0],
+        mean_class_accuracy=accuracy,
+        chance=0.5,
+        n_test=10,
+        n_left_out=0,
+        config_digest="0" * 16,
+        classes=["walk", "wave"],
+        confusion=confusion or [],
+    )
 
 
 @pytest.mark.parametrize(
