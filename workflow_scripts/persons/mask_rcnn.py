@@ -6,12 +6,14 @@ On a GPU where there is one.
 import hashlib
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from idt_tools.person_boxes import PERSON
 from workflow_scripts.identity import digest
 from workflow_scripts.persons.boxes import clip_boxes
 from workflow_scripts.persons.settings import PersonsSettings
@@ -26,7 +28,7 @@ MISSING_DETECTRON2 = (
 )
 
 
-class _MaskRCNN:
+class _MaskRCNN(ABC):
     """What the two have in common: frames go through the network in batches, one at a time for all threads."""
 
     def __init__(self, batch: int, parameters: dict[str, Any]) -> None:
@@ -45,9 +47,9 @@ class _MaskRCNN:
                 found.append(clip_boxes(best_first, width=frame.shape[1], height=frame.shape[0]))
         return found
 
+    @abstractmethod
     def _people(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Boxes (k, 5) of the people in each frame, in its pixels."""
-        raise NotImplementedError
 
 
 class Detectron2(_MaskRCNN):
@@ -127,7 +129,6 @@ class Torchvision(_MaskRCNN):
     """torchvision's `maskrcnn_resnet50_fpn_v2`, as it is published: frames of 800 rows, NMS at an IoU of 0.5."""
 
     NETWORK = "maskrcnn_resnet50_fpn_v2"
-    PERSON = 1  # COCO's category_id
 
     def __init__(self, settings: PersonsSettings) -> None:
         try:
@@ -175,7 +176,7 @@ class Torchvision(_MaskRCNN):
             answers = self._network(list(images))  # boxes in the frames' own pixels
         found = []
         for answer in answers:
-            boxes = torch.column_stack([answer["boxes"], answer["scores"]])[answer["labels"] == self.PERSON]
+            boxes = torch.column_stack([answer["boxes"], answer["scores"]])[answer["labels"] == PERSON]
             found.append(boxes.float().cpu().numpy())
         return found
 

@@ -11,9 +11,7 @@ page then says what there is not.
 import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import yaml
 from markupsafe import Markup
 
@@ -23,6 +21,7 @@ from workflow_scripts.report.comparisons import ALONG, comparisons_of
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.settings import ReportSettings
 from workflow_scripts.report.svg import inline
+from workflow_scripts.report.templates import render
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -74,7 +73,10 @@ def build_report(
     by_id = {video.video_id: video for video in videos}
     shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
     strips = gallery.draw_strips(list(shown), frames, settings)
-    vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
+    explored = Markup("")
+    if columns and settings.explorer_videos:
+        vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
+        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips)
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
         "confusion": confusion.confusion_figure(results, comparisons[0].methods),
@@ -82,7 +84,8 @@ def build_report(
         "training": figures.training_figure(comparisons),
         "nmi": figures.agreement_figure(comparisons),
     }
-    page = _render(
+    page = render(
+        "page.html",
         settings=settings,
         datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
         failures=failures,
@@ -95,7 +98,7 @@ def build_report(
         columns=columns,
         videos=shown,
         strips=strips,
-        explorer=explorer.explorer_data(columns, vectors, list(shown.values()), strips),
+        explorer=explored,
         times=inputs.read_stage_times(benchmarks),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
@@ -106,8 +109,7 @@ def build_report(
     accuracies, few_shot = tables.method_table(results, methods), tables.few_shot_tables(results, methods)
     table_files.write_method_table(accuracies, few_shot, settings.baselines, method_table)
     table_files.write_cluster_table(tables.agreements(clusterings, videos, methods), cluster_table)
-    # File names that are not UTF-8 reach us with surrogates, which a page cannot hold.
-    write_text(output, page.encode("utf-8", "replace").decode())
+    write_text(output, page)
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
 
 
@@ -132,34 +134,6 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _percent(share: float) -> str:
-    """A share 0..1 as the tables print it: percent with one decimal."""
-    return f"{100 * share:.1f}"
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def _render(**content: Any) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": _percent, "duration": _duration}
-    return environment.get_template("page.html").render(**content)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from workflow_scripts.report.inputs import Evaluation
-from workflow_scripts.report.methods import MOTION, Method
+from workflow_scripts.report.methods import MOTION, Method, name_among
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 
 _NAMED_CLASSES = 16  # more names than these cannot be read
@@ -45,9 +45,7 @@ def _panels(evaluations: list[Evaluation], methods: list[Method]) -> list[tuple[
                 (of for p in ("finetune", "svm", "few_shot") if (of := [o for o in here if o.protocol == p])), []
             )
             if found:
-                twins = [other for other in methods if other.title == method.title]
-                title = method.title if len(twins) == 1 else f"{method.title} ({method.run})"
-                title += f"\n{dataset}" if len(datasets) > 1 else ""
+                title = name_among(method, methods) + (f"\n{dataset}" if len(datasets) > 1 else "")
                 panels.append((title, np.sum([one.confusion for one in found], axis=0), found[0].classes))
     return panels
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import jinja2
-
 import idt_tools
 from idt_tools import columns
 from idt_tools.drawing import Tracks, draw_frame
@@ -18,6 +16,7 @@ from idt_tools.person_boxes import boxes_by_frame
 from workflow_scripts.artifacts import write_text
 from workflow_scripts.identity import digest
 from workflow_scripts.report.gallery import data_uri
+from workflow_scripts.report.templates import render
 from workflow_scripts.stage import command_line
 from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -55,9 +54,7 @@ def draw_examples(videos: Path, output: Path, settings: TrajectoriesSettings, bo
             log.info("%s: not drawn (%s)", name, error)
         if len(examples) == N_EXAMPLES:
             break
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    write_text(output, environment.get_template("examples.html").render(examples=examples))
+    write_text(output, render("examples.html", examples=examples))
 
 
 def in_turn(listed: dict[str, Video]) -> list[str]:

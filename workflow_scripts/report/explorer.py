@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.report.gallery import Cluster, Column, Share
 from workflow_scripts.report.inputs import Video
 
@@ -56,8 +57,7 @@ def explorer_data(
             }
         )
     text = json.dumps({"videos": shown, "spaces": spaces, "side": _MAP_SIDE}, separators=(",", ":"))
-    # Nothing in a name can end the script element.
-    return Markup(text.replace("<", "\\u003c").encode("utf-8", "replace").decode())
+    return Markup(text.replace("<", "\\u003c"))  # nothing in a name can end the script element
 
 
 def _cluster(cluster: Cluster, place: dict[str, int]) -> dict[str, Any]:
@@ -73,17 +73,12 @@ def _cluster(cluster: Cluster, place: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    rows = vectors.astype(np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
 def nearest(vectors: NDArray[np.float32], n: int = _NEIGHBOURS) -> list[list[tuple[int, float]]]:
     """Each row's `n` nearest other rows by cosine (-1..1), nearest first; fewer where there are fewer.
 
     vectors: (N, d).
     """
-    unit = _unit(vectors)
+    unit = l2_normalised(vectors.astype(np.float64))
     cosines = unit @ unit.T
     np.fill_diagonal(cosines, -np.inf)
     order = np.argsort(-cosines, axis=1, kind="stable")[:, : max(0, min(n, len(vectors) - 1))]
@@ -100,6 +95,8 @@ def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         return np.linspace([0, 0], [_MAP_SIDE, _MAP_SIDE], count).astype(int)
     perplexity = min(30.0, (count - 1) / 3)
     with threadpool_limits(1):  # sums in a fixed order
-        points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(_unit(vectors))
+        points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(
+            l2_normalised(vectors.astype(np.float64))
+        )
     low, high = points.min(axis=0), points.max(axis=0)
     return np.rint((points - low) / np.maximum(high - low, 1e-9) * _MAP_SIDE).astype(int)

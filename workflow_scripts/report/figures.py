@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from workflow_scripts.report.comparisons import ALONG, Comparison
-from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method
+from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.tables import PROTOCOLS, Agreement, FewShot
 
@@ -56,24 +56,14 @@ def _panels(part: SubFigure, n: int) -> list[Axes]:
     return axes[:n]
 
 
-def _name(method: Method, methods: list[Method]) -> str:
-    """The method's title, with the run's name where two runs share it."""
-    return f"{method.title} ({method.run})" if len(_twins(method, methods)) > 1 else method.title
-
-
 def _label_inches(methods: list[Method]) -> float:
     """About how wide the widest entry of a legend is."""
-    return 0.6 + 0.068 * max(len(_name(method, methods)) for method in methods)
-
-
-def _twins(method: Method, methods: list[Method]) -> list[str]:
-    """The runs of the same kind as this one, which have its title and its colour."""
-    return [other.run for other in methods if other.kind == method.kind]
+    return 0.6 + 0.068 * max(len(name_among(method, methods)) for method in methods)
 
 
 def _color(method: Method, methods: list[Method]) -> str:
     """The method's colour, of several runs of its kind from dark to light."""
-    twins = _twins(method, methods)
+    twins = twins_of(method, methods)
     if len(twins) == 1:
         return method.color
     darkest = 0.0 if method.color == INK else -0.3  # the page's own ink must stay what it is
@@ -120,7 +110,7 @@ def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None
             color=_color(method, methods),
             linestyle=_DASHES.get(method.kind, "-"),
             marker=_MARKERS[number % len(_MARKERS)],
-            label=_name(method, methods),
+            label=name_among(method, methods),
         )
     for method in methods:
         svm = comparison.accuracies.cells.get((method.run, (table.dataset, "svm")))
@@ -221,9 +211,9 @@ def _training_panel(panel: Axes, measure: str, objective: str, comparison: Compa
         panel.plot(
             *zip(*points, strict=True),
             color=_color(method, methods),
-            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][_twins(method, methods).index(method.run) % 3],
+            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][twins_of(method, methods).index(method.run) % 3],
             marker="o" if len(points) == 1 else "",
-            label=_name(method, methods),
+            label=name_among(method, methods),
         )
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if measure == "knn":

@@ -69,3 +69,13 @@ def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Me
         kind = request.get("clusters") or "network" if local else request["objective"]
         methods.append(Method(name, kind, request.get("init") or ""))
     return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), list(known).index(method.run)))
+
+
+def twins_of(method: Method, methods: list[Method]) -> list[str]:
+    """The runs of the same kind as this one, which have its title and its colour."""
+    return [other.run for other in methods if other.kind == method.kind]
+
+
+def name_among(method: Method, methods: list[Method]) -> str:
+    """The method's title, with the run's name where two runs share it."""
+    return f"{method.title} ({method.run})" if len(twins_of(method, methods)) > 1 else method.title

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 from workflow_scripts.artifacts import write_columns, write_text
@@ -17,6 +16,7 @@ from workflow_scripts.report.departures import departures
 from workflow_scripts.report.inputs import Evaluation, read_evaluations
 from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.report.tables import Spread, by_seed
+from workflow_scripts.report.templates import render
 from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
@@ -213,10 +213,8 @@ def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, 
 
 def _html(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: list[str]) -> str:
     titles, heads, rows = _grid(table, places, numbers)
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    template = environment.get_template("paper_table.html")
-    return template.render(table=table, titles=titles, heads=heads, rows=rows, facts=_facts(numbers), notes=notes)
+    content = {"table": table, "titles": titles, "heads": heads, "rows": rows, "facts": _facts(numbers), "notes": notes}
+    return render("paper_table.html", **content)
 
 
 if __name__ == "__main__":
