@@ -163,7 +163,7 @@ def sampled_trajectories(wildcards):
 
 
 def trajectories_digest(wildcards):
-    """A digest of how the trajectories are made, by which the codebook knows that they are others."""
+    """A digest of how the trajectories are made."""
     detector = pipeline.detector(config, wildcards.features)
     people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
     return digest(trajectories_settings(wildcards), pipeline.version("trajectories"), people)

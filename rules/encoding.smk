@@ -9,8 +9,9 @@ rule codebook:
     """Fits PCA and GMM on the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
     input:
         sample=sample,
-        # A video that is added changes its shard's file but not the sample: only what made the file counts.
+        # A video that is added changes its shard's file but not the sample: only how the file is made counts.
         trajectories=ancient(sampled_trajectories),
+        made_by="results/{dataset}/trajectories/{features}/made_by.txt",
     output:
         "results/{dataset}/encoding/{features}/codebook.h5",
     log:
@@ -23,7 +24,6 @@ rule codebook:
     params:
         trajectories=argument("trajectories"),
         settings=section("encoding"),
-        made_of=trajectories_digest,
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"

@@ -1,8 +1,26 @@
 """REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where features use them;
 results/{dataset}/videos/sample.tsv where only the sampled videos' trajectories are kept
 
-OUTPUTS: results/{dataset}/trajectories/{features}/{shard}.h5
+OUTPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, made_by.txt
 """
+
+
+localrules:
+    made_by,
+
+
+rule made_by:
+    """Writes down a digest of how the trajectories are made: a codebook is fitted anew when it changes."""
+    output:
+        "results/{dataset}/trajectories/{features}/made_by.txt",
+    log:
+        "results/logs/trajectories/{dataset}/{features}/made_by.log",
+    conda:
+        "../envs/pipeline.yaml"
+    params:
+        digest=trajectories_digest,
+    shell:
+        "echo {params.digest} > {output} 2> {log}"
 
 
 rule trajectories:

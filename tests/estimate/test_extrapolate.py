@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from workflow_scripts.estimate.extrapolate import Size, extrapolate, fitting_shards, shard_line
 from workflow_scripts.estimate.pilot import Cost
-from workflow_scripts.estimate.survey import as_if
+from workflow_scripts.estimate.survey import Survey, as_if, videos_of_subset
 from workflow_scripts.stage import StageError
 
 amounts = st.lists(st.floats(1, 1e6), min_size=1, max_size=60)
@@ -38,6 +38,15 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         told = extrapolate(spent[pilot], sizes[pilot], sizes.sum(), seed=trial)
         held += told.low <= spent.sum() <= told.high
     assert 88 <= held <= 100
+
+
+@pytest.mark.parametrize(
+    ("subset", "videos"),
+    [("all", 1000), ("300", 300), ("5000", 1000), ("k400", 250), ("k400:100", 100), ("k400:900", 250)],
+)
+def test_a_folder_counts_by_its_share_of_the_headers_read(subset: str, videos: float) -> None:
+    rows = [{"path": f"data/{folder}/dive/{number}.mp4"} for folder in ("k400", "k600", "k700", "x") for number in "ab"]
+    assert videos_of_subset(Survey(Size(8, 8, 8), rows, []), Size(1000, 1, 1), subset) == videos
 
 
 def test_videos_without_frames_are_refused() -> None:

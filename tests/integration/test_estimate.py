@@ -30,7 +30,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
         "datasets": {"tiny": {"layout": "folder", "root": "made", "shards": 2}},
         "features": {"idt": {"boxes": "hog"}},
         "pretraining": {**tiny_config["pretraining"], "runs": {"ir": {"objective": "instance"}}},
-        "evaluation": {"datasets": []},
+        "evaluation": {"datasets": ["tiny"], "runs": ["idt_fisher"]},
     }
     workflow = Workflow(folder, config)
     workflow.run("--dry-run")  # writes the config
@@ -83,12 +83,13 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
     assert "8 videos, 256 frames of 12,288 pixels; measured on 4 videos" in done.stdout
     assert "- persons.stride: 3 brings persons hog from " in done.stdout
     estimated = _numbers(workflow)
-    workflow.run(SKETCHES)
+    workflow.run(SKETCHES, *(f"results/tiny/encoding/idt/fisher/{shard}of002.h5" for shard in ("000", "001")))
     for stage, artifact, store, factor in (
         ("persons/hog", "persons/hog/*.h5", "persons/.store/hog/*", 3.0),  # boxes are small beside a file's own KB
         ("trajectories/idt keep: all (as configured)", "trajectories/idt/*.h5", "trajectories/.store/idt/*", 2.5),
         ("frames/40", "frames/40/*.h5", "frames/.store/40/*", 1.3),
         ("encoding/idt", "encoding/idt/*of*.h5", "encoding/.store/idt/*", 6.0),  # 256 bytes in kilobytes of HDF5
+        ("fisher_vectors/idt", "encoding/idt/fisher/*of*.h5", "encoding/.store/idt/fisher/*", 2.0),
         ("codebook/idt", "encoding/idt/codebook.h5", "", 2.0),
     ):
         for column, pattern in (("artifacts_value", artifact), ("stores_value", store)):

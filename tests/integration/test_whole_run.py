@@ -120,7 +120,10 @@ def test_the_readme_names_the_changes_that_are_tried_here() -> None:
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> None:
     *path, to = CHANGES[change]
-    assert _readme()[change] == _nouns(tiny.planned(config=_changed(tiny.config, *path, to=to)))
+    planned = tiny.planned(config=_changed(tiny.config, *path, to=to))
+    assert _readme()[change] == _nouns(planned)
+    if planned["trajectories"]:
+        assert planned["codebook"] == 2, "of other trajectories, fitted in this run and not in the next"
 
 
 def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_path: Path) -> None:

@@ -234,11 +234,13 @@ def bad_day(
     for made in ("tiny_test/trajectories", "pretraining/ir", "logs"):
         shutil.rmtree(folder / "results" / made)
     # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
+    # 60 MB are less than snakemake itself takes, so that the job is above it for as long as it lives: SLURM looks once
+    # a second, and the stage alone may be done before it does.
     path = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(path.read_text())
     del profile["slurm-array-jobs"]  # whose tasks all ask for what the first asks for
     profile["set-resources"]["trajectories"] = {
-        "mem_mb": "200 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
+        "mem_mb": "60 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
         "runtime": "1 if wildcards.shard == '002of004' and attempt == 1 else 30",
         "slurm_extra": "'--nodelist=n2' if wildcards.shard == '003of004' and attempt == 1 else ''",
     }
@@ -292,7 +294,7 @@ def test_a_job_that_is_ended_is_retried_and_goes_on(
     if state == "FAILED":
         (log,) = (folder / "results/logs/slurm/rule_trajectories").glob(f"*{shard:03}of004/{ended['JobID']}.log")
         assert "exceeded memory limit" in log.read_text()
-        assert (ended["ReqMem"], retried["ReqMem"]) == ("200M", "6000M")
+        assert (ended["ReqMem"], retried["ReqMem"]) == ("60M", "6000M")
         return
     # The video in hand and those not begun were computed by the second job, and nothing else.
     after = computed(folder / f"results/logs/trajectories/tiny_test/idt/{shard:03}of004.log")

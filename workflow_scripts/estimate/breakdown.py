@@ -15,8 +15,7 @@ from workflow_scripts.estimate.extrapolate import (
     shard_line,
 )
 from workflow_scripts.estimate.pilot import Cost, asked_sides, short_sides
-from workflow_scripts.estimate.survey import Survey, size_of
-from workflow_scripts.pretraining.settings import parts_of_subset
+from workflow_scripts.estimate.survey import Survey, size_of, videos_of_subset
 from workflow_scripts.trajectories.settings import keeps_all
 
 NOT_ASKED = "not asked for"
@@ -60,7 +59,7 @@ def lines_of(
         memory = cost.memory + growth * len(costs) * encoding["sample_descriptors"] * 426 * (2 + 4)
         lines.append(Line("codebook", name.split("/")[1], hours, content, NOTHING, memory))
     if dataset == config["pretraining"]["dataset"]:
-        lines += _clusters_lines(config, size)
+        lines += _clusters_lines(config, surveyed, size)
     return lines
 
 
@@ -70,7 +69,7 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
     return Line("videos", "", seconds * (1 / 3600), rows, rows * 0.5, 0)
 
 
-def _clusters_lines(config: dict[str, Any], size: Size) -> list[Line]:
+def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
     """K-means in the IDT space for each request that a run, or the report, makes."""
     from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `training_hours`
 
@@ -84,7 +83,7 @@ def _clusters_lines(config: dict[str, Any], size: Size) -> list[Line]:
     rate = kmeans_seconds(dimensions)
     lines = []
     for features, k, m, subset in sorted(asked, key=str):
-        n = min(parts_of_subset(str(subset))[1] or size.videos, size.videos)
+        n = videos_of_subset(surveyed, size, str(subset))
         k = min(k, int(n))
         hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600
         content = Range.exactly(m * (4 * n + 4 * k * dimensions))

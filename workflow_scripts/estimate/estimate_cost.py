@@ -14,10 +14,9 @@ from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_text
 from workflow_scripts.estimate.breakdown import NOT_ASKED, lines_of, longest
 from workflow_scripts.estimate.extrapolate import NOTHING, Line, Range, Size, fitting_shards
-from workflow_scripts.estimate.pilot import ESTIMATES, detectors, pilot_folder, run_pilot, section
-from workflow_scripts.estimate.survey import REPOSITORY, as_if, survey
+from workflow_scripts.estimate.pilot import ESTIMATES, detectors, fisher_features, pilot_folder, run_pilot, section
+from workflow_scripts.estimate.survey import REPOSITORY, Survey, as_if, survey, videos_of_subset
 from workflow_scripts.persons.detectors import make_detector
-from workflow_scripts.pretraining.settings import parts_of_subset
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
     return usable, told
 
 
-def training_hours(config: dict[str, Any], size: Size) -> list[str]:
+def training_hours(config: dict[str, Any], surveyed: Survey, size: Size) -> list[str]:
     """The hours of each pretraining run on this machine's device, by a few steps of its network."""
     import torch  # here: the pilot's processes import this module, and its memory would count as the stages'
 
@@ -130,7 +129,7 @@ def training_hours(config: dict[str, Any], size: Size) -> list[str]:
     for run in config["pretraining"]["runs"]:
         values = pipeline.run_values(config, run)
         settings = pipeline.settings("pretraining", values)
-        n_videos = min(parts_of_subset(str(values["subset"]))[1] or size.videos, size.videos)
+        n_videos = videos_of_subset(surveyed, size, str(values["subset"]))
         hours = training_seconds(settings) * n_videos * settings.epochs * len(config["pretraining"]["seeds"]) / 3600
         told.append(f"- {run}: {_number(hours)}")
     return told
@@ -167,8 +166,9 @@ def estimate_cost(
         size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
         rows = surveyed.rows[:videos]
         log.info("%s: a pilot of %d videos, %d at a time", dataset, len(rows), threads)
-        folder = pilot_folder(config, dataset, usable)
-        costs, codebooks = run_pilot(rows, folder, config, usable, threads)
+        fisher = fisher_features(config, dataset)
+        folder = pilot_folder(config, dataset, usable, fisher)
+        costs, codebooks = run_pilot(rows, folder, config, usable, fisher, threads)
         shards = 0 if asked else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
         lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
         told = remarks(lines, cores or os.cpu_count() or 1, config["persons"]["stride"])
@@ -182,7 +182,7 @@ def estimate_cost(
             "",
         ]
         if training and dataset == pretrained and config["pretraining"]["runs"]:
-            text += [*training_hours(config, size), ""]
+            text += [*training_hours(config, surveyed, size), ""]
         found += [numbers(dataset, line) for line in lines]
     print("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))

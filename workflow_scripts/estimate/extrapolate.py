@@ -17,6 +17,7 @@ GROWS = {
     "persons": ("pixels", "frames"),
     "trajectories": ("pixels", "pixels"),
     "encoding": ("pixels", "videos"),
+    "fisher_vectors": ("pixels", "videos"),
     "frames": ("pixels", "frames"),
 }
 

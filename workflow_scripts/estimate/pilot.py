@@ -60,6 +60,12 @@ def detectors(config: dict[str, Any]) -> list[str]:
     return sorted({pipeline.detector(config, features) for features in config["features"]} - {"none"})
 
 
+def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
+    """The features whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
+    asked = {run for run, _, judged, _ in pipeline.evaluations(config) if judged == dataset}
+    return [next(iter(config["features"]))] if "idt_fisher" in asked else []
+
+
 def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
     """The settings of a noun's stages, with `values` over those of the config."""
     return pipeline.settings(noun, {**config[noun], "seed": config["seed"], **values})
@@ -133,15 +139,17 @@ def _fit(rows: list[dict[str, str]], folder: Path, config: dict[str, Any], featu
     return costs
 
 
-def _encode(row: dict[str, str], folder: Path, config: dict[str, Any]) -> dict[str, Cost]:
-    """The sketches of a tracked video, whose trajectories and frames are then no longer needed."""
+def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
+    """The sketches of a tracked video, and its Fisher vectors of the features `fisher`; then its files may go."""
     costs: dict[str, Cost] = {}
-    for features in config["features"]:
-        output, store = folder / f"{features}.sketch.h5", folder / f"{features}.sketch"
+    asked = [(features, "encoding") for features in config["features"]]
+    for features, stage in asked + [(features, "fisher_vectors") for features in fisher]:
+        output, store = folder / f"{features}.{stage}.h5", folder / f"{features}.{stage}"
         store.unlink(missing_ok=True)
-        with _measured(costs, f"encoding/{features}", output, store):
-            codebook = folder.parent / f"{features}.codebook.h5"
-            encode_shard(folder / f"{features}.h5", codebook, output, store, _tracking(config, features))
+        with _measured(costs, f"{stage}/{features}", output, store):
+            codebook, tracked = folder.parent / f"{features}.codebook.h5", folder / f"{features}.h5"
+            whole = stage == "fisher_vectors"
+            encode_shard(tracked, codebook, output, store, _tracking(config, features), fisher=whole)
     return costs
 
 
@@ -164,20 +172,20 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str]) -> Path:
+def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
     asked = [config[noun] for noun in (*NOUNS, "features", "seed")]
     versions = [pipeline.version(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(asked, usable, short_sides(config), versions)
+    return ESTIMATES / dataset / digest(asked, usable, fisher, short_sides(config), versions)
 
 
 def run_pilot(
-    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], threads: int
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], fisher: list[str], threads: int
 ) -> tuple[list[dict[str, Cost]], dict[str, Cost]]:
     """What each stage cost for each of the videos in `rows` of the index, in their order, and what the codebooks did.
 
-    `usable`: the detectors that can work here; `threads` processes work at a time. Raises StageError where the videos
-    do not make a codebook.
+    `usable`: the detectors that can work here; `fisher`: see `fisher_features`; `threads` processes work at a time.
+    Raises StageError where the videos do not make a codebook.
     """
     folders = [folder / row["video_id"] for row in rows]
     videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
@@ -202,7 +210,7 @@ def run_pilot(
     work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
     fits = zip(codebooks, config["features"], strict=True)
     work("codebook", ((path, _fit, rows, folder, config, features) for path, features in fits))
-    work("encoding", ((path, _encode, *at, config) for path, at in zip(sketches, places, strict=True)))
+    work("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
     for place in folders:
         shutil.rmtree(place, ignore_errors=True)
     costs = [_read(video) | _read(sketch) for video, sketch in zip(videos, sketches, strict=True)]

@@ -13,6 +13,7 @@ from workflow_scripts.artifacts import read_columns
 from workflow_scripts.estimate.extrapolate import Size
 from workflow_scripts.estimate.pilot import ESTIMATES
 from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.settings import in_folder, parts_of_subset
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.listing import list_videos
@@ -57,6 +58,13 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     told = json.loads(totals.read_text())
     size = Size(told["videos"] * scale, told["frames"] * scale, told["pixels"] * scale)
     return Survey(size, usable, [_header_seconds(row) for row in usable[:20]])
+
+
+def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
+    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read."""
+    folder, number = parts_of_subset(subset)
+    within = sum(in_folder(row["path"], folder) for row in surveyed.rows) / len(surveyed.rows) * size.videos
+    return within if number is None else min(number, within)
 
 
 def _header_seconds(row: dict[str, str]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 from workflow_scripts.artifacts import read_columns, read_hdf5, write_columns
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
-from workflow_scripts.pretraining.settings import parts_of_subset
+from workflow_scripts.pretraining.settings import in_folder, parts_of_subset
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def select_videos(
 
     folder, number = parts_of_subset(subset)
     if folder:
-        within = {row["video_id"] for row in listed if folder in Path(row["path"]).parts[:-1]}
+        within = {row["video_id"] for row in listed if in_folder(row["path"], folder)}
         usable = [name for name in usable if name in within]
         if not usable:
             raise StageError(f"subset: {subset!r}: no usable video is in a folder {folder!r}")

@@ -1,6 +1,7 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 VERSION = 3  # raised when the stage's result changes
 
@@ -55,3 +56,8 @@ def parts_of_subset(subset: str) -> tuple[str, int | None]:
     """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`."""
     folder, _, number = ("", "", subset) if subset.isdigit() else subset.partition(":")
     return "" if folder == "all" else folder, int(number) if number else None
+
+
+def in_folder(path: str, folder: str) -> bool:
+    """Whether a file lies in a folder of that name, at whatever depth; "": anywhere."""
+    return not folder or folder in Path(path).parts[:-1]

@@ -26,6 +26,7 @@ RULES = (
 )
 SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose logs count videos
 
+WRITTEN_DOWN = {"resolved_config", "made_by"}  # rules that note what was asked for, and do no work
 WHY = {  # what `--summary` says of a file that will be made
     "missing": "not there yet",
     "updated input files": "older than their input",
@@ -197,7 +198,7 @@ def status(configfile: list[Path], full: bool = False) -> None:
 
     groups: dict[tuple[int, str, str], list[Output]] = {}
     for output in sorted(known, key=lambda output: output.path):
-        if output.rule != "resolved_config":
+        if output.rule not in WRITTEN_DOWN:
             groups.setdefault((_position(output.rule), output.rule, output.of), []).append(output)
     rows, notes = [["stage", "of", "files", "videos"]], [""]
     lost: dict[tuple[str, str], list[str]] = {}  # (dataset, video): what the first stage that lost it says
