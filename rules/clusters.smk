@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: results/{dataset}/encoding/{features}/{shard}.h5, results/pretraining/videos/{subset}.tsv
+"""REQUIRED INPUTS: results/{dataset}/encoding/{features}/{shard}.h5, results/pretraining/videos/{features}/{subset}.tsv
 
 OUTPUTS: results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5
 """
@@ -8,7 +8,7 @@ rule clusters:
     """K-means, m runs, in the IDT space (paper 3.3, 4.2)."""
     input:
         encodings=lambda wildcards: encodings_of(wildcards.dataset, wildcards.features),
-        videos="results/pretraining/videos/{subset}.tsv",
+        videos="results/pretraining/videos/{features}/{subset}.tsv",
     output:
         "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5",
     log:

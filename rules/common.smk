@@ -195,8 +195,9 @@ def training_frames(wildcards):
 
 
 def training_encodings(wildcards):
-    """The sketches of pretraining.dataset by every features."""
-    return [file for features in config["features"] for file in encodings_of(PRETRAINING_DATASET, features)]
+    """The sketches of pretraining.dataset by the first features, which all runs share, and by those of the list."""
+    named = dict.fromkeys([next(iter(config["features"])), wildcards.features])
+    return [file for features in named for file in encodings_of(PRETRAINING_DATASET, features)]
 
 
 def of(wildcards):
@@ -206,7 +207,8 @@ def of(wildcards):
 
 def run_videos(wildcards):
     """The videos a run is trained on."""
-    return f"results/pretraining/videos/{of(wildcards)['subset']}.tsv"
+    values = of(wildcards)
+    return f"results/pretraining/videos/{values['features']}/{values['subset']}.tsv"
 
 
 def run_frames(wildcards):
@@ -242,6 +244,11 @@ def run_sketches(wildcards):
     """The sketches that a run with `clusters: joint` joins to the network's embeddings."""
     values = of(wildcards)
     return encodings_of(PRETRAINING_DATASET, values["features"]) if values["clusters"] == "joint" else []
+
+
+def frames_where_no_bank(wildcards):
+    """The frames a run was trained on, where it has no memory bank of the videos' embeddings."""
+    return run_frames(wildcards) if of(wildcards)["objective"] == "supervised" else []
 
 
 def run_init(wildcards):

@@ -101,7 +101,7 @@ rule bank_clusters:
     """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
     input:
         model=evaluated_model,
-        frames=run_frames,
+        frames=frames_where_no_bank,
     output:
         "results/evaluation/{run}/seed{seed}/clusters.h5",
     log:
@@ -114,7 +114,7 @@ rule bank_clusters:
     params:
         frames=argument("frames"),
         settings=run_clusters_settings,
-        version=pipeline.version("clusters"),
+        version=[pipeline.version("clusters"), pipeline.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
         " --model {input.model} {params.frames} --output {output} --settings {params.settings:q} --log {log}"

@@ -1,21 +1,21 @@
 """REQUIRED INPUTS: frames, and for the prior the clusters or sketches, of pretraining.dataset
 
-OUTPUTS: results/pretraining/videos/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
+OUTPUTS: results/pretraining/videos/{features}/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
 """
 
 
 rule training_videos:
-    """The videos that every run trains on: those with frames and with a sketch by every features."""
+    """The videos that runs train on: those with frames and with a sketch, by the config's first features and by these."""
     input:
         videos=training_lists,
         frames=training_frames,
         encodings=training_encodings,
     output:
-        "results/pretraining/videos/{subset}.tsv",
+        "results/pretraining/videos/{features}/{subset}.tsv",
     log:
-        "results/logs/pretraining/videos/{subset}.log",
+        "results/logs/pretraining/videos/{features}/{subset}.log",
     benchmark:
-        "results/benchmarks/pretraining/videos/{subset}.tsv"
+        "results/benchmarks/pretraining/videos/{features}/{subset}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 1

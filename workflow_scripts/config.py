@@ -30,7 +30,8 @@ SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[1] / "config.yaml"
 
-_SHARD_PATH = re.compile(r"(.*/)(\d+)(of\d+\.\w+)")
+# What most paths of a long list differ by: a shard's number, or a seed.
+_NUMBERED = re.compile(r"(.*/)(\d+)(of\d+\.\w+)|(.*/seed)(\d+)(/.*)")
 
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
@@ -200,16 +201,18 @@ def settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
 def argument(name: str, files: Sequence[str]) -> str:
     """`--name file ...` for a shell, nothing where there are no files.
 
-    Shards of one folder are written as `folder/{0000,0001,...}of1175.h5`, which bash spells out: in full, a thousand
-    paths would be longer than the one string (128 KiB on Linux) that a shell's command is.
+    Shards of one folder are written as `folder/{0000,0001,...}of1175.h5`, and likewise a run's seeds, which bash spells
+    out: in full, a thousand paths would be longer than the one string (128 KiB on Linux) that a shell's command is.
     """
-    numbers: dict[tuple[str, str], list[str]] = {}  # by what stands before and after a shard's number
+    numbers: dict[tuple[str, str], list[str]] = {}  # by what stands before and after the number
     for file in files:
-        shard = _SHARD_PATH.fullmatch(file)
-        before, number, after = shard.groups() if shard else (file, "", "")
+        numbered = _NUMBERED.fullmatch(file)
+        before, number, after = (part for part in numbered.groups() if part is not None) if numbered else (file, "", "")
         numbers.setdefault((before, after), []).append(number)
     words = [
-        before + "{" + ",".join(found) + "}" + after if len(found) > 1 else shlex.quote(before + found[0] + after)
+        f"{shlex.quote(before)}{{{','.join(found)}}}{shlex.quote(after)}"
+        if len(found) > 1
+        else shlex.quote(before + found[0] + after)
         for (before, after), found in numbers.items()
     ]
     return " ".join([f"--{name.replace('_', '-')}", *words]) if words else ""
@@ -281,14 +284,21 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
 
 
 def sources(values: dict[str, Any]) -> list[str]:
-    """What tells by its time that a dataset has changed: its manifest, or its annotations and the folders in root."""
+    """What tells by its time that a dataset has changed: its manifest, or the folders in root and its annotations.
+
+    Folders in those folders are not among it: to find them, each job would read the names of all videos.
+    """
     if values["layout"] == "generated":
         return []
     if values["layout"] == "manifest":
         return [values["manifest"]]
     folders = [values["root"], *sorted(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
-    annotations = values.get("annotations")
-    return [*folders, annotations] if annotations and annotations not in folders else folders
+    annotations = values.get("annotations", "")
+    if not annotations or annotations == values["root"]:
+        return folders
+    if Path(annotations).is_file():
+        return [*folders, annotations]
+    return [*folders, *sorted(entry.path for entry in os.scandir(annotations) if entry.is_file())]
 
 
 def evaluated_runs(config: dict[str, Any]) -> list[str]:
@@ -312,8 +322,9 @@ def table_evaluations(config: dict[str, Any], table: str) -> Iterator[tuple[str,
 def _results(
     config: dict[str, Any], runs: list[str], datasets: list[str], protocols: list[str]
 ) -> Iterator[tuple[str, int, str, str]]:
+    seeds = config["pretraining"]["seeds"]
     for run in runs:
-        for seed in config["pretraining"]["seeds"]:
+        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # of IDT nothing is drawn: another seed is the same again
             for dataset in datasets:
                 for protocol in ["svm"] if run in IDT_RUNS else protocols:
                     yield run, seed, dataset, protocol

@@ -211,11 +211,12 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
 
 
 @given(numbers=st.sets(st.integers(0, 1174), min_size=1, max_size=300), others=st.integers(0, 3))
-def test_shards_are_written_in_short_and_bash_spells_them_out(numbers: set[int], others: int) -> None:
+def test_shards_and_seeds_are_written_in_short_and_bash_spells_them_out(numbers: set[int], others: int) -> None:
     files = [f"results/{name}/frames/128/{n:04d}of1175.h5" for name in ("a-b", "c") for n in sorted(numbers)]
+    files += [f"results/evaluation/la/seed{n}/my data/split{k}/svm.json" for k in (1, 2) for n in sorted(numbers)]
     files += [f"results/other{n}/index.tsv" for n in range(others)]
     text = pipeline.argument("the_files", files)
     assert len(text) < 12 * len(files) + 200
     spelt = subprocess.run(["bash", "-c", f"printf '%s\n' {text}"], capture_output=True, text=True, check=True).stdout
-    assert spelt.split() == ["--the-files", *files]
+    assert spelt.splitlines() == ["--the-files", *files]
     assert pipeline.argument("the_files", []) == ""

@@ -34,7 +34,7 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
     dataset = {"layout": "folder", "root": str(shared / "videos" / "bad"), "shards": 2}
     config = {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}, "max_failed_fraction": 0.8}
     workflow = Workflow(tmp_path, config)
-    told = workflow.run("results/pretraining/videos/all.tsv")
+    told = workflow.run("results/pretraining/videos/idt/all.tsv")
     assert "Traceback" not in told
 
     with open(tmp_path / "results/tiny/videos/index.tsv") as file:
@@ -57,7 +57,7 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
             assert found == status, (stem, found, reason)
             assert (n_trajectories > 0) == (status == "ok") and (len(reason) > 10) == (status != "ok")
 
-    with open(tmp_path / "results/pretraining/videos/all.tsv") as file:
+    with open(tmp_path / "results/pretraining/videos/idt/all.tsv") as file:
         used = {row["video_id"] for row in csv.DictReader(file, delimiter="\t")}
     assert used == {index[stem]["video_id"] for stem, (_, status) in EXPECTED.items() if status == "ok"}
 
@@ -67,6 +67,6 @@ def test_a_run_that_loses_too_many_stops_with_the_list(
 ) -> None:
     dataset = {"layout": "folder", "root": str(shared / "videos" / "bad"), "shards": 2}
     config = {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}, "max_failed_fraction": 0.1}
-    done = Workflow(tmp_path, config).snakemake("results/pretraining/videos/all.tsv")
+    done = Workflow(tmp_path, config).snakemake("results/pretraining/videos/idt/all.tsv")
     assert done.returncode != 0
     assert "4 of 14 videos failed, more than max_failed_fraction = 0.1" in done.stderr

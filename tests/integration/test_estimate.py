@@ -14,7 +14,7 @@ from conftest import REPOSITORY, Workflow
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
-SKETCHES = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
                 truth, told = _bytes(workflow, pattern), float(estimated[stage][column])
                 assert truth / factor < told < truth * factor, f"{stage}, {column}: {told} told, {truth} true"
     files = len(list((workflow.folder / "results/tiny/trajectories").rglob("*of*")))
-    files += len(list((workflow.folder / "results/logs/trajectories").rglob("*.log")))
+    files += len(list((workflow.folder / "results/logs/trajectories").rglob("*of*.log")))
     files += len(list((workflow.folder / "results/benchmarks/trajectories").rglob("*.tsv")))
     records = 2  # Snakemake's of the two shards
     assert int(estimated["trajectories/idt keep: all (as configured)"]["files"]) == files + records

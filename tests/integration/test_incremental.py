@@ -13,7 +13,7 @@ from workflow import Workflow
 from workflow_scripts.identity import video_id
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos, write_video
 
-TARGET = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 NOUNS = ("videos", "trajectories", "encoding", "frames")
 
 

@@ -13,7 +13,7 @@ from workflow import ENVIRONMENT, Workflow
 
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
-TARGET = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 STORES = ("trajectories", "encoding", "frames")
 
 

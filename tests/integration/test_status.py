@@ -14,7 +14,7 @@ from workflow_scripts.report.status import read_log
 from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
-SKETCHES = "results/pretraining/videos/all.tsv"  # frames and sketches of every video
+SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 
 
 @pytest.fixture

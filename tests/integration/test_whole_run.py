@@ -54,10 +54,13 @@ def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None
         *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "few_shot")),
         ("idt", "svm"),
     }
+    digests = Counter()
     for path in results:
         record = json.loads(path.read_text())
+        digests[record["config_digest"]] += 1
         assert record["n_train"] + record["n_test"] == 12 and record["n_left_out"] == 0
         assert 0 <= record["accuracy"] <= 1 and record["chance"] == pytest.approx(1 / 3)
+    assert set(digests.values()) == {1}, "runs that differ by the objective alone have digests of their own"
 
 
 def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:

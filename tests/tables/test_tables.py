@@ -97,6 +97,7 @@ def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
     planned = workflow.planned("table2")
     assert planned["few_shot"] == 5 and not planned["finetune"] and not planned["report"]
     assert "hmdb51/split" not in told and "split2" not in told
+    assert "idt_nodet" not in told, "nothing is tracked a second time, with nobody masked, but for table 5"
     assert trained(workflow.run("--dry-run", "table5")) == {
         *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet")
     }
@@ -122,7 +123,8 @@ def test_every_table_of_the_paper_comes_out(workflow: Workflow, paper: dict[str,
     needed = {row["run"] for table in tables.values() for row in table["rows"] if "run" in row}
     assert needed - {"scratch", "scratch_32", "scratch_64", "idt_fisher"} <= {path.parts[-3] for path in models}
     n_trained = {
-        subset: len(read_columns(selected / f"{subset}.tsv")) for subset in ("all", "kinetics400", "kinetics400:8")
+        subset: len(read_columns(selected / "idt" / f"{subset}.tsv"))
+        for subset in ("all", "kinetics400", "kinetics400:8")
     }
     assert n_trained == {"all": 24, "kinetics400": 16, "kinetics400:8": 8}
     assert len(models) == len([run for run in paper["pretraining"]["runs"] if not run.startswith("scratch")])

@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
@@ -27,10 +28,10 @@ from workflow_scripts.stage import command_line
 log = logging.getLogger(__name__)
 
 
-def cluster_bank(model: Path, output: Path, frames: list[Path], settings: ClustersSettings) -> None:
+def cluster_bank(model: Path, output: Path, settings: ClustersSettings, frames: list[Path] | None = None) -> None:
     """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
 
-    frames: the shards of the training videos, needed for a model without a memory bank alone.
+    frames: the shards of the training videos, for a model without a memory bank.
     Raises StageError if the file is not a model, or frames are needed and not there.
     """
     pretrained = read_pretrained(model, Architecture())
@@ -38,14 +39,18 @@ def cluster_bank(model: Path, output: Path, frames: list[Path], settings: Cluste
     if pretrained.bank is not None:
         embeddings = pretrained.bank.float().numpy()
     else:
-        store = FrameStore(frames)
+        store = FrameStore(frames or [])
         store.require(video_ids)
         clips = TestClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
     seeds = [settings.seed + run for run in range(settings.m)]
-    runs = [kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed) for seed in seeds]
+    backend, device = ("torch", "cuda") if torch.cuda.is_available() else ("faiss", None)
+    runs = [
+        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=backend, device=device)
+        for seed in seeds
+    ]
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(

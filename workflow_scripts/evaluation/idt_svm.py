@@ -86,7 +86,9 @@ def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> n
         products += block @ block.T
     norms = np.sqrt(np.diag(products))
     norms[norms == 0] = 1
-    return products / norms / norms[:, None]
+    products /= norms  # in place: n x n is the most of the memory
+    products /= norms[:, None]
+    return products
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
         saved = torch.load(model, map_location="cpu", weights_only=True)
         told = {"shortcut": "B", **saved["settings"]}  # a model of before there was a choice does not tell
         own = Architecture(**{name: told[name] for name in dataclasses.asdict(architecture)})
-        origin = {"settings": saved["settings"], "seed": saved["seed"], "n_videos": len(saved["video_ids"])}
+        told_of = ("objective", "clusters", "digest", "settings", "seed")  # the first three: not by older models
+        origin = {key: saved[key] for key in told_of if key in saved} | {"n_videos": len(saved["video_ids"])}
         return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
     except Exception as error:  # whatever a damaged or foreign file makes torch raise
         why = next(iter(str(error).splitlines()), type(error).__name__)  # torch adds a page of advice

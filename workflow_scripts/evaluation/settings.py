@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
+
 VERSION = 4
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
@@ -49,10 +51,10 @@ class EvaluationSettings:
     few_shot_draws: int = 10
     # Inverse strength of the L2 penalty of the logistic regression on L2-normalised features. Ours.
     few_shot_c: float = 100.0
-    # Nearest training videos that vote ([46] asks 200 of a million; a class here may have ten). Ours.
-    knn_neighbours: int = 5
+    # Nearest training videos that vote. Ours.
+    knn_neighbours: int = KNN_NEIGHBOURS
     # A vote weighs exp(cosine / temperature). [46].
-    knn_temperature: float = 0.07
+    knn_temperature: float = KNN_TEMPERATURE
 
     # Inverse strength of the L2 penalty of the linear SVM on L2-normalised vectors. [42].
     svm_c: float = 100.0

@@ -4,6 +4,7 @@ Imports torch, numpy, h5py and OpenCV alone, so that a GPU machine with little i
 """
 
 import os
+import resource
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,18 @@ def resize(frame: np.ndarray, width: int, height: int) -> np.ndarray:
     return resized[0].permute(1, 2, 0).numpy()
 
 
+def _allow_open_files(n_files: int) -> None:
+    """Lets this process and those it starts hold so many files open; a system's usual 1,024 are less than Kinetics has.
+
+    As far as the system lets them: `reading` says where that is too little.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n_files + 256  # libraries', sockets, logs
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 class FrameStore:
     """The stored frames of many videos, from any number of shard files, found by video id.
 
@@ -43,6 +56,7 @@ class FrameStore:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = [Path(path) for path in paths]
+        _allow_open_files(len(self._paths))
         self._file_of: dict[str, int] = {}
         self._files: dict[int, h5py.File] = {}
         self._opened_by = os.getpid()
@@ -95,10 +109,9 @@ class FrameStore:
         video_id: str,
         start: int,
         length: int,
-        step: int = 1,
         square: Callable[[int, int], tuple[int, int, int]] | None = None,
     ) -> np.ndarray:
-        """Frames start, start + step, ... of a video as (length, H, W, 3) uint8 RGB, values 0..255.
+        """Frames start, start + 1, ... of a video as (length, H, W, 3) uint8 RGB, values 0..255.
 
         Past its end a video starts again from frame 0, as often as needed (Hara et al., section 3.2). `square` says
         which part is wanted: top, left and side in pixels, for the height and width of the frames.
@@ -109,7 +122,7 @@ class FrameStore:
             n_frames = len(places) - 1  # as the attribute says, which takes longer to read
         if n_frames == 0:
             raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
-        wanted = (start + step * np.arange(length)) % n_frames
+        wanted = (start + np.arange(length)) % n_frames
         first, last = int(wanted.min()), int(wanted.max())
         with reading(self._paths[self._file_of[video_id]]):
             offsets = places[first : last + 2]  # (last - first + 2,) bytes

@@ -5,6 +5,10 @@ from pathlib import Path
 
 VERSION = 3  # raised when the stage's result changes
 
+# How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
+# which asks 200 of a million (a class here may have ten).
+KNN_NEIGHBOURS, KNN_TEMPERATURE = 5, 0.07
+
 
 @dataclass(frozen=True)
 class PretrainingSettings:

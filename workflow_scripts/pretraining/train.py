@@ -6,6 +6,7 @@ start from). Out: model.pt, a dict for `torch.load(..., weights_only=True)`:
     state_dict  the network's weights                    bank      (N, 128) float32 of unit length; None if supervised
     settings    all hyper-parameters                     labels    (m, N) the last clusters in use; None without
     run, seed   which run                                video_ids N ids, the order of bank and labels
+    objective, clusters  what it learned from            digest    of all that the weights depend on
     classes     names, in the order of the class head    history   per epoch: epoch, loss, lr, seconds, waiting (of
                                                                    these, for clips), knn, accuracy (supervised)
 
@@ -187,6 +188,9 @@ def train(
                     "state_dict": model.state_dict(),
                     "settings": dataclasses.asdict(settings),
                     "run": run,
+                    "objective": objective,
+                    "clusters": clusters,
+                    "digest": folder.name,
                     "seed": seed,
                     "video_ids": video_ids,
                     "bank": None if objective == "supervised" else bank.rows.cpu(),

@@ -115,11 +115,12 @@ class Training:
             progress.step += 1
             seen += len(batch)
             bar.update(len(batch))
-            if time.monotonic() - shown >= SHOWN_EVERY or self.timer.due():
+            due = self.timer.due()  # once: what is kept must have been looked at
+            if due or time.monotonic() - shown >= SHOWN_EVERY:
                 self._look()
                 shown = time.monotonic()
                 bar.set_postfix(epoch=epoch + 1, loss=f"{progress.loss_sum / seen:.3f}", refresh=False)
-            if self.timer.due():
+            if due:
                 progress.seconds, started = progress.seconds + time.monotonic() - started, time.monotonic()
                 self._keep()
         progress.seconds += time.monotonic() - started

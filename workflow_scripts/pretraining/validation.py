@@ -14,12 +14,10 @@ from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_i
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.learner import Learner, autocast
 from workflow_scripts.pretraining.resnet3d import normalised
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
 from workflow_scripts.stage import StageError
 
 MOST_VIDEOS = 2000  # that are asked after an epoch, so that asking stays short beside learning
-NEIGHBOURS = 5
-TEMPERATURE = 0.07  # of the votes, [46]
 
 
 @torch.no_grad()
@@ -44,14 +42,14 @@ def _classes(labels: Sequence[str], names: Sequence[str], device: torch.device) 
     return torch.tensor([place.get(label, -1) for label in labels], device=device)
 
 
-def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = NEIGHBOURS) -> float:
+def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = KNN_NEIGHBOURS) -> float:
     """Share (0..1) of videos whose class wins among their nearest in the bank `rows` (N, D), each leaving itself out.
 
     At most MOST_VIDEOS evenly spaced rows are asked.
     """
     classes = _classes(labels, sorted(set(labels)), rows.device)
     asked = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
-    found = nearest_classes(rows[asked], rows, classes, neighbours=neighbours, temperature=TEMPERATURE, own=asked)
+    found = nearest_classes(rows[asked], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own=asked)
     return float((found == classes[asked]).double().mean())
 
 
@@ -92,6 +90,6 @@ class Validation:
             return {}
         voters = _classes(bank_labels, names, outputs.device)
         found = nearest_classes(
-            normalised(outputs), learner.bank.rows, voters, neighbours=NEIGHBOURS, temperature=TEMPERATURE
+            normalised(outputs), learner.bank.rows, voters, neighbours=KNN_NEIGHBOURS, temperature=KNN_TEMPERATURE
         )
         return {"knn": float((found == truth).double().mean())}
