@@ -69,6 +69,8 @@ class Trajectories:
     """(n, 426) float32: trajectory, HOG, HOF, MBHx, MBHy; the histograms' numbers are exact to 1e-5."""
     points: np.ndarray | None = None
     """(n, 16, 2) float32, x and y in pixels of the video, where `options.record_points`."""
+    homographies: np.ndarray | None = None
+    """(T, 3, 3) float64, of `extract` alone: the camera's motion, from frame t - 1 to t; entry 0 is the identity."""
 
     def __len__(self) -> int:
         return len(self.info)
@@ -101,7 +103,8 @@ def extract(
             yield frame
 
     matrices = _checked_homographies(homographies, _number_of(frames))
-    blocks = list(_blocks(counted(), boxes_by_frame(boxes), matrices, options, None))
+    used: list[np.ndarray] = []
+    blocks = list(_blocks(counted(), boxes_by_frame(boxes), matrices, options, None, used))
     info = np.concatenate([np.empty((0, len(columns.INFO)), np.float32), *(block.info for block in blocks)])
     descriptors = np.concatenate(
         [np.empty((0, len(columns.DESCRIPTORS)), np.float32), *(block.descriptors for block in blocks)]
@@ -111,7 +114,7 @@ def extract(
         recorded = [block.points for block in blocks if block.points is not None]
         points = np.concatenate([np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32), *recorded])
     set_relative_time(info, n_frames)
-    return Trajectories(info, descriptors, points)
+    return Trajectories(info, descriptors, points, np.array(used, np.float64).reshape(-1, 3, 3))
 
 
 def stream(
@@ -139,8 +142,9 @@ def _blocks(
     homographies: np.ndarray | None,
     options: TrackerOptions,
     n_frames: int | None,
+    used: list[np.ndarray] | None = None,
 ) -> Iterator[Trajectories]:
-    """The tracker's loop over the frames."""
+    """The tracker's loop over the frames; `used` collects the homography of each."""
     tracker: _core.Tracker | None = None
     block = _Block(options, n_frames)
     shape: tuple[int, ...] = ()
@@ -156,11 +160,15 @@ def _blocks(
         if homographies is not None and number >= len(homographies):
             raise ValueError(f"there are {len(homographies)} homographies, but more frames")
 
+        homography = np.eye(3)
         if tracker.start(grey):
             if homographies is not None:
-                tracker.finish(homographies[number])
+                homography = homographies[number]
             else:
-                tracker.finish(camera_motion(tracker, background_mask(boxes, number, height, width)))
+                homography = camera_motion(tracker, background_mask(boxes, number, height, width))
+            tracker.finish(homography)
+        if used is not None:
+            used.append(homography)
         while tracker.finished:
             if block.fill(tracker):
                 yield block.take()

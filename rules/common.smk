@@ -372,9 +372,29 @@ def example_videos(wildcards):
 
 def example_boxes(wildcards):
     """The persons of that shard, where features mask them."""
+    return masked_boxes()[:1]
+
+
+def masked_boxes():
+    """The persons of all shards, by the first detector whose boxes features mask."""
     detectors = [pipeline.detector(config, features) for features in config["features"]]
-    found = [f"results/{PRETRAINING_DATASET}/persons/{name}" for name in detectors if name != "none"]
-    return [f"{folder}/{shards(PRETRAINING_DATASET)[0]}.h5" for folder in found[:1]]
+    folders = [f"results/{PRETRAINING_DATASET}/persons/{name}" for name in detectors if name != "none"]
+    return [f"{folder}/{shard}.h5" for folder in folders[:1] for shard in shards(PRETRAINING_DATASET)]
+
+
+def people_videos(wildcards):
+    """The lists of the videos of the first four shards: enough to choose from."""
+    return all_shard_videos(PRETRAINING_DATASET)[:4]
+
+
+def people_boxes(wildcards):
+    """The persons of those shards."""
+    return masked_boxes()[:4]
+
+
+def report_people(wildcards):
+    """What masking people does, where features mask them."""
+    return "results/report/people.html" if masked_boxes() else []
 
 
 def report_statuses(wildcards):

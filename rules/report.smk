@@ -52,6 +52,28 @@ rule examples:
         " --settings {params.settings:q} --log {log}"
 
 
+rule people:
+    """Measures what masking people does to the estimate of the camera's motion (paper 3.3)."""
+    input:
+        videos=people_videos,
+        boxes=people_boxes,
+    output:
+        page="results/report/people.html",
+        table="results/report/people.tsv",
+    log:
+        "results/logs/report/people.log",
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        settings=section("trajectories"),
+        version=pipeline.version("report"),
+    shell:
+        "python -m workflow_scripts.report.measure_people"
+        " --videos {input.videos} --boxes {input.boxes} --output {output.page} --table {output.table}"
+        " --settings {params.settings:q} --log {log}"
+
+
 rule report:
     """Builds the page: tables, curves, clusters, times (paper 4.3-4.5)."""
     input:
@@ -63,6 +85,7 @@ rule report:
         statuses=report_statuses,
         paper_tables=expand("results/tables/{table}.html", table=config["report"]["tables"]),
         examples="results/report/examples.html",
+        people=report_people,
         config="results/config.yaml",
     output:
         page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
@@ -95,13 +118,14 @@ rule report:
         frames=argument("frames"),
         statuses=argument("statuses"),
         paper_tables=argument("paper_tables"),
+        people=argument("people"),
         settings=section("report"),
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables} --examples {input.examples}"
+        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables} --examples {input.examples} {params.people}"
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import clusters, codebook, frames, idt_features, persons_stride, pretraining
+import idt_tools
+from benchmarks import clusters, codebook, frames, idt_features, people_mask, persons_stride, pretraining
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
@@ -78,6 +79,43 @@ def test_carried_boxes_keep_more_of_the_people_than_repeated_ones():
             persons_stride.kept(truths, way, 6, settings) for way in (persons_stride.repeat, persons_stride.carry)
         )
         assert 0.5 < repeated[0] < carried[0] < 1 and repeated[1] < carried[1] < 1
+
+
+def test_the_truth_about_a_close_up_is_that_of_the_whole():
+    settings = GeneratedSettings(frames=4, width=400, height=300)
+    whole = list(people_mask.render_with_truth("walk", "city", 0, settings))
+    cut = [people_mask.cut(frame, 20 + 3 * t, 10) for t, frame in enumerate(whole)]
+    place = np.array([900.0, 500, 1])  # of the painted place
+    for t, (frame, part) in enumerate(zip(whole, cut, strict=True)):
+        np.testing.assert_allclose((frame.camera - part.camera) @ place, [20 + 3 * t, 10, 0], atol=1e-9)
+        assert np.array_equal(part.image, frame.image[10:250, 20 + 3 * t : 340 + 3 * t])
+        x1, y1, x2, y2 = part.box
+        assert 0 <= x1 < x2 <= 320 and 0 <= y1 < y2 <= 240
+    moved = people_mask.true_motion(cut)[0][100, 50]
+    start = np.linalg.inv(cut[0].camera) @ (50, 100, 1)
+    np.testing.assert_allclose(moved, (cut[1].camera @ start)[:2] - (50, 100), atol=1e-6)
+
+
+def test_the_mask_reduces_the_error_where_a_person_fills_much_of_the_frame():
+    frames = people_mask.film("walk", "city", 0, "more than half", n_frames=16)
+    boxes = people_mask.true_boxes(frames)
+    effect = people_mask.mask_effect([frame.image for frame in frames], boxes, people_mask.true_motion(frames))
+    assert effect.covered > 0.5
+    for error in (effect.background_error, effect.people_error):
+        assert error.masked < 0.3 < 1 < error.unmasked
+
+
+def test_the_benchmark_of_the_mask_prints_a_table_and_writes_a_dataset(tmp_path: Path):
+    printed = run("people_mask", "--videos", 2, "--frames", 17, "--sizes", "little", "-o", tmp_path)
+    assert re.search(r"^people fill little, boxes: truth \(2 videos; 1\.00 boxes a frame, \d+% of it\)$", printed, re.M)
+    assert re.search(r"^background error +\d\.\d{3} +\d\.\d{3} +[+-]\d\.\d{3}  \(.* to .*\)$", printed, re.M)
+    assert "boxes: hog" in printed
+    videos = [line.split(",") for line in (tmp_path / "little/manifest.csv").read_text().splitlines()]
+    assert videos[0] == ["path", "label", "group"] and len(videos) == 3
+    for path, label, _ in videos[1:]:
+        frames = list(idt_tools.read_video(tmp_path / "little" / path))
+        boxes = idt_tools.read_bb((tmp_path / "little/boxes" / path).with_suffix(".bb"))
+        assert Path(path).parent.name == label and len(frames) == len(boxes) == 17
 
 
 def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):

@@ -44,6 +44,19 @@ def square_before_a_moving_camera(n_frames: int = 24) -> np.ndarray:
     return frames
 
 
+def test_the_camera_s_motion_is_told() -> None:
+    frames = drift(8, 1.5, 0.5, 180, 240)
+    found = idt_tools.extract(iter(frames)).homographies
+    assert found is not None and found.shape == (8, 3, 3) and np.array_equal(found[0], np.eye(3))
+    places = np.random.default_rng(0).random((50, 1, 2)) * [240, 180]
+    for homography in found[1:]:
+        assert np.abs(cv2.perspectiveTransform(places, homography) - places - [1.5, 0.5]).max() < 0.2
+    given = np.concatenate([np.eye(3)[None], np.tile(np.diag([1.01, 1, 1]), (7, 1, 1))])
+    assert np.array_equal(idt_tools.extract(frames, homographies=given).homographies, given)
+    assert idt_tools.extract([]).homographies.shape == (0, 3, 3)
+    assert all(block.homographies is None for block in idt_tools.stream(drift(20, 2, 0)))
+
+
 @pytest.mark.parametrize(("dx", "dy"), [(2.0, 0.0), (0.0, -1.5), (1.25, 2.5)])
 def test_a_drifting_texture_is_followed(dx: float, dy: float) -> None:
     options = idt_tools.TrackerOptions(record_points=True)

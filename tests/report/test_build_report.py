@@ -145,6 +145,16 @@ def test_examples_are_on_the_page(results: Any, tmp_path: Path) -> None:
     assert "walk" in page.words["trajectories"] and ("a", {"href": "#trajectories"}) in page.elements
 
 
+def test_people_and_what_masking_them_does_are_one_section(results: Any, tmp_path: Path) -> None:
+    write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
+    write_text(tmp_path / "people.html", "<p>masked: 0.1 pixels</p>")
+    arguments = outputs(results, tmp_path) | {name: tmp_path / f"{name}.html" for name in ("examples", "people")}
+    build_report(**arguments)
+    page = Page(arguments["output"])
+    assert "walk" in page.words["people"] and "masked: 0.1 pixels" in page.words["people"]
+    assert ("a", {"href": "#people"}) in page.elements and "trajectories" not in page.words
+
+
 def test_pictures_have_words(page: Page) -> None:
     pictures = 0
     for tag, attributes in page.elements:

@@ -43,6 +43,7 @@ def build_report(
     cluster_table: Path,
     output: Path,
     examples: Path | None = None,
+    people: Path | None = None,
     config: Path | None = None,
     settings: ReportSettings = ReportSettings(),  # noqa: B008 (frozen)
 ) -> None:
@@ -52,7 +53,8 @@ def build_report(
     index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in which
     failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders that hold
     a folder of Snakemake's benchmark files per stage; paper_tables: HTML files of `paper_table`; examples: the HTML
-    of `draw_examples`; config: the resolved config, which says what each run is, and is shown as it is.
+    of `draw_examples`; people: that of `measure_people`; config: the resolved config, which says what each run is, and
+    is shown as it is.
     Writes `method_table` and `cluster_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`.
     Raises StageError for a file that is not what it should be, or settings that cannot be met.
     """
@@ -94,6 +96,7 @@ def build_report(
         protocols=tables.PROTOCOLS,
         paper_tables=[Markup(path.read_text()) for path in paper_tables],
         examples=Markup(examples.read_text()) if examples else "",
+        people=Markup(people.read_text()) if people else "",
         has_history=any(run.history for run in runs),
         columns=columns,
         videos=shown,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 import idt_tools
 from idt_tools import columns
 from idt_tools.drawing import Tracks, draw_frame
@@ -68,17 +70,26 @@ def in_turn(listed: dict[str, Video]) -> list[str]:
     return sorted(order, key=lambda name: order[name])
 
 
-def _draw(video: Video) -> Example:
-    """The middle frame with all trajectories that pass through it. Raises VideoError or ValueError if there is none."""
-    middle = int(video.row["n_frames"]) // 2
-    start = max(0, middle - columns.TRACK_LENGTH)
-    frames = list(islice(video.frames(), start, middle + columns.TRACK_LENGTH + 1))
-    if len(frames) <= middle - start:
-        raise ValueError("it has fewer frames than its header says")
+def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """The frames from `start` to before `stop` as they are tracked, and the boxes in them, numbered from `start`.
+
+    Fewer frames where the video ends before. Raises VideoError if they cannot be decoded.
+    """
+    frames = list(islice(video.frames(), start, stop))
     boxes = video.scaled_boxes()
     if boxes is not None:
         boxes = boxes - [start, 0, 0, 0, 0, 0]
         boxes = boxes[(boxes[:, 0] >= 0) & (boxes[:, 0] < len(frames))]
+    return frames, boxes
+
+
+def _draw(video: Video) -> Example:
+    """The middle frame with all trajectories that pass through it. Raises VideoError or ValueError if there is none."""
+    middle = int(video.row["n_frames"]) // 2
+    start = max(0, middle - columns.TRACK_LENGTH)
+    frames, boxes = excerpt(video, start, middle + columns.TRACK_LENGTH + 1)
+    if len(frames) <= middle - start:
+        raise ValueError("it has fewer frames than its header says")
     tracks = Tracks.of(idt_tools.stream(frames, boxes, options=idt_tools.TrackerOptions(record_points=True)))
     here = boxes_by_frame(boxes)
     picture = draw_frame(frames[middle - start], middle - start, tracks, here, _WIDTH / frames[0].shape[1])
