@@ -44,7 +44,7 @@ def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, n
         "encoding": {"resample"},
         "evaluation": {"datasets", "runs", "protocols"},
         "trajectories": {"keep", "keep_gb"},
-        "report": {"tables"},
+        "report": {"tables", "sources"},
     }.get(section, set())
     assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
 

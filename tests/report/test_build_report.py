@@ -204,6 +204,9 @@ def test_accuracies_are_the_means_of_the_records(results: Any, page: Page, argum
         assert float(line["accuracy"]) == pytest.approx(mean(accuracies), abs=1e-6)
         assert float(line["sd"]) == pytest.approx(stdev(accuracies), abs=1e-6)
         assert [line[name] for name in ("n_values", "n_splits", "n_seeds", "n_test")] == ["4", "2", "2", "12"]
+        found = records(results, run=run, protocol="few_shot" if protocol == "knn" else protocol)
+        assert (line["splits"], line["n_train"]) == ("1 2", "6 6")
+        assert line["config_digests"].split() == sorted({record["config_digest"] for record in found})
 
 
 def test_few_shot_numbers_are_in_the_method_table(results: Any, arguments: Any) -> None:
@@ -353,6 +356,14 @@ def test_stage_times_are_sums(page: Page) -> None:
     assert times["trajectories"] == ["2", "20 s", "310 MB"]
     assert times["report"] == ["1", "0.8 s", "–"]
     assert times["All stages"][:2] == ["3", "21 s"]
+
+
+def test_a_training_that_was_resumed_took_all_its_epochs(results: Any, tmp_path: Path) -> None:
+    for name, seconds in (("la", 4.0), ("la_idt", 40.0)):  # their histories tell of 15 seconds
+        write_text(tmp_path / f"benchmarks/pretraining/{name}/seed0.tsv", f"s\tmax_rss\n{seconds}\t1\n")
+    arguments = outputs(results, tmp_path) | {"benchmarks": [tmp_path / "benchmarks"]}
+    build_report(**arguments)
+    assert Page(arguments["output"]).rows("times")["pretraining"][:2] == ["2", "55 s"]
 
 
 def test_provenance_shows_the_config_and_versions(page: Page, results: Any) -> None:

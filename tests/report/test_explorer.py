@@ -58,7 +58,7 @@ def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None
     labels = np.random.default_rng(0).integers(0, max(3, n // 40), (2, n))
     clusterings = [Clustering(run, "", "seed0", ids, labels[i : i + 1]) for i, run in enumerate(["la", "la_idt"])]
     report = ReportSettings(explorer_videos=200)
-    columns = gallery_columns(clusterings, [], METHODS, report)
+    columns = gallery_columns(clusterings, [], METHODS, [], report)
     shown = videos_on_page(columns, report)
     assert shown == sorted(set(shown)) and set(shown) <= set(ids)
     assert len(shown) == 30 if n == 30 else 200 <= len(shown) <= 200 + len(columns) * report.gallery_videos
@@ -94,7 +94,7 @@ def test_any_name_is_kept_and_none_ends_the_script() -> None:
     names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
     videos = [Video("toy", f"video{i}", name, name, "", "", 1.0, "ok", "") for i, name in enumerate(names)]
     clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))
-    columns = gallery_columns([clustering], videos, METHODS, ReportSettings())
+    columns = gallery_columns([clustering], videos, METHODS, [], ReportSettings())
     text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"})
     assert "<" not in text
     data = json.loads(text)

@@ -11,7 +11,7 @@ import pytest
 from workflow_scripts import config as pipeline
 from workflow_scripts.report.comparisons import comparisons_of
 from workflow_scripts.report.confusion import confusion_figure
-from workflow_scripts.report.figures import curves_figure
+from workflow_scripts.report.figures import curves_figure, training_figure
 from workflow_scripts.report.inputs import Evaluation, Run
 from workflow_scripts.report.methods import methods_of
 
@@ -34,6 +34,7 @@ def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[l
         accuracy_interval=[0.0, 1.0],
         mean_class_accuracy=accuracy,
         chance=0.5,
+        n_train=10,
         n_test=10,
         n_left_out=0,
         config_digest="0" * 16,
@@ -65,6 +66,25 @@ def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along
     assert (np.diff(points[:, 0]) > 0).all()
     heights = [ACCURACIES[run] for run in order]
     assert np.corrcoef(points[:, 1], heights)[0, 1] == pytest.approx(-1)  # SVG counts from the top
+
+
+def test_training_panels_are_titled_by_what_is_asked_and_hold_every_point() -> None:
+    runs = {"ir": {"objective": "instance"}, "sup": {"objective": "supervised"}}
+    histories = {"ir": {"loss": 3.0, "knn": 0.4}, "sup": {"loss": 2.0, "accuracy": 0.7, "validation": 0.5}}
+    told = [
+        Run(name, 0, [{"epoch": epoch, **values, "lr": 0.1} for epoch in range(3)], 10)
+        for name, values in histories.items()
+    ]
+    [comparison] = comparisons_of([], methods_of(list(runs), runs), told, [], [], [], {})
+    losses = ["Instance recognition", "Cross-entropy, with labels"]
+    for held_out, asked in (("", "training videos"), ("ucf101", "held-out ucf101")):
+        svg = training_figure([comparison], held_out)
+        texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+        titles = [*losses, f"kNN, {asked}", "Class head, training clips", f"Class head, {asked}"]
+        assert [text for text in texts if text in titles] == titles
+        assert texts.count("accuracy, %") == 3 and texts.count("loss") == 2
+        lines = re.findall(r'<path d="M [\d. ]+\nL [\d. ]+\nL [\d. ]+\n" clip-path', svg)
+        assert len(lines) == 5
 
 
 def test_a_comparison_along_nothing_has_no_curve() -> None:

@@ -36,7 +36,17 @@ def video(number: int, label: str, scene: str) -> Video:
 )
 def test_a_network_without_prior_comes_first_then_idt_then_with_prior(runs: list[str], shown: list[str]) -> None:
     clusterings = [clustering(run, [0], "" if run else "idt") for run in runs]
-    assert [method.run for method, _ in choose(clusterings, METHODS, 3)] == shown
+    assert [method.run for method, _ in choose(clusterings, METHODS, [], 3)] == shown
+
+
+def test_the_first_features_and_the_first_run_of_a_kind_are_the_configs_and_not_the_alphabets() -> None:
+    # A run and features may share a name: the run `idt` always exists.
+    methods = [Method("zoo", "network"), Method("la", "network"), Method("idt", "idt_svm")]
+    clusterings = [clustering("la", [0]), clustering("zoo", [0])]
+    clusterings += [clustering("", [0], features) for features in ("b", "idt", "a")]
+    for features in (["idt", "a", "b"], ["b", "idt", "a"]):
+        found = choose(clusterings, methods, features, 3)
+        assert [(one.run, one.features) for _, one in found] == [("zoo", ""), ("", features[0])]
 
 
 def test_clusters_by_size_and_by_purity() -> None:
@@ -46,7 +56,7 @@ def test_clusters_by_size_and_by_purity() -> None:
     videos[8] = video(8, "walk", "beach")
     for order, expected in (("size", [0, 1, 2]), ("purity", [1, 0, 2])):
         settings = ReportSettings(gallery_order=order, gallery_videos=4)
-        [column] = gallery_columns([clustering("la", labels)], videos, METHODS, settings)
+        [column] = gallery_columns([clustering("la", labels)], videos, METHODS, [], settings)
         assert [cluster.number for cluster in column.clusters] == expected
         big = next(cluster for cluster in column.clusters if cluster.number == 0)
         assert big.size == 6 and set(big.video_ids) == {f"video{i}" for i in range(9) if labels[i] == 0}
@@ -55,7 +65,7 @@ def test_clusters_by_size_and_by_purity() -> None:
 
 def test_unknown_labels_are_not_counted() -> None:
     videos = [video(0, "walk", ""), video(1, "", "")]
-    [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, ReportSettings())
+    [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings())
     [cluster] = column.clusters
     assert cluster.motion is not None and cluster.motion.known == 1
     assert cluster.scene is None

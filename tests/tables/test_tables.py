@@ -99,7 +99,7 @@ def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
     assert "hmdb51/split" not in told and "split2" not in told
     assert "idt_nodet" not in told, "nothing is tracked a second time, with nobody masked, but for table 5"
     assert trained(workflow.run("--dry-run", "table5")) == {
-        *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet")
+        *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet", "supervised")
     }
 
 

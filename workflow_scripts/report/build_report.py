@@ -68,10 +68,12 @@ def build_report(
     results = inputs.read_evaluations(evaluations)
     clusterings = inputs.read_clusterings(clusters)
     names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
-    methods = methods_of(names, (asked.get("pretraining") or {}).get("runs") or {})
+    pretraining = asked.get("pretraining") or {}
+    methods = methods_of(names, pretraining.get("runs") or {})
 
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, asked)
-    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, settings)
+    features = list(asked.get("features") or {})
+    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, features, settings)
     by_id = {video.video_id: video for video in videos}
     shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
     strips = gallery.draw_strips(list(shown), frames, settings)
@@ -79,11 +81,13 @@ def build_report(
     if columns and settings.explorer_videos:
         vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
         explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips)
+    asked_about = str(pretraining.get("validation") or "")
+    held_out = asked_about if asked_about != pretraining.get("dataset") else ""
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
         "confusion": confusion.confusion_figure(results, comparisons[0].methods),
         "curves": figures.curves_figure(comparisons),
-        "training": figures.training_figure(comparisons),
+        "training": figures.training_figure(comparisons, held_out),
         "nmi": figures.agreement_figure(comparisons),
     }
     page = render(
@@ -98,11 +102,12 @@ def build_report(
         examples=Markup(examples.read_text()) if examples else "",
         people=Markup(people.read_text()) if people else "",
         has_history=any(run.history for run in runs),
+        held_out=held_out,
         columns=columns,
         videos=shown,
         strips=strips,
         explorer=explored,
-        times=inputs.read_stage_times(benchmarks),
+        times=inputs.read_stage_times(benchmarks, runs),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
         config=resolved,

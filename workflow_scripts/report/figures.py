@@ -172,37 +172,43 @@ _OBJECTIVES = {
 }
 
 
-def training_figure(comparisons: list[Comparison]) -> str:
-    """A line per run and seed: loss by epoch in a panel per objective (their scales differ), kNN accuracy in one."""
+def training_figure(comparisons: list[Comparison], held_out: str = "") -> str:
+    """A line per run and seed: loss by epoch in a panel per objective (their scales differ), each accuracy in one.
+
+    held_out: the dataset whose videos are asked after each epoch and never learned from (`pretraining.validation`); if
+    empty, the training videos ask each other.
+    """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
         return empty("No training history in this run.")
     with matplotlib.rc_context(STYLE):
-        wanted = [_training_panels(comparison) for comparison in drawn]
+        wanted = [_training_panels(comparison, held_out) for comparison in drawn]
         figure, parts = _stacked(drawn, [len(titles) for titles in wanted], height=2.3)
         for part, comparison, titles in zip(parts, drawn, wanted, strict=True):
             panels = _panels(part, len(titles))
             for panel, (title, measure, objective) in zip(panels, titles, strict=True):
                 _training_panel(panel, measure, objective, comparison)
-                panel.set(title=title, xlabel="epoch", ylabel="accuracy, %" if measure == "knn" else "loss")
+                panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
             _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
         return to_svg(figure)
 
 
-def _training_panels(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """(title, measure, objective) of each panel; kNN accuracies of all objectives are in one."""
+def _training_panels(comparison: Comparison, held_out: str) -> list[tuple[str, str, str]]:
+    """(title, measure, objective) of each panel; an accuracy's is of all objectives that have it."""
+    asked = f"held-out {held_out}" if held_out else "training videos"
+    accuracies = {"knn": f"kNN, {asked}", "accuracy": "Class head, training clips"}
+    accuracies["validation"] = f"Class head, {asked}"
     method_of = {method.run: method for method in comparison.methods}
     present = {method_of[run.name].objective for run in comparison.runs if run.history}
     wanted = [(title, "loss", objective) for objective, title in _OBJECTIVES.items() if objective in present]
-    if any("knn" in epoch for run in comparison.runs for epoch in run.history):
-        wanted.append(("kNN in the memory bank", "knn", ""))
-    return wanted
+    told = {measure for run in comparison.runs for epoch in run.history for measure in epoch}
+    return wanted + [(title, measure, "") for measure, title in accuracies.items() if measure in told]
 
 
 def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
     methods = comparison.methods
     method_of = {method.run: method for method in methods}
-    scale = 100 if measure == "knn" else 1
+    scale = 1 if measure == "loss" else 100
     for run in sorted(comparison.runs, key=lambda run: (list(method_of).index(run.name), run.seed)):
         method = method_of[run.name]
         points = [(e["epoch"] + 1, scale * e[measure]) for e in run.history if measure in e]
@@ -216,7 +222,7 @@ def _training_panel(panel: Axes, measure: str, objective: str, comparison: Compa
             label=name_among(method, methods),
         )
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    if measure == "knn":
+    if measure != "loss":
         panel.set_ylim(0, None)
 
 

@@ -79,8 +79,13 @@ _NOTES = {
 }
 
 
-def choose(clusterings: list[Clustering], methods: list[Method], limit: int) -> list[tuple[Method, Clustering]]:
-    """The clusterings to compare: a network without prior (LA before IR), IDT, networks with the prior."""
+def choose(
+    clusterings: list[Clustering], methods: list[Method], features: list[str], limit: int
+) -> list[tuple[Method, Clustering]]:
+    """The clusterings to compare: a network without prior (LA before IR), IDT, networks with the prior.
+
+    Of each kind the first run in the order of the methods; of IDT the first of the `features`, the config's.
+    """
     kinds = {method.run: method for method in methods}
     found = []
     for clustering in clusterings:
@@ -90,7 +95,12 @@ def choose(clusterings: list[Clustering], methods: list[Method], limit: int) -> 
     order = ["network", "idt_svm", "idt", "joint", "instance"]
     if not any(method.kind == "network" for method, _ in found):
         order = ["instance", *order[:-1]]
-    found.sort(key=lambda entry: (order.index(entry[0].kind), entry[0].run, entry[1].variant))
+
+    def place(method: Method) -> tuple[int, int, str]:
+        names = features if method.kind == "idt_svm" else list(kinds)
+        return order.index(method.kind), names.index(method.run) if method.run in names else len(names), method.run
+
+    found.sort(key=lambda entry: (place(entry[0]), entry[1].variant))
     first: dict[str, tuple[Method, Clustering]] = {}
     for entry in found:
         first.setdefault(entry[0].kind, entry)
@@ -132,9 +142,13 @@ def check(settings: ReportSettings) -> None:
 
 
 def gallery_columns(
-    clusterings: list[Clustering], videos: list[Video], methods: list[Method], settings: ReportSettings
+    clusterings: list[Clustering],
+    videos: list[Video],
+    methods: list[Method],
+    features: list[str],
+    settings: ReportSettings,
 ) -> list[Column]:
-    """The clusterings to show, each with all its clusters; settings: as `check` wants them."""
+    """The clusterings to show, each with all its clusters; features: the config's; settings: as `check` wants them."""
     by_id = {video.video_id: video for video in videos}
     return [
         Column(
@@ -144,7 +158,7 @@ def gallery_columns(
             clustering=clustering,
             clusters=clusters_of(clustering, by_id, settings.gallery_order),
         )
-        for method, clustering in choose(clusterings, methods, settings.gallery_clusterings)
+        for method, clustering in choose(clusterings, methods, features, settings.gallery_clusterings)
     ]
 
 

@@ -65,6 +65,11 @@ class Run:
     history: list[dict[str, float]]
     n_videos: int
 
+    @property
+    def seconds(self) -> float:
+        """How long its epochs took."""
+        return sum(float(epoch.get("seconds") or 0) for epoch in self.history)
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -82,6 +87,7 @@ class Evaluation:
     accuracy_interval: list[float]  # 95 %, over the test videos
     mean_class_accuracy: float
     chance: float
+    n_train: int
     n_test: int
     n_left_out: int
     config_digest: str
@@ -263,21 +269,26 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
     return [failure for _, failure in (first[key] for key in sorted(first))]
 
 
-def read_stage_times(benchmarks: list[Path]) -> list[StageTime]:
+def read_stage_times(benchmarks: list[Path], runs: list[Run]) -> list[StageTime]:
     """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
 
-    Longest first. A value that Snakemake could not measure (`NA`, `-`) is left out.
+    Longest first. A value that Snakemake could not measure (`NA`, `-`) is left out. Snakemake measures the last attempt
+    of a job; a training that was resumed has taken at least the seconds of all its epochs, which its history tells.
     """
+    trained: dict[tuple[str, ...], float] = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
     seconds: dict[str, list[float]] = defaultdict(list)
     memory: dict[str, list[float]] = defaultdict(list)
-    for path, stage in (
-        (path, path.relative_to(folder).parts[0]) for folder in benchmarks for path in sorted(folder.rglob("*.tsv"))
+    for path, job in (
+        (path, path.relative_to(folder).with_suffix("").parts)
+        for folder in benchmarks
+        for path in sorted(folder.rglob("*.tsv"))
     ):
         for row in read_columns(path):
-            for column, values in (("s", seconds), ("max_rss", memory)):
-                # Not every system can tell the memory of a job.
-                with suppress(ValueError):
-                    values[stage].append(float(row.get(column) or ""))
+            # Not every system can tell the memory of a job.
+            with suppress(ValueError):
+                seconds[job[0]].append(max(float(row.get("s") or ""), trained.get(job, 0.0)))
+            with suppress(ValueError):
+                memory[job[0]].append(float(row.get("max_rss") or ""))
     times = [
         StageTime(stage, len(values), sum(values), max(memory[stage], default=None))
         for stage, values in seconds.items()

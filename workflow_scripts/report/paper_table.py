@@ -4,6 +4,7 @@
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import Any
 import yaml
 
 from workflow_scripts.artifacts import write_columns, write_text
-from workflow_scripts.report.departures import departures
+from workflow_scripts.report.departures import Departure, departures, in_words
 from workflow_scripts.report.inputs import Evaluation, read_evaluations
 from workflow_scripts.report.settings import TableSettings
-from workflow_scripts.report.tables import Spread, by_seed
+from workflow_scripts.report.tables import Spread, by_seed, origin
 from workflow_scripts.report.templates import render
 from workflow_scripts.stage import command_line
 
@@ -23,11 +24,12 @@ log = logging.getLogger(__name__)
 
 COLUMNS = (
     "method run dataset protocol shots paper ours sd difference paper_of_supervised of_supervised chance "
-    "n_seeds n_splits n_test config_digests"
+    "n_seeds n_splits splits n_train n_test config_digests"
 ).split()
 LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
 
 Place = tuple[str, str]  # a column: dataset, and the number of shots, empty where all videos are trained on
+Notes = dict[str, list[str]]  # values beside the table, by what they have in common
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,15 @@ def paper_table(
 
     `config` is the resolved config, by which is told which values are not the paper's. `output` has a row for each
     method, dataset and number of shots, in percent, with what the number rests on; `markdown`, `latex` and `html` (a
-    part of a page: the report's) are for reading, with the standard deviation over seeds. Raises StageError for a
-    damaged record.
+    part of a page: the report's) are for reading, with the standard deviation over seeds (as in `Spread`). Raises
+    StageError for a damaged record.
     """
     # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
     found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
     places = _places(table, found)
     numbers = [{place: _number(row, place, table, found) for place in places} for row in table.rows]
     runs = [row["run"] for row in table.rows if "run" in row]
-    notes = [
-        f"{departure.key}: {departure.value} ({departure.source})"
-        for departure in departures(yaml.safe_load(config.read_text()), runs)
-    ]
+    notes = _notes(departures(yaml.safe_load(config.read_text()), runs, table.protocol))
     write_columns(output, _long(table, numbers), COLUMNS)
     write_text(markdown, _markdown(table, places, numbers, notes))
     write_text(latex, _latex(table, places, numbers, notes))
@@ -121,7 +120,7 @@ def _text(value: float | None, form: str = ".1f") -> str:
 
 
 def _long(table: TableSettings, numbers: list[dict[Place, Number]]) -> list[dict[str, str]]:
-    """The rows of the TSV: every number with protocol, splits, seeds, test videos and the digests of its settings."""
+    """The rows of the TSV: every number with protocol, seeds, test videos and its `origin`."""
     rows = []
     for row, of_row in zip(table.rows, numbers, strict=True):
         for (dataset, shots), number in of_row.items():
@@ -133,8 +132,7 @@ def _long(table: TableSettings, numbers: list[dict[Place, Number]]) -> list[dict
                 line |= {"protocol": found[0].protocol, "ours": _text(ours.mean, ".2f"), "sd": _text(ours.sd, ".2f")}
                 line |= {"of_supervised": _text(number.of_supervised), "chance": _text(100 * found[0].chance, ".2f")}
                 line |= {"n_seeds": str(ours.n_seeds), "n_splits": str(len({one.split for one in found}))}
-                line |= {"n_test": str(round(sum(one.n_test for one in found) / ours.n_seeds))}
-                line |= {"config_digests": " ".join(sorted({one.config_digest for one in found}))}
+                line |= {"n_test": str(round(sum(one.n_test for one in found) / ours.n_seeds)), **origin(found)}
             rows.append(line)
     return rows
 
@@ -164,8 +162,25 @@ def _grid(
     return titles, heads, rows
 
 
+def _caption(table: TableSettings) -> str:
+    """What the numbers are."""
+    repeats = "draws and splits" if table.protocol == "few_shot" else "splits"
+    return (
+        f"Accuracy, %: mean over {repeats} and seeds, ± standard deviation over seeds, each the mean of its {repeats} "
+        "(of one seed: over these)."
+    )
+
+
+def _notes(found: list[Departure]) -> Notes:
+    """The departures in words, by heading: what the paper contradicts apart from what it leaves open."""
+    return {
+        "Values that are not the paper's": in_words(one for one in found if one.contradicts),
+        "Values that the paper does not state": in_words(one for one in found if not one.contradicts),
+    }
+
+
 def _facts(numbers: list[dict[Place, Number]]) -> list[str]:
-    """What the numbers of each dataset rest on."""
+    """What the numbers of each dataset rest on, and the digests of the settings behind them by run."""
     lines = []
     every = [one for of_row in numbers for number in of_row.values() for one in number.evaluations]
     for dataset in dict.fromkeys(one.dataset for one in every):
@@ -176,28 +191,35 @@ def _facts(numbers: list[dict[Place, Number]]) -> list[str]:
             f"{dataset}: split {', '.join(map(str, splits))}; seed {', '.join(map(str, seeds))}; "
             f"{' to '.join(map(str, {tested[0]: 0, tested[-1]: 0}))} test videos; chance {100 * here[0].chance:.1f} %"
         )
+    digests: dict[str, set[str]] = defaultdict(set)
+    for one in every:
+        digests[one.run].add(one.config_digest)
+    if digests:
+        lines.append("config digests: " + "; ".join(f"{run} {' '.join(sorted(of))}" for run, of in digests.items()))
     return lines
 
 
-def _markdown(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: list[str]) -> str:
+def _markdown(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: Notes) -> str:
     titles, heads, rows = _grid(table, places, numbers)
     header = ["", *(f"{title}: {head}" for title in titles for head in heads)]
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    text = [f"# {table.title}", "", "Accuracy, %; ± is the standard deviation over seeds.", ""]
+    text = [f"# {table.title}", "", _caption(table), ""]
     text += ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-    text += ["", *(f"- {fact}" for fact in _facts(numbers)), "", "Values that are not the paper's:", ""]
-    return "\n".join([*text, *(f"- {note}" for note in notes), ""])
+    text += ["", *(f"- {fact}" for fact in _facts(numbers)), ""]
+    for heading, of_kind in notes.items():
+        text += [f"{heading}:" if of_kind else f"{heading}: none", "", *(f"- {note}" for note in of_kind), ""]
+    return "\n".join(text)
 
 
-def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: list[str]) -> str:
+def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: Notes) -> str:
     def escaped(cell: str) -> str:
         return "".join(LATEX.get(sign, sign) for sign in cell)
 
     titles, heads, rows = _grid(table, places, numbers)
     groups = " & ".join(f"\\multicolumn{{{len(heads)}}}{{c}}{{{escaped(title)}}}" for title in titles)
     lines = [
-        *(f"% {fact}" for fact in _facts(numbers)),
-        *(f"% not the paper's: {note}" for note in notes),
+        *(f"% {line}" for line in (_caption(table), *_facts(numbers))),
+        *(f"% {heading}: {note}" for heading, of_kind in notes.items() for note in of_kind),
         r"\begin{tabular}{l" + "r" * (len(heads) * len(titles)) + "}  % needs booktabs",
         r"\toprule",
         f"Method & {groups} \\\\",
@@ -211,10 +233,10 @@ def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, 
     return "\n".join(lines)
 
 
-def _html(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: list[str]) -> str:
+def _html(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: Notes) -> str:
     titles, heads, rows = _grid(table, places, numbers)
     content = {"table": table, "titles": titles, "heads": heads, "rows": rows, "facts": _facts(numbers), "notes": notes}
-    return render("paper_table.html", **content)
+    return render("paper_table.html", **content, caption=_caption(table))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ def write_method_table(
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
     Retrieval has rows of its own, R@k as the protocol and its share as the accuracy. Shares are in 0..1; `sd` is as in
-    `Spread`; the 95 % interval is over the test videos of a split, with bounds averaged over splits and seeds.
+    `Spread`; the 95 % interval is that of a single split and seed, over its test videos: bounds are averaged over
+    splits and seeds, of which it is no joint interval. `splits`, `n_train` (of which fewer shots take that many of a
+    class) and `config_digests` are as `origin` says.
     """
     names = "run method dataset protocol shots accuracy sd interval_low interval_high mean_class_accuracy"
-    names += " top5_accuracy n_values n_seeds n_splits n_test n_left_out chance of_supervised"
+    names += " top5_accuracy n_values n_seeds n_splits splits n_train n_test n_left_out"
+    names += " chance of_supervised config_digests"
     fewer = {(run, few.dataset, shots): spread for few in few_shot for (run, shots), spread in few.cells.items()}
     rows: list[dict[str, Any]] = []
     for dataset, protocol in table.columns:
@@ -33,7 +36,7 @@ def write_method_table(
             if cell is None:
                 continue
             row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
-            row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")}
+            row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")} | cell.origin
             chance = {"chance": _share(cell.chance)}
             shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
             for shot in [shot for found in shots for shot in found if shot != "all"]:

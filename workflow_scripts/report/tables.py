@@ -55,11 +55,24 @@ class Cell:
     n_test: int  # test videos added up over the splits of one seed
     n_left_out: int  # the most videos that one split names and that could not be used
     chance: float
+    origin: dict[str, str]  # as `origin` says
     of_supervised: float | None
     best: bool  # the highest mean among networks trained without labels
 
 
 Column = tuple[str, str]  # dataset, protocol
+
+
+def origin(found: Iterable[Evaluation]) -> dict[str, str]:
+    """What a number of the tables as files is of, texts with blanks between: the numbers of its `splits`; `n_train`,
+    how many videos the training part of each has that could be used; `config_digests`, of the settings behind it."""
+    found = list(found)
+    n_train = {evaluation.split: evaluation.n_train for evaluation in found}
+    return {
+        "splits": " ".join(str(split) for split in sorted(n_train)),
+        "n_train": " ".join(str(n_train[split]) for split in sorted(n_train)),
+        "config_digests": " ".join(sorted({evaluation.config_digest for evaluation in found})),
+    }
 
 
 def _count(numbers: list[int], noun: str) -> str:
@@ -118,6 +131,7 @@ def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> C
         n_test=round(sum(evaluation.n_test for evaluation in found) / accuracy.n_seeds),
         n_left_out=max(evaluation.n_left_out for evaluation in found),
         chance=mean(evaluation.chance for evaluation in found),
+        origin=origin(found),
         of_supervised=of_supervised,
         best=best,
     )
@@ -301,9 +315,7 @@ def run_rows(runs: list[Run], methods: list[Method]) -> list[RunRow]:
     for method in methods:
         seeds = [run for run in runs if run.name == method.run]
         if seeds:
-            seconds = by_seed(
-                (run.seed, [sum(float(epoch.get("seconds") or 0) for epoch in run.history)]) for run in seeds
-            )
+            seconds = by_seed((run.seed, [run.seconds]) for run in seeds)
             epochs = max(len(run.history) for run in seeds)
             n_videos = max(run.n_videos for run in seeds)
             rows.append(RunRow(method, n_videos, epochs, Spread.of(seconds)))
