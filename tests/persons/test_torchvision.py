@@ -9,18 +9,20 @@ import pytest
 
 pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` brings it")
 import torch
+from frames_and_videos import list_videos, red_rectangles
 from torchvision.models import detection
 from torchvision.models.detection.image_list import ImageList
 from toy_detector import toy_mask_rcnn, trained
 
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.identity import video_id
+from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.mask_rcnn import Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos, render_with_truth
+from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
 
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 
@@ -47,17 +49,16 @@ def test_the_published_network_with_random_weights(tmp_path: Path, monkeypatch: 
     state["roi_heads.box_predictor.cls_score.bias"][1] = 15  # so that these random scores lean to persons
     torch.save(state, tmp_path / "random.pt")
     frames = [np.random.default_rng(seed).integers(256, size=(72, 100, 3), dtype=np.uint8) for seed in range(3)]
-    weights = str(tmp_path / "random.pt")
-    one, batches = (make_detector("torchvision", PersonsSettings(weights=weights, batch=batch)) for batch in (1, 2))
-    assert one.parameters == batches.parameters
-    found = batches.detect(frames)
-    assert len(found) == 3 and batches.detect([]) == []
-    for boxes, alone in zip(found, one.detect(frames), strict=True):
+    detector = Torchvision(PersonsSettings(weights=str(tmp_path / "random.pt")))
+    found = detector.detect(frames)
+    assert len(found) == 3 and detector.detect([]) == []
+    detector.batches = Batches(detector.look, 2)  # as on a GPU
+    for boxes, in_batches in zip(found, detector.detect(frames), strict=True):
         assert boxes.dtype == np.float32 and boxes.shape[1] == 5 and len(boxes) > 2
         assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:4] <= (100, 72)).all()
         assert (boxes[:, 2:4] > boxes[:, :2]).all()
         assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] > 0.5).all()
-        np.testing.assert_allclose(*(rows[np.argsort(rows[:, 0])] for rows in (boxes, alone)), atol=1e-2)
+        np.testing.assert_allclose(*(rows[np.argsort(rows[:, 0])] for rows in (boxes, in_batches)), atol=1e-2)
 
 
 @pytest.mark.parametrize(("height", "width"), [(120, 160), (50, 90), (90, 50), (40, 190), (240, 320)])
@@ -82,17 +83,14 @@ def test_boxes_come_back_in_the_frame_s_own_pixels(
         return network
 
     monkeypatch.setattr(detection, NETWORK, lambda **options: planted(small_toy(**options)))
-    frames, truth = [], []
-    for x1, y1, x2, y2 in ((0.1, 0.2, 0.4, 0.9), (0.5, 0, 1, 0.5), (0.6, 0.4, 0.7, 0.6)):
-        left, top, right, bottom = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
-        frames.append(np.zeros((height, width, 3), np.uint8))
-        frames[-1][top:bottom, left:right, 0] = 255
-        truth.append([left, top, right, bottom])
-    found = make_detector("torchvision", PersonsSettings(weights=str(toy_file), batch=2)).detect(frames)
+    frames, truth = red_rectangles(height, width)
+    detector = Torchvision(PersonsSettings(weights=str(toy_file)))
+    one_by_one, together = detector.detect(frames), detector.look([detector.picture(frame) for frame in frames])
     assert seen[0].tensors[0, 0].numel() > np.prod(seen[0].image_sizes[0]), "it was padded"
-    for boxes, corners in zip(found, truth, strict=True):
-        assert boxes[:, 4].tolist() == [np.float32(0.9), np.float32(0.6)]
-        np.testing.assert_allclose(boxes[:, :4], [corners, corners], atol=max(1, height / 100))
+    for found in (one_by_one, together):
+        for boxes, corners in zip(found, truth, strict=True):
+            assert boxes[:, 4].tolist() == [np.float32(0.9), np.float32(0.6)]
+            np.testing.assert_allclose(boxes[:, :4], [corners, corners], atol=max(1, height / 100))
 
 
 def test_weights_by_url(toy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,19 +116,6 @@ def test_wrong_weights_stop_before_any_work(content: str, toy_file: Path, tmp_pa
     assert not (tmp_path / "store").exists() and not (tmp_path / "persons.h5").exists()
 
 
-def list_videos(folder: Path, generated: GeneratedSettings) -> Path:
-    """Generates videos and writes the list of a shard that holds them."""
-    rows = []
-    for row in generate_videos(folder / "videos", generated):
-        path = folder / "videos" / row["path"]
-        stat = path.stat()
-        rows.append(
-            {"video_id": video_id(row["path"]), "path": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-        )
-    write_columns(folder / "shard.tsv", rows, list(rows[0]))
-    return folder / "shard.tsv"
-
-
 def run(videos: Path, weights: Path, **settings: int) -> dict[str, np.ndarray]:
     """The boxes that the stage finds in each video of a list."""
     output = videos.parent / "persons.h5"
@@ -138,6 +123,21 @@ def run(videos: Path, weights: Path, **settings: int) -> dict[str, np.ndarray]:
     detect_persons(videos, output, videos.parent / "store", "torchvision", chosen)
     with h5py.File(output) as file:
         return {name: group["boxes"][:] for name, group in file.items()}
+
+
+def test_the_boxes_of_a_video_are_the_same_bytes_whatever_the_threads(toy_file: Path, tmp_path: Path) -> None:
+    state = torch.load(toy_file)
+    state["roi_heads.box_predictor.cls_score.bias"][1] = 15
+    torch.save(state, toy_file)
+    videos = list_videos(tmp_path, GeneratedSettings(motions=("wave", "walk"), per_pair=1, frames=6))
+    outputs = [tmp_path / f"{threads}.h5" for threads in (1, 3)]
+    for output, threads in zip(outputs, (1, 3), strict=True):
+        torch.set_num_threads(threads)  # what the environment gives
+        settings = PersonsSettings(weights=str(toy_file), stride=2)
+        detect_persons(videos, output, output.with_suffix(".store"), "torchvision", settings, threads=threads)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    with h5py.File(outputs[0]) as file:
+        assert all(len(group["boxes"]) for group in file.values())
 
 
 def test_a_trained_toy_finds_moving_people_in_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

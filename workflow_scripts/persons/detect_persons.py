@@ -5,7 +5,7 @@ rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, 
 cannot be read, or whose file of boxes cannot, keeps its group, without boxes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, attributes_of, file_stamp, process_shard
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
-CHUNK = 32  # frames handed to the detector together, which bounds the memory
 
 
 def detect_persons(
@@ -79,28 +78,25 @@ def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Res
 
     A status and reason instead where the frames cannot be read (idt_tools.VideoError).
     """
-    found: dict[int, np.ndarray] = {}
-    waiting: dict[int, np.ndarray] = {}
-
-    def look() -> None:
-        found.update(zip(waiting, finder.detect(list(waiting.values())), strict=True))
-        waiting.clear()
-
+    looked_at: list[int] = []
     n_frames = width = height = 0
-    try:
+
+    def to_look_at() -> Iterator[np.ndarray]:
+        nonlocal n_frames, width, height
         for number, frame in enumerate(frames):
-            n_frames = number + 1
-            height, width = frame.shape[:2]
+            n_frames, (height, width) = number + 1, frame.shape[:2]
             if number % stride == 0:
-                waiting[number] = frame
-            if len(waiting) == CHUNK:
-                look()
+                looked_at.append(number)
+                yield frame
+        if n_frames and number not in looked_at[-1:]:
+            looked_at.append(number)
+            yield frame
+
+    try:
+        found = finder.detect(to_look_at())
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
-    if n_frames and n_frames - 1 not in found:
-        waiting[n_frames - 1] = frame
-    look()
-    boxes = carry_boxes(found)
+    boxes = carry_boxes(dict(zip(looked_at, found, strict=True)))
     return Result(arrays={"boxes": boxes}, attributes={"n_frames": n_frames, "width": width, "height": height})
 
 

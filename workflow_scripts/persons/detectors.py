@@ -4,7 +4,7 @@
 weights. `torchvision`: torchvision's Mask R-CNN, which pip alone installs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,10 +22,11 @@ class Detector(Protocol):
     def parameters(self) -> dict[str, Any]:
         """All that its boxes depend on besides the frames; plain values, no paths."""
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Boxes of the people in each (H, W, 3) uint8 RGB frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
 
-        Boxes are in the frame's pixels and lie within it. Safe to call from several threads.
+        Boxes are in the frame's pixels and lie within it. The frames are taken one by one, and few are held at once.
+        Called for each video by a thread of its own.
         """
 
 

@@ -1,6 +1,6 @@
 """OpenCV's people detector (Dalal and Triggs 2005): works offline, finds whole upright people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import cv2
@@ -32,7 +32,7 @@ class Hog:
     def parameters(self) -> dict[str, Any]:
         return {"detector": "hog", "threshold": self.threshold, "height": self.height}
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: np.ndarray) -> np.ndarray:

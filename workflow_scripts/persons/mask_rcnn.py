@@ -1,55 +1,72 @@
 """Mask R-CNN (He et al. 2017; paper 3.3), boxes of the class person, by detectron2 or by torchvision.
 
-On a GPU where there is one.
+On a GPU where there is one, in mixed precision.
 """
 
 import hashlib
 import logging
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from idt_tools.person_boxes import PERSON
 from workflow_scripts.identity import digest
+from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import clip_boxes
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
 
 log = logging.getLogger(__name__)
 
-MISSING_DETECTRON2 = (
-    "persons: the detector detectron2 is not installed here; install it as envs/persons.yaml or its project's "
-    "instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set features.<name>.boxes to "
-    "torchvision, hog or none"
-)
+
+class Picture(NamedTuple):
+    """A frame as the network takes it (a torch.Tensor), and the size of the frame itself."""
+
+    image: Any
+    height: int
+    width: int
 
 
 class _MaskRCNN(ABC):
-    """What the two have in common: frames go through the network in batches, one at a time for all threads."""
+    """What the two have in common: how the frames of videos reach the network, and what is made of its answers.
 
-    def __init__(self, batch: int, parameters: dict[str, Any]) -> None:
-        self._batch = batch
-        self._one_at_a_time = threading.Lock()
+    On a GPU, one thread takes frames of whatever videos in batches. Frames of different sizes share none: they would be
+    padded, which changes their boxes. On a CPU, batches are no faster and change the last bits of a box, and so does
+    the number of threads: there each video's thread looks at one frame after another, on one core.
+    """
+
+    def __init__(self, torch: Any, batch: int, parameters: dict[str, Any]) -> None:
         self.parameters = parameters
+        self.batches: Batches[Picture, np.ndarray] | None = None
+        if torch.cuda.is_available():
+            self.batches = Batches(self.look, batch)
+        else:
+            torch.set_num_threads(1)
 
-    def detect(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        found: list[np.ndarray] = []
-        for start in range(0, len(frames), self._batch):
-            batch = frames[start : start + self._batch]
-            with self._one_at_a_time:
-                people = self._people(batch)
-            for frame, boxes in zip(batch, people, strict=True):
-                best_first = boxes[np.argsort(-boxes[:, 4], kind="stable")]
-                found.append(clip_boxes(best_first, width=frame.shape[1], height=frame.shape[0]))
+    def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        if self.batches is None:
+            return [boxes for frame in frames for boxes in self.look([self.picture(frame)])]
+        handed_in = [self.batches.hand_in(self.picture(frame), frame.shape) for frame in frames]
+        return [boxes.result() for boxes in handed_in]
+
+    def look(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+        """Boxes (k, 5) of the people in each picture, best first, within its frame, by one forward pass."""
+        found = []
+        for picture, boxes in zip(pictures, self._people(pictures), strict=True):
+            best_first = boxes[np.argsort(-boxes[:, 4], kind="stable")]
+            found.append(clip_boxes(best_first, picture.width, picture.height))
         return found
 
     @abstractmethod
-    def _people(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Boxes (k, 5) of the people in each frame, in its pixels."""
+    def picture(self, frame: np.ndarray) -> Picture:
+        """What the network takes of a frame."""
+
+    @abstractmethod
+    def _people(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+        """Boxes (k, 5) of the people in each picture of frames of one size, in the frame's pixels."""
 
 
 class Detectron2(_MaskRCNN):
@@ -65,32 +82,31 @@ class Detectron2(_MaskRCNN):
             from detectron2.data.transforms import ResizeShortestEdge
             from detectron2.modeling import build_model
         except ImportError as error:
-            raise StageError(MISSING_DETECTRON2) from error
+            raise StageError(
+                f"persons: the detector detectron2 cannot be used here ({error}); install it as envs/persons.yaml or "
+                "its project's instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set "
+                "features.<name>.boxes to torchvision, hog or none"
+            ) from error
+        self._torch = torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
         config = get_cfg()
         weights = settings.weights
         try:
             local = Path(settings.model).exists()
             config.merge_from_file(settings.model if local else model_zoo.get_config_file(settings.model))
-            if not weights and not local:
-                weights = model_zoo.get_checkpoint_url(settings.model)
-        except (OSError, RuntimeError) as error:
-            raise StageError(f"persons.model: detectron2 cannot use the model {settings.model!r}: {error}") from error
-        config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = settings.score_threshold
-        config.MODEL.MASK_ON = False  # the boxes come first and do not depend on the masks
-        model = digest(config.dump())  # before the names of a file and a device enter it
-        config.MODEL.WEIGHTS = weights or config.MODEL.WEIGHTS
-        if not config.MODEL.WEIGHTS:
-            raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
-        config.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-        self._torch = torch
-        self._model = build_model(config).eval()
-        try:
-            DetectionCheckpointer(self._model).load(config.MODEL.WEIGHTS)
-        except (OSError, AssertionError) as error:
+            config.MODEL.DEVICE = self._device
+            config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = settings.score_threshold
+            config.MODEL.MASK_ON = False  # the boxes come first and do not depend on the masks
+            if not weights:
+                weights = config.MODEL.WEIGHTS if local else model_zoo.get_checkpoint_url(settings.model)
+            self._network = build_model(config).eval()
+        except Exception as error:  # whatever a mistyped or foreign config makes it raise
             raise StageError(
-                f"persons.weights: cannot load {config.MODEL.WEIGHTS!r} ({error}); give a file that is there, or a URL "
-                "that this machine reaches"
+                f"persons.model: detectron2 cannot use the model {settings.model!r} ({_reason(error)})"
             ) from error
+        if not weights:
+            raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
+        self._load(DetectionCheckpointer(self._network), weights, settings.model)
         self._resize = ResizeShortestEdge(
             [config.INPUT.MIN_SIZE_TEST, config.INPUT.MIN_SIZE_TEST], config.INPUT.MAX_SIZE_TEST
         )
@@ -98,31 +114,51 @@ class Detectron2(_MaskRCNN):
         trained_on = config.DATASETS.TEST[:1]
         classes = MetadataCatalog.get(trained_on[0]).get("thing_classes", []) if trained_on else []
         self._person = list(classes).index("person") if "person" in classes else 0  # COCO's first class
+        config.MODEL.WEIGHTS = config.MODEL.DEVICE = ""  # no name of a file or device counts
         parameters = {
             "detector": "detectron2",
-            "model": model,
-            "weights": _content(config.MODEL.WEIGHTS),
+            "model": digest(config.dump()),
+            "weights": _content(weights),
             "threshold": settings.score_threshold,
+            "gpu_precision": "mixed",
         }
-        super().__init__(settings.batch, parameters)
-        log.info("persons: %s on %s", settings.model, config.MODEL.DEVICE)
+        super().__init__(torch, settings.batch, parameters)
+        log.info("persons: %s on %s", settings.model, self._device)
 
-    def _people(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-        with self._torch.inference_mode():
-            answers = self._model([self._input(frame) for frame in frames])
-        found = []
-        for answer in answers:
-            instances = answer["instances"].to("cpu")
-            people = instances[instances.pred_classes == self._person]
-            found.append(np.column_stack([people.pred_boxes.tensor.numpy(), people.scores.numpy()]))
-        return found
+    def _load(self, checkpointer: Any, weights: str, model: str) -> None:
+        """Loads `weights`; the checkpointer says no more than a warning where they are another network's."""
+        for parameter in self._network.parameters():
+            parameter.data.fill_(np.nan)
+        try:
+            checkpointer.load(weights)
+        except Exception as error:  # whatever a damaged or foreign file makes it raise
+            raise StageError(
+                f"persons.weights: cannot load {weights!r} ({_reason(error)}); give a file that is there, or a URL "
+                "that this machine reaches"
+            ) from error
+        missing = [name for name, values in self._network.named_parameters() if values.isnan().any()]
+        if missing:
+            raise StageError(
+                f"persons.weights: {weights!r} does not hold {missing[0]} of {model}, as it must be; give the weights "
+                "of that model"
+            )
 
-    def _input(self, frame: np.ndarray) -> dict[str, Any]:
-        """What the network takes: (3, h, w) float32 0..255 in its own order of channels, and the size of the frame."""
+    def picture(self, frame: np.ndarray) -> Picture:
+        """(3, h, w) uint8 in the order of channels that the network wants."""
         image = frame if self._channels == "RGB" else np.ascontiguousarray(frame[..., ::-1])
         resized = self._resize.get_transform(image).apply_image(image)
-        tensor = self._torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1)), dtype=self._torch.float32)
-        return {"image": tensor, "height": frame.shape[0], "width": frame.shape[1]}
+        return Picture(self._torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1))), *frame.shape[:2])
+
+    def _people(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+        torch = self._torch
+        with torch.inference_mode(), torch.autocast(self._device, enabled=self._device == "cuda"):
+            answers = self._network([picture._asdict() for picture in pictures])  # boxes in the frames' own pixels
+        found = []
+        for answer in answers:
+            instances = answer["instances"]
+            boxes = torch.column_stack([instances.pred_boxes.tensor.float(), instances.scores.float()])
+            found.append(boxes[instances.pred_classes == self._person].cpu().numpy())
+        return found
 
 
 class Torchvision(_MaskRCNN):
@@ -153,9 +189,8 @@ class Torchvision(_MaskRCNN):
                 state = torch.load(weights, map_location="cpu", weights_only=True)
             self._network.load_state_dict(state)
         except Exception as error:  # whatever a damaged or foreign file makes torch raise
-            reason = next(iter(str(error).splitlines()), type(error).__name__)  # torch adds a page of advice
             raise StageError(
-                f"persons.weights: cannot load {weights!r} ({reason}); give a state dict of torchvision's "
+                f"persons.weights: cannot load {weights!r} ({_reason(error)}); give a state dict of torchvision's "
                 f"{self.NETWORK} that is there, or a URL that this machine reaches"
             ) from error
         self._network.roi_heads.mask_roi_pool = None  # the boxes come first and do not depend on the masks
@@ -166,19 +201,29 @@ class Torchvision(_MaskRCNN):
             "weights": _content(weights),
             "threshold": settings.score_threshold,
         }
-        super().__init__(settings.batch, parameters)
+        super().__init__(torch, settings.batch, parameters)
         log.info("persons: %s on %s", self.NETWORK, self._device)
 
-    def _people(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def picture(self, frame: np.ndarray) -> Picture:
+        """(h, w, 3) uint8."""
+        return Picture(self._torch.as_tensor(frame), *frame.shape[:2])
+
+    def _people(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
         torch = self._torch
-        images = torch.as_tensor(np.stack(frames)).to(self._device).permute(0, 3, 1, 2) / 255  # (B, 3, H, W), 0..1
+        frames = torch.stack([picture.image for picture in pictures]).to(self._device)
+        images = frames.permute(0, 3, 1, 2) / 255  # (B, 3, H, W), 0..1
         with torch.inference_mode(), torch.autocast(self._device, enabled=self._device == "cuda"):
             answers = self._network(list(images))  # boxes in the frames' own pixels
         found = []
         for answer in answers:
-            boxes = torch.column_stack([answer["boxes"], answer["scores"]])[answer["labels"] == PERSON]
-            found.append(boxes.float().cpu().numpy())
+            boxes = torch.column_stack([answer["boxes"].float(), answer["scores"].float()])
+            found.append(boxes[answer["labels"] == PERSON].cpu().numpy())
         return found
+
+
+def _reason(error: Exception) -> str:
+    """Its first line: torch adds a page of advice."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _content(weights: str) -> str:

@@ -1,0 +1,33 @@
+"""What the networks that find people are tried on: red rectangles, and lists of generated videos."""
+
+from pathlib import Path
+
+import numpy as np
+
+from workflow_scripts.artifacts import write_columns
+from workflow_scripts.identity import video_id
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+
+def red_rectangles(height: int, width: int) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Three black frames (height, width, 3) uint8 with a red rectangle each, and its corners x1, y1, x2, y2."""
+    frames, corners = [], []
+    for x1, y1, x2, y2 in ((0.1, 0.2, 0.4, 0.9), (0.5, 0, 1, 0.5), (0.6, 0.4, 0.7, 0.6)):
+        left, top, right, bottom = round(x1 * width), round(y1 * height), round(x2 * width), round(y2 * height)
+        frames.append(np.zeros((height, width, 3), np.uint8))
+        frames[-1][top:bottom, left:right, 0] = 255
+        corners.append([left, top, right, bottom])
+    return frames, corners
+
+
+def list_videos(folder: Path, generated: GeneratedSettings) -> Path:
+    """Generates videos and writes the list of a shard that holds them."""
+    rows = []
+    for row in generate_videos(folder / "videos", generated):
+        path = folder / "videos" / row["path"]
+        stat = path.stat()
+        rows.append(
+            {"video_id": video_id(row["path"]), "path": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        )
+    write_columns(folder / "shard.tsv", rows, list(rows[0]))
+    return folder / "shard.tsv"
