@@ -103,8 +103,8 @@ test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
 # The persons stage with torchvision's Mask R-CNN: about 2 minutes on 2 cores, most of them for a small one that is
-# trained. A release of torchvision goes with one of torch: this pair (5 GB) works with and without a GPU, and is put
-# before the environment's own torch, which stays.
+# trained. (And with detectron2's, where it is installed.) A release of torchvision goes with one of torch: this pair
+# (5 GB) works with and without a GPU, and is put before the environment's own torch, which stays.
 TORCHVISION := torch==2.11.0 torchvision==0.26.0
 WITH_TORCHVISION := build/torchvision-0.26.0
 
@@ -118,7 +118,8 @@ $(WITH_TORCHVISION)/.setup:
 	@touch $@
 
 test-persons: setup-persons
-	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s tests/persons/test_torchvision.py
+	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s \
+		tests/persons/test_torchvision.py tests/persons/test_detectron2.py
 
 # The README's cluster section and a bad day on a SLURM of two nodes, started here: about 8 minutes on 2 cores. Its
 # packages are installed where apt may; skips, saying so, where they are not there.

@@ -118,6 +118,14 @@ def test_the_benchmark_of_the_mask_prints_a_table_and_writes_a_dataset(tmp_path:
         assert Path(path).parent.name == label and len(frames) == len(boxes) == 17
 
 
+def test_the_benchmark_of_persons_says_how_many_frames_a_second_and_where_the_time_goes():
+    printed = run("persons", "--detectors", "hog", "--n-videos", 2, "--n-frames", 6, "--n-plain", 2, "--threads", 2)
+    assert re.search(r"hog on \d+ cores; 2 videos, 2 threads", printed)
+    rows = re.findall(r"^ *(plain|\d+) +(\d+\.\d\d) +(\d+\.\d) %$", printed, re.MULTILINE)
+    assert [row[0] for row in rows] == ["plain", "1", "5", "10"]
+    assert all(float(frames) > 0 and 0 < float(decoding) < 100 for _, frames, decoding in rows)
+
+
 def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):
     names = [f"{label}_{group}" for label in "ab" for group in "xyz"]
     splits = [

@@ -33,9 +33,10 @@ class Picture(NamedTuple):
 class _MaskRCNN(ABC):
     """What the two have in common: how the frames of videos reach the network, and what is made of its answers.
 
-    On a GPU, one thread takes frames of whatever videos in batches. Frames of different sizes share none: they would be
-    padded, which changes their boxes. On a CPU, batches are no faster and change the last bits of a box, and so does
-    the number of threads: there each video's thread looks at one frame after another, on one core.
+    On a GPU, one thread takes frames of whatever videos in batches; the last bits of a box may depend on who shares
+    its batch. Frames of different sizes share none: they would be padded, which changes their boxes by more. On a CPU,
+    batches are no faster, and they as well as the number of threads change the last bits: there each video's thread
+    looks at one frame after another on one core, and a video's boxes are the same bytes whatever is beside it.
     """
 
     def __init__(self, torch: Any, batch: int, parameters: dict[str, Any]) -> None:
