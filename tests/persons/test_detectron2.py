@@ -1,5 +1,6 @@
 """detectron2's Mask R-CNN, where it is installed: real forward passes beside its own predictor, boxes mapped back."""
 
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -181,6 +182,15 @@ def test_names_and_places_of_files_are_no_part_of_what_the_boxes_depend_on(
     by_config = Detectron2(PersonsSettings(model=str(tmp_path / "names its weights.yaml")))
     assert by_config.parameters == Detectron2(small).parameters
     assert str(tmp_path) not in str(by_config.parameters)
+
+
+def test_weights_in_the_format_of_the_model_zoo(small: PersonsSettings, tmp_path: Path) -> None:
+    arrays = {name: values.numpy() for name, values in torch.load(small.weights)["model"].items()}
+    with open(tmp_path / "zoo.pkl", "wb") as file:
+        pickle.dump({"model": arrays, "__author__": "Detectron2 Model Zoo"}, file)
+    (frame,) = noise((72, 100))
+    published = PersonsSettings(model=small.model, weights=str(tmp_path / "zoo.pkl"))
+    np.testing.assert_array_equal(Detectron2(published).detect([frame]), Detectron2(small).detect([frame]))
 
 
 @pytest.mark.parametrize("content", ["nothing", "text", "list", "another network"])
