@@ -77,7 +77,7 @@ def test_training_panels_are_titled_by_what_is_asked_and_hold_every_point() -> N
     ]
     [comparison] = comparisons_of([], methods_of(list(runs), runs), told, [], [], [], {})
     losses = ["Instance recognition", "Cross-entropy, with labels"]
-    for held_out, asked in (("", "training videos"), ("ucf101", "held-out ucf101")):
+    for held_out, asked in ((False, "training videos"), (True, "held-out videos")):
         svg = training_figure([comparison], held_out)
         texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
         titles = [*losses, f"kNN, {asked}", "Class head, training clips", f"Class head, {asked}"]

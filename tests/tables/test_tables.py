@@ -75,7 +75,7 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
         },
         "evaluation": paper["evaluation"]
         | {"finetune_epochs": 1, "clips": 2, "few_shot_shots": [1, 2], "few_shot_draws": 2},
-        "report": {"tables": paper["report"]["tables"]},
+        "report": {key: paper["report"][key] for key in ("tables", "sources")},
     }
     return Workflow(folder, config)
 

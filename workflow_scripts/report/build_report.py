@@ -87,7 +87,7 @@ def build_report(
         "few_shot": figures.few_shot_figure(comparisons),
         "confusion": confusion.confusion_figure(results, comparisons[0].methods),
         "curves": figures.curves_figure(comparisons),
-        "training": figures.training_figure(comparisons, held_out),
+        "training": figures.training_figure(comparisons, bool(held_out)),
         "nmi": figures.agreement_figure(comparisons),
     }
     page = render(

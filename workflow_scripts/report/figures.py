@@ -172,11 +172,11 @@ _OBJECTIVES = {
 }
 
 
-def training_figure(comparisons: list[Comparison], held_out: str = "") -> str:
+def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: loss by epoch in a panel per objective (their scales differ), each accuracy in one.
 
-    held_out: the dataset whose videos are asked after each epoch and never learned from (`pretraining.validation`); if
-    empty, the training videos ask each other.
+    held_out: whether those asked after each epoch are videos that no run learns from (`pretraining.validation`), or the
+    training videos each other.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
@@ -193,9 +193,9 @@ def training_figure(comparisons: list[Comparison], held_out: str = "") -> str:
         return to_svg(figure)
 
 
-def _training_panels(comparison: Comparison, held_out: str) -> list[tuple[str, str, str]]:
+def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, str, str]]:
     """(title, measure, objective) of each panel; an accuracy's is of all objectives that have it."""
-    asked = f"held-out {held_out}" if held_out else "training videos"
+    asked = "held-out videos" if held_out else "training videos"
     accuracies = {"knn": f"kNN, {asked}", "accuracy": "Class head, training clips"}
     accuracies["validation"] = f"Class head, {asked}"
     method_of = {method.run: method for method in comparison.methods}

@@ -164,10 +164,10 @@ def _grid(
 
 def _caption(table: TableSettings) -> str:
     """What the numbers are."""
-    repeats = "draws and splits" if table.protocol == "few_shot" else "splits"
+    repeats = ["draws", "splits"] if table.protocol == "few_shot" else ["splits"]
     return (
-        f"Accuracy, %: mean over {repeats} and seeds, ± standard deviation over seeds, each the mean of its {repeats} "
-        "(of one seed: over these)."
+        f"Accuracy, %: mean over {', '.join(repeats)} and seeds, ± standard deviation over seeds, each the mean of its "
+        f"{' and '.join(repeats)} (of one seed: over these)."
     )
 
 
@@ -195,7 +195,7 @@ def _facts(numbers: list[dict[Place, Number]]) -> list[str]:
     for one in every:
         digests[one.run].add(one.config_digest)
     if digests:
-        lines.append("config digests: " + "; ".join(f"{run} {' '.join(sorted(of))}" for run, of in digests.items()))
+        lines.append("Config digests: " + "; ".join(f"{run} {' '.join(sorted(of))}" for run, of in digests.items()))
     return lines
 
 
