@@ -1,6 +1,6 @@
 """What masking the people does to the estimate of the camera's motion, where that motion is known.
 
-    make benchmark-people_mask                             # 24 generated videos, each in three sizes: 20 minutes
+    make benchmark-people_mask                             # 24 generated videos, each in three sizes; about 5 minutes
 
 A camera follows a person who fills little, a third or more than half of the picture (320 x 240 pixels). Errors are in
 pixels a frame, against the true motion of the background: the median over places outside the boxes and inside, where it
