@@ -214,6 +214,20 @@ def test_banks_smaller_than_what_is_drawn_of_them_are_taken_whole(tiny, objectiv
         assert math.isfinite(loss) and loss != pytest.approx(float(whole), rel=1e-4)
 
 
+def test_the_digest_tells_what_was_asked_for_and_not_how_long_it_took(run_train, tmp_path):
+    warmup = run_train("warmup", changed={"epochs": 1})
+    warmup["history"][0]["seconds"] += 1
+    torch.save(warmup, tmp_path / "slower.pt")
+    inits = {"after": tmp_path / "warmup" / "model.pt", "after_slower": tmp_path / "slower.pt"}
+    digests = [
+        run_train(name, objective, clusters=clusters, init=init, changed={"epochs": 1})["digest"]
+        for objective, clusters in (("instance", ""), ("local_aggregation", "network"))
+        for name, init in inits.items()
+    ]
+    assert digests[0] == digests[1] != digests[2] == digests[3]
+    assert warmup["digest"] not in digests
+
+
 def test_order_of_files_and_rows_means_nothing(
     run_train, tmp_path, tiny, frames_files, videos_table, clusters_file, encoding_files
 ):

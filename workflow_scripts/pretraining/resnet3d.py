@@ -7,6 +7,7 @@ Hara et al. of 2020; or of type A, without weights, as in theirs of 2018 (resnet
 in those files (conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc), so that they load by name.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -132,6 +133,14 @@ def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bo
             f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
         )
     model.load_state_dict(given, strict=False)
+
+
+def weights_digest(state_dict: Mapping[str, Tensor]) -> str:
+    """16 hexadecimal digits of the weights' bytes."""
+    content = hashlib.blake2b(digest_size=8)
+    for weight in state_dict.values():
+        content.update(weight.cpu().numpy().tobytes())
+    return content.hexdigest()
 
 
 def normalised(embeddings: Tensor) -> Tensor:  # (B, D) -> (B, D)

@@ -33,7 +33,7 @@ from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import joined_ranks
-from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised
+from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
@@ -154,6 +154,7 @@ def train(
         bank = MemoryBank(video_ids, settings.embedding, seed)
         if init is not None:
             start_from(init, model, None if class_names else bank, store, settings, workers)
+        first_weights = weights_digest(model.state_dict())
         learner = Learner(
             objective,
             model,
@@ -177,8 +178,8 @@ def train(
         request = dataclasses.asdict(settings)
         del request["checkpoint_minutes"]
         request.update(seed=seed, objective=objective, clusters=clusters, videos=listed)
-        files = [path for path in (clusters_file, *sorted(sketches), init) if path is not None]
-        folder = checkpoints / run_digest(request, files, frames)
+        prior = [path for path in (clusters_file, *sorted(sketches)) if path is not None]
+        folder = checkpoints / run_digest(request, [*prior, *([init] if init else [])], frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)
         history = Training(learner, store, run, folder, judge, workers).train()
 
@@ -190,7 +191,8 @@ def train(
                     "run": run,
                     "objective": objective,
                     "clusters": clusters,
-                    "digest": folder.name,
+                    # Not the folder's: a model that a run starts from holds the seconds that it took.
+                    "digest": digest(run_digest(request, prior, frames), first_weights),
                     "seed": seed,
                     "video_ids": video_ids,
                     "bank": None if objective == "supervised" else bank.rows.cpu(),

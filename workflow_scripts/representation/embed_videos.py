@@ -6,7 +6,6 @@ frames stage, so that the network sees what it was trained on. Its vectors are m
 bank, where the network has learned one.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.identity import digest, video_id
 from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
-from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised
+from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.stage import StageError
 from workflow_scripts.store import Result, file_stamp, process_shard
 from workflow_scripts.videos.listing import video_files
@@ -51,10 +50,8 @@ class Representation:
         assert pretrained.state_dict is not None
         network = pretrained.network(outputs=len(pretrained.state_dict["fc.bias"]), seed=0)
         load_backbone(network, pretrained.state_dict, head=True)
-        weights = hashlib.blake2b(digest_size=8)
-        for weight in pretrained.state_dict.values():
-            weights.update(weight.numpy().tobytes())
-        return cls(network.eval(), pretrained.architecture, pretrained.bank is not None, weights.hexdigest())
+        weights = weights_digest(pretrained.state_dict)
+        return cls(network.eval(), pretrained.architecture, pretrained.bank is not None, weights)
 
     @torch.no_grad()
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:
