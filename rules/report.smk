@@ -125,7 +125,8 @@ rule report:
     shell:
         "python -m workflow_scripts.report.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables} --examples {input.examples} {params.people}"
+        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables}"
+        " --examples {input.examples} {params.people}"
         " --benchmarks {params.benchmarks} --config {input.config}"
         " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
         " --settings {params.settings:q} --log {log}"

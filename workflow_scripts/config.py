@@ -69,9 +69,13 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def described() -> dict[str, dict[str, Any]]:
-    """Section -> key -> how the schema describes it: description (with unit and source), type, default."""
+    """Section -> key -> how the schema describes it: description (with unit and source), type, default.
+
+    Of `features`, whose keys are names, those of each.
+    """
     schema = yaml.safe_load(SCHEMA.read_text())
-    return {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
+    sections = {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
+    return sections | {"features": schema["properties"]["features"]["additionalProperties"]["properties"]}
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class StageError(Exception):
     """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error says in its first line, or its kind: torch adds a page of advice."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def cannot_write(path: Path, error: OSError) -> StageError:
     """The sentence for a file that the system does not let us write: a full disk, a read-only one, another writer."""
     if isinstance(error, BlockingIOError) or isinstance(error.__cause__, BlockingIOError):

@@ -11,14 +11,13 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
 from workflow_scripts.evaluation.few_shot import video_features
-from workflow_scripts.evaluation.network import TestClips, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
@@ -46,9 +45,10 @@ def cluster_bank(model: Path, output: Path, settings: ClustersSettings, frames: 
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
     seeds = [settings.seed + run for run in range(settings.m)]
-    backend, device = ("torch", "cuda") if torch.cuda.is_available() else ("faiss", None)
+    where = device()
+    backend = "torch" if where.type == "cuda" else "faiss"
     runs = [
-        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=backend, device=device)
+        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=backend, device=where)
         for seed in seeds
     ]
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())

@@ -22,7 +22,7 @@ from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
-from workflow_scripts.stage import StageError
+from workflow_scripts.stage import StageError, first_line
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
         origin = {key: saved[key] for key in told_of if key in saved} | {"n_videos": len(saved["video_ids"])}
         return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
     except Exception as error:  # whatever a damaged or foreign file makes torch raise
-        why = next(iter(str(error).splitlines()), type(error).__name__)  # torch adds a page of advice
-        raise StageError(f"{model} cannot be read as a pretrained model ({why}); make it anew") from error
+        raise StageError(f"{model} cannot be read as a pretrained model ({first_line(error)}); make it anew") from error
 
 
 def read_inputs(

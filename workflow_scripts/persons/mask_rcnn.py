@@ -17,7 +17,7 @@ from workflow_scripts.identity import digest
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import clip_boxes
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
+from workflow_scripts.stage import StageError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Detectron2(_MaskRCNN):
             self._network = build_model(config).eval()
         except Exception as error:  # whatever a mistyped or foreign config makes it raise
             raise StageError(
-                f"persons.model: detectron2 cannot use the model {settings.model!r} ({_reason(error)})"
+                f"persons.model: detectron2 cannot use the model {settings.model!r} ({first_line(error)})"
             ) from error
         if not weights:
             raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
@@ -134,7 +134,7 @@ class Detectron2(_MaskRCNN):
             checkpointer.load(weights)
         except Exception as error:  # whatever a damaged or foreign file makes it raise
             raise StageError(
-                f"persons.weights: cannot load {weights!r} ({_reason(error)}); give a file that is there, or a URL "
+                f"persons.weights: cannot load {weights!r} ({first_line(error)}); give a file that is there, or a URL "
                 "that this machine reaches"
             ) from error
         missing = [name for name, values in self._network.named_parameters() if values.isnan().any()]
@@ -191,7 +191,7 @@ class Torchvision(_MaskRCNN):
             self._network.load_state_dict(state)
         except Exception as error:  # whatever a damaged or foreign file makes torch raise
             raise StageError(
-                f"persons.weights: cannot load {weights!r} ({_reason(error)}); give a state dict of torchvision's "
+                f"persons.weights: cannot load {weights!r} ({first_line(error)}); give a state dict of torchvision's "
                 f"{self.NETWORK} that is there, or a URL that this machine reaches"
             ) from error
         self._network.roi_heads.mask_roi_pool = None  # the boxes come first and do not depend on the masks
@@ -220,11 +220,6 @@ class Torchvision(_MaskRCNN):
             boxes = torch.column_stack([answer["boxes"].float(), answer["scores"].float()])
             found.append(boxes[answer["labels"] == PERSON].cpu().numpy())
         return found
-
-
-def _reason(error: Exception) -> str:
-    """Its first line: torch adds a page of advice."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _content(weights: str) -> str:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-import yaml
-
-from workflow_scripts.config import SCHEMA, described, detector, run_values
+from workflow_scripts.config import described, detector, run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 
 SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")
@@ -37,7 +35,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     `without influence`.
     """
     runs, sections, sources = list(runs), described(), config["report"]["sources"]
-    features = yaml.safe_load(SCHEMA.read_text())["properties"]["features"]["additionalProperties"]["properties"]
+    features = sections["features"]
     trainings = config["pretraining"]["runs"]
     trained = _with_ancestors(runs, trainings)
     described_by = _features(config, [*runs, *trained])
