@@ -332,10 +332,10 @@ def result_files(evaluations, splits=()):
 
 def split_numbers(dataset):
     """The numbers of a dataset's splits."""
-    (table,) = beside_index(dataset, "splits.tsv")
-    numbers = sorted({int(row["split"]) for row in read_columns(Path(table))})
+    table, note = map(Path, beside_index(dataset, "splits.tsv", "no_splits.txt"))
+    numbers = sorted({int(row["split"]) for row in read_columns(table)})
     if not numbers:
-        raise WorkflowError(f"evaluation.datasets: {dataset} has no splits, for its videos have no labels or one part")
+        raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {note.read_text().strip()}")
     return numbers
 
 

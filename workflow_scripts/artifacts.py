@@ -6,7 +6,6 @@ made them, its VERSION, the parameters and the digests of the inputs: no clock, 
 gives equal bytes.
 """
 
-import csv
 import errno
 import json
 import os
@@ -21,6 +20,7 @@ import h5py
 import numpy as np
 
 from idt_tools.attributes import fixed_length, write_attributes
+from idt_tools.tab_separated import escaped, unescaped
 from idt_tools.whole_file import WholeFile, whole_file
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, cannot_write
@@ -124,14 +124,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Writes a tab-separated table with a header, atomically; tabs and line breaks in values become blanks."""
+    """Writes a tab-separated table with a header, atomically; control characters in values are escaped."""
     lines = ["\t".join(columns)]
-    for row in rows:
-        lines.append("\t".join(" ".join(str(row.get(name, "")).split("\t")) for name in columns))
-    write_text(path, "\n".join(" ".join(line.splitlines()) for line in lines) + "\n")
+    lines += ["\t".join(escaped(str(row.get(name, ""))) for name in columns) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def read_columns(path: Path) -> list[dict[str, str]]:
-    """The rows of a tab-separated table as dicts of strings, in the order of the file."""
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    """The rows of a tab-separated table as dicts of strings, in the order of the file, as they were written."""
+    with open(path, newline="\n", encoding="utf-8", errors="surrogateescape") as file:
+        lines = [line.removesuffix("\n").split("\t") for line in file]
+    return [dict(zip(lines[0], map(unescaped, cells), strict=False)) for cells in lines[1:]]

@@ -10,6 +10,7 @@ import h5py
 
 from ..attributes import read_attributes
 from ..person_boxes import write_bb
+from ..tab_separated import unescaped
 from ..trajectory_files import read_boxes
 from .files import CommandError, readable
 
@@ -64,6 +65,6 @@ def _videos(index: Path) -> dict[str, Path]:
     try:
         with open(index, newline="", encoding="utf-8", errors="surrogateescape") as file:
             rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return {row["video_id"]: Path(row["path"]) for row in rows}
+            return {row["video_id"]: Path(unescaped(row["path"])) for row in rows}
     except KeyError as error:
         raise CommandError(f"{index}: it has no column {error}; results/DATASET/videos/index.tsv is meant") from None

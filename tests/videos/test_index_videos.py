@@ -128,8 +128,8 @@ def test_generated_videos_have_a_scene_and_are_tested_in_places_of_their_own(tmp
     ("text", "sentence"),
     [
         ("file,label\na.mp4,x\n", "has no `path`"),
-        ("path,label\na.mp4,x\na.mp4,y\n", r"line 3: the path 'a.mp4' is empty or there twice"),
-        ("path,label\n,x\n", "line 2"),
+        ("path,label\na.mp4,x\na.mp4,y\n", r"line 3: the video 'a.mp4' is there with another label, .* in line 2"),
+        ("path,label\n,x\n", "line 2: the path is empty"),
     ],
 )
 def test_a_wrong_manifest_is_told_with_its_line(root: Path, tmp_path: Path, text: str, sentence: str) -> None:

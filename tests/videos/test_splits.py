@@ -104,11 +104,21 @@ def test_column_reads_every_split_column_and_leaves_the_rest_unused() -> None:
     assert [(r["split"], r["label"]) for r in only] == [("1", "wave"), ("1", "run")]
 
 
+def test_the_group_of_every_video_is_told_and_a_video_outside_all_splits_needs_no_label() -> None:
+    rows = [row(1, split="train", group="film"), row(2, "run", split="test"), row(3, "", split="")]
+    assert make_splits(rows, "column", seed=0) == [
+        {"split": "1", "video_id": "video-1", "part": "train", "label": "wave", "group": "film"},
+        {"split": "1", "video_id": "video-2", "part": "test", "label": "run", "group": ""},
+    ]
+    with pytest.raises(StageError, match="a label for every video that is in a split, and 1 have none"):
+        make_splits([*rows, row(4, "", split="train")], "column", seed=0)
+
+
 @pytest.mark.parametrize(
     ("rows", "layout", "message"),
     [
         ([], "random", "no usable video"),
-        ([row(1, ""), row(2)], "random", "label for every video, and 1 have none \\(video-1\\)"),
+        ([row(1, ""), row(2)], "random", "label for every video that is in a split, and 1 have none \\(video-1\\)"),
         ([row(1), row(2)], "leave_one_group_out", "group for every video, and 2 have none"),
         ([row(1, group="a"), row(2, group="a")], "leave_one_group_out", "two groups"),
         ([row(1), row(2)], "column", "no column split"),

@@ -40,12 +40,13 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     folder = ESTIMATES / dataset
     values = pipeline.dataset_values(config, dataset, str(REPOSITORY))
     settings = pipeline.settings("videos", values, "DatasetSettings")
-    root, listed, _ = list_videos(dataset, settings, folder / "generated")
+    root, listed, *_ = list_videos(dataset, settings, folder / "generated")
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
     folder.mkdir(parents=True, exist_ok=True)
-    with open(manifest, "w", newline="") as file:
-        csv.writer(file).writerows([["path"], *([video.path] for video in drawn)])
+    # The names of files need not be UTF-8, and may begin with a blank.
+    with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
     headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
     index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0)
     rows = sorted(read_columns(index), key=lambda row: digest(config["seed"], "pilot", row["video_id"]))

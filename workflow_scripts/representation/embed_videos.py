@@ -29,7 +29,7 @@ from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.stage import StageError
 from workflow_scripts.store import Result, file_stamp, process_shard
-from workflow_scripts.videos.listing import video_files
+from workflow_scripts.videos.folders import video_files
 
 VERSION = 1
 

@@ -4,7 +4,9 @@ Writes `index.tsv` (a row for every file, for people and the report) and beside 
 `shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on), `splits.tsv`
 and `totals.json` (what the readable videos add up to). Those are rewritten only when their content changes, so that a
 new video touches its own shard's list and no other, and Snakemake, which compares times, runs that shard alone.
+`passed_over.tsv` counts the files below the root that are no videos by their suffix, and lists links that repeat.
 Where an official dataset's annotations name videos that are not there, `missing.tsv` lists them; they are no failures.
+Where there are no splits, `no_splits.txt` says why; such a dataset can be trained on.
 """
 
 import json
@@ -15,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import idt_tools
-from workflow_scripts.artifacts import read_columns, write_columns, write_json
+from workflow_scripts.artifacts import read_columns, write_columns, write_json, write_text
 from workflow_scripts.identity import digest, shard_of, video_id
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
+from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
 from workflow_scripts.videos.settings import OFFICIAL, VERSION, DatasetSettings
@@ -47,7 +50,7 @@ def index_videos(
     than `max_failed_fraction` cannot be read.
     """
     folder = index.parent
-    root, listed, missing = list_videos(dataset, settings, folder / "generated")
+    root, listed, missing, walked = list_videos(dataset, settings, folder / "generated")
     log.info("videos: %d files listed in %s", len(listed), root)
     by_id = {video_id(video.path): video for video in listed}
     if len(by_id) < len(listed):
@@ -72,10 +75,11 @@ def index_videos(
     usable = [row for row in rows if row["status"] == "ok"]
 
     _write_shards(folder / "shards", usable)
-    _write_if_changed(folder / "splits.tsv", _splits(usable, settings, seed), ["split", "video_id", "part", "label"])
+    _write_splits(folder, usable, settings, seed)
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
     _write_totals(folder / "totals.json", usable)
     _write_missing(folder / "missing.tsv", missing)
+    _write_passed_over(folder / "passed_over.tsv", walked)
     write_columns(index, rows, COLUMNS)  # last: its being there says that all is
 
 
@@ -114,25 +118,45 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
     }
 
 
-def _splits(rows: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> list[dict[str, Any]]:
-    """The dataset's splits; none where the videos have no labels, or Kinetics one part, as pretraining needs none."""
-    if not any(row["label"] for row in rows):
-        return []
+def _write_splits(folder: Path, usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> None:
+    """The dataset's splits; where there can be none, a table without rows, and `no_splits.txt` says why."""
+    unlabelled = sum(not row["label"] for row in usable)
+    if unlabelled:
+        log.info("videos: %d of %d readable videos have no label", unlabelled, len(usable))
+    note = folder / "no_splits.txt"
+    try:
+        rows = _splits(usable, settings, seed)
+        note.unlink(missing_ok=True)
+    except StageError as error:
+        rows = []
+        log.info("videos: there are no splits, so nothing can be judged on these videos: %s", error)
+        write_text(note, f"{error}\n")
+    columns = ["split", "video_id", "part", "label", "group"]
+    _write_if_changed(folder / "splits.tsv", rows, columns)
+
+
+def _splits(usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> list[dict[str, str]]:
+    """The rows of splits.tsv. Raises StageError where the videos, their labels or groups give none."""
+    if usable and not any(row["label"] for row in usable):
+        raise StageError("its videos have no labels")
     layout = settings.splits
     if layout == "auto":
         layout = "official" if settings.layout in OFFICIAL else "random"
     if layout == "official":
         if settings.layout not in OFFICIAL:
             raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
-        if settings.layout == "kinetics" and len({row["split"] for row in rows} - {""}) < 2:
-            return []
         layout = "column"
-    columns = [row | dict(pair.split("=") for pair in row["split"].split()) for row in rows]
-    return make_splits(columns, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
+    described = [{name: row[name] for name in ("video_id", "label", "group")} for row in usable]
+    rows = [about | json.loads(row["split"] or "{}") for about, row in zip(described, usable, strict=True)]
+    splits = make_splits(rows, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
+    if settings.layout == "ucf101":  # g01 of two classes are two recordings
+        return [row | {"group": row["group"] and f"{row['label']} {row['group']}"} for row in splits]
+    return splits
 
 
 def _split_text(splits: Sequence[tuple[str, str]]) -> str:
-    return " ".join(f"{column}={part}" for column, part in splits)
+    """{"split1": "train"}, as JSON; empty where the video is in no split."""
+    return json.dumps(dict(splits)) if splits else ""
 
 
 def _write_if_changed(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
@@ -173,6 +197,13 @@ def _write_missing(path: Path, missing: Sequence[Annotated]) -> None:
         return
     rows = [{"name": video.names[0], "label": video.label, "split": _split_text(video.splits)} for video in missing]
     _write_if_changed(path, rows, ["name", "label", "split"])
+
+
+def _write_passed_over(path: Path, walked: Walk) -> None:
+    """How many files below the root are no videos, by suffix, and the links to folders that are read already."""
+    rows = [{"kind": "suffix", "name": suffix, "files": number} for suffix, number in sorted(walked.others.items())]
+    rows += [{"kind": "link", "name": link, "files": ""} for link in walked.links]
+    _write_if_changed(path, rows, ["kind", "name", "files"])
 
 
 def _freeze_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:

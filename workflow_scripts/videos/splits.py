@@ -23,6 +23,8 @@ from workflow_scripts.stage import StageError
 
 Row = dict[str, str]
 
+_WHY_LABELS = "evaluation needs a label for every video that is in a split"
+
 
 def make_splits(
     rows: Sequence[Mapping[str, str]],
@@ -39,13 +41,12 @@ def make_splits(
     layout: "leave_one_group_out", "column" or "random".
     seed, test_fraction (0..1, exclusive), n_splits: used by "random" alone.
 
-    Returns rows split (1-based, as text), video_id, part ("train" or "test"), label; ordered by split, then
-    video_id; the parts of a split are disjoint and neither is empty.
+    Returns rows split (1-based, as text), video_id, part ("train" or "test"), label and group (the recording that the
+    video is of, or empty); ordered by split, then video_id; the parts of a split are disjoint and neither is empty.
     Raises StageError when labels, groups or columns are missing, or a split would have an empty part.
     """
     if not rows:
         raise StageError("there is no usable video to split into train and test")
-    _require(rows, "label", "evaluation needs a label for every video")
     if layout == "leave_one_group_out":
         parts = _leave_one_group_out(rows)
     elif layout == "column":
@@ -56,15 +57,16 @@ def make_splits(
         raise StageError(
             f"splits {layout!r} is not known; use one of leave_one_group_out, column, random for this dataset"
         )
-    labels = {row["video_id"]: row["label"] for row in rows}
+    described = {row["video_id"]: {"label": row["label"], "group": row.get("group") or ""} for row in rows}
     return [
-        {"split": str(split), "video_id": video_id, "part": part, "label": labels[video_id]}
+        {"split": str(split), "video_id": video_id, "part": part, **described[video_id]}
         for split, part_of in sorted(parts.items())
         for video_id, part in sorted(part_of.items())
     ]
 
 
 def _leave_one_group_out(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
+    _require(rows, "label", _WHY_LABELS)
     _require(rows, "group", "leave_one_group_out needs a group for every video")
     groups = sorted({row["group"] for row in rows}, key=natural_key)
     if len(groups) < 2:
@@ -94,6 +96,8 @@ def _columns(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
         parts[number] = part_of
     if not parts:
         raise StageError("no column split or split<N> marks a video as train or test; add one, or choose other splits")
+    used = {video_id for part_of in parts.values() for video_id in part_of}
+    _require([row for row in rows if row["video_id"] in used], "label", _WHY_LABELS)
     return parts
 
 
@@ -104,6 +108,7 @@ def _random(
         raise StageError(f"test_fraction must be between 0 and 1, not {test_fraction}")
     if n_splits < 1:
         raise StageError(f"n_splits must be at least 1, not {n_splits}")
+    _require(rows, "label", _WHY_LABELS)
     classes: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         classes[row["label"]].append(row["video_id"])
