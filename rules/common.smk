@@ -9,6 +9,7 @@ from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.identity import digest, shard_of
+from workflow_scripts.pretraining.settings import split_of_subset
 from workflow_scripts.stage import StageError
 
 # The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
@@ -198,6 +199,11 @@ def training_encodings(wildcards):
     """The sketches of pretraining.dataset by the first features, which all runs share, and by those of the list."""
     named = dict.fromkeys([next(iter(config["features"])), wildcards.features])
     return [file for features in named for file in encodings_of(PRETRAINING_DATASET, features)]
+
+
+def training_splits(wildcards):
+    """The splits of pretraining.dataset, where the subset is the training part of one."""
+    return [] if split_of_subset(wildcards.subset) is None else beside_index(PRETRAINING_DATASET, "splits.tsv")
 
 
 def of(wildcards):

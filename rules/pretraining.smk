@@ -10,6 +10,7 @@ rule training_videos:
         videos=training_lists,
         frames=training_frames,
         encodings=training_encodings,
+        splits=training_splits,
     output:
         "results/pretraining/videos/{features}/{subset}.tsv",
     log:
@@ -23,6 +24,8 @@ rule training_videos:
         videos=argument("videos"),
         frames=argument("frames"),
         encodings=argument("encodings"),
+        splits=argument("splits"),
+        root=pipeline.dataset_root(SOURCES[PRETRAINING_DATASET], PRETRAINING_DATASET),
         seed=config["seed"],
         max_failed_fraction=config["max_failed_fraction"],
         version=pipeline.version("pretraining"),
@@ -30,6 +33,7 @@ rule training_videos:
         "python -m workflow_scripts.pretraining.select_videos"
         " {params.videos} {params.frames} {params.encodings} --output {output}"
         " --subset {wildcards.subset} --seed {params.seed}"
+        " --root {params.root:q} {params.splits}"
         " --max-failed-fraction {params.max_failed_fraction} --log {log}"
 
 

@@ -287,6 +287,11 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     return values
 
 
+def dataset_root(values: dict[str, Any], name: str) -> str:
+    """The folder that the paths of a dataset's videos are below; `values` are its entry."""
+    return f"results/{name}/videos/generated" if values["layout"] == "generated" else str(values["root"])
+
+
 def sources(values: dict[str, Any]) -> list[str]:
     """What tells by its time that a dataset has changed: its manifest, or the folders in root and its annotations.
 

@@ -9,6 +9,7 @@ from workflow_scripts.estimate.extrapolate import Size, extrapolate, fitting_sha
 from workflow_scripts.estimate.pilot import Cost
 from workflow_scripts.estimate.survey import Survey, as_if, videos_of_subset
 from workflow_scripts.stage import StageError
+from workflow_scripts.videos.listing import Listed
 
 amounts = st.lists(st.floats(1, 1e6), min_size=1, max_size=60)
 
@@ -47,6 +48,14 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 def test_a_folder_counts_by_its_share_of_the_headers_read(subset: str, videos: float) -> None:
     rows = [{"path": f"data/{folder}/dive/{number}.mp4"} for folder in ("k400", "k600", "k700", "x") for number in "ab"]
     assert videos_of_subset(Survey(Size(8, 8, 8), rows, []), Size(1000, 1, 1), subset) == videos
+
+
+def test_a_training_part_counts_by_its_share_of_the_lists_or_as_all_where_none_is_drawn_yet() -> None:
+    listed = tuple(Listed("x", splits=(("split1", part),)) for part in ("train", "train", "test", ""))
+    surveyed = Survey(Size(8, 8, 8), [{"path": "x"}], [], listed=listed)
+    assert videos_of_subset(surveyed, Size(1000, 1, 1), "split1") == 500
+    assert videos_of_subset(surveyed, Size(1000, 1, 1), "split1:100") == 100
+    assert videos_of_subset(surveyed, Size(1000, 1, 1), "split2") == 1000
 
 
 def test_videos_without_frames_are_refused() -> None:

@@ -1,5 +1,7 @@
 """Which videos every run trains on."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -72,6 +74,30 @@ def test_a_subset_is_a_folder_or_a_number_of_its_videos(inputs):
     assert selected(inputs, subset="kinetics600") == ["v5", "v6"]
     two = selected(inputs, subset="kinetics400:2")
     assert len(two) == 2 and set(two) < {"v0", "v3", "v4"}
+
+
+def test_a_folder_counts_below_the_root_alone(inputs, tmp_path):
+    """/data/kinetics400/kinetics600/x.mp4 is not of kinetics400 where /data/kinetics400 is the root."""
+    assert selected(inputs, subset="run", root=Path("kinetics400")) == ["v0", "v3", "v4"]
+    with pytest.raises(StageError, match="no usable video is in a folder 'kinetics400' below kinetics400"):
+        selected(inputs, subset="kinetics400", root=Path("kinetics400"))
+
+
+def test_a_subset_is_the_training_part_of_a_split_or_a_number_of_its_videos(inputs, tmp_path):
+    splits = tmp_path / "splits.tsv"
+    parts = {"1": ["v0", "v1", "v3", "v5"], "2": ["v6"]}  # v1 has no frames
+    rows = [
+        {"split": split, "video_id": f"v{number}", "part": "train" if f"v{number}" in trained else "test"}
+        for split, trained in parts.items()
+        for number in range(7)
+    ]
+    write_columns(splits, rows, ["split", "video_id", "part"])
+    assert selected(inputs, subset="split1", splits=splits) == ["v0", "v3", "v5"]
+    assert selected(inputs, subset="split2", splits=splits) == ["v6"]
+    two = selected(inputs, subset="split1:2", splits=splits)
+    assert len(two) == 2 and set(two) < {"v0", "v3", "v5"}
+    with pytest.raises(StageError, match=r"'split3': .*splits.tsv has the splits 1, 2; name one of them"):
+        selected(inputs, subset="split3", splits=splits)
 
 
 @pytest.mark.parametrize(

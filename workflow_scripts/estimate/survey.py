@@ -13,10 +13,10 @@ from workflow_scripts.artifacts import read_columns
 from workflow_scripts.estimate.extrapolate import Size
 from workflow_scripts.estimate.pilot import ESTIMATES
 from workflow_scripts.identity import digest
-from workflow_scripts.pretraining.settings import in_folder, parts_of_subset
+from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
-from workflow_scripts.videos.listing import list_videos
+from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,6 +30,8 @@ class Survey:
     size: Size
     rows: list[dict[str, str]]  # in random order, of readable videos
     header_seconds: list[float]  # of some of them
+    root: Path = Path()  # of the dataset
+    listed: tuple[Listed, ...] = ()  # all videos of the dataset
 
 
 def survey(config: dict[str, Any], dataset: str) -> Survey:
@@ -58,13 +60,22 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
         totals, scale = index.parent / "totals.json", len(listed) / len(drawn)
     told = json.loads(totals.read_text())
     size = Size(told["videos"] * scale, told["frames"] * scale, told["pixels"] * scale)
-    return Survey(size, usable, [_header_seconds(row) for row in usable[:20]])
+    return Survey(size, usable, [_header_seconds(row) for row in usable[:20]], root, tuple(listed))
 
 
 def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
-    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read."""
+    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read.
+
+    Of a split that the index is yet to draw, the training part counts as all videos.
+    """
     folder, number = parts_of_subset(subset)
-    within = sum(in_folder(row["path"], folder) for row in surveyed.rows) / len(surveyed.rows) * size.videos
+    split = split_of_subset(subset)
+    if split is None:
+        share = sum(in_folder(row["path"], folder, surveyed.root) for row in surveyed.rows) / len(surveyed.rows)
+    else:
+        trained = {(f"split{split}", "train"), *([("split", "train")] if split == 1 else [])}
+        share = sum(not trained.isdisjoint(video.splits) for video in surveyed.listed) / len(surveyed.listed) or 1.0
+    within = share * size.videos
     return within if number is None else min(number, within)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from workflow_scripts.artifacts import read_columns, read_hdf5, write_columns
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
-from workflow_scripts.pretraining.settings import in_folder, parts_of_subset
+from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,12 @@ def select_videos(
     subset: str,
     seed: int,
     max_failed_fraction: float = 1.0,
+    root: Path = Path(),
+    splits: Path | None = None,
 ) -> None:
     """Writes the usable videos of the lists `videos`, or a `subset`: a number, drawn by hash(seed, video_id); those in
-    folders of a name, wherever in their paths; or FOLDER:NUMBER of them.
+    folders of a name, wherever below `root`; those of the training part of a split of the table `splits` (`splitN`); or
+    FOLDER:NUMBER or splitN:NUMBER of them.
 
     `encodings` are shards of any number of features; a video is taken when all those that hold it say ok. Logs how
     many are left out and why. Raises StageError when a listed video is in no frames file (made from other lists),
@@ -61,11 +64,16 @@ def select_videos(
         )
 
     folder, number = parts_of_subset(subset)
-    if folder:
-        within = {row["video_id"] for row in listed if in_folder(row["path"], folder)}
-        usable = [name for name in usable if name in within]
-        if not usable:
-            raise StageError(f"subset: {subset!r}: no usable video is in a folder {folder!r}")
+    split = split_of_subset(subset)
+    if split is not None:
+        within = _training_part(splits, split)
+        where = f"in the training part of split {split}"
+    else:
+        within = {row["video_id"] for row in listed if in_folder(row["path"], folder, root)}
+        where = f"in a folder {folder!r} below {root}"
+    usable = [name for name in usable if name in within]
+    if not usable:
+        raise StageError(f"subset: {subset!r}: no usable video is {where}")
     if number is not None:
         if not 0 < number <= len(usable):
             raise StageError(f"subset: {subset!r}: there are {len(usable)} usable videos; take 1 to {len(usable)}")
@@ -73,6 +81,18 @@ def select_videos(
     if subset != "all":
         log.info("pretraining: the subset %s is %d of them", subset, len(usable))
     write_columns(output, [{"video_id": name, "label": label_of[name]} for name in usable], ["video_id", "label"])
+
+
+def _training_part(splits: Path | None, split: int) -> set[str]:
+    """The ids of the videos that a split trains on. Raises StageError where there is no such split."""
+    rows = read_columns(splits) if splits else []
+    numbers = sorted({int(row["split"]) for row in rows})
+    if split not in numbers:
+        raise StageError(
+            f"subset: 'split{split}': {splits} has the splits {', '.join(map(str, numbers)) or 'none'}; name one of "
+            "them, or see no_splits.txt beside the table"
+        )
+    return {row["video_id"] for row in rows if row["split"] == str(split) and row["part"] == "train"}
 
 
 if __name__ == "__main__":

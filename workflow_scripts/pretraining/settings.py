@@ -1,5 +1,6 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,11 +58,20 @@ class PretrainingSettings:
 
 
 def parts_of_subset(subset: str) -> tuple[str, int | None]:
-    """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`."""
+    """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`.
+
+    Of `splitN` and `splitN:NUMBER` the first is `splitN`: see `split_of_subset`.
+    """
     folder, _, number = ("", "", subset) if subset.isdigit() else subset.partition(":")
     return "" if folder == "all" else folder, int(number) if number else None
 
 
-def in_folder(path: str, folder: str) -> bool:
-    """Whether a file lies in a folder of that name, at whatever depth; "": anywhere."""
-    return not folder or folder in Path(path).parts[:-1]
+def split_of_subset(subset: str) -> int | None:
+    """N where the subset is `splitN` or `splitN:NUMBER`: the training part of that split of pretraining.dataset."""
+    match = re.fullmatch(r"split(\d+)(:\d+)?", subset)
+    return int(match[1]) if match else None
+
+
+def in_folder(path: str, folder: str, root: str | Path) -> bool:
+    """Whether a file lies in a folder of that name below `root`, at whatever depth; "": anywhere."""
+    return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
