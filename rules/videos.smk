@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: the folder or the manifest of a dataset.
+"""REQUIRED INPUTS: the folder or the manifest of a dataset (by a digest of names and times, as a parameter).
 
 OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv and totals.json, which are not
 declared, so that those whose content did not change keep their time and rerun nothing.
@@ -7,8 +7,6 @@ declared, so that those whose content did not change keep their time and rerun n
 
 checkpoint videos:
     """Finds, probes, identifies and shards the videos of a dataset; generates those of the demo."""
-    input:
-        lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
     output:
         index="results/{dataset}/videos/index.tsv",
     log:
@@ -24,6 +22,7 @@ checkpoint videos:
         sample_videos=config["encoding"]["sample_videos"],
         resample="--resample" if config["encoding"]["resample"] else "",
         max_failed_fraction=config["max_failed_fraction"],
+        sources=lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
         version=pipeline.version("videos"),
     shell:
         "python -m workflow_scripts.videos.index_videos"

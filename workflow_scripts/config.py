@@ -23,6 +23,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -292,22 +293,24 @@ def dataset_root(values: dict[str, Any], name: str) -> str:
     return f"results/{name}/videos/generated" if values["layout"] == "generated" else str(values["root"])
 
 
-def sources(values: dict[str, Any]) -> list[str]:
-    """What tells by its time that a dataset has changed: its manifest, or the folders in root and its annotations.
+def sources(values: dict[str, Any]) -> str:
+    """A digest of the names and times of a dataset's manifest, or of the folders in root and of its annotations.
 
-    Folders in those folders are not among it: to find them, each job would read the names of all videos.
+    It changes when the dataset does. Folders in those folders are not among them: to find them, each job would read the
+    names of all videos. They are no input files of Snakemake, for a name with braces would be a pattern to it.
     """
     if values["layout"] == "generated":
-        return []
+        return digest()
     if values["layout"] == "manifest":
-        return [values["manifest"]]
-    folders = [values["root"], *sorted(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
-    annotations = values.get("annotations", "")
-    if not annotations or annotations == values["root"]:
-        return folders
-    if Path(annotations).is_file():
-        return [*folders, annotations]
-    return [*folders, *sorted(entry.path for entry in os.scandir(annotations) if entry.is_file())]
+        places = [values["manifest"]]
+    else:
+        places = [values["root"], *(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
+        annotations = values.get("annotations") or values["root"]
+        if annotations != values["root"]:
+            places.append(annotations)
+            if Path(annotations).is_dir():
+                places += [entry.path for entry in os.scandir(annotations) if entry.is_file()]
+    return digest(sorted((os.fspath(place), os.stat(place).st_mtime_ns) for place in places))
 
 
 def evaluated_runs(config: dict[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from workflow_scripts.stage import StageError
 from workflow_scripts.videos.folders import Walk, walk
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.official import Annotated, read_annotations
-from workflow_scripts.videos.settings import DatasetSettings
+from workflow_scripts.videos.settings import OFFICIAL, DatasetSettings
 from workflow_scripts.videos.text_tables import holds_bytes, not_utf8, read_table
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,9 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
                 listed = [Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else "") for path in there]
             else:
                 listed, missing = _match(read_annotations(settings.layout, Path(settings.annotations)), there)
+    if not listed:
+        whose = "that the annotations name " if settings.layout in OFFICIAL else ""
+        raise StageError(f"datasets.{dataset}: no video {whose}is in {settings.manifest or root}; give another root")
     included = [video for video in listed if fnmatch.fnmatchcase(video.path, settings.include)]
     if not included:
         raise StageError(f"datasets.{dataset}: no video in {root} matches include: {settings.include!r}")
