@@ -11,11 +11,11 @@ from workflow_scripts.stage import StageError
 
 log = logging.getLogger(__name__)
 
-# What counts as a video in a folder; a manifest may name any file.
+# Suffixes of cameras, editors and datasets that PyAV reads, each tried by a test. A manifest may name any file.
 _SUFFIXES = (
-    ".3g2 .3gp .amv .apng .asf .avi .dif .divx .dv .f4v .flv .gif .h264 .m1v .m2t .m2ts .m2v .m4v .mjpeg .mjpg .mkv "
-    ".mod .mov .mp4 .mpe .mpeg .mpg .mpv .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm .wmv .wtv .xvid "
-    ".y4m"
+    ".264 .265 .3g2 .3gp .apng .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v "
+    ".m4v .mjpeg .mjpg .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm "
+    ".wmv .wtv .xvid .y4m"
 )
 VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
