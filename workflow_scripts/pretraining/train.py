@@ -56,8 +56,14 @@ def check_request(
     """Raises StageError where the arguments do not make a run."""
     if objective not in OBJECTIVES:
         raise StageError(f"there is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
-    if len(labels) < 2:
-        raise StageError(f"there are {len(labels)} videos to train on; a memory bank needs at least two")
+    if not labels:
+        raise StageError("there are no videos to train on")
+    # The network divides a clip's sides by 32 and its length by 16; batch norm needs two values of a channel.
+    if len(labels) == 1 and settings.size <= 32 and settings.clip_length <= 16:
+        raise StageError(
+            "there is one video to train on, and a clip of it is too small for batch norm; give more videos, clips of "
+            "more than 32 pixels or of more than 16 frames"
+        )
     if objective == "supervised" and not all(labels):
         raise StageError(f"{labels.count('')} videos have no label, which the supervised objective learns from")
     if objective != "local_aggregation":
