@@ -3,6 +3,7 @@
 import csv
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,33 @@ def test_two_clips_of_one_video_have_files_of_their_own(tmp_path: Path) -> None:
             r"a.csv: the first line .* has no `time_end`, `time_start`, `youtube_id`; it names label, id",
         ),
         ("kinetics", "a.csv", "youtube_id,time_start,time_end\nx,one,2\n", r"a.csv, line 2: time_start and time_end"),
+        (
+            "kinetics",
+            "a.csv",
+            "youtube_id,time_start,time_end\nx,1,2\nx,inf,2\n",
+            r"a.csv, line 3: .* not 'inf' and '2'",
+        ),
+        ("kinetics", "a.csv", "youtube_id,time_start,time_end\nx,1,nan\n", r"a.csv, line 2: .* not '1' and 'nan'"),
+        (
+            "kinetics",
+            "a.csv",
+            "youtube_id,time_start,time_end\nx,1,2\n",
+            r": no video in the annotations has a label",
+        ),
+        (
+            "kinetics",
+            "a.json",
+            '{"x": {"annotations": {"segment": [Infinity, 1]}}}',
+            r"a.json: not the JSON of a Kinetics",
+        ),
+        ("kinetics", "a.json", "[" * 100000, r"a.json: not the JSON of a Kinetics release"),
+        (
+            "hmdb51",
+            "run_test_split1.txt",
+            "a.avi 1\na.avi 2\n",
+            r"run_test_split1.txt, line 2: .* test here and train in",
+        ),
+        ("ucf101", "trainlist01.txt", "a/v_a_g01_c01.avi 1\nb/\xff.avi 2\n", r"trainlist01.txt, line 2: .* not UTF-8"),
         ("kinetics", "a.json", "[]", r"a.json: not the JSON of a Kinetics release"),
         ("kinetics", "a.json", '{"x": {"annotations": {}}}', r"a.json: not the JSON of a Kinetics release"),
     ],
@@ -229,9 +257,104 @@ def test_two_clips_of_one_video_have_files_of_their_own(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_told_with_its_place(
     tmp_path: Path, layout: str, file: str, text: str, sentence: str
 ) -> None:
-    (tmp_path / file).write_text(text)
-    with pytest.raises(StageError, match=sentence):
+    (tmp_path / file).write_text(text, encoding="latin-1")
+    with pytest.raises(StageError, match=sentence) as error:
         read_annotations(layout, tmp_path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_lists_that_disagree_on_a_video_are_told(ucf101: Path) -> None:
+    with open(ucf101 / "trainlist01.txt", "a") as file:
+        file.write("ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi 1\n")
+    with pytest.raises(StageError, match=r"trainlist01.txt, line 3: the video is train here and test in another line"):
+        read_annotations("ucf101", ucf101)
+
+
+def test_annotations_copied_from_a_mac_are_read_without_their_hidden_files(shared: Path) -> None:
+    folder = shared / "videos" / "reported" / "appledouble_annotations"
+    hmdb51 = read_annotations("hmdb51", folder / "hmdb51")
+    assert {video.label for video in hmdb51} == {"brush_hair", "shoot_bow", "wave"}
+    group = {video.names[0]: video.group for video in hmdb51}
+    assert group["Bush_Wave_vs__Obama.avi_wave_u_cm_np1_le_med_6"] == "Bush_Wave_vs__Obama.avi"
+    kinetics = read_annotations("kinetics", folder / "kinetics")
+    assert {video.label for video in kinetics} == {"playing guitar", "archery", "tasting, food"}
+    assert any(("split1", "test") in video.splits for video in kinetics)
+
+
+def test_annotations_of_which_no_video_is_there_are_told(ucf101: Path, tmp_path: Path) -> None:
+    touch(tmp_path / "root", "other.avi")
+    with pytest.raises(StageError, match=r"no video that the annotations name is in .*/root; give another root"):
+        listing("ucf101", tmp_path / "root", ucf101)
+
+
+def hmdb51_by_hand(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """(class, file name) -> {split<N>: part}, by plain string operations."""
+    videos: dict[tuple[str, str], dict[str, str]] = {}
+    for file in folder.glob("*_test_split[123].txt"):
+        label, number = file.name.removesuffix(".txt").split("_test_split")
+        for line in file.read_text().splitlines():
+            name, flag = line.rsplit(maxsplit=1)
+            parts = videos.setdefault((label, name), {})
+            if flag != "0":
+                parts[f"split{number}"] = {"1": "train", "2": "test"}[flag]
+    return videos
+
+
+def test_the_real_lists_of_hmdb51_are_read_exactly(shared: Path, tmp_path: Path) -> None:
+    """51 classes, 6,766 videos, 3 splits of 70 training and 30 test videos a class, as the dataset's page has it."""
+    folder = shared / "videos" / "hmdb51_splits"
+    by_hand = hmdb51_by_hand(folder)
+    root = tmp_path / "hmdb51_org"
+    touch(root, *(f"{label}/{name}" for label, name in by_hand))
+    _, videos, missing, _ = listing("hmdb51", root, folder)
+    assert missing == [] and len(videos) == 6766 and len({video.label for video in videos}) == 51
+    assert {tuple(video.path.split("/")): dict(video.splits) for video in videos} == by_hand
+    counts = Counter((video.label, split, part) for video in videos for split, part in video.splits)
+    assert len(counts) == 51 * 3 * 2
+    assert {(part, number) for (_, _, part), number in counts.items()} == {("train", 70), ("test", 30)}
+
+
+def test_the_film_of_every_real_name_of_hmdb51_is_what_stands_before_the_class_and_six_fields(shared: Path) -> None:
+    for video in read_annotations("hmdb51", shared / "videos" / "hmdb51_splits"):
+        (name,) = video.names
+        fields = name.rsplit("_", 6)  # film and class, then visible parts to number
+        assert video.group and f"{video.group}_{video.label}" == fields[0], name
+    groups = {video.names[0]: video.group for video in read_annotations("hmdb51", shared / "videos" / "hmdb51_splits")}
+    # Films whose titles hold the name of the class.
+    assert groups["doppel_handstand_handstand_f_cm_np2_ba_med_0"] == "doppel_handstand"
+    assert groups["how_to_do_a_cartwheel_cartwheel_f_cm_np1_ri_med_0"] == "how_to_do_a_cartwheel"
+
+
+def test_the_real_clips_and_lists_of_ucf101_are_read_exactly(shared: Path, tmp_path: Path) -> None:
+    """Three classes of 25 recordings with 3 clips each; in each split, 162 clips train and 63 test."""
+    folder = shared / "videos" / "ucf101_subset"
+    clips = {path.relative_to(folder / "videos").as_posix() for path in (folder / "videos").glob("*/*.avi")}
+    by_hand = {
+        (str(number), Path(clip).stem): (part, clip.split("/")[0], f"{clip.split('/')[0]} {Path(clip).stem[-7:-4]}")
+        for number in (1, 2, 3)
+        for part in ("train", "test")
+        for line in (folder / "ucfTrainTestlist" / f"{part}list0{number}.txt").read_text().splitlines()
+        if (clip := line.split()[0] if line.split() else "") in clips
+    }
+    settings = DatasetSettings("ucf101", str(folder / "videos"), annotations=str(folder / "ucfTrainTestlist"))
+    names = {row["video_id"]: Path(row["path"]).stem for row in index(tmp_path, settings)}
+    rows = read_columns(tmp_path / "splits.tsv")
+    assert {
+        (row["split"], names[row["video_id"]]): (row["part"], row["label"], row["group"]) for row in rows
+    } == by_hand
+    assert Counter((row["split"], row["part"]) for row in rows) == {
+        (split, part): number for split in "123" for part, number in (("train", 162), ("test", 63))
+    }
+    assert Counter(row["group"] for row in rows if row["split"] == "1") == dict.fromkeys(
+        {row["group"] for row in rows}, 3
+    )
+    assert len({row["group"] for row in rows}) == 75
+    # No recording is in both parts, as the authors of the dataset have it.
+    assert not {row["group"] for row in rows if (row["split"], row["part"]) == ("1", "train")} & {
+        row["group"] for row in rows if (row["split"], row["part"]) == ("1", "test")
+    }
+    missing = read_columns(tmp_path / "missing.tsv")
+    assert len(missing) + len(clips) == 13320
 
 
 def index(folder: Path, settings: DatasetSettings) -> list[dict[str, str]]:
