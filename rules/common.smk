@@ -201,6 +201,11 @@ def training_encodings(wildcards):
     return [file for features in named for file in encodings_of(PRETRAINING_DATASET, features)]
 
 
+def training_root(wildcards):
+    """The folder that the videos of pretraining.dataset are below."""
+    return pipeline.dataset_root(SOURCES[PRETRAINING_DATASET], PRETRAINING_DATASET)
+
+
 def training_splits(wildcards):
     """The splits of pretraining.dataset, where the subset is the training part of one."""
     return [] if split_of_subset(wildcards.subset) is None else beside_index(PRETRAINING_DATASET, "splits.tsv")

@@ -25,7 +25,7 @@ rule training_videos:
         frames=argument("frames"),
         encodings=argument("encodings"),
         splits=argument("splits"),
-        root=pipeline.dataset_root(SOURCES[PRETRAINING_DATASET], PRETRAINING_DATASET),
+        root=training_root,
         seed=config["seed"],
         max_failed_fraction=config["max_failed_fraction"],
         version=pipeline.version("pretraining"),

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workflow_scripts.artifacts import read_columns, write_text
+from workflow_scripts.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.identity import video_id
 from workflow_scripts.report.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
@@ -336,6 +336,22 @@ def test_videos_that_the_annotations_name_in_vain_are_counted(results: Any, page
     arguments = outputs(results, tmp_path) | {"indexes": [index]}
     build_report(**arguments)
     assert Page(arguments["output"]).rows("overview")["toy"][:5] == ["13", "11", "2", "1,234", "3"]
+
+
+def test_files_and_links_that_are_no_videos_are_told(results: Any, page: Page, tmp_path: Path) -> None:
+    assert "Passed over" not in page.words["overview"]
+    index = tmp_path / "toy/videos/index.tsv"
+    write_text(index, results.indexes[0].read_text())
+    rows = [{"kind": "suffix", "name": suffix, "files": n} for suffix, n in ((".txt", 1234), ("", 2), (".<b>", 1))]
+    rows.append({"kind": "link", "name": "root/again", "files": ""})
+    write_columns(index.parent / "passed_over.tsv", rows, ["kind", "name", "files"])
+    arguments = outputs(results, tmp_path) | {"indexes": [index]}
+    build_report(**arguments)
+    sentence = (
+        "Passed over in toy: files that are no videos by their suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
+        "folders that are read already (root/again)."
+    )
+    assert sentence in Page(arguments["output"]).words["overview"]
 
 
 def test_the_training_time_of_a_seed_is_told(page: Page) -> None:

@@ -119,6 +119,13 @@ def test_what_is_no_video_by_its_suffix_is_counted_and_hidden_files_are_not(
     assert "passed over by their suffix: 2 .txt, 1 without suffix" in caplog.text
 
 
+def test_of_many_suffixes_the_most_frequent_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, *(f"frame.{number:03d}" for number in range(100)), *(f"{number}.jpg" for number in range(3)))
+    caplog.set_level("INFO")
+    assert len(walk(tmp_path).others) == 101
+    assert "suffix: 3 .jpg, 1 .000, 1 .001" in caplog.text and "1 .008, 91 of 91 other suffixes" in caplog.text
+
+
 def test_a_folder_is_read_once_whatever_links_lead_to_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     touch(root, "walk/1.mp4", "walk/deep/2.mp4", "run/3.mp4")

@@ -94,6 +94,7 @@ def build_report(
         "page.html",
         settings=settings,
         datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
+        passed_over=inputs.read_passed_over(indexes),
         failures=failures,
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,

@@ -6,7 +6,7 @@ features or run a file belongs to is read from the file where it says so and els
 """
 
 import pickle
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -21,6 +21,7 @@ from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.stage import StageError
+from workflow_scripts.videos.folders import counted_suffixes
 
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
 
@@ -156,6 +157,22 @@ def read_missing(indexes: list[Path]) -> dict[str, int]:
     """Dataset -> how many videos its annotations name that are not there (`missing.tsv` beside the index)."""
     tables = {path.parent.parent.name: path.parent / "missing.tsv" for path in indexes}
     return {dataset: len(read_columns(table)) for dataset, table in tables.items() if table.exists()}
+
+
+def read_passed_over(indexes: list[Path]) -> dict[str, str]:
+    """Dataset -> which files and links below its root are no videos of it (`passed_over.tsv` beside the index)."""
+    sentences = {}
+    for path in indexes:
+        table = path.parent / "passed_over.tsv"
+        rows = read_columns(table) if table.exists() else []
+        suffixes = Counter({row["name"]: int(row["files"]) for row in rows if row["kind"] == "suffix"})
+        links = [row["name"] for row in rows if row["kind"] == "link"]
+        parts = [f"files that are no videos by their suffix ({counted_suffixes(suffixes)})"] if suffixes else []
+        if links:
+            parts.append(f"links to folders that are read already ({', '.join(links[:5])}{', ...' * (len(links) > 5)})")
+        if parts:
+            sentences[path.parent.parent.name] = "; ".join(parts)
+    return sentences
 
 
 def read_runs(models: list[Path]) -> list[Run]:

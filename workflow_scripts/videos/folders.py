@@ -79,6 +79,15 @@ def _read_tree(top: Path, read: set[tuple[int, int]], result: Walk) -> list[Path
     return links
 
 
+def counted_suffixes(others: Counter[str], most: int = 10) -> str:
+    """The numbers of files by suffix in words, the `most` frequent ones first and the rest together."""
+    counts = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    parts = [f"{number:,} {escaped(suffix) or 'without suffix'}" for suffix, number in counts[:most]]
+    if rest := counts[most:]:
+        parts.append(f"{sum(number for _, number in rest):,} of {len(rest):,} other suffixes")
+    return ", ".join(parts)
+
+
 def _identity(folder: Path) -> tuple[int, int]:
     try:
         stat = folder.stat()
@@ -100,7 +109,7 @@ def _unread(error: OSError) -> StageError:
 
 def _log(root: Path, result: Walk) -> None:
     if result.others:
-        suffixes = ", ".join(f"{number} {suffix or 'without suffix'}" for suffix, number in result.others.most_common())
+        suffixes = counted_suffixes(result.others)
         log.info("%s: passed over by their suffix: %s; a manifest may name any file", escaped(str(root)), suffixes)
     for link in result.links:
         log.info("%s: passed over: the link leads to a folder that is read already", escaped(str(link)))
