@@ -25,7 +25,7 @@ rule resolved_config:
     conda:
         "../envs/pipeline.yaml"
     params:
-        config=pipeline.as_yaml(config),
+        config=lambda wildcards: pipeline.as_yaml(config),
     shell:
         "printf %s {params.config:q} > {output} 2> {log}"
 

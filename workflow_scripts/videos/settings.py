@@ -14,7 +14,7 @@ class DatasetSettings:
 
     layout: str = "folder"  # folder: root/<label>/.../video; manifest: a CSV; generated: made here; one of OFFICIAL
     root: str = ""  # folder that holds the videos
-    manifest: str = ""  # CSV with the columns path, label, group, scene, split (all but path optional)
+    manifest: str = ""  # CSV with the columns path, label, group, scene, split<N> (all but path optional)
     annotations: str = ""  # file or folder of the annotations of an OFFICIAL layout
     include: str = "*"  # glob over the path relative to root; * also matches slashes
     splits: str = "auto"  # official | leave_one_group_out | column | random; auto: official where there are, or random
