@@ -8,7 +8,7 @@ import pytest
 import yaml
 from workflow import REPOSITORY, Workflow
 
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 
@@ -58,6 +58,39 @@ def test_kinetics_as_it_is_distributed_grows_by_what_is_found_later(
     workflow.run(index)
     assert sorted(row["part"] for row in read_columns(videos / "splits.tsv")) == ["test", "train"]
     assert not (videos / "missing.tsv").exists()
+
+
+ODD_FOLDERS = ("brace{x}", "new\nline {dataset}", 'quote\'s "$(touch here)"')
+
+
+def test_braces_line_breaks_and_quotes_in_the_names_of_folders_reach_the_videos(
+    tmp_path: Path, tiny_config: dict[str, Any]
+) -> None:
+    """A name in braces is a pattern to Snakemake, wherever a path of the dataset is an input file or a parameter."""
+    small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=2, frames=22, width=128, height=96)
+    made = generate_videos(tmp_path / "made", small)
+    root = tmp_path / "root {x}"
+    for folder in ODD_FOLDERS:
+        (root / folder).mkdir(parents=True)
+        for row in made:
+            shutil.copy(tmp_path / "made" / row["path"], root / folder / f"tab\there{row['group']}.mp4")
+    config = _changed(tiny_config, "datasets", to={"tiny": {"layout": "folder", "root": str(root), "shards": 1}})
+    config = _changed(config, "evaluation", to={})
+    workflow = Workflow(tmp_path, config)
+    workflow.run("results/tiny/frames/40/000of001.h5", "results/config.yaml")
+    videos = tmp_path / "results" / "tiny" / "videos"
+    rows = read_columns(videos / "index.tsv")
+    assert sorted(row["label"] for row in rows) == sorted(ODD_FOLDERS * 2) and {row["status"] for row in rows} == {"ok"}
+    with read_hdf5(tmp_path / "results" / "tiny" / "frames" / "40" / "000of001.h5") as file:
+        assert set(file) == {row["video_id"] for row in rows} and {
+            group.attrs["status"] for group in file.values()
+        } == {b"ok"}
+    subsets = workflow.planned("results/pretraining/videos/idt/all.tsv", "results/pretraining/videos/idt/split1.tsv")
+    assert subsets["training_videos"] == 2
+    assert yaml.safe_load((tmp_path / "results" / "config.yaml").read_text())["datasets"]["tiny"]["root"] == str(root)
+    assert not list(tmp_path.rglob("here"))
+    (root / "another").mkdir()
+    assert workflow.planned("results/tiny/videos/index.tsv") == {"videos": 1}
 
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
