@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from idt_tools.commands.exit_code import exit_code
+from idt_tools.reading import ReadingFailed
 from workflow_scripts.stage import StageError
 
 
@@ -20,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
     chosen = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(partial(chosen.run, chosen), (StageError,))
+    return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
 
 
 def _embed(chosen: argparse.Namespace) -> int:

@@ -12,8 +12,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from idt_tools.reading import raise_if_of_the_system
 from workflow_scripts.stage import StageError
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.official import Annotated, read_annotations
@@ -76,9 +77,17 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
 
 
 def video_files(root: Path) -> list[Path]:
-    """The videos below the folder `root`; hidden files are passed over."""
+    """The videos below the folder `root`; hidden files are passed over.
+
+    Raises ReadingFailed where a folder cannot be listed: its videos would be left out without a word.
+    """
+
+    def cannot_list(error: OSError) -> NoReturn:
+        raise_if_of_the_system(error.filename, error)
+        raise error
+
     found = []
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=cannot_list):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         videos = [name for name in sorted(files) if Path(name).suffix.lower() in VIDEO_SUFFIXES]
         found += [Path(folder) / name for name in videos if not name.startswith(".")]
