@@ -46,6 +46,13 @@ def raise_if_of_the_system(path: str | os.PathLike[str], error: Exception) -> No
         ) from error
 
 
+def size_and_time(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Bytes and modification time (ns) of a file, by which a change is noticed. Raises ReadingFailed."""
+    with system_errors(path):
+        status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
 @contextmanager
 def system_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Makes a ReadingFailed of every error of the system in the block, which reads the file at `path`."""
