@@ -178,13 +178,15 @@ def find_boxes(place: Path, video: Path, several: bool) -> Path:
 
     In a folder: the file `<stem>.bb`, `<stem>.h5` or `<stem>.json`, in the subfolder named like the video's folder or
     in the folder itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder
-    holds none.
+    holds none, ReadingFailed where the folder or the file itself is not there.
     """
     if place.is_dir():
         found = _find(place, video, BOX_ENDINGS)
         if not found:
             raise ValueError(f"{place}: it holds no {video.stem}.bb, .h5 or .json")
         return found
+    with system_errors(split_group(place)[0]):
+        split_group(place)[0].stat()
     return Path(f"{place}:{video.stem}") if several else place
 
 
