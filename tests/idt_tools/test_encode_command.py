@@ -233,7 +233,7 @@ def test_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_pat
     [
         (["a.mp4", "b.mp4", "--codebook", "codebook.h5"], "give -o OUT.h5"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "out.npy"], "out.npy: the name must end in .h5"),
-        (["a.mp4", "--codebook", "none.h5", "-o", "out.h5"], "none.h5 is not a codebook"),
+        (["a.mp4", "--codebook", "none.h5", "-o", "out.h5"], "none.h5: there is no such file"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "codebook.h5"], "it is the input codebook.h5"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "no/out.h5"], "no: there is no such folder"),
         (["a.mp4", "--codebook", "codebook.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),

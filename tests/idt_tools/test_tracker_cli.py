@@ -31,7 +31,7 @@ def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarra
         trajectory_files.read_boxes(tmp_path / "persons.h5")
     with pytest.raises(ValueError, match="no boxes of 'third'"):
         trajectory_files.read_boxes(tmp_path / "persons.h5:third")
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(idt_tools.ReadingFailed, match="no such file"):
         trajectory_files.read_boxes(tmp_path / "nothing.h5")
     assert cli.main(["extract", str(video), "-o", str(tmp_path / "o.h5"), "--boxes", str(bb)]) == 0
 
@@ -145,7 +145,7 @@ def test_a_name_of_255_bytes(video: Path, tmp_path: Path, capsys: pytest.Capture
     assert cli.main(["extract", str(longest), str(too_long), str(video), "-o", str(output)]) == 1
     assert capsys.readouterr().err == f"error: {output}/{too_long.stem}.h5: it cannot be written (File name too long)\n"
     assert sorted(path.name for path in output.iterdir()) == ["square.h5", f"{longest.stem}.h5"]
-    assert (output / "square.h5").stat().st_size == (output / f"{longest.stem}.h5").stat().st_size
+    assert (output / f"{longest.stem}.h5").stat().st_size > 100_000
 
 
 def test_a_name_that_begins_with_a_dash(

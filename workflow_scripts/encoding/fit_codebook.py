@@ -145,7 +145,7 @@ def masking(trajectories: Path) -> str:
     It becomes an attribute of the codebook, by which `idt encode` knows whether new videos need boxes.
     """
     with read_hdf5(trajectories) as file:
-        return str(json.loads(read_attributes(file)["parameters"]).get("persons", "not masked"))
+        return str(json.loads(read_attributes(file).get("parameters", "{}")).get("persons", "not masked"))
 
 
 def fit_codebook(
