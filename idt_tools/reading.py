@@ -18,32 +18,29 @@ OF_THE_SYSTEM = frozenset(
 
 
 class ReadingFailed(OSError):
-    """The system could not read a file just now; the file itself may be whole. Made of errno, reason and path.
+    """The system could not read a file just now; the file itself may be whole.
 
     It is never a result of a video: whoever reads many goes on with the others, and the next run reads this one.
     """
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(self.filename)
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = Path(path)
+        self.reason = reason
 
-    @property
-    def reason(self) -> str:
-        """What the system says, without the file's name."""
-        return str(self.strerror)
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
 
 
 def raise_if_of_the_system(path: str | os.PathLike[str], error: Exception) -> None:
     """Raises ReadingFailed where `error` is the system's; returns where it is the file's."""
     if isinstance(error, ReadingFailed):
         raise error
-    number = error.errno if isinstance(error, OSError) else errno.ENOMEM if isinstance(error, MemoryError) else None
-    if number in OF_THE_SYSTEM:
-        reason = f"it could not be read just now ({os.strerror(number)})"
-        raise ReadingFailed(
-            number, "there is no such file" if number == errno.ENOENT else reason, os.fspath(path)
-        ) from error
+    if isinstance(error, MemoryError):
+        raise ReadingFailed(path, os.strerror(errno.ENOMEM)) from error
+    if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+        reason = "there is no such file" if error.errno == errno.ENOENT else os.strerror(error.errno)
+        raise ReadingFailed(path, reason) from error
 
 
 def size_and_time(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -129,7 +129,7 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
         logging.error("error: %s", error)
         sys.exit(1)
     except ReadingFailed as error:
-        logging.error("error: %s: %s; run the same command again", error.filename, error.strerror)
+        logging.error("error: %s (it could not be read just now); run the same command again", error)
         sys.exit(1)
     except KeyboardInterrupt as stop:
         logging.error("interrupted; what was computed is kept, and the same command goes on from there")

@@ -302,7 +302,7 @@ def _computed(
         except ReadingFailed as error:
             return error
         except MemoryError:
-            return ReadingFailed(errno.ENOMEM, os.strerror(errno.ENOMEM), name)
+            return ReadingFailed(name, os.strerror(errno.ENOMEM))
 
     pool = ThreadPoolExecutor(threads)
     waiting: dict[Future[Result | ReadingFailed], str] = {}
@@ -352,7 +352,7 @@ def process_shard(
         def computed(of: list[str]) -> Iterator[tuple[str, Result]]:
             for name, outcome in _computed(of, compute, threads, results.sync):
                 if isinstance(outcome, ReadingFailed):
-                    unread[name] = f"{outcome.filename}: {outcome.strerror}"
+                    unread[name] = str(outcome)
                     log.warning("%s: %s: %s", stage, name, unread[name])
                 else:
                     results.append(name, keys[name], outcome)

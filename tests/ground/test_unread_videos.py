@@ -243,7 +243,7 @@ def test_a_read_that_fails_anywhere_is_the_systems_error(
             Failing.n = n
             with pytest.raises(ReadingFailed) as raised:
                 list(idt_tools.read_video(path))
-            assert raised.value.errno == Failing.number and raised.value.path == path
+            assert (raised.value.path, raised.value.reason) == (path, os.strerror(Failing.number))
 
 
 def _noise(seed: int) -> av.VideoFrame:

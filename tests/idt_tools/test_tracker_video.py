@@ -1,6 +1,5 @@
 """Videos: what is read, what is refused and why."""
 
-import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -71,7 +70,7 @@ def test_unreadable_files(tmp_path: Path, name: str, content: bytes, reason: str
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ReadingFailed, match="there is no such file") as raised:
         idt_tools.probe_video(tmp_path / "nothing.avi")
-    assert (raised.value.path, raised.value.errno) == (tmp_path / "nothing.avi", errno.ENOENT)
+    assert (raised.value.path, raised.value.reason) == (tmp_path / "nothing.avi", "there is no such file")
     with pytest.raises(VideoError, match="it is a folder"):
         idt_tools.probe_video(tmp_path)
 
