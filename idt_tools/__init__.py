@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import columns
     from .person_boxes import read_bb
+    from .reading import ReadingFailed
     from .tracker import TrackerOptions, Trajectories, extract, stream
     from .video import VideoError, VideoInfo, probe_video, read_video
 
 __all__ = [
+    "ReadingFailed",
     "TrackerOptions",
     "Trajectories",
     "VideoError",
@@ -33,6 +35,7 @@ __all__ = [
 
 _MODULES = {
     "person_boxes": ["read_bb"],
+    "reading": ["ReadingFailed"],
     "tracker": ["TrackerOptions", "Trajectories", "extract", "stream"],
     "video": ["VideoError", "VideoInfo", "probe_video", "read_video"],
 }

@@ -4,6 +4,7 @@ idt extract VIDEO [VIDEO ...] -o OUT [--boxes BOXES] [--format h5|text] [--threa
 idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
 idt encode VIDEO [VIDEO ...] --codebook CODEBOOK.h5 [-o OUT.h5] [--boxes BOXES] [--threads N] [--force]
 idt boxes FILE.h5 [FILE.h5 ...] -o FOLDER [--index INDEX.tsv]
+idt boxes VIDEO [VIDEO ...] --detector hog|torchvision|detectron2 -o FOLDER [--stride N] [--threads N] [--force]
 idt inspect FILE.h5 [FILE.h5 ...]
 """
 
@@ -13,7 +14,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from .commands.arguments import parse_arguments
 from .commands.boxes import export_boxes
+from .commands.detect import DETECTORS, detect_boxes
 from .commands.encode import encode_videos
 from .commands.exit_code import exit_code
 from .commands.extract import extract_videos
@@ -30,7 +33,7 @@ ONE_BOXES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0; 1 after a line on stderr for each thing that failed; 130 on Ctrl-C."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parse_arguments(_parser(), arguments)
     return exit_code(partial(chosen.run, chosen), (CommandError, VideoError, ValueError, OSError))
 
 
@@ -64,7 +67,12 @@ def _encode(chosen: argparse.Namespace) -> int:
 
 
 def _boxes(chosen: argparse.Namespace) -> int:
-    return 1 if export_boxes(chosen.files, chosen.output, chosen.index) else 0
+    if chosen.detector is None:
+        return 1 if export_boxes(chosen.files, chosen.output, chosen.index) else 0
+    if chosen.index:
+        raise CommandError("--index names the videos of the pipeline's files; with --detector leave it out")
+    options = {"stride": chosen.stride, "threads": chosen.threads, "force": chosen.force}
+    return 1 if detect_boxes(chosen.files, chosen.output, chosen.detector, **options) else 0
 
 
 def _inspect(chosen: argparse.Namespace) -> int:
@@ -200,22 +208,41 @@ def _add_several(command: argparse.ArgumentParser) -> None:
 def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "boxes",
-        help="write the people that the pipeline found as the original extractor's text",
-        description="Write the boxes of each video in files of the persons stage as a file .bb, as the original\n"
-        "extractor reads: a line a frame, `frame x1 y1 x2 y2 score ...`. A video without boxes of its own\n"
-        "is told of on stderr, and the exit code is 1.",
-        epilog="example:\n  idt boxes results/ut/persons/hog/*.h5 --index results/ut/videos/index.tsv -o people/",
+        help="write the people in videos as the original extractor's text",
+        description="Write the boxes of each video as a file .bb, as the original extractor reads: a line a frame,\n"
+        "`frame x1 y1 x2 y2 score ...`. The boxes are those in files of the persons stage or, with\n"
+        "--detector, those found in the videos themselves. A video without boxes of its own is told of\n"
+        "on stderr, and the exit code is 1.",
+        epilog="examples:\n  idt boxes results/ut/persons/hog/*.h5 --index results/ut/videos/index.tsv -o people/\n"
+        "  idt boxes videos/*.mp4 --detector hog -o people/",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("files", type=Path, nargs="+", metavar="FILE", help="results/DATASET/persons/DETECTOR/*.h5")
+    command.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="results/DATASET/persons/DETECTOR/*.h5; or videos, with --detector",
+    )
     command.add_argument(
         "-o",
         "--output",
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="made where it is not there; its files are named after the ids of the videos, VIDEO_ID.bb",
+        help="made where it is not there; its files are named after the ids of the videos, VIDEO_ID.bb, or, with "
+        "--detector, after the videos",
     )
+    command.add_argument(
+        "--detector",
+        choices=DETECTORS,
+        help="look for the people in videos, by the pipeline's detector of this name, which must be installed",
+    )
+    command.add_argument(
+        "--stride", type=int, default=1, metavar="N", help="with --detector: look at every N-th frame; default 1"
+    )
+    command.add_argument("--threads", type=int, default=1, metavar="N", help="with --detector: videos at once")
+    command.add_argument("--force", action="store_true", help="with --detector: write anew what is there already")
     command.add_argument(
         "--index",
         type=Path,

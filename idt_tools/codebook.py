@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from idt_tools.attributes import write_attributes
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import Floats, fisher_vector, fixed_blocks, l2_normalise, power_normalise
+from idt_tools.reading import raise_if_of_the_system
 
 MEANING = {  # the datasets of a codebook file; each is an attribute of Codebook
     "pca_mean": "mean of the sampled descriptors, (426,)",
@@ -110,7 +111,7 @@ class Codebook:
 
     @classmethod
     def load(cls, path: str | Path) -> "Codebook":
-        """The codebook in the HDF5 file at `path`. Raises ValueError where the file is none."""
+        """The codebook in the HDF5 file at `path`. Raises ValueError where the file is none, and ReadingFailed."""
         import h5py
 
         try:
@@ -118,4 +119,5 @@ class Codebook:
                 arrays = {name: file[name][:] for name in MEANING}
                 return cls(**arrays, sketch_dimension=int(file.attrs["sketch_dimension"]))
         except (OSError, KeyError, RuntimeError) as error:
+            raise_if_of_the_system(path, error)
             raise ValueError(f"{path} is not a codebook that can be read: {error}") from error

@@ -18,6 +18,7 @@ import numpy as np
 from . import columns
 from .attributes import write_attributes
 from .person_boxes import boxes_by_frame, read_bb, read_coco
+from .reading import raise_if_of_the_system, system_errors
 from .tracker import TrackerOptions, Trajectories
 from .whole_file import whole_file
 
@@ -87,7 +88,11 @@ def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
     """The first file named after `video` in the subfolder of `folder` named like the video's folder, or in `folder`."""
     names = [video.stem + ending for ending in endings]
     files = [place / name for place in (folder / video.parent.name, folder) for name in names]
-    return next((file for file in files if file.is_file()), None)
+    with system_errors(folder):
+        first = next((file for file in files if file.is_file()), None)
+        if first is None:
+            folder.stat()  # of a file server that is away, no file is there
+        return first
 
 
 def read_rows(path: Path) -> Iterator[Trajectories]:
@@ -111,6 +116,7 @@ def read_text(path: Path) -> Iterator[Trajectories]:
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path}: it is cut short or damaged after line {n_lines} ({error})") from None
     except OSError as error:
+        raise_if_of_the_system(path, error)
         raise ValueError(f"{path}: it cannot be read ({error.strerror or error})") from None
 
 
@@ -163,6 +169,7 @@ def read_hdf5(path: Path) -> Iterator[Trajectories]:
     except KeyError:
         raise ValueError(f"{path}: it holds no /info and /descriptors, as `idt extract` writes") from None
     except (OSError, RuntimeError) as error:
+        raise_if_of_the_system(path, error)
         raise ValueError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
 
 
@@ -171,13 +178,15 @@ def find_boxes(place: Path, video: Path, several: bool) -> Path:
 
     In a folder: the file `<stem>.bb`, `<stem>.h5` or `<stem>.json`, in the subfolder named like the video's folder or
     in the folder itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder
-    holds none.
+    holds none, ReadingFailed where the folder or the file itself is not there.
     """
     if place.is_dir():
         found = _find(place, video, BOX_ENDINGS)
         if not found:
             raise ValueError(f"{place}: it holds no {video.stem}.bb, .h5 or .json")
         return found
+    with system_errors(split_group(place)[0]):
+        split_group(place)[0].stat()
     return Path(f"{place}:{video.stem}") if several else place
 
 
@@ -191,11 +200,10 @@ def read_boxes(path: Path) -> np.ndarray:
     """Person boxes (n, 6) from `FILE.bb`, from the dataset `boxes` of `FILE.h5` or of the only group in it, or from
     `FILE.json`, results in COCO's format (`read_coco`).
 
-    `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else.
+    `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else, and ReadingFailed.
     """
-    if not split_group(path)[0].exists():
-        raise ValueError(f"{split_group(path)[0]}: there is no such file")
-    boxes = {".bb": read_bb, ".json": read_coco}.get(path.suffix, _read_hdf5_boxes)(path)
+    with system_errors(split_group(path)[0]):
+        boxes = {".bb": read_bb, ".json": read_coco}.get(path.suffix, _read_hdf5_boxes)(path)
     try:
         boxes_by_frame(boxes)
     except (TypeError, ValueError) as error:
@@ -208,7 +216,8 @@ def _read_hdf5_boxes(path: Path) -> np.ndarray:
     file_name, group = split_group(path)
     try:
         file = h5py.File(file_name, "r")
-    except OSError:
+    except OSError as error:
+        raise_if_of_the_system(file_name, error)
         raise ValueError(f"{file_name}: neither a .bb nor an HDF5 file") from None
     with file:
         if not group and "boxes" not in file and len(file) == 1:
@@ -220,4 +229,5 @@ def _read_hdf5_boxes(path: Path) -> np.ndarray:
         try:
             return place[()]
         except OSError as error:
+            raise_if_of_the_system(file_name, error)
             raise ValueError(f"{file_name}: it is damaged ({error})") from None

@@ -4,7 +4,10 @@ The frames are PyAV's rgb24 pictures of the first video stream: OpenCV's RGB2GRA
 picture that the original trajectory extractor sees.
 """
 
+import errno
+import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +18,9 @@ from typing import Any, Literal
 import av
 import numpy as np
 from av.error import FFmpegError
+
+from .reading import ReadingFailed, raise_if_of_the_system, system_errors
+from .signals import end_if_stopped
 
 VideoStatus = Literal["unreadable", "no_video_stream", "truncated", "corrupted"]
 
@@ -50,8 +56,16 @@ def read_video(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
     """Yield the frames of a video's first video stream, (height, width, 3) uint8 RGB, all of one size.
 
     Raises `VideoError` where the video cannot be opened, or, after the frames that could be decoded, where it is
-    corrupted or ends early: fewer than 0.9 x the claimed number - 3 (headers are often off by a few).
+    corrupted or ends early: fewer than 0.9 x the claimed number - 3 (headers are often off by a few). Raises
+    `ReadingFailed` where the system cannot read the file just now, and nothing else.
     """
+    with _errors_of(path):
+        for frame in _frames(path):
+            end_if_stopped()
+            yield frame
+
+
+def _frames(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
     with _opened(path) as (container, stream):
         claimed = _claimed_frames(container, stream)
         decoded = discarded = 0
@@ -81,9 +95,9 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
     """Read a video's header and decode its first frame.
 
     `n_frames` is the container's claim, else duration x frame rate, else 0; the true number may differ by a few.
-    Raises `VideoError` (unreadable, no_video_stream) as `read_video` does before its first frame.
+    Raises `VideoError` (unreadable, no_video_stream) and `ReadingFailed` as `read_video` does before its first frame.
     """
-    with _opened(path) as (container, stream):
+    with _errors_of(path), _opened(path) as (container, stream):
         try:
             frame = next(container.decode(stream), None)
         except FFmpegError as error:
@@ -97,17 +111,37 @@ def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
-    """The open container and its first video stream, decoded by one thread."""
-    if not os.path.isfile(path):
-        raise VideoError(path, "unreadable", "it is a folder" if os.path.isdir(path) else "there is no such file")
-    if os.path.getsize(path) == 0:
-        raise VideoError(path, "unreadable", "the file is empty")
+def _errors_of(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes of whatever reading the video raises in the block either a VideoError or a ReadingFailed.
+
+    One video must never stop another, whatever is in it; what the libraries raise on odd files cannot be foreseen.
+    """
     try:
-        container = av.open(os.fspath(path))
-    except (FFmpegError, OSError) as error:
-        raise VideoError(path, "unreadable", f"it cannot be opened as a video ({error.strerror})") from error
-    with container:
+        with system_errors(path):
+            yield
+    except ReadingFailed:
+        raise
+    except VideoError as error:
+        if isinstance(error.__cause__, FFmpegError) and error.__cause__.errno == errno.ENOMEM:
+            raise_if_of_the_system(path, error.__cause__)
+        raise
+    except Exception as error:
+        raise VideoError(path, "corrupted", f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
+    """The open container and its first video stream, decoded by one thread.
+
+    FFmpeg reads through a file that Python has opened. So the system's errors arrive as they are, and cannot be
+    mistaken for those that FFmpeg gives the same numbers.
+    """
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(path, "unreadable", f"it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}")
+    if status.st_size == 0:
+        raise VideoError(path, "unreadable", "the file is empty")
+    with open(path, "rb", buffering=0) as file, _container(path, file) as container:
         if not container.streams.video:
             raise VideoError(path, "no_video_stream", "it holds no video stream")
         stream = container.streams.video[0]
@@ -115,6 +149,13 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
             raise VideoError(path, "unreadable", "there is no decoder for its video stream")
         stream.codec_context.thread_count = 1
         yield container, stream
+
+
+def _container(path: str | os.PathLike[str], file: io.FileIO) -> Any:
+    try:
+        return av.open(file)
+    except FFmpegError as error:
+        raise VideoError(path, "unreadable", f"it cannot be opened as a video ({error.strerror})") from error
 
 
 def _frame_rate(stream: Any) -> Fraction:

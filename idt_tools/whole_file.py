@@ -1,12 +1,15 @@
 """Files that are whole or not there, whatever happens while they are written: a kill, a full disk, a second process."""
 
 import fcntl
+import hashlib
 import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+LONGEST_NAME = 255  # bytes of a file's name, on all usual file systems
 
 
 class WholeFile(io.FileIO):
@@ -39,6 +42,14 @@ class WholeFile(io.FileIO):
             raise self.error
 
 
+def hidden_beside(path: Path, ending: str) -> Path:
+    """The path of the hidden file `.<name>.<ending>` beside `path`; a digest stands for a name that is too long."""
+    name = f".{path.name}.{ending}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
+    return path.with_name(name)
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[WholeFile]:
     """An empty file under a temporary name beside `path`, synced and renamed to it at the end of the block.
@@ -47,7 +58,7 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
     temporary name is fixed, so that what a kill leaves behind is overwritten by the next try; a lock on it keeps two
     processes from writing the same file. Raises OSError, whose `filename` is `path`, where it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = hidden_beside(path, "tmp")
     with naming(path):
         file = WholeFile(temporary, "r+", opener=lambda name, flags: open_locked(Path(name)))
     with file:

@@ -6,7 +6,6 @@ made them, its VERSION, the parameters and the digests of the inputs: no clock, 
 gives equal bytes.
 """
 
-import errno
 import json
 import os
 import shlex
@@ -20,13 +19,11 @@ import h5py
 import numpy as np
 
 from idt_tools.attributes import fixed_length, write_attributes
+from idt_tools.reading import OF_THE_SYSTEM
 from idt_tools.tab_separated import escaped, unescaped
 from idt_tools.whole_file import WholeFile, whole_file
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, cannot_write
-
-# Why a file cannot be read that is not damaged; whoever deleted it for that would lose it.
-OF_THE_SYSTEM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE}
 
 
 @contextmanager
@@ -83,7 +80,7 @@ def reading(path: Path) -> Iterator[None]:
         place = traceback.extract_tb(error.__traceback__)[-1].filename
         if "h5py" not in Path(place).parts:
             raise
-        if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+        if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:  # whoever deleted it for that would lose it
             raise StageError(
                 f"{path} cannot be read here ({os.strerror(error.errno)}), though it may be whole; mend that (open "
                 "files: `ulimit -n`), then run the same command again"

@@ -20,6 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from idt_tools.reading import ReadingFailed
+from idt_tools.signals import exit_code_of, interruptible
+
 
 class StageError(Exception):
     """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
@@ -106,7 +109,8 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
 
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
     keys that differ from the defaults) become `--their-name`. `--log FILE` collects log lines and, of an unforeseen
-    exception, the traceback; the terminal shows one sentence. A StageError exits with 1, an unforeseen one with 2.
+    exception, the traceback; the terminal shows one sentence. A StageError or ReadingFailed exits with 1, an unforeseen
+    one with 2, Ctrl-C with 130, SIGTERM with 143.
     """
     parser = argparse.ArgumentParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
@@ -119,13 +123,17 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
         given = vars(parser.parse_args(arguments))
         log = given.pop("log")
         _log_to(log)
-        function(**given)
+        with interruptible():
+            function(**given)
     except StageError as error:
         logging.error("error: %s", error)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except ReadingFailed as error:
+        logging.error("error: %s (it could not be read just now); run the same command again", error)
+        sys.exit(1)
+    except KeyboardInterrupt as stop:
         logging.error("interrupted; what was computed is kept, and the same command goes on from there")
-        sys.exit(130)
+        sys.exit(exit_code_of(stop))
     except Exception as error:
         where = f"; the traceback is in {log}" if log else ""
         logging.error("error: %s: %s%s", type(error).__name__, error, where)

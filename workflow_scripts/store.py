@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from idt_tools.reading import ReadingFailed, system_errors
 from idt_tools.whole_file import open_locked, whole_file
 from workflow_scripts.stage import StageError, cannot_write
 
@@ -55,9 +56,35 @@ class Result:
     attributes: dict[str, str | int | float] = field(default_factory=dict)
 
 
+class UnreadVideos(StageError):
+    """Videos of a shard that the system could not read just now; `reasons`: the file and why, by id.
+
+    The results of the others are in the store.
+    """
+
+    def __init__(self, stage: str, reasons: dict[str, str], n_videos: int) -> None:
+        first = "; ".join([*reasons.values()][:_NAMED_FAILURES])
+        more = "; the log names all" if len(reasons) > _NAMED_FAILURES else ""
+        super().__init__(
+            f"{stage}: {len(reasons)} of {n_videos} videos could not be read just now ({first}{more}); run the same "
+            "command again, which reads them and keeps the others"
+        )
+        self.reasons = reasons
+
+
 def file_stamp(path: Path | None) -> list[int]:
-    """What tells that a file has changed, as a part of a key: its size and time; nothing where there is none."""
-    return [path.stat().st_size, path.stat().st_mtime_ns] if path and path.exists() else []
+    """What tells that a file has changed, as a part of a key: its size and time; nothing where there is none.
+
+    Raises ReadingFailed where the system does not tell.
+    """
+    if path is None:
+        return []
+    with system_errors(path):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return []
+    return [stat.st_size, stat.st_mtime_ns]
 
 
 class _Entry(NamedTuple):
@@ -263,26 +290,38 @@ class Store:
 
 def _computed(
     todo: list[str], compute: Callable[[str], Result], threads: int, while_waiting: Callable[[], None]
-) -> Iterator[tuple[str, Result]]:
-    """Results as they are ready, at most two a thread in the air so that memory stays bounded."""
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: dict[Future[Result], str] = {}
-        queue = iter(todo)
+) -> Iterator[tuple[str, Result | ReadingFailed]]:
+    """Results as they are ready, at most two a thread in the air so that memory stays bounded.
+
+    The system's error in place of a result where it could not read the video just now, or has no memory for it.
+    """
+
+    def attempt(name: str) -> Result | ReadingFailed:
         try:
-            while True:
-                for name in queue:
-                    waiting[pool.submit(compute, name)] = name
-                    if len(waiting) >= 2 * threads:
-                        break
-                if not waiting:
-                    return
-                done, _ = wait(waiting, SYNC_SECONDS, FIRST_COMPLETED)
-                if not done:
-                    while_waiting()
-                for future in sorted(done, key=lambda future: future.exception() is not None):  # what is done, first
-                    yield waiting.pop(future), future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            return compute(name)
+        except ReadingFailed as error:
+            return error
+        except MemoryError:
+            return ReadingFailed(name, os.strerror(errno.ENOMEM))
+
+    pool = ThreadPoolExecutor(threads)
+    waiting: dict[Future[Result | ReadingFailed], str] = {}
+    queue = iter(todo)
+    try:
+        while True:
+            for name in queue:
+                waiting[pool.submit(attempt, name)] = name
+                if len(waiting) >= 2 * threads:
+                    break
+            if not waiting:
+                return
+            done, _ = wait(waiting, SYNC_SECONDS, FIRST_COMPLETED)
+            if not done:
+                while_waiting()
+            for future in sorted(done, key=lambda future: future.exception() is not None):  # what is done, first
+                yield waiting.pop(future), future.result()
+    finally:  # without waiting for what is being computed: Ctrl-C means now
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def process_shard(
@@ -299,27 +338,40 @@ def process_shard(
     `keys` maps each video id of the shard to the digest of all that its result depends on (use
     `identity.digest(VERSION, settings, video's bytes and mtime_ns, inputs' keys)`); `compute(video_id)` returns a
     Result, whose status is not `ok` where the video itself is at fault: such results are kept like any other, so a
-    broken video is tried once. It runs in `threads` threads (decoding, OpenCV and the tracker release the GIL) and
-    every result is in the store before the next is waited for. Raises StageError when more than `max_failed_fraction`
-    of the videos failed (the log has the list), and where the store is another process's or cannot be written.
+    broken video is tried once. Where the system is at fault (ReadingFailed, MemoryError) nothing is kept: the other
+    videos are computed, and UnreadVideos is raised with the list; the next run tries those again. Any other exception
+    is a mistake of the stage, and stops it. `compute` runs in `threads` threads (decoding, OpenCV and the tracker
+    release the GIL) and every result is in the store before the next is waited for. Raises StageError when more than
+    `max_failed_fraction` of the videos failed (the log has the list), and where the store is another process's or
+    cannot be written.
     """
     names = sorted(keys)
-    with Store(store) as kept:
-        todo = [name for name in names if not kept.has(name, keys[name])]
+    unread: dict[str, str] = {}
+    with Store(store) as results:
+
+        def computed(of: list[str]) -> Iterator[tuple[str, Result]]:
+            for name, outcome in _computed(of, compute, threads, results.sync):
+                if isinstance(outcome, ReadingFailed):
+                    unread[name] = str(outcome)
+                    log.warning("%s: %s: %s", stage, name, unread[name])
+                else:
+                    results.append(name, keys[name], outcome)
+                    log.debug("%s: computed %s", stage, name)
+                    yield name, outcome
+
+        todo = [name for name in names if not results.has(name, keys[name])]
         log.info("%s: %d videos, %d of them already done", stage, len(names), len(names) - len(todo))
-        computed = _computed(todo, compute, threads, kept.sync)
-        for name, result in tqdm(computed, stage, len(todo), unit="video", disable=not todo):
-            kept.append(name, keys[name], result)
-            log.debug("%s: computed %s", stage, name)
-        _report_failures({name: kept.outcome(name) for name in names}, stage, max_failed_fraction)
+        for _ in tqdm(computed(todo), stage, len(todo), unit="video", disable=not todo):
+            pass
+        if unread:
+            raise UnreadVideos(stage, unread, len(names))
+        _report_failures({name: results.outcome(name) for name in names}, stage, max_failed_fraction)
         for name in names:
-            result_or_damage = kept.read(name)
-            if result_or_damage is None:
-                result_or_damage = compute(name)
-                kept.append(name, keys[name], result_or_damage)
-                log.debug("%s: computed %s", stage, name)
-            yield name, result_or_damage
-        kept.compact(names)
+            result = results.read(name) or dict(computed([name])).get(name)
+            if result is None:
+                raise UnreadVideos(stage, unread, len(names))
+            yield name, result
+        results.compact(names)
 
 
 def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_failed_fraction: float) -> None:

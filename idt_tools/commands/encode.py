@@ -1,6 +1,7 @@
 """`idt encode`: the sketch of one or many videos by a codebook, the numbers that the pipeline's encoding gives."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +17,14 @@ from threadpoolctl import threadpool_limits
 from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook
+from ..reading import ReadingFailed, size_and_time
 from ..tracker import MIN_SIDE, stream
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
 from .files import CommandError, check_boxes, check_output, readable
 from .progress import Progress, for_each_video
 
+VERSION = 1  # raised when the same video gives another sketch
 SAVE_SECONDS = 60  # at most this much work is lost by a kill
 MEANING = {  # the datasets of the file, a row a video
     "video": "the videos, as they were named",
@@ -29,6 +32,7 @@ MEANING = {  # the datasets of the file, a row a video
     "n_trajectories": "trajectories that the sketch averages",
     "status": "ok, or why there is no sketch",
     "reason": "the same in words",
+    "stamp": "bytes and time (ns) of the video's file, then of the file of its boxes; zeros where there is none",
 }
 
 
@@ -40,6 +44,7 @@ class Sketch:
     reason: str = ""
     n_trajectories: int = 0
     values: np.ndarray | None = None
+    stamp: tuple[int, ...] = (0, 0, 0, 0)  # as in MEANING
 
 
 @dataclass
@@ -54,10 +59,31 @@ class Sketches:
     saved: float = field(default_factory=time.monotonic)
     lock: Lock = field(default_factory=Lock)
 
-    def attributes(self) -> dict[str, str]:
+    def attributes(self) -> dict[str, str | int]:
         """What all sketches of one file have in common."""
-        persons = json.dumps({"persons": "masked" if self.boxes else "not masked"})
-        return {"stage": "idt encode", "parameters": persons, "input_codebook": self.codebook.digest()}
+        parameters = json.dumps({"persons": "masked" if self.boxes else "not masked"})
+        codebook = self.codebook.digest()
+        return {"stage": "idt encode", "VERSION": VERSION, "parameters": parameters, "input_codebook": codebook}
+
+    def boxes_of(self, video: Path) -> Path | None:
+        """Where the boxes of a video are. Raises ValueError or ReadingFailed."""
+        return trajectory_files.find_boxes(self.boxes, video, self.several) if self.boxes else None
+
+    def stamp(self, video: Path) -> tuple[int, ...]:
+        """What tells that a video or its boxes have changed, as in MEANING. Raises ValueError or ReadingFailed."""
+        boxes = self.boxes_of(video)
+        numbers: list[int] = []
+        for path in (video, boxes and trajectory_files.split_group(boxes)[0]):
+            numbers += size_and_time(path) if path else (0, 0)
+        return tuple(numbers)
+
+    def is_done(self, video: Path) -> bool:
+        """Whether the sketch of a video is there, and of this very file."""
+        sketch = self.rows.get(readable(video))
+        try:
+            return sketch is not None and sketch.status == "ok" and sketch.stamp == self.stamp(video)
+        except (ValueError, ReadingFailed):
+            return False  # its turn will tell
 
 
 def encode_videos(
@@ -71,8 +97,10 @@ def encode_videos(
 ) -> int:
     """Write the sketches of videos to the HDF5 file `output`, or print that of one video; returns how many failed.
 
-    Sketches that `output` holds already are kept, unless `force`. A video that fails is told of on stderr, has its
-    status in the file, and is tried again by the next call. Raises CommandError or ValueError before any work.
+    Sketches that `output` holds already are kept, unless `force`; that of a video whose file, or whose boxes' file, has
+    changed is made again. A video that fails is told of on stderr, has its status in the file, and is tried again by
+    the next call; one that the system could not read just now changes nothing in the file. Says on stderr where the
+    codebook wants boxes that are not given. Raises CommandError or ValueError before any work.
     """
     videos = list(dict.fromkeys(videos))
     if threads < 1:
@@ -87,8 +115,8 @@ def encode_videos(
     sketches = Sketches(Codebook.load(codebook), boxes, len(videos) > 1, output)
     if output and output.exists() and not force:
         sketches.rows = _kept(output, sketches.attributes())
-    done = {name for name, sketch in sketches.rows.items() if sketch.status == "ok"}
-    todo = [video for video in videos if readable(video) not in done]
+    _warn_of_masking(codebook, boxes)
+    todo = [video for video in videos if not sketches.is_done(video)]
     try:
         with threadpool_limits(1):  # as in the pipeline: one thread a product, for the same bytes on any number
             work = {video: partial(_encode, video, sketches) for video in todo}
@@ -104,7 +132,7 @@ def encode_videos(
 
 
 def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
-    """Encode one video, keep its sketch, and say so. Raises CommandError where the video is at fault."""
+    """Encode one video, keep its sketch, and say so. Raises CommandError where the video is at fault, ReadingFailed."""
     sketch = _sketch(video, sketches, progress)
     with sketches.lock:
         sketches.rows[readable(video)] = sketch
@@ -134,7 +162,8 @@ def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
             yield block.descriptors
 
     try:
-        place = sketches.boxes and trajectory_files.find_boxes(sketches.boxes, video, sketches.several)
+        stamp = sketches.stamp(video)
+        place = sketches.boxes_of(video)
         boxes = trajectory_files.read_boxes(place) if place else None
     except ValueError as error:
         return Sketch("no_boxes", str(error))
@@ -156,7 +185,7 @@ def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
         return Sketch("corrupted", str(error))
     if not np.isfinite(values).all():
         return Sketch("not_finite", "a descriptor is not a finite number")
-    return Sketch("ok", "", n_rows, values)
+    return Sketch("ok", "", n_rows, values, stamp)
 
 
 def _save(sketches: Sketches) -> None:
@@ -170,6 +199,7 @@ def _save(sketches: Sketches) -> None:
         "n_trajectories": np.array([row.n_trajectories for row in rows], np.int64),
         "status": np.array([row.status for row in rows]),
         "reason": np.array([row.reason for row in rows]),
+        "stamp": np.array([row.stamp for row in rows], np.int64),
     }
     with whole_file(sketches.output) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
         write_attributes(file, sketches.attributes())
@@ -180,21 +210,43 @@ def _save(sketches: Sketches) -> None:
     sketches.saved = time.monotonic()
 
 
-def _kept(output: Path, attributes: dict[str, str]) -> dict[str, Sketch]:
+def _kept(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
     """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
     try:
         with h5py.File(output, "r") as file:
             told = read_attributes(file)
             other = [name for name, value in attributes.items() if told.get(name) != value]
             texts = [file[name].asstr()[:] for name in ("video", "status", "reason")] if not other else []
-            sketches, counts = (file["sketch"][:], file["n_trajectories"][:]) if not other else ([], [])
+            numbers = [file[name][:] for name in ("n_trajectories", "sketch", "stamp")] if not other else []
     except (OSError, KeyError, RuntimeError) as error:
         raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
     if other:
-        what = "another codebook, or with other --boxes" if "stage" not in other else "something else"
+        what = "another codebook, or with other --boxes"
+        if "VERSION" in other:
+            what = "another version of idt"
+        if "stage" in other:
+            what = "something else"
         raise CommandError(f"{output}: it is there and was made by {what}; choose another name, or --force")
-    rows = zip(*texts, sketches, counts, strict=True)
     return {
-        name: Sketch(status, reason, int(count), values if status == "ok" else None)
-        for name, status, reason, values, count in rows
+        name: Sketch(status, reason, int(count), values if status == "ok" else None, tuple(stamp.tolist()))
+        for name, status, reason, count, values, stamp in zip(*texts, *numbers, strict=True)
     }
+
+
+def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
+    """Say on stderr where the sample of the codebook was tracked with people masked and these videos are not."""
+    with h5py.File(codebook, "r") as file:
+        persons = read_attributes(file).get("persons")
+    if persons == "masked" and boxes is None:
+        print(
+            f"warning: {codebook}: its sample was tracked with people masked, and --boxes is missing, so these "
+            "sketches are not the pipeline's; `idt boxes VIDEO --detector hog -o people/` finds the people, "
+            "and --boxes people/ masks them",
+            file=sys.stderr,
+        )
+    if persons == "not masked" and boxes is not None:
+        print(
+            f"warning: {codebook}: its sample was tracked with nobody masked, so these sketches, with --boxes, are "
+            "not the pipeline's; leave --boxes out",
+            file=sys.stderr,
+        )

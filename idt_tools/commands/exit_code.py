@@ -5,15 +5,17 @@ import os
 import sys
 from collections.abc import Callable
 
+from ..signals import exit_code_of, interruptible
 from .files import sentence
 
 
 def exit_code(command: Callable[[], int], expected: tuple[type[Exception], ...]) -> int:
-    """Runs a command: its own code; 1 after the sentence of an `expected` error; 130 on Ctrl-C."""
+    """Runs a command: its own code; 1 after the sentence of an `expected` error; 130 on Ctrl-C; 143 on SIGTERM."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any name of a file can be printed
     try:
-        code = command()
+        with interruptible():
+            code = command()
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `| head` has seen enough
@@ -22,6 +24,6 @@ def exit_code(command: Callable[[], int], expected: tuple[type[Exception], ...])
     except expected as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("error: interrupted; the files that are there are whole, and the same command goes on", file=sys.stderr)
-        return 130
+        return exit_code_of(stop)

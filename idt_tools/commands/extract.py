@@ -1,6 +1,6 @@
 """`idt extract`: the trajectories of one or many videos, each to a file of its own."""
 
-from collections import Counter
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Literal
 from .. import trajectory_files
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
-from .files import CommandError, check_boxes, check_output, readable
+from .files import CommandError, check_boxes, check_output, check_stems, readable
 from .progress import Progress, for_each_video
 
 Format = Literal["h5", "text"]
@@ -46,7 +46,7 @@ def extract_videos(
     if threads < 1:
         raise CommandError(f"--threads {threads}: at least one thread is needed")
     work = _plan(videos, output, boxes, format)
-    todo = [item for item in work if force or not item.output.exists()]
+    todo = [item for item in work if force or not os.path.exists(item.output)]
     n_written = for_each_video("track", {item.video: partial(_extract, item) for item in todo}, threads)
     n_kept = len(work) - len(todo)
     if n_kept or len(work) > 1:
@@ -68,10 +68,7 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
         check_output(target, videos[0], boxes and trajectory_files.split_group(boxes)[0])
         return [Extraction(videos[0], target, chosen, boxes, False)]
 
-    same = [stem for stem, times in Counter(video.stem for video in videos).items() if times > 1]
-    if same:
-        names = " and ".join(str(video) for video in videos if video.stem == same[0])
-        raise CommandError(f"{names} would be written to one file {same[0]}; give them folders of their own")
+    check_stems(videos)
     if target.suffix in ENDINGS.values() and not target.is_dir():
         raise CommandError(f"{output}: for several videos -o is a folder, and this is the name of a file")
     try:

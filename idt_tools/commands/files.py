@@ -1,6 +1,8 @@
 """What is said of files: what is wrong with them, as one sentence for the user, and their names."""
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..trajectory_files import split_group
@@ -28,11 +30,19 @@ def check_output(output: Path, *inputs: Path | None) -> None:
         raise CommandError(f"{output.parent}: there is no such folder to write to; make it first")
     if not os.access(output.parent, os.W_OK):
         raise CommandError(f"{output.parent}: this folder may not be written to; choose another")
-    if output.is_dir():
+    if os.path.isdir(output):  # unlike Path's method it takes a name that is too long, which is told when it is written
         raise CommandError(f"{output}: it is a folder; name a file")
     for given in inputs:
-        if given and given.exists() and output.exists() and given.samefile(output):
+        if given and os.path.exists(given) and os.path.exists(output) and given.samefile(output):
             raise CommandError(f"{output}: it is the input {given}; choose another name")
+
+
+def check_stems(videos: Sequence[Path]) -> None:
+    """Raises CommandError where two videos have one name, after which their files in one folder are named."""
+    same = [stem for stem, times in Counter(video.stem for video in videos).items() if times > 1]
+    if same:
+        names = " and ".join(str(video) for video in videos if video.stem == same[0])
+        raise CommandError(f"{names} would be written to one file {same[0]}; give them folders of their own")
 
 
 def check_boxes(boxes: Path | None, several: bool) -> None:

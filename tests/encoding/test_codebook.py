@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from idt_tools import ReadingFailed
 from idt_tools.codebook import MEANING, Codebook
 from idt_tools.count_sketch import draw_sketch
 from idt_tools.fisher_vector import fisher_vector
@@ -81,9 +82,11 @@ def test_refuses_a_file_that_is_no_codebook(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["sketch"] = np.zeros(3)
-    for name in ("text.h5", "other.h5", "absent.h5"):
+    for name in ("text.h5", "other.h5"):
         with pytest.raises(ValueError, match=rf"{name} is not a codebook"):
             Codebook.load(tmp_path / name)
+    with pytest.raises(ReadingFailed, match="there is no such file"):
+        Codebook.load(tmp_path / "absent.h5")
 
 
 def test_refuses_arrays_that_do_not_fit(codebook: Codebook) -> None:

@@ -1,18 +1,23 @@
 """`idt encode`: the pipeline's numbers, kept and added to, and a status for every video that has none."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+from processes import default_signals
 
 from idt_tools import cli
+from idt_tools.attributes import write_attributes
 from idt_tools.codebook import Codebook
+from idt_tools.person_boxes import write_bb
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.trajectories.extract_shard import extract_shard
@@ -108,13 +113,12 @@ def test_failures_are_lines_and_rows_and_are_tried_again(
     assert {video: row[0] for video, row in found.items()} == {
         str(broken): "unreadable",
         str(videos[0]): "ok",
-        str(none): "unreadable",
-    }
+    }, "what the system could not read has no row"
     assert not found[str(broken)][3].any() and found[str(broken)][1]
     broken.write_bytes(videos[1].read_bytes())
     assert encode(broken, videos[2], "--codebook", codebook, "-o", out) == 0
     again = read(out)
-    assert {row[0] for video, row in again.items() if video != str(none)} == {"ok"} and len(again) == 4
+    assert {row[0] for row in again.values()} == {"ok"} and len(again) == 3
     assert again[str(videos[0])][3].tobytes() == found[str(videos[0])][3].tobytes()
     assert encode(none, "--codebook", codebook) == 1
     assert f"{none}: there is no such file" in capsys.readouterr().err
@@ -128,6 +132,73 @@ def test_what_is_there_is_kept_unless_forced(videos: list[Path], tmp_path: Path,
     assert out.stat().st_mtime_ns == before.st_mtime_ns
     assert encode(videos[0], "--codebook", codebook, "-o", out, "--force") == 0
     assert out.stat().st_ino != before.st_ino
+
+
+def test_the_sketch_of_a_replaced_video_is_made_again(
+    videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, codebook: Path
+) -> None:
+    out, copies = tmp_path / "out.h5", [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    people = tmp_path / "people"
+    people.mkdir()
+    for number, copy in enumerate(copies):
+        shutil.copy(videos[number], copy)
+        write_bb(people / f"{copy.stem}.bb", square_boxes[:0], 24, 96, 72)
+    command = [*copies, "--codebook", codebook, "-o", out, "--boxes", people]
+    assert encode(*command) == 0
+    first = read(out)
+    shutil.copy(videos[2], copies[0])  # another video of the same name
+    assert encode(*command) == 0
+    second = read(out)
+    assert encode(videos[2], "--codebook", codebook, "-o", tmp_path / "plain.h5") == 0
+    assert second[str(copies[0])][3].tobytes() == read(tmp_path / "plain.h5")[str(videos[2])][3].tobytes()
+    assert second[str(copies[1])][3].tobytes() == first[str(copies[1])][3].tobytes()
+    write_bb(people / "b.bb", square_boxes, 24, 96, 72)  # other people
+    assert encode(*command) == 0
+    assert second[str(copies[1])][3].tobytes() != read(out)[str(copies[1])][3].tobytes()
+    inode = out.stat().st_ino
+    assert encode(*command) == 0 and out.stat().st_ino == inode, "nothing has changed"
+    copies[0].unlink()
+    assert encode(*command) == 1
+    assert read(out)[str(copies[0])][3].tobytes() == second[str(copies[0])][3].tobytes(), "a video away loses nothing"
+
+
+def test_a_file_of_another_version_is_not_added_to(
+    videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.h5"
+    assert encode(videos[0], "--codebook", codebook, "-o", out) == 0
+    with h5py.File(out, "a") as file:
+        file.attrs["VERSION"] = 0
+    assert encode(videos[0], "--codebook", codebook, "-o", out) == 1
+    assert "was made by another version of idt" in capsys.readouterr().err
+    assert encode(videos[0], "--codebook", codebook, "-o", out, "--force") == 0
+
+
+@pytest.mark.parametrize(
+    ("persons", "has_boxes", "sentence"),
+    [
+        ("masked", False, "people masked, and --boxes is missing"),
+        ("not masked", True, "with nobody masked"),
+        ("masked", True, ""),
+        ("not masked", False, ""),
+    ],
+)
+def test_a_codebook_of_masked_tracks_asks_for_boxes(
+    persons: str,
+    has_boxes: bool,
+    sentence: str,
+    video: Path,
+    tmp_path: Path,
+    codebook: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with h5py.File(codebook, "a") as file:
+        write_attributes(file, {"persons": persons})
+    (tmp_path / "boxes.bb").write_text("0\n")
+    boxes = ["--boxes", tmp_path / "boxes.bb"] if has_boxes else []
+    assert encode(video, "--codebook", codebook, "-o", tmp_path / "out.h5", *boxes) == 0
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: {codebook}: ") == bool(sentence) and sentence in told
 
 
 def test_sketches_of_two_kinds_do_not_mix(
@@ -162,7 +233,7 @@ def test_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_pat
     [
         (["a.mp4", "b.mp4", "--codebook", "codebook.h5"], "give -o OUT.h5"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "out.npy"], "out.npy: the name must end in .h5"),
-        (["a.mp4", "--codebook", "none.h5", "-o", "out.h5"], "none.h5 is not a codebook"),
+        (["a.mp4", "--codebook", "none.h5", "-o", "out.h5"], "none.h5: there is no such file"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "codebook.h5"], "it is the input codebook.h5"),
         (["a.mp4", "--codebook", "codebook.h5", "-o", "no/out.h5"], "no: there is no such folder"),
         (["a.mp4", "--codebook", "codebook.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
@@ -187,7 +258,8 @@ def test_ctrl_c_keeps_what_is_done(shared: Path, video: Path, tmp_path: Path, co
     out = tmp_path / "out.h5"
     long = shared / "videos" / "samples" / "vtest.avi"  # minutes of work
     command = [*IDT, "encode", video, long, "--codebook", codebook, "-o", out]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=default_signals, **pipes) as running:
         assert running.stdout and "trajectories" in running.stdout.readline()
         time.sleep(0.5)
         running.send_signal(signal.SIGINT)

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from processes import default_signals
 
 import idt_tools
 from idt_tools import cli, columns, trajectory_files
@@ -132,22 +133,25 @@ def test_what_is_there_is_kept_unless_forced(
     assert len(read(tmp_path / "square_1.h5")[0]) > 10
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_whole_files_and_goes_on(videos: list[Path], tmp_path: Path, ending: int) -> None:
     copies = [tmp_path / f"copy_{i}.mp4" for i in range(15)]
     for copy in copies:
         copy.symlink_to(videos[0])
     output = tmp_path / "out"
     process = subprocess.Popen(
-        [*IDT, "extract", *map(str, copies), "-o", str(output), "--threads", "2"], stderr=subprocess.PIPE, text=True
+        [*IDT, "extract", *map(str, copies), "-o", str(output), "--threads", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=default_signals,
     )
     while not (any(output.glob("*.h5")) and any(output.glob(".*.tmp"))):  # one is written, and another has begun
         assert process.poll() is None, "it ended before it could be stopped"
         time.sleep(0.002)
     process.send_signal(ending)
     _, errors = process.communicate(timeout=20)
-    if ending == signal.SIGINT:
-        assert process.returncode == 130
+    if ending != signal.SIGKILL:
+        assert process.returncode == 128 + ending
         assert errors.startswith("error: interrupted") and len(errors.splitlines()) == 1
         assert not any(output.glob(".*"))
     written = {path: path.stat().st_mtime_ns for path in output.glob("*.h5")}

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import av
 import h5py
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarra
         trajectory_files.read_boxes(tmp_path / "persons.h5")
     with pytest.raises(ValueError, match="no boxes of 'third'"):
         trajectory_files.read_boxes(tmp_path / "persons.h5:third")
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(idt_tools.ReadingFailed, match="no such file"):
         trajectory_files.read_boxes(tmp_path / "nothing.h5")
     assert cli.main(["extract", str(video), "-o", str(tmp_path / "o.h5"), "--boxes", str(bb)]) == 0
 
@@ -131,6 +133,52 @@ def test_boxes_are_not_overwritten(video: Path, tmp_path: Path, capsys: pytest.C
     for given in (boxes, f"{boxes}:square"):
         assert cli.main(["extract", str(video), "-o", str(boxes), "--boxes", str(given), "--force"]) == 1
         assert capsys.readouterr().err.startswith(f"error: {boxes}: it is the input {boxes}")
+
+
+def test_a_name_of_255_bytes(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its files are written as far as their own names fit, and one whose name does not stops no other."""
+    longest, too_long = tmp_path / ("x" * 249 + "\u00e9.mp4"), tmp_path / ("y" * 253 + ".m")
+    for path in (longest, too_long):
+        path.symlink_to(video)
+        assert len(os.fsencode(path.name)) == 255
+    output = tmp_path / "out"
+    assert cli.main(["extract", str(longest), str(too_long), str(video), "-o", str(output)]) == 1
+    assert capsys.readouterr().err == f"error: {output}/{too_long.stem}.h5: it cannot be written (File name too long)\n"
+    assert sorted(path.name for path in output.iterdir()) == ["square.h5", f"{longest.stem}.h5"]
+    assert (output / f"{longest.stem}.h5").stat().st_size > 100_000
+
+
+def test_a_name_that_begins_with_a_dash(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("-dash.mp4", "-o1.mp4", "--threads.mp4"):
+        Path(name).symlink_to(video)
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["extract", name, "-o", "out/"])
+        told = capsys.readouterr().err
+        assert stopped.value.code == 2 and f"idt extract ... -- {name}" in told and f"write ./{name}" in told
+        assert cli.main(["extract", "-o", "out/", "--", name]) == 0
+        assert cli.main(["extract", f"./{name}", "-o", "out/", "--force"]) == 0
+    assert sorted(os.listdir("out")) == ["--threads.h5", "-dash.h5", "-o1.h5"]
+
+
+def test_whatever_one_video_raises_is_its_own_line(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd, output = tmp_path / "odd.mp4", tmp_path / "out"
+    odd.symlink_to(video)
+    open_video = av.open
+
+    def failing(file: Any, *arguments: Any, **options: Any) -> Any:
+        if Path(file.name).stem == "odd":
+            raise IndexError("tuple index out of range")
+        return open_video(file, *arguments, **options)
+
+    monkeypatch.setattr(av, "open", failing)
+    assert cli.main(["extract", str(odd), str(video), "-o", str(output)]) == 1
+    assert capsys.readouterr().err == f"error: {odd}: IndexError: tuple index out of range\n"
+    assert os.listdir(output) == ["square.h5"]
 
 
 def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import idt_tools
-from idt_tools import VideoError
+from idt_tools import ReadingFailed, VideoError
 
 
 def write_video(path: Path, n_frames: int, width: int = 64, height: int = 48) -> Path:
@@ -68,8 +68,9 @@ def test_unreadable_files(tmp_path: Path, name: str, content: bytes, reason: str
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="there is no such file"):
+    with pytest.raises(ReadingFailed, match="there is no such file") as raised:
         idt_tools.probe_video(tmp_path / "nothing.avi")
+    assert (raised.value.path, raised.value.reason) == (tmp_path / "nothing.avi", "there is no such file")
     with pytest.raises(VideoError, match="it is a folder"):
         idt_tools.probe_video(tmp_path)
 

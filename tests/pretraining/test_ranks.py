@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import default_signals
 from torch import multiprocessing
 
 from workflow_scripts.pretraining.learner import Learner
@@ -89,7 +90,12 @@ def command(videos_table, frames_files, tiny):
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [*map(str, line)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*map(str, line)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=default_signals,
         )
 
     return start

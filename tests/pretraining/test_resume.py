@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from processes import default_signals
 
 CHANGED = {"epochs": 8, "batch": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
 
@@ -30,7 +31,12 @@ class Process:
     def start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            list(map(str, self.command)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            list(map(str, self.command)),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=default_signals,
         )
 
     def progress(self) -> tuple[int, int]:

@@ -2,13 +2,19 @@
 
 import dataclasses
 import json
+import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from processes import default_signals
 from torch import Tensor
 
 import idt_tools
@@ -23,6 +29,7 @@ from workflow_scripts.pretraining.validation import embed_videos as embeddings_o
 from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
 from workflow_scripts.stage import StageError
+from workflow_scripts.store import Store
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
@@ -96,25 +103,108 @@ def test_one_clip_gives_what_the_training_is_judged_by(
     assert found["features"].shape == (4, 64)
 
 
-def test_a_bad_video_is_a_row_and_more_videos_compute_themselves_alone(
-    videos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_keeps_the_videos_of_earlier_calls_and_computes_what_it_lacks(
+    videos: Path, model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG", "workflow_scripts")
     root = Path(shutil.copytree(videos, tmp_path / "videos"))
     output = tmp_path / "out.h5"
-    command = ["embed", str(root), "--model", str(model), "-o", str(output)]
-    assert main(command) == 0
+    options = ["--model", str(model), "-o", str(output)]
+
+    def embed(*places: Path, code: int = 0) -> list[str]:
+        """The names of the videos that the call computes."""
+        caplog.clear()
+        assert main(["embed", *map(str, places), *options]) == code
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out.h5", "videos"], "no store is left"
+        return sorted(Path(name).name for name in re.findall(r"embed: computed (.*)", caplog.text))
+
+    assert len(embed(root / "walk")) == 2
     before = read(output)
     (root / "broken.avi").write_text("no video")
-    shutil.copy(root / "walk" / "walk_beach_00.mp4", root / "walk" / "copy.mp4")
-    store = tmp_path / ".out.h5.store"
-    size = store.stat().st_size
-    assert main(command) == 1
+    copy = Path(shutil.copy(root / "walk" / "walk_beach_00.mp4", root / "spin" / "copy.mp4"))
+    assert embed(root / "spin", root / "broken.avi", code=1) == [
+        "broken.avi",
+        "copy.mp4",
+        "spin_beach_00.mp4",
+        "spin_bricks_00.mp4",
+    ]
     after = read(output)
-    kept = [i for i, name in enumerate(after["video"]) if name in before["video"]]
-    np.testing.assert_array_equal(after["features"][kept], before["features"])
-    assert len(after["video"]) == 6 and store.stat().st_size < 2 * size
+    assert after["video"].tolist() == sorted(map(str, [*root.rglob("*.mp4"), root / "broken.avi"]))
+    places = [after["video"].tolist().index(name) for name in before["video"]]
+    for kind in ("features", "embedding"):
+        np.testing.assert_array_equal(after[kind][places], before[kind])
     bad = after["video"].tolist().index(str(root / "broken.avi"))
     assert after["status"][bad] == "unreadable" and after["reason"][bad] and not after["embedding"][bad].any()
+
+    inode = output.stat().st_ino
+    assert embed(root, code=1) == [] and output.stat().st_ino == inode
+    shutil.copy(root / "spin" / "spin_bricks_00.mp4", copy)  # replaced
+    assert embed(copy) == ["copy.mp4"]
+    found = read(output)
+    place = {Path(name).name: i for i, name in enumerate(found["video"])}
+    np.testing.assert_array_equal(found["features"][place["copy.mp4"]], found["features"][place["spin_bricks_00.mp4"]])
+    options.append("--force")
+    assert embed(copy) == ["copy.mp4"] and read(output)["video"].tolist() == [str(copy)]
+
+
+def test_a_video_that_the_system_cannot_read_keeps_what_is_there_and_stops_no_other(
+    videos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, output = tmp_path / "mine.mp4", tmp_path / "out.h5"
+    shutil.copy2(videos / "spin" / "spin_bricks_00.mp4", mine)
+    command = ["embed", str(mine), str(videos / "walk"), "--model", str(model), "-o", str(output)]
+    mine.rename(tmp_path / "away")
+    assert main(command) == 1
+    assert f"1 of 3 videos could not be read just now ({mine}: there is no such file)" in capsys.readouterr().err
+    assert len(read(output)["video"]) == 2
+    (tmp_path / "away").rename(mine)
+    assert main(command) == 0
+    before = read(output)
+    assert len(before["video"]) == 3 and {*before["status"]} == {"ok"}
+    mine.unlink()
+    assert main(command) == 1
+    np.testing.assert_array_equal(read(output)["features"], before["features"])
+
+
+def test_what_another_model_made_is_not_added_to(
+    videos: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, output = write_model(tmp_path / "other.pt", seed=1), tmp_path / "out.h5"
+    command = ["embed", str(videos / "walk"), "-o", str(output)]
+    assert main([*command, "--model", str(model)]) == 0
+    content = output.read_bytes()
+    for options in (["--model", str(other)], ["--model", str(model), "--clips", "2"]):
+        assert main([*command, *options]) == 1
+        assert "another model, or with other --clips or --short-side; choose another name" in capsys.readouterr().err
+    assert output.read_bytes() == content
+    assert main([*command, "--model", str(other), "--force"]) == 0 and output.read_bytes() != content
+    (tmp_path / "no.h5").write_bytes(b"")
+    with h5py.File(tmp_path / "no.h5", "w") as file:
+        file["a"] = 1
+    assert main(["embed", str(videos / "walk"), "--model", str(model), "-o", str(tmp_path / "no.h5")]) == 1
+    assert "it was not written by `dtc embed`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, ending: int) -> None:
+    copies = [shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / f"{i:03d}.mp4") for i in range(100)]
+    output, store = tmp_path / "out.h5", tmp_path / ".out.h5.store"
+    module = "workflow_scripts.representation.cli"
+    command = [sys.executable, "-m", module, "embed", *copies, "--model", model, "-o", output]
+    running = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
+    while not (store.exists() and store.stat().st_size):
+        assert running.poll() is None
+        time.sleep(0.005)
+    running.send_signal(ending)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 128 + ending and "error: interrupted" in errors and "Traceback" not in errors
+    assert store.exists() and not output.exists()
+    with Store(store) as results:
+        n_done = sum(results.read(str(copy)) is not None for copy in copies)
+    assert 0 < n_done < len(copies)
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and f"{n_done} of them already done" in done.stderr
+    assert len(read(output)["video"]) == len(copies) and not store.exists()
 
 
 def test_neighbours_are_those_of_a_sorted_product(

@@ -4,6 +4,7 @@ In:  sample.tsv (column video_id) and the dataset's trajectories, /{video_id}/de
 Out: encoding/{features}/codebook.h5, the arrays of `idt_tools.codebook.MEANING`.
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -138,6 +139,15 @@ def fit(
     }
 
 
+def masking(trajectories: Path) -> str:
+    """`masked` where people were left out of the camera's motion in a trajectories file, else `not masked`.
+
+    It becomes an attribute of the codebook, by which `idt encode` knows whether new videos need boxes.
+    """
+    with read_hdf5(trajectories) as file:
+        return str(json.loads(read_attributes(file).get("parameters", "{}")).get("persons", "not masked"))
+
+
 def fit_codebook(
     sample: Path, trajectories: list[Path], output: Path, settings: EncodingSettings, threads: int = 1
 ) -> None:
@@ -172,7 +182,7 @@ def fit_codebook(
         sample=digest(sorted(video_ids)),
     ) as file:
         codebook.write(file)
-        write_attributes(file, {"digest": codebook.digest()})
+        write_attributes(file, {"digest": codebook.digest(), "persons": masking(trajectories[0])})
         file.attrs.update(facts)
 
 

@@ -1,6 +1,6 @@
 """The command `dtc`: a trained network in use.
 
-dtc embed VIDEO|FOLDER [...] --model MODEL.pt -o OUT.h5 [--clips N] [--short-side PIXELS] [--threads N]
+dtc embed VIDEO|FOLDER [...] --model MODEL.pt -o OUT.h5 [--clips N] [--short-side PIXELS] [--threads N] [--force]
 dtc neighbours QUERY --among OUT.h5 [-n N] [--space features|embedding] [--model MODEL.pt]
 dtc export MODEL.pt -o FOLDER
 """
@@ -12,21 +12,23 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from idt_tools.commands.arguments import parse_arguments
 from idt_tools.commands.exit_code import exit_code
+from idt_tools.reading import ReadingFailed
 from workflow_scripts.stage import StageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parse_arguments(_parser(), arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    return exit_code(partial(chosen.run, chosen), (StageError,))
+    return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
 
 
 def _embed(chosen: argparse.Namespace) -> int:
     from workflow_scripts.representation.embed_videos import embed_videos  # torch, which `--help` does not need
 
-    options = {"clips": chosen.clips, "short_side": chosen.short_side, "threads": chosen.threads}
+    options = {"clips": chosen.clips, "short_side": chosen.short_side, "threads": chosen.threads, "force": chosen.force}
     return 1 if embed_videos(chosen.videos, chosen.model, chosen.output, **options) else 0
 
 
@@ -56,11 +58,14 @@ def _parser() -> argparse.ArgumentParser:
         "embed",
         help="write the vectors of videos to an HDF5 file",
         description="Write what the network makes of each video to an HDF5 file; of a folder, all videos below it. "
-        "Typed again after a stop it goes on. A video that cannot be read has its status there; the exit code is 1.",
+        "What the file holds already stays, and other videos are added. Typed again after a stop it goes on. "
+        "A video that cannot be read has its status there; the exit code is 1.",
     )
     embed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video or a folder of videos")
     embed.add_argument("--model", type=Path, required=True, help="results/pretraining/RUN/seedN/model.pt")
-    embed.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write, .h5")
+    embed.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write or to add to, .h5"
+    )
     embed.add_argument(
         "--clips", type=int, default=5, metavar="N", help="clips of a video that are averaged; default 5"
     )
@@ -72,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         help="to which frames are resized before the crop; default 8/7 of the network's input",
     )
     embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos at once; default 1")
+    embed.add_argument("--force", action="store_true", help="make OUT anew, with these videos alone")
     embed.set_defaults(run=_embed)
 
     neighbours = commands.add_parser(

@@ -6,32 +6,40 @@ frames stage, so that the network sees what it was trained on. Its vectors are m
 bank, where the network has learned one.
 """
 
+import json
+import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 import idt_tools
+from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
-from workflow_scripts.artifacts import dataset, write_hdf5
+from idt_tools.whole_file import hidden_beside
+from workflow_scripts.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.evaluation.network import device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
-from workflow_scripts.identity import digest, video_id
+from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, file_stamp, process_shard
+from workflow_scripts.store import Result, UnreadVideos, file_stamp, process_shard
 from workflow_scripts.videos.folders import video_files
 
+log = logging.getLogger(__name__)
+
 VERSION = 1
+KINDS = ("features", "embedding")
 
 
 @dataclass(frozen=True)
@@ -65,42 +73,100 @@ class Representation:
         return {kind: normalised(rows.mean(dim=0)[None])[0].cpu().numpy() for kind, rows in found.items()}
 
 
+class Row(NamedTuple):
+    """What the file holds of a video: the digest of all that its vectors depend on, and the vectors or why not."""
+
+    key: str
+    result: Result
+
+
 def embed_videos(
-    videos: Sequence[Path], model: Path, output: Path, *, clips: int = 5, short_side: int = 0, threads: int = 1
+    videos: Sequence[Path],
+    model: Path,
+    output: Path,
+    *,
+    clips: int = 5,
+    short_side: int = 0,
+    threads: int = 1,
+    force: bool = False,
 ) -> int:
     """Writes the vectors of videos, and of those below folders, to the HDF5 file `output`; returns how many failed.
 
     `clips` of each video are averaged; its frames are resized to a short side of `short_side` pixels, by default 8 / 7
-    of the network's input, as 128 of 112. Videos are decoded in `threads`. Beside `output` a store keeps what is done,
-    so that a stopped call goes on, and one with more videos computes those alone. A video that cannot be read has its
-    status and reason in the file. Raises StageError where a file cannot be used.
+    of the network's input, as 128 of 112. Videos are decoded in `threads`. What `output` holds of earlier calls stays,
+    and is computed again where the video's file has changed; `force` makes it anew with the videos of this call alone.
+    A store beside `output` keeps what is done until all is, so that a stopped call goes on. A video that cannot be read
+    has its status and reason in the file. Raises StageError where a file cannot be used and, after all else is written,
+    where the system could not read some videos just now.
     """
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
     representation = Representation.read(model)
     settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 8 / 7))
-    paths = {video_id(path.as_posix()): path for path in _expanded(videos)}
+    paths = {readable(path): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
     keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
+    rows = _read_rows(output, parameters, representation.digest) if output.exists() and not force else {}
+    todo = {name: key for name, key in keys.items() if name not in rows or rows[name].key != key}
 
     def compute(name: str) -> Result:
         return embed(paths[name], representation, clips, settings)
 
-    found = dict(process_shard(output.parent / f".{output.name}.store", keys, compute, stage="embed", threads=threads))
-    names = sorted(found)
-    with write_hdf5(
-        output, stage="representation", version=VERSION, parameters=parameters, model=representation.digest
-    ) as file:
-        dataset(file, "video", [readable(paths[name]) for name in names])
-        dataset(file, "status", [found[name].status for name in names])
-        dataset(file, "reason", [found[name].reason for name in names])
-        for kind in ("features", "embedding"):
-            sizes = [len(result.arrays[kind]) for result in found.values() if kind in result.arrays]
+    store = hidden_beside(output, "store")
+    unread: UnreadVideos | None = None
+    try:
+        results = dict(process_shard(store, todo, compute, stage="embed", threads=threads))
+    except UnreadVideos as error:
+        unread = error
+        others = {name: key for name, key in todo.items() if name not in error.reasons}
+        results = dict(process_shard(store, others, compute, stage="embed", threads=threads))
+    if results:
+        rows |= {name: Row(todo[name], result) for name, result in results.items()}
+        _write_rows(output, rows, parameters, representation.digest)
+    store.unlink(missing_ok=True)
+    if unread:
+        raise unread
+    log.info("%s: %d of %d videos embedded, %d there already", output, len(results), len(keys), len(keys) - len(todo))
+    return sum(rows[name].result.status != "ok" for name in keys)
+
+
+def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, int], model: str) -> None:
+    """Writes the file anew, a row for each video, sorted by its path."""
+    names = sorted(rows)
+    results = [rows[name].result for name in names]
+    with write_hdf5(output, stage="representation", version=VERSION, parameters=parameters, model=model) as file:
+        dataset(file, "video", names)
+        dataset(file, "status", [result.status for result in results])
+        dataset(file, "reason", [result.reason for result in results])
+        dataset(file, "key", [rows[name].key for name in names], meaning="digest of all that the vectors depend on")
+        for kind in KINDS:
+            sizes = [len(result.arrays[kind]) for result in results if kind in result.arrays]
             if sizes:
                 nothing = np.zeros(sizes[0], np.float32)
-                rows = np.stack([found[name].arrays.get(kind, nothing) for name in names])
-                dataset(file, kind, rows, meaning=f"{kind} of each video, of unit length; zeros where it failed")
-    return sum(result.status != "ok" for result in found.values())
+                vectors = np.stack([result.arrays.get(kind, nothing) for result in results])
+                dataset(file, kind, vectors, meaning=f"{kind} of each video, of unit length; zeros where it failed")
+
+
+def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[str, Row]:
+    """What the file holds, by video. Raises StageError where it was not made as the rows to come."""
+    with read_hdf5(output) as file:
+        told = read_attributes(file)
+        reason = ""
+        if told.get("stage") != "representation":
+            reason = "it was not written by `dtc embed`"
+        elif told["VERSION"] != VERSION or "key" not in file:
+            reason = "an earlier version of `dtc embed` made it"
+        elif (told["input_model"], json.loads(told["parameters"])) != (model, parameters):
+            reason = "it was made by another model, or with other --clips or --short-side"
+        if reason:
+            raise StageError(f"{output}: it is there, and {reason}; choose another name, or --force to make it anew")
+        names, statuses, reasons, keys = (file[name].asstr()[:] for name in ("video", "status", "reason", "key"))
+        vectors = {kind: file[kind][:] for kind in KINDS if kind in file}
+    rows = {}
+    for i, name in enumerate(names):
+        arrays = {kind: values[i] for kind, values in vectors.items()} if statuses[i] == "ok" else {}
+        rows[name] = Row(keys[i], Result(statuses[i], reasons[i], arrays))
+    return rows
 
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:

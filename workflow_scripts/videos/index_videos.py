@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import idt_tools
+from idt_tools.reading import raise_if_of_the_system
 from workflow_scripts.artifacts import read_columns, write_columns, write_json, write_text
 from workflow_scripts.identity import digest, shard_of, video_id
 from workflow_scripts.stage import StageError, command_line
@@ -30,6 +31,8 @@ from workflow_scripts.videos.splits import make_splits
 log = logging.getLogger(__name__)
 
 COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
+
+ABSENT = {"bytes": 0, "mtime_ns": 0}
 
 
 def index_videos(
@@ -46,7 +49,8 @@ def index_videos(
 
     The sample of `sample_videos` ids is drawn once, from the first index, and kept until `resample`, so that adding
     videos does not change the codebook (paper 4.2 draws 3,500). Files are probed once: only those whose size or
-    time changed are read again. Raises StageError where there is nothing to index, two videos share an id, or more
+    time changed are read again. Where the system cannot read some just now, the others are probed and no index is
+    written (store.UnreadVideos). Raises StageError where there is nothing to index, two videos share an id, or more
     than `max_failed_fraction` cannot be read.
     """
     folder = index.parent
@@ -56,10 +60,20 @@ def index_videos(
     if len(by_id) < len(listed):
         raise StageError(f"datasets.{dataset}: two files have the same id (a hash collision); rename one of them")
 
-    stats = {name: _stat(root / video.path) for name, video in by_id.items()}
-    keys = {name: digest(VERSION, stat) for name, stat in stats.items()}
+    stats: dict[str, dict[str, int]] = {}
+    unread: dict[str, idt_tools.ReadingFailed] = {}
+    for name, video in by_id.items():
+        try:
+            stats[name] = _stat(root / video.path)
+        except idt_tools.ReadingFailed as error:
+            unread[name] = error
+    keys = {name: digest(VERSION, stats.get(name, "unread")) for name in by_id}
 
     def probe(name: str) -> Result:
+        if name in unread:
+            raise unread[name]
+        if stats[name] == ABSENT:
+            return Result("missing", "the dataset names this file, but it is not there")
         return _probe(root / by_id[name].path)
 
     rows: list[dict[str, Any]] = []
@@ -84,17 +98,21 @@ def index_videos(
 
 
 def _stat(path: Path) -> dict[str, int]:
-    """Size and time of a file, by which a change is noticed; zeros for one that is not there."""
+    """Size and time of a file, by which a change is noticed; `ABSENT` for one that is not there.
+
+    Raises ReadingFailed where the system does not tell.
+    """
     try:
         stat = os.stat(path)
-    except OSError:
-        return {"bytes": 0, "mtime_ns": 0}
+    except FileNotFoundError:
+        return ABSENT
+    except OSError as error:
+        raise_if_of_the_system(path, error)
+        return ABSENT  # its name leads nowhere, such as a link to itself
     return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _probe(path: Path) -> Result:
-    if not path.exists():
-        return Result("missing", "the dataset names this file, but it is not there")
     try:
         info = idt_tools.probe_video(path)
     except idt_tools.VideoError as error:

@@ -1,0 +1,60 @@
+"""Errors of the system while a file is read: they say nothing about the file, and the next try may succeed.
+
+This module needs the standard library alone, so that every reader can import it.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OF_THE_SYSTEM = frozenset(
+    {
+        *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN),
+    }
+)
+
+
+class ReadingFailed(OSError):
+    """The system could not read a file just now; the file itself may be whole.
+
+    It is never a result of a video: whoever reads many goes on with the others, and the next run reads this one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = Path(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def raise_if_of_the_system(path: str | os.PathLike[str], error: Exception) -> None:
+    """Raises ReadingFailed where `error` is the system's; returns where it is the file's."""
+    if isinstance(error, ReadingFailed):
+        raise error
+    if isinstance(error, MemoryError):
+        raise ReadingFailed(path, os.strerror(errno.ENOMEM)) from error
+    if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+        reason = "there is no such file" if error.errno == errno.ENOENT else os.strerror(error.errno)
+        raise ReadingFailed(path, reason) from error
+
+
+def size_and_time(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Bytes and modification time (ns) of a file, by which a change is noticed. Raises ReadingFailed."""
+    with system_errors(path):
+        status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def system_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Makes a ReadingFailed of every error of the system in the block, which reads the file at `path`."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        raise_if_of_the_system(path, error)
+        raise

@@ -1,0 +1,67 @@
+"""`idt boxes --detector`: the people in new videos, as the pipeline finds them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import idt_tools
+from idt_tools import cli
+from idt_tools.person_boxes import read_bb
+from workflow_scripts.persons.detect_persons import boxes_of
+from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.settings import PersonsSettings
+
+
+def boxes(*arguments: str | Path) -> int:
+    return cli.main(["boxes", *map(str, arguments)])
+
+
+def test_people_are_those_that_the_pipeline_finds(shared: Path, tmp_path: Path) -> None:
+    clip = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
+    assert boxes(clip, "--detector", "hog", "--stride", "15", "-o", tmp_path / "people") == 0
+    expected = boxes_of(idt_tools.read_video(clip), make_detector("hog", PersonsSettings(stride=15)), 15)
+    found = read_bb(tmp_path / "people" / "44_8_4.bb")
+    assert len(found) > 50
+    x, y = expected.attributes["width"], expected.attributes["height"]
+    wanted = expected.arrays["boxes"]
+    wanted[:, 1:5] = np.minimum(wanted[:, 1:5], np.array([x, y, x, y], np.float32) - 1)
+    np.testing.assert_array_equal(found, wanted)
+    codebook_free = ["extract", str(clip), "-o", str(tmp_path / "o.h5"), "--boxes", str(tmp_path / "people")]
+    assert cli.main(codebook_free) == 0, "the other commands read the folder"
+
+
+def test_a_bad_video_stops_no_other_and_what_is_there_is_kept(
+    videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, none, output = tmp_path / "broken.avi", tmp_path / "none.avi", tmp_path / "people"
+    broken.write_text("no video")
+    command = [broken, none, *videos[:2], "--detector", "hog", "-o", output, "--stride", "8"]
+    assert boxes(*command) == 1
+    told = capsys.readouterr()
+    assert sorted(line.split(": ")[1] for line in told.err.splitlines()) == [str(broken), str(none)]
+    assert told.out.splitlines()[-1] == f"{output}: boxes of 2 of 4 videos written"
+    assert sorted(os.listdir(output)) == ["square_0.bb", "square_1.bb"]
+    (output / "square_0.bb").write_text("mine")
+    assert boxes(*command) == 1
+    assert (output / "square_0.bb").read_text() == "mine"
+    assert "0 of 4 videos written, 2 there already" in capsys.readouterr().out
+    assert boxes(*command, "--force") == 1
+    assert len((output / "square_0.bb").read_text().splitlines()) == 24
+
+
+def test_mistakes_are_one_sentence(
+    videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments, sentence in (
+        ([videos[0], "--stride", "0"], "at least 1"),
+        ([videos[0], "--index", "index.tsv"], "with --detector leave it out"),
+        ([videos[0], tmp_path / "square_0.avi"], "would be written to one file square_0"),
+    ):
+        assert boxes(*arguments, "--detector", "hog", "-o", tmp_path / "o") == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ") and sentence in line
+    monkeypatch.setitem(__import__("sys").modules, "workflow_scripts.persons.detectors", None)
+    assert boxes(videos[0], "--detector", "hog", "-o", tmp_path / "o") == 1
+    assert "part of the pipeline, which is not installed here" in capsys.readouterr().err
