@@ -96,7 +96,8 @@ def _log_to(path: Path | None) -> None:
     if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(_LogFile(path, mode="w"))
+            # The names of files need not be UTF-8.
+            handlers.append(_LogFile(path, mode="w", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise cannot_write(path, error) from error
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)

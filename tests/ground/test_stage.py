@@ -55,6 +55,16 @@ def test_arguments_have_the_types_of_the_signature() -> None:
     assert seen["frames"] == [] and seen["init"] == Path("m.pt") and seen["settings"] == _Settings()
 
 
+def test_a_name_that_is_not_utf8_is_written_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def stage(output: Path) -> None:
+        """Does it."""
+        logging.info("left out: %s", "caf\udce9.avi")
+
+    command_line(stage, ["--output", "o", "--log", str(tmp_path / "stage.log")])
+    assert (tmp_path / "stage.log").read_text(encoding="utf-8") == "left out: caf\\udce9.avi\n"
+    assert "cannot be written" not in capsys.readouterr().err
+
+
 def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         _run(["--output", "o", "--settings", json.dumps({"kk": 1})])

@@ -144,6 +144,16 @@ def test_boxes_written_for_the_original_are_those_that_were_found(
     assert {path.name for path in (tmp_path / "ids").iterdir()} == {"a-id.bb", "b-id.bb"}
 
 
+def test_boxes_are_named_after_a_video_whose_name_holds_a_line_break(tmp_path: Path) -> None:
+    (tmp_path / "boxes").mkdir()
+    (tmp_path / "boxes" / "a.bb").write_text("0\n")
+    run(shard(tmp_path, "a"), tmp_path / "boxes")
+    index = tmp_path / "index.tsv"
+    write_columns(index, [{"video_id": "a-id", "path": "wa\tlk/new\nline \\n.avi"}], ["video_id", "path"])
+    assert cli.main(["boxes", str(tmp_path / "persons.h5"), "--index", str(index), "-o", str(tmp_path / "bb")]) == 0
+    assert (tmp_path / "bb" / "wa\tlk" / "new\nline \\n.bb").is_file()
+
+
 def test_boxes_that_cannot_be_written_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "boxes").mkdir()
     for name in "ab":

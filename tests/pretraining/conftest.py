@@ -109,9 +109,10 @@ def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> C
     def run(name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
         changed = options.pop("changed", {})
         output = tmp_path / name / "model.pt"
+        videos = options.pop("videos", videos_table)
         arguments = {"seed": 0, "sketches": [], "settings": replace(TINY, **changed), **options}
         checkpoints = tmp_path / name / "checkpoints"
-        train(videos_table, frames_files, output, checkpoints, name, objective=objective, **arguments)
+        train(videos, frames_files, output, checkpoints, name, objective=objective, **arguments)
         return torch.load(output, weights_only=True)
 
     return run

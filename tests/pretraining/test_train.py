@@ -4,11 +4,13 @@ import dataclasses
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.artifacts import write_columns
 from workflow_scripts.pretraining.augmentation import Color, Draw
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
@@ -99,6 +101,23 @@ def test_sampled_negatives_are_used_when_there_are_more_videos(run_train):
 def test_a_request_that_is_no_run_is_refused_at_once(run_train, options, message):
     with pytest.raises(StageError, match=message):
         run_train(**options)
+
+
+def one_video(folder: Path, label: str) -> Path:
+    write_columns(folder / "one.tsv", [{"video_id": "video00", "label": label}], ["video_id", "label"])
+    return folder / "one.tsv"
+
+
+@pytest.mark.parametrize("label", ["", "right"])
+def test_one_video_is_trained_on_where_nothing_is_judged(run_train, tmp_path, label):
+    model = run_train(videos=one_video(tmp_path, label), changed={"size": 33})
+    assert model["video_ids"] == ["video00"] and model["bank"].isfinite().all()
+    assert [entry["loss"] for entry in model["history"]] == pytest.approx([0, 0])  # there is none to tell it from
+
+
+def test_one_video_of_tiny_clips_is_told_of(run_train, tmp_path):
+    with pytest.raises(StageError, match="one video to train on, and a clip of it is too small for batch norm"):
+        run_train(videos=one_video(tmp_path, ""), changed={"size": 32})
 
 
 def test_model_of_another_shape_is_refused_with_its_name(run_train, tmp_path):

@@ -26,7 +26,7 @@ from workflow_scripts.videos.text_tables import holds_bytes, not_utf8, read_tabl
 
 log = logging.getLogger(__name__)
 
-_SPLIT = re.compile(r"split[ _-]?(\d*)")  # the columns of a manifest that tell train and test apart
+_SPLIT = re.compile(r"split[ _-]?(\d{0,9})")  # the columns of a manifest that tell train and test apart
 _PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 # What people call the column `label`, and what holds labels by its name.
 _LIKE_LABEL = re.compile(r".*(label|lable).*|y|targets?|class(es|name|_name)?|categor(y|ies)|actions?|activit(y|ies)")
@@ -156,11 +156,8 @@ def _read_manifest(dataset: str, manifest: str, root: Path) -> list[Listed]:
 
 def _split_columns(file: Path, columns: Sequence[str]) -> dict[str, str]:
     """The columns that tell train and test apart -> what they are called in the index, split or split<N>."""
-    names = {
-        name: "split" + match[1].lstrip("0").rjust(len(match[1]) and 1, "0")
-        for name in columns
-        if (match := _SPLIT.fullmatch(name))
-    }
+    matches = {name: match for name in columns if (match := _SPLIT.fullmatch(name))}
+    names = {name: f"split{int(match[1])}" if match[1] else "split" for name, match in matches.items()}
     for name, split in names.items():
         if list(names.values()).count(split) > 1:
             raise StageError(f"{file}: the first line has two columns of {split}, one is {name!r}; remove one of them")
@@ -187,12 +184,11 @@ def _plain_path(file: Path, number: int, cell: str, root: Path) -> str:
     path = cell if cell != cell.strip() and os.path.exists(root / cell) else cell.strip()
     if not path:
         raise StageError(f"{file}, line {number}: the path is empty; name a file or remove the line")
-    there = os.path.exists(root / path)
-    if holds_bytes(path) and not there:
+    if holds_bytes(path) and not os.path.exists(root / path):
         raise not_utf8(file, number)
     plain = os.path.normpath(path)
-    if not there or ".." not in Path(path).parts:
-        return plain
     # Behind a link to a folder, `..` leads elsewhere.
-    same = os.path.exists(root / plain) and os.path.samefile(root / path, root / plain)
-    return plain if same else path
+    if ".." in Path(path).parts and os.path.exists(root / path):
+        same = os.path.exists(root / plain) and os.path.samefile(root / path, root / plain)
+        return plain if same else path
+    return plain

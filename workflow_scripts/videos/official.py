@@ -101,12 +101,14 @@ def _kinetics(place: Path) -> list[Annotated]:
     paths = [place]
     if place.is_dir():
         there = sorted(path for path in place.iterdir() if not path.name.startswith("."))
-        paths = [path for path in there if path.suffix == ".csv"] or [path for path in there if path.suffix == ".json"]
+        of = {kind: [path for path in there if path.suffix.lower() == kind] for kind in (".csv", ".json")}
+        paths = of[".csv"] or of[".json"]
         if not paths:
             raise StageError(f"{place}: no annotations (*.csv or *.json) are there; give them as `annotations`")
     videos: dict[tuple[str, int, int], Annotated] = {}
     for path in paths:
-        for youtube_id, label, start, end, part in (_kinetics_json if path.suffix == ".json" else _kinetics_csv)(path):
+        read = _kinetics_json if path.suffix.lower() == ".json" else _kinetics_csv
+        for youtube_id, label, start, end, part in read(path):
             clip = youtube_id, start, end
             names = f"{youtube_id}_{start:06d}_{end:06d}", f"{youtube_id}_{start}_{end}", youtube_id
             use = _KINETICS_PARTS.get(part[:3].lower())
