@@ -20,7 +20,7 @@ from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
-from workflow_scripts.frames.store_frames import store_frames, stored_size
+from workflow_scripts.frames.store_frames import encode_frames, store_frames, stored_size
 
 SETTINGS = FramesSettings(short_side=48, jpeg_quality=95)
 
@@ -190,3 +190,9 @@ def test_workers_open_handles_of_their_own(folder):
     assert all(np.array_equal(clip, expected[n % 3]) for n, clip in enumerate(loaded))
     copy = pickle.loads(pickle.dumps(store))
     assert np.array_equal(copy.read_clip("wide", 0, 3), expected[0])
+
+
+def test_a_frame_that_no_jpeg_can_hold_is_a_status() -> None:
+    result = encode_frames([np.zeros((2, 1000, 3), np.uint8)], FramesSettings(short_side=240))
+    assert result.status == "too_large" and "120000x240" in result.reason
+    assert encode_frames([np.zeros((8, 1000, 3), np.uint8)], FramesSettings(short_side=240)).status == "ok"

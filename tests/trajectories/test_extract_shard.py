@@ -10,6 +10,7 @@ import idt_tools
 from idt_tools.attributes import read_attributes
 from idt_tools.trajectory_files import write_text
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.trajectories.describe_video import Undescribed, Video
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
@@ -97,3 +98,11 @@ def test_rows_of_the_original_extractor_take_the_trackers_place(listed: Path, tm
     extract_shard(listed, tmp_path / "again.h5", tmp_path / "store", settings)
     with h5py.File(tmp_path / "again.h5") as file:
         assert len(file[two.stem]["info"]) == len(tracked)
+
+
+def test_a_video_that_max_side_makes_too_small_has_a_status() -> None:
+    row = {"path": "v.mp4", "width": "8192", "height": "40", "fps": "25", "bytes": "1", "mtime_ns": "1"}
+    for max_side in (100, 1000):
+        with pytest.raises(Undescribed, match="tracker needs") as raised:
+            list(Video(row, TrajectoriesSettings(max_side=max_side)).trajectories())
+        assert raised.value.status == "too_small" and f"max_side = {max_side}" in raised.value.reason

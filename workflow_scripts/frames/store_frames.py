@@ -21,6 +21,8 @@ from workflow_scripts.identity import digest
 from workflow_scripts.stage import command_line
 from workflow_scripts.store import Result, attributes_of, process_shard
 
+LONGEST_SIDE = 65500  # pixels, of libjpeg
+
 
 def stored_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Width and height at which the shorter side is exactly `short_side`, the aspect ratio kept to a pixel.
@@ -42,6 +44,9 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
         for frame in frames:
             if not encoded:
                 width, height = stored_size(frame.shape[1], frame.shape[0], settings.short_side)
+                if max(width, height) > LONGEST_SIDE:
+                    enlarged = f"{frame.shape[1]}x{frame.shape[0]} pixels would be stored as {width}x{height}"
+                    return Result("too_large", f"{enlarged}; a JPEG has at most {LONGEST_SIDE} on a side")
             bgr = cv2.cvtColor(resize(frame, width, height), cv2.COLOR_RGB2BGR)
             encoded.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality])[1])
     except idt_tools.VideoError as error:

@@ -74,9 +74,12 @@ class Video:
             raise Undescribed("corrupted", str(error)) from error
 
     def _track(self) -> Iterator[idt_tools.Trajectories]:
-        if min(int(self.row["width"]), int(self.row["height"])) < MIN_SIDE:
-            size = f"{self.row['width']}x{self.row['height']}"
-            raise Undescribed("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
+        width, height = int(self.row["width"]), int(self.row["height"])
+        scale = min(1.0, self.settings.max_side / max(width, height)) if self.settings.max_side else 1.0
+        if scale * min(width, height) < MIN_SIDE:
+            scaled = f", as trajectories.max_side = {self.settings.max_side} makes them" if scale < 1 else ""
+            size = f"{round(scale * width)}x{round(scale * height)} pixels{scaled}"
+            raise Undescribed("too_small", f"{size}; the tracker needs {MIN_SIDE} on each side")
         try:
             yield from idt_tools.stream(self.frames(), self.scaled_boxes())
         except idt_tools.VideoError as error:
