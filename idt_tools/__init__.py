@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import columns
+    from .gaps import FrameAfterGap
     from .person_boxes import read_bb
     from .tracker import TrackerOptions, Trajectories, extract, stream
-    from .video import VideoError, VideoInfo, probe_video, read_video
+    from .video import ReadingFailed, VideoError, VideoFrames, VideoInfo, probe_video, read_video
 
 __all__ = [
+    "FrameAfterGap",
+    "ReadingFailed",
     "TrackerOptions",
     "Trajectories",
     "VideoError",
+    "VideoFrames",
     "VideoInfo",
     "columns",
     "extract",
@@ -32,9 +36,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "gaps": ["FrameAfterGap"],
     "person_boxes": ["read_bb"],
     "tracker": ["TrackerOptions", "Trajectories", "extract", "stream"],
-    "video": ["VideoError", "VideoInfo", "probe_video", "read_video"],
+    "video": ["ReadingFailed", "VideoError", "VideoFrames", "VideoInfo", "probe_video", "read_video"],
 }
 
 
