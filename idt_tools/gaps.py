@@ -4,4 +4,4 @@ import numpy as np
 
 
 class FrameAfterGap(np.ndarray):
-    """A frame before which damaged ones were skipped, so that no trajectory runs across: `frame.view(FrameAfterGap)`."""
+    """A frame, `frame.view(FrameAfterGap)`, before which damaged ones were skipped: no trajectory runs across."""

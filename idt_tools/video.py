@@ -140,8 +140,8 @@ def read_video(
     Packets that cannot be decoded and frames that the decoder flags as corrupt are skipped: the frame that follows is a
     `FrameAfterGap`, and frame numbers count what is yielded.
 
-    Raises `VideoError` where the video cannot be opened or is too large (a side longer than `max_frame_side` pixels). Raises
-    it after the frames that could be decoded where more than `max_corrupt_fraction` of them (0 to 1) were skipped, or
+    Raises `VideoError` where the video cannot be opened or a side is longer than `max_frame_side` pixels. Raises it
+    after the frames that could be decoded where more than `max_corrupt_fraction` of them (0 to 1) were skipped, or
     where they end before 0.9 of the time that the container claims, less three frames. Raises `ReadingFailed` where the
     system cannot read the file.
     """
@@ -298,9 +298,7 @@ class _Video:
 
 def _decoder_options(max_frame_side: int) -> dict[str, str]:
     """Options by which libav refuses larger pictures before it allocates memory for them."""
-    return {
-        "max_pixels": str((max_frame_side + 64) ** 2)
-    }  # the coded picture may be a few pixels larger than the shown one
+    return {"max_pixels": str((max_frame_side + 64) ** 2)}  # a coded picture may be a few pixels larger than as shown
 
 
 @contextmanager

@@ -135,7 +135,6 @@ def read_videos(indexes: list[Path]) -> list[Video]:
     videos = []
     for path in indexes:
         for row in read_columns(path):
-            frames, fps = float(row.get("n_frames") or 0), float(row.get("fps") or 0)
             videos.append(
                 Video(
                     dataset=path.parent.parent.name,
@@ -144,7 +143,7 @@ def read_videos(indexes: list[Path]) -> list[Video]:
                     label=row.get("label", ""),
                     group=row.get("group", ""),
                     scene=row.get("scene", "") or "",
-                    seconds=frames / fps if fps > 0 else 0.0,
+                    seconds=float(row.get("seconds") or 0),
                     status=row["status"],
                     reason=row.get("reason", "") or "",
                 )
