@@ -1,5 +1,6 @@
 """How many frames a container says that it holds, and how long they last."""
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -36,10 +37,15 @@ def claim_of(container: InputContainer, stream: VideoStream, n_bytes: int) -> Cl
     of_container = False
     if container.format.name == "avi":  # its header counts ticks, of which some may be without a frame
         claimed = max(stream.frames, stream.duration or 0)
-        until = listed[len(listed) - 1].timestamp + 1 if len(listed) else 0
-        exact = until > 0 and (claimed > most or until >= 0.9 * claimed - 3)
+        last = listed[len(listed) - 1] if len(listed) else None
+        # A file that was cut has lost its list of frames, and libav lists the few that it came across.
+        exact = last is not None and (
+            last.timestamp + 1 >= 0.9 * claimed - 3 if claimed <= most else last.pos > n_bytes // 2
+        )
+        if last and exact and claimed > most:
+            claimed = last.timestamp + 1
         n_frames = len(listed)
-        seconds = tick * (until if claimed > most else claimed)
+        seconds = tick * claimed
     else:
         exact = stream.frames > 0 and len(listed) in (0, stream.frames)
         n_frames = stream.frames - sum(entry.is_discard for entry in listed)  # cut away by the container's edit list
@@ -57,8 +63,5 @@ def claim_of(container: InputContainer, stream: VideoStream, n_bytes: int) -> Cl
 
 def _tagged_seconds(stream: VideoStream) -> Fraction:
     """How long Matroska's tag DURATION, as in 00:00:10.333000000, says that the stream lasts; 0 where there is none."""
-    try:
-        hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-    except (KeyError, ValueError):
-        return Fraction(0)
+    tag = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d{1,9})?)", stream.metadata.get("DURATION", ""), re.ASCII)
+    return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3]) if tag else Fraction(0)

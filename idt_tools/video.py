@@ -218,9 +218,9 @@ class _File(io.FileIO):
         if error and error.errno == errno.ENOMEM:
             raise ReadingFailed(self.path, "there is not enough memory") from error
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int) -> bytes:  # type: ignore[override]
         try:
-            return super().read(size) or b""
+            return os.read(self.fileno(), size)
         except OSError as error:
             self.error = error
             return b""
@@ -292,13 +292,16 @@ class _Video:
 
     def no_frame(self) -> VideoError:
         """The error of a stream of which nothing could be decoded."""
+        if self._error and self._error.errno == errno.EINVAL and not self._stream.codec_context.width:
+            reason = f"its pictures have more pixels than {self._max_frame_side} x {self._max_frame_side}"
+            return VideoError(self._file.path, "too_large", reason)  # libav forgets a size that it refuses
         why = f"no frame could be decoded ({self._error.strerror})" if self._error else "it holds no frame"
         return VideoError(self._file.path, "unreadable", why)
 
 
 def _decoder_options(max_frame_side: int) -> dict[str, str]:
     """Options by which libav refuses larger pictures before it allocates memory for them."""
-    return {"max_pixels": str((max_frame_side + 64) ** 2)}  # a coded picture may be a few pixels larger than as shown
+    return {"max_pixels": str((max_frame_side + 256) ** 2)}  # libav counts what decoders need around a picture
 
 
 @contextmanager

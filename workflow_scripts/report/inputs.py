@@ -10,6 +10,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -118,6 +119,14 @@ class Failure:
     stage: str
     status: str
     reason: str
+
+
+class Damaged(NamedTuple):
+    """A video that is used, though damage cost it frames."""
+
+    dataset: str
+    video_id: str
+    n_skipped: int
 
 
 @dataclass(frozen=True)
@@ -266,6 +275,19 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
             if status != "ok":
                 note(SHARD_STAGES.index(stage), Failure(path.parts[where - 1], video_id, stage, status, reason))
     return [failure for _, failure in (first[key] for key in sorted(first))]
+
+
+def read_damaged(statuses: list[Path]) -> list[Damaged]:
+    """The videos that are used without some damaged frames, sorted by dataset and id: those of the frames stage."""
+    damaged = []
+    for path in statuses:
+        if path.parent.parent.name == "frames":
+            with read_hdf5(path) as file:
+                for video_id, group in file.items():
+                    n_skipped = int(group.attrs.get("n_skipped", 0))
+                    if n_skipped:
+                        damaged.append(Damaged(path.parts[-4], video_id, n_skipped))
+    return sorted(damaged)
 
 
 def read_stage_times(benchmarks: list[Path], runs: list[Run]) -> list[StageTime]:
