@@ -82,8 +82,12 @@ def test_every_stage_counts_the_frames_that_are_used(root: Path, tmp_path: Path)
 
 
 def test_the_limits_of_the_config_reach_every_stage(root: Path, tmp_path: Path) -> None:
+    shutil.copy(root / "a" / "meta_latin1.avi", root / "a" / "again.avi")
     rows = index(root, tmp_path / "index", max_frame_side=159)
     assert rows["rot90.mp4"]["status"] == "too_large" and rows["meta_latin1.avi"]["status"] == "ok"
+    for path in (root / "a").iterdir():
+        if path.name not in ("hole_h264.mp4", "rot90.mp4"):
+            path.unlink()
     rows = index(root, tmp_path / "index")
     (shard,) = (tmp_path / "index" / "shards").iterdir()
     hole = rows["hole_h264.mp4"]["video_id"]
@@ -93,7 +97,7 @@ def test_the_limits_of_the_config_reach_every_stage(root: Path, tmp_path: Path) 
         (lenient, "ok"),
     ):  # the store of the one before is not used
         store_frames(shard, tmp_path / "f.h5", tmp_path / "store1", FramesSettings(short_side=48), reading=reading)
-        extract_shard(shard, tmp_path / "t.h5", tmp_path / "store2", TrajectoriesSettings(), reading=reading)
+        extract_shard(shard, tmp_path / "t.h5", tmp_path / "store2", TrajectoriesSettings(max_side=80), reading=reading)
         for path in ("f.h5", "t.h5"):
             with h5py.File(tmp_path / path) as file:
                 assert read_attributes(file[hole])["status"] == status
