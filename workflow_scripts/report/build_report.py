@@ -95,7 +95,7 @@ def build_report(
         settings=settings,
         datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
         failures=failures,
-        damaged=inputs.read_damaged(statuses),
+        damaged=inputs.read_damaged(list(dict.fromkeys([*frames, *statuses]))),
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,
         protocols=tables.PROTOCOLS,

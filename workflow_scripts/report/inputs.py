@@ -277,10 +277,10 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
     return [failure for _, failure in (first[key] for key in sorted(first))]
 
 
-def read_damaged(statuses: list[Path]) -> list[Damaged]:
-    """The videos that are used without some damaged frames, sorted by dataset and id: those of the frames stage."""
+def read_damaged(paths: list[Path]) -> list[Damaged]:
+    """The videos that are used without some damaged frames, by those of `paths` that are of the frames stage, sorted."""
     damaged = []
-    for path in statuses:
+    for path in paths:
         if path.parent.parent.name == "frames":
             with read_hdf5(path) as file:
                 for video_id, group in file.items():
