@@ -278,7 +278,7 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
 
 
 def read_damaged(paths: list[Path]) -> list[Damaged]:
-    """The videos that are used without some damaged frames, by those of `paths` that are of the frames stage, sorted."""
+    """The videos that are used without some damaged frames, sorted: by the files of the frames stage among `paths`."""
     damaged = []
     for path in paths:
         if path.parent.parent.name == "frames":
