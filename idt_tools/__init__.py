@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import columns
+    from .gaps import FrameAfterGap
     from .person_boxes import read_bb
     from .reading import ReadingFailed
     from .tracker import TrackerOptions, Trajectories, extract, stream
-    from .video import VideoError, VideoInfo, probe_video, read_video
+    from .video import VideoError, VideoFrames, VideoInfo, probe_video, read_video
 
 __all__ = [
+    "FrameAfterGap",
     "ReadingFailed",
     "TrackerOptions",
     "Trajectories",
     "VideoError",
+    "VideoFrames",
     "VideoInfo",
     "columns",
     "extract",
@@ -34,10 +37,11 @@ __all__ = [
 ]
 
 _MODULES = {
+    "gaps": ["FrameAfterGap"],
     "person_boxes": ["read_bb"],
     "reading": ["ReadingFailed"],
     "tracker": ["TrackerOptions", "Trajectories", "extract", "stream"],
-    "video": ["VideoError", "VideoInfo", "probe_video", "read_video"],
+    "video": ["VideoError", "VideoFrames", "VideoInfo", "probe_video", "read_video"],
 }
 
 

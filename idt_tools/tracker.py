@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _core, columns
 from .camera_motion import camera_motion
+from .gaps import FrameAfterGap
 from .person_boxes import background_mask, boxes_by_frame
 
 MIN_SIDE = 32
@@ -85,7 +86,8 @@ def extract(
     """Track a video and describe its trajectories.
 
     frames: array (T, H, W) uint8 grey or (T, H, W, 3) uint8 RGB, or any iterable of such frames, all of one size and at
-        least 32 pixels on each side. Fewer than 16 frames give no trajectory.
+        least 32 pixels on each side. Fewer than 16 frames give no trajectory, and none runs across a gap, which is
+        before every `FrameAfterGap`.
     boxes: (n, 6) rows frame, x1, y1, x2, y2, score in pixels: people, left out when the camera's motion is estimated.
         Frames may be missing; boxes are cut at the edges; inverted ones are ignored.
     homographies: (T, 3, 3), entry t maps pixels of frame t - 1 to frame t, entry 0 is ignored; given, nothing is
@@ -148,15 +150,17 @@ def _blocks(
     tracker: _core.Tracker | None = None
     block = _Block(options, n_frames)
     shape: tuple[int, ...] = ()
+    first = 0  # the tracker's first frame: 0, or one after a gap
     for number, frame in enumerate(frames):
         grey = _grey(frame, number)
         height, width = grey.shape
-        if tracker is None:
-            shape = grey.shape
-            tracker = _make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
-        elif grey.shape != shape:
+        shape = shape or grey.shape
+        if grey.shape != shape:
             was, now = f"{shape[1]}x{shape[0]}", f"{width}x{height}"
             raise ValueError(f"all frames must have one size: frame {number} is {now}, those before are {was}")
+        if tracker is None or isinstance(frame, FrameAfterGap):
+            tracker = _make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
+            first = number
         if homographies is not None and number >= len(homographies):
             raise ValueError(f"there are {len(homographies)} homographies, but more frames")
 
@@ -170,7 +174,7 @@ def _blocks(
         if used is not None:
             used.append(homography)
         while tracker.finished:
-            if block.fill(tracker):
+            if block.fill(tracker, first):
                 yield block.take()
     if block.rows:
         yield block.take()
@@ -191,10 +195,14 @@ class _Block:
         self._descriptors = np.empty((BLOCK_ROWS, len(columns.DESCRIPTORS)), np.float32)
         self._points = np.empty((n_points, columns.TRACK_LENGTH + 1, 2), np.float32)
 
-    def fill(self, tracker: _core.Tracker) -> bool:
-        """Move finished trajectories here as long as there is room; whether the block is full."""
+    def fill(self, tracker: _core.Tracker, first: int) -> bool:
+        """Move finished trajectories here as long as there is room; whether the block is full.
+
+        first: number in the video of the tracker's first frame.
+        """
         start = self.rows
         self.rows += tracker.take(self._info[start:], self._descriptors[start:], self._points[start:])
+        self._info[start : self.rows, 0] += first
         return self.rows == BLOCK_ROWS
 
     def take(self) -> Trajectories:

@@ -1,7 +1,7 @@
 """Videos in, RGB frames out, with one clear reason where that fails.
 
-The frames are PyAV's rgb24 pictures of the first video stream: OpenCV's RGB2GRAY of them is byte for byte the grey
-picture that the original trajectory extractor sees.
+The frames are PyAV's rgb24 pictures of the first video stream, turned upright: OpenCV's RGB2GRAY of them is byte for
+byte the grey picture that the original trajectory extractor sees.
 """
 
 import errno
@@ -17,19 +17,43 @@ from typing import Any, Literal
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.error import FFmpegError
+from av.sidedata.sidedata import SideDataContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
-from .reading import ReadingFailed, raise_if_of_the_system, system_errors
+from .claim import claim_of
+from .continuity import Continuity
+from .gaps import FrameAfterGap
+from .reading import ReadingFailed, system_errors
 from .signals import end_if_stopped
 
-VideoStatus = Literal["unreadable", "no_video_stream", "truncated", "corrupted"]
+VideoStatus = Literal["unreadable", "no_video_stream", "too_large", "truncated", "corrupted"]
+
+MAX_CORRUPT_FRACTION = 0.05
+"""Largest share of frames that damage may cost a video that is still read."""
+MAX_FRAME_SIDE = 8192
+"""Pixels. Frames with a longer side are refused before memory is allocated for them."""
+
+_TURNS = {90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}  # by degrees, counterclockwise
+_DEMUXERS = (  # containers of video; others may be scripts that open further files (concat, hls, image2)
+    "3gp,apng,asf,av1,avi,dv,flv,gif,gxf,h261,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,"
+    "mxf,nut,obu,ogg,rm,vc1,webm,wtv,yuv4mpegpipe"
+)
 
 
 class VideoError(Exception):
     """A video that cannot be read, or not to its end.
 
-    `status`: "unreadable" (no frame can be decoded), "no_video_stream", "truncated" (it ends well before the number of
-    frames that its header claims) or "corrupted" (decoding fails on the way). `reason`: why, without the file's name.
+    `reason` says why, without the file's name. `status` is one of
+
+    - "unreadable": the file is not a video that can be opened, or none of its frames can be decoded;
+    - "no_video_stream": it holds sound, subtitles or a cover picture alone;
+    - "too_large": a side of its frames is longer than the limit;
+    - "corrupted": damage costs more than the limit's share of its frames, or their size changes on the way;
+    - "truncated": its frames end before 0.9 of the time that the container claims.
     """
 
     def __init__(self, path: str | os.PathLike[str], status: VideoStatus, reason: str) -> None:
@@ -44,130 +68,294 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video's header says: number of frames (0 when unknown), frames per second, size in pixels."""
+    """What a video's container says; sizes in pixels, after rotation.
+
+    `exact`: the container lists every frame, so that `n_frames` and `fps` (frames per second) are true. Otherwise only
+    decoding tells: `n_frames` is then an estimate from duration and nominal rate, at most what the file's bytes can
+    hold, 0 where nothing is known.
+    """
 
     n_frames: int
     fps: float
     width: int
     height: int
+    exact: bool = True
 
 
-def read_video(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
-    """Yield the frames of a video's first video stream, (height, width, 3) uint8 RGB, all of one size.
+@dataclass
+class _Count:
+    """What has been read of a video."""
 
-    Raises `VideoError` where the video cannot be opened, or, after the frames that could be decoded, where it is
-    corrupted or ends early: fewer than 0.9 x the claimed number - 3 (headers are often off by a few). Raises
-    `ReadingFailed` where the system cannot read the file just now, and nothing else.
+    n_frames: int = 0
+    n_skipped: int = 0
+    seconds: Fraction = Fraction(0)
+
+
+class VideoFrames(Iterator[np.ndarray]):
+    """The frames of a video, one after the other, and a count of what has been read so far."""
+
+    def __init__(self, frames: Iterator[np.ndarray], count: _Count) -> None:
+        self._frames = frames
+        self._count = count
+
+    def __next__(self) -> np.ndarray:
+        return next(self._frames)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames that were yielded."""
+        return self._count.n_frames
+
+    @property
+    def n_skipped(self) -> int:
+        """Number of frames that damage cost: lost with packets that cannot be decoded, or flagged as corrupt."""
+        return self._count.n_skipped
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, damaged ones included; 0 where the container gives no times."""
+        n_frames = self._count.n_frames + self._count.n_skipped
+        return float(n_frames / self._count.seconds) if self._count.seconds > 0 else 0.0
+
+
+def read_video(
+    path: str | os.PathLike[str],
+    *,
+    max_corrupt_fraction: float = MAX_CORRUPT_FRACTION,
+    max_frame_side: int = MAX_FRAME_SIDE,
+) -> VideoFrames:
+    """The frames of a video's first video stream, (height, width, 3) uint8 RGB, all of one size.
+
+    Frames are turned upright as the container's display matrix says; pixels that are not square stay as they are coded.
+    Packets that cannot be decoded and frames that the decoder flags as corrupt are skipped: the frame that follows is a
+    `FrameAfterGap`, and frame numbers count what is yielded.
+
+    Raises `VideoError` where the video cannot be opened or a side is longer than `max_frame_side` pixels. Raises it
+    after the frames that could be decoded where more than `max_corrupt_fraction` of them (0 to 1) were skipped, or
+    where they end before 0.9 of the time that the container claims, less three frames. Raises `ReadingFailed` where the
+    system cannot read the file.
     """
-    with _errors_of(path):
-        for frame in _frames(path):
-            end_if_stopped()
-            yield frame
+    count = _Count()
+    return VideoFrames(_frames(path, max_corrupt_fraction, max_frame_side, count), count)
 
 
-def _frames(path: str | os.PathLike[str]) -> Iterator[np.ndarray]:
-    with _opened(path) as (container, stream):
-        claimed = _claimed_frames(container, stream)
-        decoded = discarded = 0
-        size: tuple[int, int] | None = None
-        try:
-            for packet in container.demux(stream):
-                discarded += packet.is_discard  # cut away by the container's edit list, yet counted in its claim
-                for frame in packet.decode():
-                    if size is not None and (frame.width, frame.height) != size:
-                        change = f"{size[0]}x{size[1]} to {frame.width}x{frame.height}"
-                        raise VideoError(path, "corrupted", f"the size changes from {change} at frame {decoded}")
-                    size = (frame.width, frame.height)
-                    yield frame.to_ndarray(format="rgb24")
-                    decoded += 1
-        except FFmpegError as error:
-            if decoded == 0:
-                raise VideoError(path, "unreadable", f"no frame could be decoded ({error.strerror})") from error
-            part = f"{decoded} of {claimed}" if claimed else f"only {decoded}"
-            raise VideoError(path, "corrupted", f"{part} frames could be decoded ({error.strerror})") from error
-        if decoded == 0:
-            raise VideoError(path, "unreadable", "it holds no frame that could be decoded")
-        if decoded < 0.9 * (claimed - discarded) - 3:
-            raise VideoError(path, "truncated", f"{decoded} of {claimed} frames could be decoded")
-
-
-def probe_video(path: str | os.PathLike[str]) -> VideoInfo:
+def probe_video(path: str | os.PathLike[str], *, max_frame_side: int = MAX_FRAME_SIDE) -> VideoInfo:
     """Read a video's header and decode its first frame.
 
-    `n_frames` is the container's claim, else duration x frame rate, else 0; the true number may differ by a few.
-    Raises `VideoError` (unreadable, no_video_stream) and `ReadingFailed` as `read_video` does before its first frame.
+    Raises `VideoError` (unreadable, no_video_stream, too_large) and `ReadingFailed` as `read_video` does before its
+    first frame.
     """
-    with _errors_of(path), _opened(path) as (container, stream):
+    with _opened(path, max_frame_side) as video:
+        first = next((frame for frame in video.decoded() if isinstance(frame, VideoFrame)), None)
+        if first is None:
+            raise video.no_frame()
+        video.check_size(first.width, first.height)
+        height, width = _upright(np.empty((first.height, first.width), bool), _turn(first)).shape
+        claim = video.claim
+        return VideoInfo(claim.n_frames, float(claim.rate), width, height, claim.exact)
+
+
+def _frames(
+    path: str | os.PathLike[str], max_corrupt_fraction: float, max_frame_side: int, count: _Count
+) -> Iterator[np.ndarray]:
+    """The frames of `read_video`, each counted before it is yielded."""
+    with _opened(path, max_frame_side) as video:
+        continuity = Continuity()
+        shape: tuple[int, ...] | None = None
+        turn: tuple[int, int, int, int] | None = None
+        for frame in video.decoded():
+            if isinstance(frame, FFmpegError) or not continuity.accepts(frame):
+                continuity.damage()
+                count.n_skipped = continuity.n_skipped
+                continue
+            video.check_size(frame.width, frame.height)
+            turn = turn or _turn(frame)  # once: PyAV keeps every frame that is asked for its matrix
+            picture = _upright(frame.to_ndarray(format="rgb24"), turn)
+            if shape and picture.shape != shape:
+                change = f"{shape[1]}x{shape[0]} to {picture.shape[1]}x{picture.shape[0]}"
+                raise VideoError(path, "corrupted", f"the size changes from {change} at frame {count.n_frames}")
+            shape = picture.shape
+            count.n_frames += 1
+            count.n_skipped = continuity.n_skipped
+            count.seconds = (continuity.end - continuity.start) * video.time_base
+            end_if_stopped()
+            yield picture.view(FrameAfterGap) if continuity.after_gap else picture
+        if not count.n_frames:
+            raise video.no_frame()
+        total = count.n_frames + count.n_skipped
+        if count.n_skipped > max_corrupt_fraction * total:
+            allowed = f"more than max_corrupt_fraction = {max_corrupt_fraction:g} allows"
+            raise VideoError(path, "corrupted", f"{count.n_skipped} of {total} frames are damaged, {allowed}")
+        claimed, reached = video.claim.seconds, video.reached(continuity.end, count.n_frames)
+        if reached < Fraction(9, 10) * claimed - 3 * reached / count.n_frames:
+            times = f"{float(reached):.2f} of {float(claimed):.2f} seconds"
+            raise VideoError(path, "truncated", f"it ends after {times}, {count.n_frames} frames")
+
+
+class _File(io.FileIO):
+    """A file for PyAV, whose name is no URL. It keeps the system's errors, which libav may take for the file's end."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self.path = path
+        self.error: OSError | None = None
+
+    def check(self, error: FFmpegError | None = None) -> None:
+        """Raises ReadingFailed where the system is at fault, be it behind an error of libav."""
+        if self.error:
+            raise ReadingFailed(self.path, str(self.error.strerror)) from self.error
+        if error and error.errno == errno.ENOMEM:
+            raise ReadingFailed(self.path, "there is not enough memory") from error
+
+    def read(self, size: int) -> bytes:  # type: ignore[override]
         try:
-            frame = next(container.decode(stream), None)
+            return os.read(self.fileno(), size)
+        except OSError as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return super().seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a place before the start, which a damaged file may name
+                self.error = error
+            return -1
+
+
+class _Video:
+    """An open container and its first video stream, decoded by one thread."""
+
+    def __init__(self, file: _File, container: InputContainer, stream: VideoStream, max_frame_side: int) -> None:
+        self.claim = claim_of(container, stream, os.fstat(file.fileno()).st_size)
+        self.time_base = stream.time_base or Fraction(0)
+        self._file, self._container, self._stream, self._max_frame_side = file, container, stream, max_frame_side
+        self._others = Fraction(0)  # seconds: until when packets of other streams last
+        self._error: FFmpegError | None = None  # the first of decoding
+        context = stream.codec_context
+        self.check_size(context.width, context.height)
+        context.thread_count = 1
+        context.options = _decoder_options(max_frame_side)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raises VideoError where a side is too long."""
+        if max(width, height) > self._max_frame_side:
+            reason = f"{width}x{height} pixels; a side may have {self._max_frame_side}"
+            raise VideoError(self._file.path, "too_large", reason)
+
+    def decoded(self) -> Iterator[VideoFrame | FFmpegError]:
+        """The frames, and in place of what cannot be decoded the error. Raises ReadingFailed."""
+        for packet in self._packets():
+            try:
+                if isinstance(packet, FFmpegError):
+                    raise packet
+                yield from self._stream.decode(packet)
+            except FFmpegError as error:
+                self._file.check(error)
+                self._error = self._error or error
+                yield error
+        self._file.check()
+
+    def _packets(self) -> Iterator[Any]:
+        """The stream's packets that hold anything, an error where no more can be read, and None at the end."""
+        packets = self._container.demux() if self.claim.of_container else self._container.demux(self._stream)
+        try:
+            for packet in packets:
+                if packet.stream.index == self._stream.index:
+                    if packet.size:  # else the picture before is shown again, or it is PyAV's own, for the end
+                        yield packet
+                elif packet.pts is not None and packet.time_base:
+                    self._others = max(self._others, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        except IndexError:  # PyAV at the end of a file in which a stream appears on the way
+            pass
         except FFmpegError as error:
-            raise VideoError(path, "unreadable", f"no frame could be decoded ({error.strerror})") from error
-        if frame is None:
-            raise VideoError(path, "unreadable", "it holds no frame that could be decoded")
-        n_frames = _claimed_frames(container, stream)
-        if not n_frames and container.duration:
-            n_frames = round(Fraction(container.duration, av.time_base) * _frame_rate(stream))
-        return VideoInfo(n_frames, float(_frame_rate(stream)), frame.width, frame.height)
+            yield error
+        yield None
+
+    def reached(self, end: int, n_frames: int) -> Fraction:
+        """Seconds that `n_frames` last, the last until the tick `end`; what `claim.seconds` is to be compared with."""
+        by_rate = n_frames / self.claim.rate if self.claim.rate else Fraction(0)
+        if self.claim.of_container:
+            return max(end * self.time_base, by_rate, self._others)
+        return max((end - (self._stream.start_time or 0)) * self.time_base, by_rate)
+
+    def no_frame(self) -> VideoError:
+        """The error of a stream of which nothing could be decoded."""
+        if self._error and self._error.errno == errno.EINVAL and not self._stream.codec_context.width:
+            reason = f"its pictures have more pixels than {self._max_frame_side} x {self._max_frame_side}"
+            return VideoError(self._file.path, "too_large", reason)  # libav forgets a size that it refuses
+        why = f"no frame could be decoded ({self._error.strerror})" if self._error else "it holds no frame"
+        return VideoError(self._file.path, "unreadable", why)
+
+
+def _decoder_options(max_frame_side: int) -> dict[str, str]:
+    """Options by which libav refuses larger pictures before it allocates memory for them."""
+    return {"max_pixels": str((max_frame_side + 256) ** 2)}  # libav counts what decoders need around a picture
 
 
 @contextmanager
-def _errors_of(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Makes of whatever reading the video raises in the block either a VideoError or a ReadingFailed.
+def _opened(path: str | os.PathLike[str], max_frame_side: int) -> Iterator[_Video]:
+    """The open video. Whatever reading it raises in the block becomes a VideoError or a ReadingFailed.
 
     One video must never stop another, whatever is in it; what the libraries raise on odd files cannot be foreseen.
     """
     try:
         with system_errors(path):
-            yield
-    except ReadingFailed:
-        raise
-    except VideoError as error:
-        if isinstance(error.__cause__, FFmpegError) and error.__cause__.errno == errno.ENOMEM:
-            raise_if_of_the_system(path, error.__cause__)
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise VideoError(path, "unreadable", "it is a folder" if os.path.isdir(path) else "it is not a file")
+            with _File(path) as file, _container(file, max_frame_side) as container:
+                yield _Video(file, container, _first_stream(file, container), max_frame_side)
+    except (ReadingFailed, VideoError):
         raise
     except Exception as error:
         raise VideoError(path, "corrupted", f"{type(error).__name__}: {error}") from error
 
 
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
-    """The open container and its first video stream, decoded by one thread.
-
-    FFmpeg reads through a file that Python has opened. So the system's errors arrive as they are, and cannot be
-    mistaken for those that FFmpeg gives the same numbers.
-    """
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise VideoError(path, "unreadable", f"it is {'a folder' if stat.S_ISDIR(status.st_mode) else 'no file'}")
-    if status.st_size == 0:
-        raise VideoError(path, "unreadable", "the file is empty")
-    with open(path, "rb", buffering=0) as file, _container(path, file) as container:
-        if not container.streams.video:
-            raise VideoError(path, "no_video_stream", "it holds no video stream")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise VideoError(path, "unreadable", "there is no decoder for its video stream")
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
-def _container(path: str | os.PathLike[str], file: io.FileIO) -> Any:
+def _container(file: _File, max_frame_side: int) -> InputContainer:
+    """The file as a container of video. Raises VideoError and ReadingFailed."""
+    if os.fstat(file.fileno()).st_size == 0:
+        raise VideoError(file.path, "unreadable", "the file is empty")
     try:
-        return av.open(file)
+        return av.open(
+            file,
+            mode="r",
+            options=_decoder_options(max_frame_side),
+            container_options={"format_whitelist": _DEMUXERS},
+            metadata_errors="replace",  # a title that is not UTF-8
+        )
     except FFmpegError as error:
-        raise VideoError(path, "unreadable", f"it cannot be opened as a video ({error.strerror})") from error
+        file.check(error)
+        raise VideoError(file.path, "unreadable", f"it cannot be opened as a video ({error.strerror})") from error
 
 
-def _frame_rate(stream: Any) -> Fraction:
-    return stream.average_rate or stream.guessed_rate or Fraction(0)
+def _first_stream(file: _File, container: InputContainer) -> VideoStream:
+    """The first stream of video that is no cover picture. Raises VideoError."""
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoError(file.path, "no_video_stream", "it holds no video stream")
+    if streams[0].codec_context is None:
+        raise VideoError(file.path, "unreadable", "there is no decoder for its video stream")
+    return streams[0]
 
 
-def _claimed_frames(container: Any, stream: Any) -> int:
-    """Number of frames the file claims for this stream, 0 when it claims none."""
-    if stream.frames:
-        return int(stream.frames)
-    if stream.duration:
-        return round(stream.duration * stream.time_base * _frame_rate(stream))
-    if container.duration and len(container.streams) == 1:  # else the duration may be the sound's
-        return round(Fraction(container.duration, av.time_base) * _frame_rate(stream))
-    return 0
+def _turn(frame: VideoFrame) -> tuple[int, int, int, int]:
+    """a, b, c, d of the display matrix, which moves column x and row y, counted downwards, to ax + cy and bx + dy."""
+    try:
+        # Not frame.side_data, which keeps the frame in memory until Python looks for cycles.
+        data: Any = SideDataContainer(frame)["DISPLAYMATRIX"]  # type: ignore[call-arg]
+    except KeyError:
+        return 1, 0, 0, 1
+    except ValueError:  # PyAV does not know the type of other data that comes with the frame
+        return _TURNS.get(frame.rotation % 360, (1, 0, 0, 1))
+    a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _upright(picture: np.ndarray, turn: tuple[int, int, int, int]) -> np.ndarray:
+    """A picture (H, W, ...) turned and mirrored, where that is by right angles."""
+    a, b, c, d = turn
+    if b == c == 0 and a and d:
+        return np.ascontiguousarray(picture[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])
+    if a == d == 0 and b and c:
+        return np.ascontiguousarray(picture.swapaxes(0, 1)[:: 1 if b > 0 else -1, :: 1 if c > 0 else -1])
+    return picture

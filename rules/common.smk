@@ -36,6 +36,9 @@ wildcard_constraints:
     table="|".join(config["report"]["tables"]) or "(?!)",
 
 
+# Which videos are refused, as JSON.
+READING = pipeline.changed("videos", config["videos"], "ReadingSettings")
+
 PRETRAINING_DATASET = config["pretraining"]["dataset"]
 
 

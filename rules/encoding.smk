@@ -49,6 +49,7 @@ rule encoding:
     threads: 1
     params:
         settings=streamed_settings,
+        reading=READING,
         videos=argument("videos"),
         boxes=argument("boxes"),
         store="results/{dataset}/encoding/.store/{features}/{shard}",
@@ -56,7 +57,8 @@ rule encoding:
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
         " --trajectories {input.trajectories} --codebook {input.codebook}"
-        " {params.videos} {params.boxes} --settings {params.settings:q} --output {output}"
+        " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
+        " --output {output}"
         " --store {params.store} --threads {threads} --log {log}"
 
 
@@ -78,6 +80,7 @@ rule fisher_vectors:
     threads: 1
     params:
         settings=streamed_settings,
+        reading=READING,
         videos=argument("videos"),
         boxes=argument("boxes"),
         store="results/{dataset}/encoding/.store/{features}/fisher/{shard}",
@@ -85,5 +88,6 @@ rule fisher_vectors:
     shell:
         "python -m workflow_scripts.encoding.encode_shard --fisher"
         " --trajectories {input.trajectories} --codebook {input.codebook}"
-        " {params.videos} {params.boxes} --settings {params.settings:q} --output {output}"
+        " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
+        " --output {output}"
         " --store {params.store} --threads {threads} --log {log}"

@@ -21,9 +21,10 @@ rule frames:
     threads: 1
     params:
         settings=frames_settings,
+        reading=READING,
         store="results/{dataset}/frames/.store/{short_side}/{shard}",
         version=pipeline.version("frames"),
     shell:
         "python -m workflow_scripts.frames.store_frames"
         " --videos {input.videos} --output {output} --store {params.store}"
-        " --settings {params.settings:q} --threads {threads} --log {log}"
+        " --settings {params.settings:q} --reading {params.reading:q} --threads {threads} --log {log}"

@@ -19,10 +19,11 @@ rule persons:
     threads: 1
     params:
         settings=section("persons"),
+        reading=READING,
         store="results/{dataset}/persons/.store/{detector}/{shard}",
         version=pipeline.version("persons"),
     shell:
         "python -m workflow_scripts.persons.detect_persons"
         " --videos {input.videos} --output {output} --store {params.store}"
-        " --detector {wildcards.detector} --settings {params.settings:q}"
+        " --detector {wildcards.detector} --settings {params.settings:q} --reading {params.reading:q}"
         " --threads {threads} --log {log}"

@@ -44,12 +44,13 @@ rule examples:
     threads: 1
     params:
         settings=section("trajectories"),
+        reading=READING,
         boxes=argument("boxes"),
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.draw_examples"
         " --videos {input.videos} {params.boxes} --output {output}"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --reading {params.reading:q} --log {log}"
 
 
 rule people:
@@ -67,11 +68,12 @@ rule people:
     threads: 1
     params:
         settings=section("trajectories"),
+        reading=READING,
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.measure_people"
         " --videos {input.videos} --boxes {input.boxes} --output {output.page} --table {output.table}"
-        " --settings {params.settings:q} --log {log}"
+        " --settings {params.settings:q} --reading {params.reading:q} --log {log}"
 
 
 rule report:

@@ -40,6 +40,7 @@ rule trajectories:
     threads: 1
     params:
         settings=trajectories_settings,
+        reading=READING,
         store="results/{dataset}/trajectories/.store/{features}/{shard}",
         boxes=argument("boxes"),
         only=argument("only"),
@@ -47,5 +48,5 @@ rule trajectories:
     shell:
         "python -m workflow_scripts.trajectories.extract_shard"
         " --videos {input.videos} {params.boxes} {params.only} --output {output}"
-        " --store {params.store} --settings {params.settings:q}"
+        " --store {params.store} --settings {params.settings:q} --reading {params.reading:q}"
         " --threads {threads} --log {log}"

@@ -18,6 +18,7 @@ checkpoint videos:
     threads: 8
     params:
         settings=of_dataset,
+        reading=READING,
         seed=config["seed"],
         sample_videos=config["encoding"]["sample_videos"],
         resample="--resample" if config["encoding"]["resample"] else "",
@@ -27,7 +28,7 @@ checkpoint videos:
     shell:
         "python -m workflow_scripts.videos.index_videos"
         " --dataset {wildcards.dataset} --index {output.index}"
-        " --settings {params.settings:q} --seed {params.seed}"
+        " --settings {params.settings:q} --reading {params.reading:q} --seed {params.seed}"
         " --sample-videos {params.sample_videos} {params.resample}"
         " --max-failed-fraction {params.max_failed_fraction}"
         " --threads {threads} --log {log}"

@@ -95,7 +95,8 @@ def _extract(item: Extraction, progress: Progress) -> str:
     header = probe_video(item.video)
     # Counted first, as column relative_time needs the number with the first row that is written, and headers claim
     # wrong ones. Decoding takes a small part of the time of tracking, and finds a broken video before it.
-    n_frames = progress.count_frames(item.video)
+    counted = progress.count_frames(item.video)
+    n_frames = counted.n_frames
     blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
     try:
         if item.format == "text":
@@ -108,10 +109,12 @@ def _extract(item: Extraction, progress: Progress) -> str:
                 video=readable(item.video.name),
                 boxes=readable(place.name) if place else "",
                 n_frames=n_frames,
-                fps=header.fps,
+                n_skipped=counted.n_skipped,
+                fps=header.fps if header.exact else counted.fps,
                 width=header.width,
                 height=header.height,
             )
     except ValueError as error:  # frames that the tracker refuses
         raise CommandError(f"{item.video}: {error}") from None
-    return f"{item.output}: {n_rows} trajectories of {n_frames} frames"
+    skipped = f", {counted.n_skipped} damaged frames skipped" if counted.n_skipped else ""
+    return f"{item.output}: {n_rows} trajectories of {n_frames} frames{skipped}"

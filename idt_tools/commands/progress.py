@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..video import VideoError, read_video
+from ..video import VideoError, VideoFrames, read_video
 from .files import CommandError, sentence
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -46,9 +46,12 @@ class Progress:
         """End what reads frames, at its next one."""
         self._stopped.set()
 
-    def count_frames(self, video: Path) -> int:
-        """Number of frames, by decoding them all: a header's claim may be wrong. Raises VideoError."""
-        return sum(1 for _ in self._read(video))
+    def count_frames(self, video: Path) -> VideoFrames:
+        """The video's frames, decoded to their end and counted: a header's claim may be wrong. Raises VideoError."""
+        frames = read_video(video)
+        for _ in frames:
+            self._check()
+        return frames
 
     def frames(self, video: Path, n_frames: int) -> Iterator[np.ndarray]:
         """The frames of `read_video`, each of which moves the bar; `n_frames` may be a header's claim."""
@@ -73,9 +76,12 @@ class Progress:
 
     def _read(self, video: Path) -> Iterator[np.ndarray]:
         for frame in read_video(video):
-            if self._stopped.is_set():
-                raise Stopped
+            self._check()
             yield frame
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise Stopped
 
     def _move(self) -> None:
         rate = f"{self._n_frames / (time.monotonic() - self._start):.0f} frames/s"

@@ -26,7 +26,8 @@ def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
     people = trajectory_files.read_boxes(place) if place else None
     header = probe_video(video)
     with Progress("track") as progress:
-        n_frames = progress.count_frames(video)
+        counted = progress.count_frames(video)
+        n_frames = counted.n_frames
         options = TrackerOptions(record_points=True)
         try:
             tracks = drawing.Tracks.of(stream(progress.frames(video, n_frames), people, options=options))
@@ -37,7 +38,9 @@ def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
         frames: Iterator[np.ndarray] = progress.frames(video, n_frames)
         by_frame = boxes_by_frame(people)
         if output.suffix == ".mp4":
-            drawing.write_film(temporary, frames, tracks, by_frame, header.fps)
+            drawing.write_film(
+                temporary, frames, tracks, by_frame, header.fps if header.exact else counted.fps or header.fps
+            )
         else:
             legend = "green: path so far, red: now" + (", blue: person mask" if people is not None else "")
             title = f"{video.name}: {len(tracks)} trajectories in {n_frames} frames\n{legend}"

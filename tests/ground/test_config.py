@@ -57,12 +57,14 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
     assert {key: values[key] for key in in_stage} == in_stage
 
 
-def test_a_datasets_defaults_are_those_of_the_index() -> None:
+def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
     from workflow_scripts.videos.generate import GeneratedSettings
-    from workflow_scripts.videos.settings import DatasetSettings
+    from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
 
     config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
-    values = {"shards": config["videos"]["shards"], **config["datasets"]["a"]}
+    reading = dict(config["videos"])
+    values = {"shards": reading.pop("shards"), **config["datasets"]["a"]}
+    assert reading == _plain(ReadingSettings())
     assert values.pop("generated") == _plain(GeneratedSettings())
     in_stage = _plain(DatasetSettings())
     del in_stage["generated"]

@@ -20,8 +20,9 @@ from workflow_scripts.identity import rng, video_id
 from workflow_scripts.report.paper_table import paper_table
 from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.videos.generate import GeneratedSettings, render
+from workflow_scripts.videos.index_videos import COLUMNS
 
-INDEX_COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard"
+DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
 CONFIG = """\
 pretraining:
   runs:
@@ -92,13 +93,22 @@ def make_results(
             dataset(group, "jpeg", np.concatenate(jpegs))
             dataset(group, "offsets", np.cumsum([0, *map(len, jpegs)]))
             group.attrs.update(width=size[0], height=size[1], n_frames=16, fps=25.0, status="ok", reason="")
+            group.attrs["n_skipped"] = 3 if path == DAMAGED else 0
             rows.append({"video_id": name, "path": path, "label": motion, "group": f"take{take:02d}", "scene": scene})
-            rows[-1] |= {"n_frames": 16, "fps": 25.0, "width": size[0], "height": size[1], "status": "ok"}
+            rows[-1] |= {
+                "n_frames": 16,
+                "fps": 25.0,
+                "estimated_frames": 16,
+                "seconds": 0.64,
+                "width": size[0],
+                "height": size[1],
+                "status": "ok",
+            }
     results.frames.append(shard)
     broken = {"video_id": video_id("bad/half.avi"), "path": "bad/half.avi", "label": "wave", "status": "truncated"}
     rows.append(broken | {"reason": "the file ends after 76 of 174 frames <moov>"})
     index = folder / "toy/videos/index.tsv"
-    write_columns(index, sorted(rows, key=lambda row: row["video_id"]), INDEX_COLUMNS.split())
+    write_columns(index, sorted(rows, key=lambda row: row["video_id"]), COLUMNS)
     results.indexes.append(index)
 
     ids = sorted(results.motions)

@@ -328,6 +328,10 @@ def test_failures_are_listed_once_with_the_first_stage_and_escaped(page: Page, r
     assert page.rows("overview")["toy"][:6] == ["13", "11", "2", "3", "2", "2"]
 
 
+def test_videos_that_are_used_without_damaged_frames_are_listed(page: Page) -> None:
+    assert page.tables["overview"][3][1:] == [["toy", video_id("wave/wave_beach_01.mp4"), "3"]]
+
+
 def test_videos_that_the_annotations_name_in_vain_are_counted(results: Any, page: Page, tmp_path: Path) -> None:
     assert "Not there" not in page.words["overview"]
     index = tmp_path / "toy/videos/index.tsv"

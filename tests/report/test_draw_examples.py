@@ -30,7 +30,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "broken.mp4").write_bytes((root / made[0]["path"]).read_bytes()[:3000])
     videos = {Path(row["path"]).stem: (root / row["path"], row["label"]) for row in made}
     videos["broken"] = (root / "broken.mp4", "fall")
-    told = {"n_frames": 40, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
+    told = {"n_frames": 40, "estimated_frames": 40, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
     rows = [{"video_id": name, "path": path, "label": label, **told} for name, (path, label) in sorted(videos.items())]
     write_columns(root / "shard.tsv", rows, ["video_id", "path", "label", *told])
     with write_hdf5(root / "boxes.h5", stage="persons", version=1, parameters={}) as file:

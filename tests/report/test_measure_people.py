@@ -111,7 +111,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
     )
     made = [Path(row["path"]) for row in generate_videos(root, wanted)]
     (root / made[1]).write_bytes((root / made[1]).read_bytes()[:3000])
-    told = {"n_frames": 24, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
+    told = {"n_frames": 24, "estimated_frames": 24, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
     found = []
     for number, paths in enumerate((made[:2], made[2:])):
         rows = [{"video_id": path.stem, "path": root / path, "label": path.parent.name, **told} for path in paths]

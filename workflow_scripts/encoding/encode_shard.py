@@ -22,6 +22,7 @@ from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
 from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 READ_ROWS = 16384  # descriptors read at a time: 13 MiB
 
@@ -69,6 +70,7 @@ def encode_shard(
     boxes: Path | None = None,
     fisher: bool = False,
     threads: int = 1,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Encodes every video of a trajectories file, and those of the list `videos` besides, with a codebook.
 
@@ -84,7 +86,7 @@ def encode_shard(
     content = book.digest()
     with read_hdf5(trajectories) as file:
         kept = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
-    listed: dict[str, Video] = shard_videos(videos, settings, boxes) if videos else {}
+    listed: dict[str, Video] = shard_videos(videos, settings, boxes, reading) if videos else {}
     sources = {video_id: video.key for video_id, video in listed.items()} | kept
     stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
     keys = {video_id: digest(stage, VERSION, content, source) for video_id, source in sources.items()}

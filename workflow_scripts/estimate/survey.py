@@ -50,7 +50,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
     headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
-    index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0)
+    reading = pipeline.settings("videos", config["videos"], "ReadingSettings")
+    index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0, reading=reading)
     rows = sorted(read_columns(index), key=lambda row: digest(config["seed"], "pilot", row["video_id"]))
     usable = [row for row in rows if row["status"] == "ok"]
     if not usable:
@@ -87,7 +88,7 @@ def _header_seconds(row: dict[str, str]) -> float:
 
 def size_of(row: dict[str, str]) -> Size:
     """The size of a video in the index, by its header."""
-    n_frames = int(row["n_frames"])
+    n_frames = int(row["estimated_frames"])
     return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 2  # raised when the stage's result changes
+VERSION = 3  # raised when the stage's result changes
 
 
 @dataclass(frozen=True)

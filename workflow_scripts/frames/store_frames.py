@@ -2,7 +2,8 @@
 
 In: a shard list. Out: frames/{short_side}/{shard}.h5, per video id a group with `jpeg` (all frames' JPEG bytes, one
 after the other) and `offsets` (T + 1; frame t is jpeg[offsets[t]:offsets[t + 1]]); attributes width, height (pixels of
-the stored frames), fps, n_frames, status and reason. A video that cannot be read keeps its group, empty.
+the stored frames), fps, n_frames, n_skipped (damaged frames, left out), status and reason. A video that cannot be read
+keeps its group, empty.
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from workflow_scripts.frames.settings import VERSION, FramesSettings
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import command_line
 from workflow_scripts.store import Result, attributes_of, process_shard
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 LONGEST_SIDE = 65500  # pixels, of libjpeg
 
@@ -54,14 +56,19 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
     if not encoded:
         return Result("unreadable", "it holds no frame")
     offsets = np.concatenate([[0], np.cumsum([len(jpeg) for jpeg in encoded])]).astype(np.int64)
-    size: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
-    return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=size)
+    seen: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
+    if isinstance(frames, idt_tools.VideoFrames):
+        seen |= {"n_skipped": frames.n_skipped, "fps": frames.fps}
+    return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=seen)
 
 
 def write_frames(
     output: Path, settings: FramesSettings, videos: str, results: Iterable[tuple[str, Result]], fps: Mapping[str, float]
 ) -> None:
-    """Writes encoded videos by id, with their frame rates, to the artifact `output`; `videos` is their digest."""
+    """Writes encoded videos by id to the artifact `output`; `videos` is their digest.
+
+    fps: frame rates; where one is 0, that of the frames that were decoded is written.
+    """
     parameters = dataclasses.asdict(settings)
     with write_hdf5(output, stage="frames", version=VERSION, parameters=parameters, videos=videos) as file:
         for name, result in results:
@@ -70,8 +77,9 @@ def write_frames(
             offsets = result.arrays.get("offsets", np.zeros(1, np.int64))
             dataset(group, "jpeg", jpeg, unit="byte", meaning="JPEG files of all frames, one after the other")
             dataset(group, "offsets", offsets, unit="byte", meaning="frame t is jpeg[offsets[t]:offsets[t + 1]]")
-            told = {"fps": fps[name], "status": result.status, "reason": result.reason}
-            write_attributes(group, {"width": 0, "height": 0, "n_frames": 0, **result.attributes, **told})
+            seen = {"width": 0, "height": 0, "n_frames": 0, "n_skipped": 0, "fps": 0.0, **result.attributes}
+            told = {"fps": fps[name] or seen["fps"], "status": result.status, "reason": result.reason}
+            write_attributes(group, {**seen, **told})
 
 
 def store_frames(
@@ -80,19 +88,20 @@ def store_frames(
     store: Path,
     settings: FramesSettings,
     threads: int = 1,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Decodes every video of the shard list `videos` once and writes its frames, small, to `output`.
 
     What is already in `store` is not decoded again.
     """
     rows = {row["video_id"]: row for row in read_columns(videos)}
-    keys = {name: digest(VERSION, settings, attributes_of(row)) for name, row in rows.items()}
+    keys = {name: digest(VERSION, settings, reading, attributes_of(row)) for name, row in rows.items()}
 
     def compute(name: str) -> Result:
-        return encode_frames(idt_tools.read_video(Path(rows[name]["path"])), settings)
+        return encode_frames(idt_tools.read_video(Path(rows[name]["path"]), **vars(reading)), settings)
 
     results = process_shard(store, keys, compute, stage="frames", threads=threads)
-    fps = {name: float(row["fps"]) for name, row in rows.items()}
+    fps = {name: float(row["fps"] or 0) for name, row in rows.items()}
     write_frames(output, settings, digest(keys), results, fps)
 
 

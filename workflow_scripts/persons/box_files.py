@@ -46,7 +46,7 @@ def boxes_of_file(path: Path | None, row: dict[str, str]) -> Result:
     """
     if path is None:
         return Result("no_boxes", "persons.files holds no boxes of it; nobody is masked")
-    width, height, n_frames = int(row["width"]), int(row["height"]), int(row["n_frames"])
+    width, height, n_frames = int(row["width"]), int(row["height"]), int(row["n_frames"] or 0)
     try:
         boxes = read_boxes(path)
     except ValueError as error:

@@ -1,8 +1,8 @@
 """Stage: the people in every frame of a shard's videos (paper 3.3; how much they help: appendix A).
 
 In: a shard's list of videos. Out: persons/{detector}/{shard}.h5, per video id a group with `boxes` (n, 6) float32,
-rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, n_frames, width, height. A video that
-cannot be read, or whose file of boxes cannot, keeps its group, without boxes.
+rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, n_frames, n_skipped (damaged frames,
+left out), width, height. A video that cannot be read, or whose file of boxes cannot, keeps its group, without boxes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,6 +21,7 @@ from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, attributes_of, file_stamp, process_shard
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
 
@@ -33,6 +34,7 @@ def detect_persons(
     settings: PersonsSettings,
     max_failed_fraction: float = 1.0,
     threads: int = 1,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Finds the people in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
 
@@ -56,10 +58,10 @@ def detect_persons(
             raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
         finder = make_detector(detector, settings)
         parameters = {"stride": settings.stride, **finder.parameters}
-        keys = {name: digest(VERSION, parameters, attributes_of(row)) for name, row in rows.items()}
+        keys = {name: digest(VERSION, parameters, reading, attributes_of(row)) for name, row in rows.items()}
 
         def compute(name: str) -> Result:
-            return boxes_of(idt_tools.read_video(rows[name]["path"]), finder, settings.stride)
+            return boxes_of(idt_tools.read_video(rows[name]["path"], **vars(reading)), finder, settings.stride)
 
     results = process_shard(
         store, keys, compute, stage="persons", threads=threads, max_failed_fraction=max_failed_fraction
@@ -70,7 +72,9 @@ def detect_persons(
             boxes = result.arrays.get("boxes", np.zeros((0, 6), np.float32))
             dataset(group, "boxes", boxes, unit="pixel", meaning=MEANING)
             told = {"status": result.status, "reason": result.reason, "key": keys[name]}
-            write_attributes(group, {"n_frames": 0, "width": 0, "height": 0, **result.attributes, **told})
+            write_attributes(
+                group, {"n_frames": 0, "width": 0, "height": 0, "n_skipped": 0, **result.attributes, **told}
+            )
 
 
 def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Result:
@@ -97,7 +101,10 @@ def boxes_of(frames: Iterable[np.ndarray], finder: Detector, stride: int) -> Res
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
     boxes = carry_boxes(dict(zip(looked_at, found, strict=True)))
-    return Result(arrays={"boxes": boxes}, attributes={"n_frames": n_frames, "width": width, "height": height})
+    seen: dict[str, str | int | float] = {"n_frames": n_frames, "width": width, "height": height}
+    if isinstance(frames, idt_tools.VideoFrames):
+        seen["n_skipped"] = frames.n_skipped
+    return Result(arrays={"boxes": boxes}, attributes=seen)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 3  # raised when the same video gives other boxes
+VERSION = 4  # raised when the same video gives other boxes
 
 
 @dataclass(frozen=True)

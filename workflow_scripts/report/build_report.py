@@ -96,6 +96,7 @@ def build_report(
         datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
         passed_over=inputs.read_passed_over(indexes),
         failures=failures,
+        damaged=inputs.read_damaged(list(dict.fromkeys([*frames, *statuses]))),
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,
         protocols=tables.PROTOCOLS,

@@ -22,6 +22,7 @@ from workflow_scripts.report.templates import render
 from workflow_scripts.stage import command_line
 from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +42,19 @@ class Example:
     n_persons: int | None
 
 
-def draw_examples(videos: Path, output: Path, settings: TrajectoriesSettings, boxes: Path | None = None) -> None:
+def draw_examples(
+    videos: Path,
+    output: Path,
+    settings: TrajectoriesSettings,
+    boxes: Path | None = None,
+    reading: ReadingSettings = READING,
+) -> None:
     """Draws the trajectories on a frame of up to six videos of the list `videos`, of as many classes as there are.
 
     `boxes` is the persons stage's file of the same shard. `output` is HTML, a part of a page. Which videos are drawn is
     decided by a hash of their ids; one that cannot be tracked is left out.
     """
-    listed = shard_videos(videos, settings, boxes)
+    listed = shard_videos(videos, settings, boxes, reading)
     examples = []
     for name in in_turn(listed):
         try:
@@ -85,11 +92,11 @@ def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.n
 
 def _draw(video: Video) -> Example:
     """The middle frame with all trajectories that pass through it. Raises VideoError or ValueError if there is none."""
-    middle = int(video.row["n_frames"]) // 2
+    middle = int(video.row["estimated_frames"]) // 2
     start = max(0, middle - columns.TRACK_LENGTH)
     frames, boxes = excerpt(video, start, middle + columns.TRACK_LENGTH + 1)
     if len(frames) <= middle - start:
-        raise ValueError("it has fewer frames than its header says")
+        raise ValueError("it has fewer frames than its header claims")
     tracks = Tracks.of(idt_tools.stream(frames, boxes, options=idt_tools.TrackerOptions(record_points=True)))
     here = boxes_by_frame(boxes)
     picture = draw_frame(frames[middle - start], middle - start, tracks, here, _WIDTH / frames[0].shape[1])

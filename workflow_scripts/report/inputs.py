@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -121,6 +122,14 @@ class Failure:
     reason: str
 
 
+class Damaged(NamedTuple):
+    """A video that is used, though damage cost it frames."""
+
+    dataset: str
+    video_id: str
+    n_skipped: int
+
+
 @dataclass(frozen=True)
 class StageTime:
     """Wall-clock seconds of a stage's jobs, added up, and the most memory that one of them held."""
@@ -136,7 +145,6 @@ def read_videos(indexes: list[Path]) -> list[Video]:
     videos = []
     for path in indexes:
         for row in read_columns(path):
-            frames, fps = float(row.get("n_frames") or 0), float(row.get("fps") or 0)
             videos.append(
                 Video(
                     dataset=path.parent.parent.name,
@@ -145,7 +153,7 @@ def read_videos(indexes: list[Path]) -> list[Video]:
                     label=row.get("label", ""),
                     group=row.get("group", ""),
                     scene=row.get("scene", "") or "",
-                    seconds=frames / fps if fps > 0 else 0.0,
+                    seconds=float(row.get("seconds") or 0),
                     status=row["status"],
                     reason=row.get("reason", "") or "",
                 )
@@ -284,6 +292,19 @@ def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
             if status != "ok":
                 note(SHARD_STAGES.index(stage), Failure(path.parts[where - 1], video_id, stage, status, reason))
     return [failure for _, failure in (first[key] for key in sorted(first))]
+
+
+def read_damaged(paths: list[Path]) -> list[Damaged]:
+    """The videos that are used without some damaged frames, sorted: by the files of the frames stage among `paths`."""
+    damaged = []
+    for path in paths:
+        if path.parent.parent.name == "frames":
+            with read_hdf5(path) as file:
+                for video_id, group in file.items():
+                    n_skipped = int(group.attrs.get("n_skipped", 0))
+                    if n_skipped:
+                        damaged.append(Damaged(path.parts[-4], video_id, n_skipped))
+    return sorted(damaged)
 
 
 def read_stage_times(benchmarks: list[Path], runs: list[Run]) -> list[StageTime]:

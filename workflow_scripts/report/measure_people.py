@@ -29,6 +29,7 @@ from workflow_scripts.report.templates import render
 from workflow_scripts.stage import command_line
 from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def measure_people(
     table: Path,
     settings: TrajectoriesSettings,
     n_videos: int = 24,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Measures the mask on up to `n_videos` of the videos in which people were found, of as many classes as there are.
 
@@ -86,7 +88,7 @@ def measure_people(
     cv2.setNumThreads(1)  # DIS depends on the number of threads
     listed: dict[str, Video] = {}
     for shard, people in zip(videos, boxes, strict=True):
-        found = shard_videos(shard, settings, people)
+        found = shard_videos(shard, settings, people, reading)
         listed |= {name: video for name, video in found.items() if video.boxes is not None and len(video.boxes)}
     effects: dict[str, Effect] = {}
     for name in in_turn(listed):
@@ -104,7 +106,7 @@ def measure_people(
 
 
 def _measure(video: Video) -> Effect:
-    start = max(0, (int(video.row["n_frames"]) - FRAMES) // 2)
+    start = max(0, (int(video.row["estimated_frames"]) - FRAMES) // 2)
     frames, boxes = excerpt(video, start, start + FRAMES)
     if boxes is None or not len(boxes):
         raise ValueError("nobody is seen around its middle")

@@ -20,6 +20,7 @@ from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.identity import digest
 from workflow_scripts.store import attributes_of, file_stamp
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 MIN_FRAMES = columns.TRACK_LENGTH + 1
 
@@ -42,13 +43,16 @@ class Video:
         settings: TrajectoriesSettings,
         boxes: np.ndarray | None = None,
         boxes_key: str = "no boxes",
+        reading: ReadingSettings = READING,
     ) -> None:
         self.row = row
         self.settings = settings
+        self.reading = reading
         self.boxes = boxes
         self.rows = find_rows(Path(settings.rows), Path(row["path"])) if settings.rows else None
-        self.key = digest(VERSION, settings, attributes_of(row), boxes_key, *file_stamp(self.rows))
-        self.size = {"n_frames": 0, "width": 0, "height": 0}  # of the frames that were tracked
+        self.key = digest(VERSION, settings, reading, attributes_of(row), boxes_key, *file_stamp(self.rows))
+        self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # of the frames that were tracked
+        self.fps = float(row["fps"] or 0)
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:
         """Blocks of trajectories. Raises Undescribed where the video is at fault, be it after the last block.
@@ -91,15 +95,20 @@ class Video:
 
     def frames(self) -> Iterator[np.ndarray]:
         """The frames (H, W, 3) uint8 RGB, as large as they are tracked. Raises VideoError if they cannot be decoded."""
-        self.size = {"n_frames": 0, "width": 0, "height": 0}
-        for frame in idt_tools.read_video(self.row["path"]):
+        self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}
+        video = idt_tools.read_video(self.row["path"], **vars(self.reading))
+        for frame in video:
             longer = max(frame.shape[:2])
             if self.settings.max_side and longer > self.settings.max_side:
                 scale = self.settings.max_side / longer
-                frame = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                smaller = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+                frame = smaller.view(type(frame))
             self.size["n_frames"] += 1
+            self.size["n_skipped"] = video.n_skipped
             self.size["height"], self.size["width"] = frame.shape[:2]
             yield frame
+        self.size["n_skipped"] = video.n_skipped
+        self.fps = self.fps or video.fps
 
     def scaled_boxes(self) -> np.ndarray | None:
         """The boxes (n, 6) in the pixels of `frames`."""
@@ -110,13 +119,15 @@ class Video:
         return self.boxes * np.array([1, scale, scale, scale, scale, 1], np.float32)
 
 
-def shard_videos(videos: Path, settings: TrajectoriesSettings, boxes: Path | None = None) -> dict[str, Video]:
+def shard_videos(
+    videos: Path, settings: TrajectoriesSettings, boxes: Path | None = None, reading: ReadingSettings = READING
+) -> dict[str, Video]:
     """The videos of the list `videos` by id, with the boxes that the persons stage found for the same shard."""
     rows = {row["video_id"]: row for row in read_columns(videos)}
     if boxes is None:
-        return {name: Video(row, settings) for name, row in rows.items()}
+        return {name: Video(row, settings, reading=reading) for name, row in rows.items()}
     with read_hdf5(boxes) as file:
         people: dict[str, tuple[Any, str]] = {
             name: (file[name]["boxes"][:], read_attributes(file[name])["key"]) for name in rows
         }
-    return {name: Video(row, settings, *people[name]) for name, row in rows.items()}
+    return {name: Video(row, settings, *people[name], reading) for name, row in rows.items()}

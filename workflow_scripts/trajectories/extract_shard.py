@@ -16,6 +16,7 @@ from workflow_scripts.stage import command_line
 from workflow_scripts.store import Result, process_shard
 from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
+from workflow_scripts.videos.settings import READING, ReadingSettings
 
 INFO_MEANING = ", ".join(columns.INFO)
 DESCRIPTORS_MEANING = ", ".join(f"{name} {part.start}-{part.stop - 1}" for name, part in columns.CHANNELS.items())
@@ -29,6 +30,7 @@ def extract_shard(
     boxes: Path | None = None,
     only: Path | None = None,
     threads: int = 1,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Extracts the trajectories of the videos in the list `videos` and writes them to `output`, sorted by id.
 
@@ -36,7 +38,7 @@ def extract_shard(
     motion. `only` names the sampled videos (column video_id) where no others are kept. A video that gives no
     trajectories is a group with a status and a reason and no rows. What is already in `store` is not computed again.
     """
-    listed = shard_videos(videos, settings, boxes)
+    listed = shard_videos(videos, settings, boxes, reading)
     if only:
         sampled = {row["video_id"] for row in read_columns(only)}
         listed = {name: video for name, video in listed.items() if name in sampled}
@@ -65,7 +67,7 @@ def _extract(video: Video) -> Result:
     arrays = {"info": np.concatenate(info), "descriptors": np.concatenate(descriptors)}
     if not video.rows:
         set_relative_time(arrays["info"], video.size["n_frames"])
-    return Result(arrays=arrays, attributes={**video.size, "fps": float(video.row["fps"])})
+    return Result(arrays=arrays, attributes={**video.size, "fps": video.fps})
 
 
 if __name__ == "__main__":

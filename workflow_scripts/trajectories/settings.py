@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 2  # raised when the trajectories of the same frames change
+VERSION = 3  # raised when the trajectories of the same frames change
 
 BYTES_PER_PIXEL = 1.3  # of trajectories for each pixel of each frame, roughly: 8 TB for Kinetics-400
 

@@ -9,6 +9,7 @@ Where an official dataset's annotations name videos that are not there, `missing
 Where there are no splits, `no_splits.txt` says why; such a dataset can be trained on.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -25,12 +26,15 @@ from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
-from workflow_scripts.videos.settings import OFFICIAL, VERSION, DatasetSettings
+from workflow_scripts.videos.settings import OFFICIAL, READING, VERSION, DatasetSettings, ReadingSettings
 from workflow_scripts.videos.splits import make_splits
 
 log = logging.getLogger(__name__)
 
-COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
+COLUMNS = (
+    "video_id path label group scene split n_frames fps width height estimated_frames seconds bytes mtime_ns status"
+    " reason shard"
+).split()
 
 ABSENT = {"bytes": 0, "mtime_ns": 0}
 
@@ -44,6 +48,7 @@ def index_videos(
     resample: bool = False,
     max_failed_fraction: float = 0.1,
     threads: int = 1,
+    reading: ReadingSettings = READING,
 ) -> None:
     """Lists, probes and shards the videos of `dataset` and writes `index` and its companions beside it.
 
@@ -67,14 +72,14 @@ def index_videos(
             stats[name] = _stat(root / video.path)
         except idt_tools.ReadingFailed as error:
             unread[name] = error
-    keys = {name: digest(VERSION, stats.get(name, "unread")) for name in by_id}
+    keys = {name: digest(VERSION, stats.get(name, "unread"), reading.max_frame_side) for name in by_id}
 
     def probe(name: str) -> Result:
         if name in unread:
             raise unread[name]
         if stats[name] == ABSENT:
             return Result("missing", "the dataset names this file, but it is not there")
-        return _probe(root / by_id[name].path)
+        return _probe(root / by_id[name].path, reading)
 
     rows: list[dict[str, Any]] = []
     for name, result in process_shard(
@@ -112,15 +117,21 @@ def _stat(path: Path) -> dict[str, int]:
     return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
-def _probe(path: Path) -> Result:
+def _probe(path: Path, reading: ReadingSettings) -> Result:
     try:
-        info = idt_tools.probe_video(path)
+        info = idt_tools.probe_video(path, max_frame_side=reading.max_frame_side)
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
-    return Result(attributes={"n_frames": info.n_frames, "fps": info.fps, "width": info.width, "height": info.height})
+    return Result(attributes=dataclasses.asdict(info))
 
 
 def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Result, shard: str) -> dict[str, Any]:
+    """The row of a video. Its n_frames and fps are empty where only decoding tells, and estimated_frames stands in."""
+    header = dict(result.attributes)
+    if header:
+        n_frames, fps = header["n_frames"], float(header["fps"])
+        header |= {"estimated_frames": n_frames, "seconds": round(int(n_frames) / fps, 3) if fps else ""}
+        header |= {} if header["exact"] else {"n_frames": "", "fps": ""}
     return {
         "video_id": name,
         "path": (root / video.path).as_posix(),
@@ -128,7 +139,7 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
         "group": video.group,
         "scene": video.scene,
         "split": _split_text(video.splits),
-        **result.attributes,
+        **header,
         **stat,
         "status": result.status,
         "reason": result.reason,
@@ -199,9 +210,9 @@ def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
     """Numbers of videos and frames, of pixels in all frames, of bytes, and the seconds they last, by their headers."""
     totals = {
         "videos": len(rows),
-        "frames": sum(row["n_frames"] for row in rows),
-        "pixels": sum(row["n_frames"] * row["width"] * row["height"] for row in rows),
-        "seconds": round(sum(row["n_frames"] / row["fps"] for row in rows if row["fps"]), 1),
+        "frames": sum(row["estimated_frames"] for row in rows),
+        "pixels": sum(row["estimated_frames"] * row["width"] * row["height"] for row in rows),
+        "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
         "bytes": sum(row["bytes"] for row in rows),
     }
     if not path.exists() or json.loads(path.read_text()) != totals:

@@ -1,4 +1,4 @@
-"""How a dataset lies on disk and how it is split; one entry of `datasets` in the config."""
+"""How a dataset lies on disk and how it is split, one entry of `datasets` in the config; how videos are read."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,6 +6,17 @@ from typing import Any
 VERSION = 3  # raised when the index of the same files changes
 
 OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
+
+
+@dataclass(frozen=True)
+class ReadingSettings:
+    """Which videos are refused, as in `idt_tools.read_video`."""
+
+    max_corrupt_fraction: float = 0.05  # share of its frames that damage may cost a video, 0..1
+    max_frame_side: int = 8192  # pixels; frames with a longer side are refused
+
+
+READING = ReadingSettings()
 
 
 @dataclass(frozen=True)
