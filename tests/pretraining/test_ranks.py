@@ -89,25 +89,33 @@ def command(videos_table, frames_files, tiny):
         ]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         return subprocess.Popen(
-            [*map(str, line)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*map(str, line)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a process group of its own, as a shell gives it: what Ctrl-C reaches
         )
 
     return start
 
 
 def test_torchrun_told_to_stop_resumes_to_the_same_weights(tmp_path, command):
-    """SIGTERM goes to torchrun alone, as a scheduler sends it; process 0 saves, the others only end."""
+    """SIGTERM goes to torchrun alone, as a scheduler sends it, and Ctrl-C to all; process 0 saves, the others end."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0, told
-    process = command(stopped)
-    deadline = time.monotonic() + 60
-    while not list(stopped.glob("checkpoints/*/last.pt")) and time.monotonic() < deadline:
-        time.sleep(0.02)  # till the first epoch has ended
-    process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
+    for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):
+        process = command(stopped)
+        started, deadline = time.time(), time.monotonic() + 60
+        while time.monotonic() < deadline and not any(
+            path.stat().st_mtime > started for path in stopped.glob("checkpoints/*/previous.pt")
+        ):
+            time.sleep(0.02)  # till an epoch has ended
+        send(process.pid, number)
+        told, _ = process.communicate(timeout=120)
+        assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
     process = command(stopped)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "goes on from epoch" in told, told

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = 3  # raised when the stage's result changes
+VERSION = 4  # raised when the stage's result changes
 
 # How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
 # which asks 200 of a million (a class here may have ten).
@@ -15,8 +15,8 @@ class PretrainingSettings:
     """Hyper-parameters of one run.
 
     Supervised and scratch baselines of the paper follow Hara et al., section 3.3: give such a run `lr: 0.1`,
-    `dampening: 0.9`, `weight_decay: 0.001` and `batch: 128` (they drop the rate when the validation loss stops
-    falling; here `drops` says when).
+    `dampening: 0.9`, `weight_decay: 0.001`, `batch: 128` and `crop: corner` (they drop the rate when the validation
+    loss stops falling; here `drops` says when).
     """
 
     # The network
@@ -29,6 +29,7 @@ class PretrainingSettings:
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     size: int = 112  # pixels of a clip's side; paper 4.2, table 7
     scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
+    crop: str = "random"  # where a crop lies: anywhere, or corner (centre and corners, [14]); paper 4.2, authors' code
     color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
 
     # The objective
