@@ -117,4 +117,5 @@ rule bank_clusters:
         version=[pipeline.version("clusters"), pipeline.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} {params.frames} --output {output} --settings {params.settings:q} --log {log}"
+        " --model {input.model} {params.frames} --output {output}"
+        " --settings {params.settings:q} --workers {threads} --log {log}"

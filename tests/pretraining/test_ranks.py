@@ -39,7 +39,8 @@ def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tens
         model = Still(10, 16, 0.125)
         bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
         classes = torch.arange(11) % 3
-        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=LABELS, ranks=ranks)
+        fixed = LABELS if settings.m == len(LABELS) else None
+        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=fixed, ranks=ranks)
         learner.start_epoch(0)
         clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
         found = {}
@@ -56,9 +57,13 @@ def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: Pre
     torch.save(steps(objective, settings), folder / f"{rank}.pt")
 
 
-@pytest.mark.parametrize("objective", ["instance", "local_aggregation", "supervised"])
-def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, free_port):
-    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6)
+@pytest.mark.parametrize(
+    ("objective", "m"),
+    [("instance", 2), ("local_aggregation", 2), ("local_aggregation", 3), ("supervised", 2)],
+    ids=["instance", "fixed clusters", "clusters of the network", "supervised"],
+)
+def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, m, free_port):
+    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
     alone = steps(objective, settings)
     arguments = (free_port, tmp_path, objective, settings)
     multiprocessing.start_processes(one_of_two, arguments, nprocs=2, start_method="spawn")
