@@ -19,7 +19,7 @@ rule finetune:
         "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 8
+    threads: evaluation_threads
     params:
         model=argument("model"),
         frames=argument("frames"),
@@ -53,7 +53,7 @@ rule few_shot:
         "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 8
+    threads: evaluation_threads
     params:
         model=argument("model"),
         frames=argument("frames"),

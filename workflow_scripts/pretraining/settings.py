@@ -57,6 +57,17 @@ class PretrainingSettings:
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
 
 
+def useful_threads(*, depth: int, width: float, clip_length: int, size: int, batch: int) -> int:
+    """How many CPU threads a training gains from, 1 to 8: one per 4 billion multiplications of a step's forward pass.
+
+    Threads wait for each other in every layer, which costs small networks more than it saves where the cores are
+    shared. By size and not by a measurement, because weights depend on the number of threads (by rounding): a
+    training must not come out otherwise because the machine was busy.
+    """
+    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (size / 112) ** 2  # billions; 8 in the paper's network
+    return min(8, 1 + int(batch * clip / 4))
+
+
 def parts_of_subset(subset: str) -> tuple[str, int | None]:
     """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`."""
     folder, _, number = ("", "", subset) if subset.isdigit() else subset.partition(":")
