@@ -18,7 +18,7 @@ from workflow_scripts.identity import rng
 from workflow_scripts.pretraining.augmentation import Draw, cut_square
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 
-CLIPS_AT_ONCE = 32  # that one process reads before it hands them on: 25 MB of 16 frames, however large the batch
+CLIPS_AT_ONCE = 8  # that one process reads before it hands them on: 22 MB of 16 frames, however large the batch
 
 
 class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
