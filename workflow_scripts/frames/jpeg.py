@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 16  # pixels on a side, with colours at half resolution: OpenCV's default
-MOST_BLOCKS = 3  # in a segment: larger ones cut less closely, smaller ones take more bytes (each alone up to 13 %)
+LEAST_BLOCKS = 4  # in a segment: smaller ones cut more closely, but take more bytes (with one block 13 %) and time
+MOST_OF_FRAME = 2 / 3  # that is taken out before it is decoded; of more, the whole is decoded as fast
 
 Square = Callable[[int, int], tuple[int, int, int]]  # height and width of a frame: top, left and side in pixels
 Bytes = NDArray[np.uint8]
@@ -23,7 +24,7 @@ Bytes = NDArray[np.uint8]
 def encode(rgb: NDArray[np.uint8], quality: int) -> Bytes:
     """The JPEG file of a frame (H, W, 3) uint8, in segments that divide its rows of blocks evenly."""
     n_columns = -(-rgb.shape[1] // BLOCK)
-    segment = max(n for n in range(1, MOST_BLOCKS + 1) if n_columns % n == 0)
+    segment = next((n for n in range(LEAST_BLOCKS, n_columns) if n_columns % n == 0), n_columns)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_RST_INTERVAL, segment]
     return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1]
 
@@ -44,10 +45,12 @@ def decode(jpeg: Bytes, square: Square | None = None) -> NDArray[np.uint8] | Non
         first_row, last_row = max(top - 1, 0) // BLOCK, min(top + side, layout.height - 1) // BLOCK
         across = BLOCK * layout.segment
         first_column, last_column = max(left - 1, 0) // across, min(left + side, layout.width - 1) // across
-        part = _part(jpeg, layout, first_row, last_row, first_column, last_column)
-        if part is None:
-            return None
-        jpeg, top, left = part, top - first_row * BLOCK, left - first_column * across
+        pixels = (last_row - first_row + 1) * BLOCK * (last_column - first_column + 1) * across
+        if pixels <= MOST_OF_FRAME * layout.height * layout.width:
+            part = _part(jpeg, layout, first_row, last_row, first_column, last_column)
+            if part is None:
+                return None
+            jpeg, top, left = part, top - first_row * BLOCK, left - first_column * across
     rgb = _decode(jpeg)
     return None if rgb is None else rgb[top : top + side, left : left + side]
 
