@@ -33,9 +33,8 @@ setup: .venv/.setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
 	@touch $@
 
-# The demo's networks are so small that each trains best on one core, several at a time.
 demo: setup
-	$(BIN)/snakemake --cores $(CORES) --set-threads pretraining=1 finetune=1 few_shot=1 clusters=1
+	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
 test: setup lint

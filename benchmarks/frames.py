@@ -4,7 +4,8 @@
     python -m benchmarks.frames VIDEO ...      # videos of your own
 
 A clip is 16 consecutive frames from a random time of a random video. The baseline seeks to the key frame before it with
-PyAV, decodes up to it, and resizes. One core for both.
+PyAV, decodes up to it, and resizes. A training's clip is a crop, of which no more is decoded than it needs. One core
+for all.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from benchmarks.measure import seconds
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, stored_size, write_frames
+from workflow_scripts.pretraining.augmentation import cut_square, draw_training
 
 CLIP = 16  # frames
 
@@ -31,7 +33,7 @@ CLIP = 16  # frames
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", nargs="*", type=Path)
-    parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 256], help="pixels (default: 128 256)")
+    parser.add_argument("--short-sides", type=int, nargs="+", default=[128, 240], help="pixels (default: 128 240)")
     parser.add_argument("--clips", type=int, default=100, help="read of each kind (default: %(default)s)")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
@@ -45,6 +47,7 @@ def main() -> None:
                 f"  {result.from_store:.0f} clips/s from the store, {result.from_videos:.1f} from the files; ", end=""
             )
             print(f"ratio {result.ratio:.1f}; mean difference {result.difference:.1f} of 255")
+            print(f"  {result.crops:.0f} clips/s from the store as training crops them")
             print(f"  {result.megabytes:.3f} MB a second of video, the files {result.of_videos:.3f}; ", end="")
             print(f"made at {result.made:.0f} frames/s")
 
@@ -54,6 +57,7 @@ class Comparison:
     """Clips a second of one core from the store and from the video files, and what the store takes."""
 
     from_store: float
+    crops: float  # from the store, cropped as in training
     from_videos: float
     megabytes: float  # a second of video in the store
     of_videos: float  # a second of video in its file
@@ -86,11 +90,16 @@ def compare(videos: list[Path], path: Path, short_side: int, clips: int, seed: i
     stored: list[np.ndarray] = []
     decoded: list[np.ndarray] = []
     stored_in = seconds(lambda: stored.extend(store.read_clip(name, start, CLIP) for name, start in wanted))
+    draws = [
+        (name, *draw_training(seed, number, name, n_frames[name], CLIP)) for number, (name, _) in enumerate(wanted)
+    ]
+    cropped_in = seconds(lambda: [cut_square(store, name, of_clip, CLIP) for name, of_clip in draws])
     decoded_in = seconds(
         lambda: decoded.extend(decode_clip(videos[int(name)], start, CLIP, short_side) for name, start in wanted)
     )
     return Comparison(
         clips / stored_in,
+        clips / cropped_in,
         clips / decoded_in,
         path.stat().st_size / lasting / 1e6,
         sum(video.stat().st_size for video in videos) / lasting / 1e6,

@@ -243,15 +243,15 @@ def most_that_fits(bench: Bench, step: Callable[[int], Callable[[], object]], ba
 
 
 def made_up(number: int) -> Iterator[np.ndarray]:
-    """Frames 171x128 of a textured scene that the camera drifts over, with grain."""
+    """Frames 320x240 of a textured scene that the camera drifts over, with grain."""
     draw = np.random.default_rng(number)
-    scene = np.zeros((256, 342, 3), np.float32)
+    scene = np.zeros((300, 400, 3), np.float32)
     for side in (4, 16, 64, 256):
-        scene += cv2.resize(draw.normal(size=(side, side, 3)).astype(np.float32), (342, 256)) / side**0.5
+        scene += cv2.resize(draw.normal(size=(side, side, 3)).astype(np.float32), (400, 300)) / side**0.5
     scene = cv2.normalize(scene, scene, 10, 245, cv2.NORM_MINMAX)
     for t in range(STORED_FRAMES):
-        grain = draw.normal(scale=8, size=(128, 171, 3))
-        yield np.clip(scene[t : t + 128, 2 * t : 2 * t + 171] + grain, 0, 255).astype(np.uint8)
+        grain = draw.normal(scale=8, size=(240, 320, 3))
+        yield np.clip(scene[t : t + 240, 2 * t : 2 * t + 320] + grain, 0, 255).astype(np.uint8)
 
 
 def make_store(path: Path, n_videos: int) -> FrameStore:
@@ -297,7 +297,7 @@ def feeding(bench: Bench, workers: int) -> None:
         together, waited = clips_a_second(bench.learner("local_aggregation"))
     by = f"{workers} processes beside the GPU" if bench.on_gpu else "this process, for there is no GPU to work beside"
     print(
-        f"\nclips of {settings.clip_length} frames from {bench.stored} stored videos of {STORED_FRAMES} frames, 171x128"
+        f"\nclips of {settings.clip_length} frames from {bench.stored} stored videos of {STORED_FRAMES} frames, 320x240"
     )
     print(f"read and cut, one core     {1 / cut:9.4g} clips/s")
     print(f"resized on the device      {1 / resized:9.4g} clips/s")

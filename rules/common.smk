@@ -62,6 +62,16 @@ def run_key(key):
     return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
 
 
+def training_threads(wildcards):
+    """Cores that the training of a run has use for."""
+    return pipeline.training_threads(config, wildcards.run)
+
+
+def evaluation_threads(wildcards):
+    """Cores that the finetuning of a run's network has use for."""
+    return pipeline.training_threads(config, wildcards.run, config["evaluation"]["finetune_batch_size"])
+
+
 def argument(name):
     """`--name file ...` where the input of that name has files, else nothing."""
 

@@ -19,7 +19,7 @@ rule finetune:
         "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 8
+    threads: evaluation_threads
     params:
         model=argument("model"),
         frames=argument("frames"),
@@ -53,7 +53,7 @@ rule few_shot:
         "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 8
+    threads: evaluation_threads
     params:
         model=argument("model"),
         frames=argument("frames"),
@@ -117,4 +117,5 @@ rule bank_clusters:
         version=[pipeline.version("clusters"), pipeline.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} {params.frames} --output {output} --settings {params.settings:q} --log {log}"
+        " --model {input.model} {params.frames} --output {output}"
+        " --settings {params.settings:q} --workers {threads} --log {log}"

@@ -55,7 +55,7 @@ rule pretraining:
         "results/benchmarks/pretraining/{run}/seed{seed}.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 8
+    threads: training_threads
     resources:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
     params:

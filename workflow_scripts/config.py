@@ -24,6 +24,7 @@ from snakemake.utils import update_config
 
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.settings import useful_threads
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -248,6 +249,13 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     shared = {"features": next(iter(config["features"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
     return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
+
+
+def training_threads(config: dict[str, Any], run: str, batch: int | None = None) -> int:
+    """Cores that the training of a run's network has use for, in batches of `batch` clips (default: the run's own)."""
+    values = run_values(config, run)
+    shape = {key: values[key] for key in ("depth", "width", "clip_length", "size")}
+    return useful_threads(**shape, batch=batch or values["batch"])
 
 
 def used_datasets(config: dict[str, Any]) -> list[str]:

@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workflow_scripts.clusters.kmeans import draw_start, kmeans
+from workflow_scripts.clusters.kmeans import BLOCK_COLUMNS, _sums_by_cluster, draw_start, kmeans
 
 BACKENDS = ["faiss", "torch"]
 
@@ -28,11 +29,11 @@ def distances(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> ND
 
 
 def test_backends_reach_the_same_objective(points: NDArray[np.float32]) -> None:
-    faiss, torch = (kmeans(points, 60, iterations=15, seed=1, backend=backend) for backend in BACKENDS)
-    assert faiss.objective.shape == torch.objective.shape == (15,)
-    np.testing.assert_allclose(faiss.objective, torch.objective, rtol=1e-3)
-    np.testing.assert_allclose(faiss.objective[0], torch.objective[0], rtol=1e-5)
-    assert np.mean(faiss.labels == torch.labels) > 0.95
+    faiss, other = (kmeans(points, 60, iterations=15, seed=1, backend=backend) for backend in BACKENDS)
+    assert faiss.objective.shape == other.objective.shape == (15,)
+    np.testing.assert_allclose(faiss.objective, other.objective, rtol=1e-3)
+    np.testing.assert_allclose(faiss.objective[0], other.objective[0], rtol=1e-5)
+    assert np.mean(faiss.labels == other.labels) > 0.95
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -55,6 +56,29 @@ def test_repeats_to_the_last_bit_and_listens_to_its_seed(points: NDArray[np.floa
     np.testing.assert_array_equal(first.centroids, again.centroids)
     np.testing.assert_array_equal(first.labels, again.labels)
     assert not np.array_equal(first.labels, other.labels)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_repeats_to_the_last_bit_on_a_gpu(points: NDArray[np.float32]) -> None:
+    """Few clusters of many points, whose sums differ wherever the order of adding does."""
+    many = np.concatenate([points] * 25)
+    runs = [kmeans(many, 30, iterations=10, backend="torch", device="cuda") for _ in range(3)]
+    for again in runs[1:]:
+        np.testing.assert_array_equal(runs[0].centroids, again.centroids)
+        np.testing.assert_array_equal(runs[0].labels, again.labels)
+
+
+@pytest.mark.parametrize("d", [1, BLOCK_COLUMNS, BLOCK_COLUMNS + 3])
+def test_sums_of_clusters_are_those_of_their_points_in_order(d: int) -> None:
+    draw = np.random.default_rng(d)
+    x, labels = draw.normal(size=(500, d)).astype(np.float32), draw.integers(0, 7, 500)
+    labels[labels == 3] = 4  # no point is left to cluster 3
+    counts = torch.from_numpy(np.bincount(labels, minlength=7))
+    sums = _sums_by_cluster(torch.from_numpy(x), torch.from_numpy(labels), counts)
+    expected = np.zeros((7, d), np.float32)
+    for row, label in zip(x, labels, strict=True):
+        expected[label] += row
+    np.testing.assert_array_equal(sums.numpy(), expected)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

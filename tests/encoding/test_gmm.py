@@ -53,6 +53,21 @@ def test_one_step_is_the_step_of_scikit_learn(rows: NDArray[np.float32]) -> None
     np.testing.assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), atol=1e-2)
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e4])
+def test_likelihood_is_exact_however_far_the_mean_is_from_zero(rows: NDArray[np.float32], offset: float) -> None:
+    far = rows + np.float32(offset)
+    ours = DiagonalGMM(8, max_iter=20).fit(far)
+    of_ours = GaussianMixture(8, covariance_type="diag")
+    of_ours.weights_, of_ours.means_, of_ours.covariances_ = ours.weights_, ours.means_, ours.covariances_
+    of_ours.precisions_cholesky_ = 1 / np.sqrt(ours.covariances_)
+    exact = far.astype(np.float64)
+    np.testing.assert_allclose(ours.score(far), of_ours.score(exact), atol=1e-4)
+    np.testing.assert_allclose(ours.predict_proba(far), of_ours.predict_proba(exact), atol=1e-4)
+    # What EM comes to is as likely as where it comes to on the same rows about zero.
+    centred = DiagonalGMM(8, max_iter=20).fit((exact - offset).astype(np.float32))
+    np.testing.assert_allclose(ours.score(far), centred.score(exact - offset), atol=1e-2)
+
+
 def test_the_number_of_cores_changes_no_bit(rows: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gmm, "BLOCK_ROWS", 512)  # several blocks, as at full size
     one, three = (DiagonalGMM(10, random_state=3, max_iter=10, n_jobs=jobs).fit(rows) for jobs in (1, 3))

@@ -118,7 +118,8 @@ def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Pat
     """It has no bank: the features of its training videos are clustered, and their frames are needed."""
     supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"
     torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
-    arguments = ["--model", supervised, "--output", output, "--settings", '{"k": 2, "m": 1}', "--frames"]
+    settings = ["--settings", '{"k": 2, "m": 1}', "--workers", "2"]
+    arguments = ["--model", supervised, "--output", output, *settings, "--frames"]
     command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
     with h5py.File(output) as file:
         assert list(file["video_id"].asstr()) == sorted(dataset.train)

@@ -191,6 +191,15 @@ def test_a_runs_own_values_come_first() -> None:
     assert "lr" not in config["pretraining"]["runs"]["ir"]
 
 
+def test_a_training_asks_for_the_cores_that_its_network_has_use_for() -> None:
+    demo = pipeline.resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    assert {pipeline.training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
+    paper = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    assert pipeline.training_threads(paper, "la_idt") == 8
+    of_batch = [pipeline.training_threads(paper, "la_idt", batch) for batch in (1, 2, 3, 128)]
+    assert of_batch == sorted(of_batch) and of_batch[0] > 1 and of_batch[-1] == 8
+
+
 @pytest.mark.parametrize("path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("configs/*.yaml")]), ids=str)
 def test_every_config_that_is_shipped_resolves(path: Path) -> None:
     pipeline.resolve(yaml.safe_load(path.read_text()))

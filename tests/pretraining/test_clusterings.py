@@ -1,9 +1,12 @@
 """Clusters and sketches joined to the training videos by id."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from workflow_scripts.pretraining.clusterings import cluster, fixed_labels, joint_space
+from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.stage import StageError
 
 
@@ -32,6 +35,22 @@ def test_each_clustering_of_each_epoch_is_repeatable_and_its_own(tiny):
     assert torch.equal(cluster(points, tiny, seed=0, epoch=0), labels)
     assert not torch.equal(labels[0], labels[1])
     assert not torch.equal(cluster(points, tiny, seed=0, epoch=1), labels)
+
+
+class OneOfThree(Ranks):
+    """Process 1 of 3 that hears nothing of the others."""
+
+    def broadcast(self, values: torch.Tensor, source: int = 0) -> torch.Tensor:
+        return values if source == self.rank else values.fill_(-1)
+
+
+def test_processes_share_the_clusterings(tiny):
+    settings = replace(tiny, m=5)
+    points = torch.nn.functional.normalize(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    alone = cluster(points, settings, seed=0, epoch=0)
+    shared = cluster(points, settings, seed=0, epoch=0, ranks=OneOfThree(1, 3))
+    assert [bool((labels >= 0).all()) for labels in shared] == [False, True, False, False, True]
+    assert torch.equal(shared[[1, 4]], alone[[1, 4]])
 
 
 def test_equal_points_share_their_clusters(tiny):

@@ -40,7 +40,8 @@ def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tens
         model = Still(10, 16, 0.125)
         bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
         classes = torch.arange(11) % 3
-        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=LABELS, ranks=ranks)
+        fixed = LABELS if settings.m == len(LABELS) else None
+        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=fixed, ranks=ranks)
         learner.start_epoch(0)
         clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
         found = {}
@@ -57,9 +58,13 @@ def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: Pre
     torch.save(steps(objective, settings), folder / f"{rank}.pt")
 
 
-@pytest.mark.parametrize("objective", ["instance", "local_aggregation", "supervised"])
-def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, free_port):
-    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6)
+@pytest.mark.parametrize(
+    ("objective", "m"),
+    [("instance", 2), ("local_aggregation", 2), ("local_aggregation", 3), ("supervised", 2)],
+    ids=["instance", "fixed clusters", "clusters of the network", "supervised"],
+)
+def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, m, free_port):
+    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
     alone = steps(objective, settings)
     arguments = (free_port, tmp_path, objective, settings)
     multiprocessing.start_processes(one_of_two, arguments, nprocs=2, start_method="spawn")
@@ -96,24 +101,28 @@ def command(videos_table, frames_files, tiny):
             stderr=subprocess.STDOUT,
             text=True,
             preexec_fn=default_signals,
+            start_new_session=True,  # a process group of its own, as a shell gives it: what Ctrl-C reaches
         )
 
     return start
 
 
 def test_torchrun_told_to_stop_resumes_to_the_same_weights(tmp_path, command):
-    """SIGTERM goes to torchrun alone, as a scheduler sends it; process 0 saves, the others only end."""
+    """SIGTERM goes to torchrun alone, as a scheduler sends it, and Ctrl-C to all; process 0 saves, the others end."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0, told
-    process = command(stopped)
-    deadline = time.monotonic() + 60
-    while not list(stopped.glob("checkpoints/*/last.pt")) and time.monotonic() < deadline:
-        time.sleep(0.02)  # till the first epoch has ended
-    process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
+    for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):
+        process = command(stopped)
+        started, deadline = time.time(), time.monotonic() + 60
+        while time.monotonic() < deadline and not any(
+            path.stat().st_mtime > started for path in stopped.glob("checkpoints/*/previous.pt")
+        ):
+            time.sleep(0.02)  # till an epoch has ended
+        send(process.pid, number)
+        told, _ = process.communicate(timeout=120)
+        assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
     process = command(stopped)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "goes on from epoch" in told, told

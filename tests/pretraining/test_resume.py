@@ -102,14 +102,17 @@ def test_killed_within_an_epoch_and_resumed(
     assert same(uninterrupted, run.output)
 
 
-def test_terminated_saves_and_says_so(tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_stopped_training_saves_and_says_so(
+    tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog, number, code
+):
     rarely = {**settings, "checkpoint_minutes": 600}
     run = Process(tmp_path / "terminated", videos_table, frames_files, rarely)
     process = run.start()
     run.wait_for(process, 1, 0)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(number)
     _, log = process.communicate()
-    assert process.returncode == 143 and "told to stop" in log, log
+    assert process.returncode == code and "told to stop" in log, log
     caplog.set_level("INFO")
     run_train("terminated", **LA, changed=rarely)
     assert "goes on from epoch" in caplog.text

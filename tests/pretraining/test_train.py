@@ -83,6 +83,15 @@ def test_seed_alone_decides(run_train):
     assert not torch.equal(first["bank"], other["bank"])
 
 
+def test_small_networks_learn_the_same_whatever_threads_they_are_given(run_train):
+    first = run_train("one")
+    torch.set_num_threads(2)
+    again = run_train("two")
+    assert torch.get_num_threads() == 1
+    assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
+    assert torch.equal(first["bank"], again["bank"])
+
+
 def test_sampled_negatives_are_used_when_there_are_more_videos(run_train):
     exact, sampled = run_train("exact"), run_train("sampled", changed={"negatives": 4})
     assert not torch.equal(exact["bank"], sampled["bank"])
@@ -140,6 +149,7 @@ def test_the_defaults_are_the_paper_s():
     rates = [learning_rate(settings, epoch) for epoch in (0, 159, 160, 189, 190, 199)]
     assert rates == pytest.approx([0.03, 0.03, 0.003, 0.003, 0.0003, 0.0003])
     assert (settings.k, settings.m, settings.negatives, settings.temperature) == (6000, 3, 4096, 0.07)
+    assert (settings.crop, settings.scales, settings.color) == ("random", 5, False)
 
 
 def test_weight_decay_spares_batch_norm_alone(tiny):

@@ -85,7 +85,7 @@ def test_one_clip_gives_what_the_training_is_judged_by(
     assert sorted(found["video"]) == sorted(str(path) for path in videos.rglob("*.mp4")) and {*found["status"]} == {
         "ok"
     }
-    settings = FramesSettings(short_side=37)  # 8 / 7 of 32
+    settings = FramesSettings(short_side=69)  # 15 / 7 of 32
     results = [
         (str(i), encode_frames(idt_tools.read_video(Path(name)), settings)) for i, name in enumerate(found["video"])
     ]

@@ -22,7 +22,6 @@ SMALL = {
     "subset": {"kinetics400:135000": "kinetics400:8", "kinetics400:185000": "kinetics400:12"},
     "batch": {128: 6},
 }
-ONE_CORE = "--set-threads pretraining=1 finetune=1 few_shot=1 clusters=1 --".split()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
 
 def test_every_table_of_the_paper_comes_out(workflow: Workflow, paper: dict[str, Any]) -> None:
     tables = paper["report"]["tables"]
-    workflow.run(*ONE_CORE, *tables)
+    workflow.run(*tables)
     for name, table in tables.items():
         files = {kind: workflow.folder / "results" / "tables" / f"{name}.{kind}" for kind in ("tsv", "md", "tex")}
         lines = read_columns(files["tsv"])

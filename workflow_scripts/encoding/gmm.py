@@ -4,7 +4,8 @@ scikit-learn's GaussianMixture holds every posterior of the sample at once in fl
 goes through the sample in blocks of a fixed number of rows. Within a block both steps are one float32 matrix product
 each, as log w_k G(x; mu_k, sigma_k) and the moments of the M-step are linear in [x, x^2]; sums over blocks are
 float64 and taken in the order of the blocks, each product runs on one thread, and cores share the blocks: the fit is
-the same, to the last bit, on any number of them.
+the same, to the last bit, on any number of them. The data's mean is taken from every block first: squares of numbers
+far from zero would leave float32 no digits for the variances.
 """
 
 import functools
@@ -36,7 +37,7 @@ class _Moments(NamedTuple):
 
     log_likelihood: torch.Tensor  # () sum over rows, in nats
     mass: torch.Tensor  # (K,) sum of posteriors
-    sums: torch.Tensor  # (K, 2D) sum of posteriors times [x, x^2]
+    sums: torch.Tensor  # (K, 2D) sum of posteriors times [x, x^2], where x is relative to the centre
 
 
 def _one_thread() -> None:
@@ -51,8 +52,8 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
     `random_state` seeds the start, unless `start` gives weights (K,), means (K, D) and covariances (K, D); `n_jobs`
     cores; `device`, e.g. "cuda", where torch shall compute.
 
-    After `fit`: `weights_` (K,), `means_` (K, D), `covariances_` (K, D) float64, `lower_bound_` (mean log-likelihood
-    before the last step), `n_iter_`, `converged_`.
+    After `fit`: `weights_` (K,), `means_` (K, D), `covariances_` (K, D) float64, `centre_` (D,) float32 (the mean of
+    the rows), `lower_bound_` (mean log-likelihood before the last step), `n_iter_`, `converged_`.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
             raise ValueError(f"{self.n_components} components need at least as many rows, not {X.shape}")
         if not np.isfinite(X).all():
             raise ValueError("the rows to fit must be finite")
-        mean = X.mean(axis=0, dtype=np.float64)
-        variance = np.einsum("nd,nd->d", X, X, dtype=np.float64) / len(X) - mean**2  # X.var would copy X to float64
+        centre = X.mean(axis=0, dtype=np.float64)
+        variance = np.einsum("nd,nd->d", X, X, dtype=np.float64) / len(X) - centre**2  # X.var would copy X to float64
+        self.centre_ = centre.astype(np.float32)
         floor = np.maximum(self.variance_floor * variance, np.finfo(np.float32).tiny)
         self.weights_, self.means_, self.covariances_ = self.start or self._start(X, floor)
         log.info("mixture: %d components started", self.n_components)
@@ -104,7 +106,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         """Posteriors (n, K) of the components for the rows of X (n, D)."""
-        return posteriors(np.asarray(X), self.weights_, self.means_, self.covariances_)
+        return posteriors(np.asarray(X) - self.centre_, self.weights_, self.means_ - self.centre_, self.covariances_)
 
     def score(self, X: NDArray[np.floating], y: None = None) -> float:
         """Mean log-likelihood of the rows of X (n, D), in nats."""
@@ -114,7 +116,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         """The mixture whose components are the clusters of a k-means on a seeded part of the rows."""
         draw = np.random.default_rng(self.random_state)
         rows = np.sort(draw.permutation(len(X))[: START_ROWS * self.n_components])
-        part = X[rows]
+        part = X[rows] - self.centre_
         k_means = KMeans(self.n_components, n_init=1, max_iter=20, random_state=self.random_state)
         with threadpool_limits(1):  # scikit-learn's sums depend on the number of threads
             labels = k_means.fit(part).labels_
@@ -129,19 +131,20 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         mass = moments.mass.numpy() + 10 * np.finfo(np.float64).eps  # a component that lost all its rows stays
         first, second = np.split(moments.sums.numpy() / mass[:, None], 2, axis=1)
         self.weights_ = mass / mass.sum()
-        self.means_ = first
+        self.means_ = first + self.centre_
         self.covariances_ = np.maximum(second - first**2, floor)
 
     def _moments(self, X: NDArray[np.float32]) -> _Moments:
         """The E-step over all rows, block by block."""
-        mu, var = (torch.from_numpy(np.asarray(a, np.float64)) for a in (self.means_, self.covariances_))
+        mu, var = (torch.from_numpy(np.asarray(a)) for a in (self.means_ - self.centre_, self.covariances_))
+        centre = torch.from_numpy(self.centre_).to(self.device)
         log_weights = torch.from_numpy(np.log(self.weights_))
         factors = torch.cat([mu / var, -0.5 / var], dim=1).T.to(self.device, torch.float32)  # (2D, K)
         constant = log_weights - 0.5 * (mu**2 / var + torch.log(2 * torch.pi * var)).sum(dim=1)
         constant = constant.to(self.device, torch.float32)  # (K,)
 
         def of_block(first_row: int) -> _Moments:
-            x = torch.from_numpy(X[first_row : first_row + BLOCK_ROWS]).to(self.device)
+            x = torch.from_numpy(X[first_row : first_row + BLOCK_ROWS]).to(self.device) - centre
             x = torch.cat([x, x**2], dim=1)  # (n, 2D)
             p = torch.addmm(constant, x, factors)  # (n, K) log w_k G(x; mu_k, sigma_k)
             largest = p.amax(dim=1, keepdim=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-VERSION = 1  # raise when the same settings give another codebook or other sketches
+VERSION = 2  # raise when the same settings give another codebook or other sketches
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def asked_sides(config: dict[str, Any]) -> set[int]:
 
 
 def short_sides(config: dict[str, Any]) -> list[int]:
-    """The short sides that are measured: those that the config asks for, and 128 and 256."""
-    return sorted({128, 256} | asked_sides(config))
+    """The short sides that are measured: those that the config asks for, and 128, 240 and 256."""
+    return sorted({128, 240, 256} | asked_sides(config))
 
 
 def detectors(config: dict[str, Any]) -> list[str]:

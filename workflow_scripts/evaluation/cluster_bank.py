@@ -27,10 +27,13 @@ from workflow_scripts.stage import command_line
 log = logging.getLogger(__name__)
 
 
-def cluster_bank(model: Path, output: Path, settings: ClustersSettings, frames: list[Path] | None = None) -> None:
+def cluster_bank(
+    model: Path, output: Path, settings: ClustersSettings, frames: list[Path] | None = None, workers: int = 0
+) -> None:
     """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
 
-    frames: the shards of the training videos, for a model without a memory bank.
+    frames: the shards of the training videos, for a model without a memory bank; `workers` processes load their clips
+    beside a GPU (0: none).
     Raises StageError if the file is not a model, or frames are needed and not there.
     """
     pretrained = read_pretrained(model, Architecture())
@@ -40,7 +43,7 @@ def cluster_bank(model: Path, output: Path, settings: ClustersSettings, frames: 
     else:
         store = FrameStore(frames or [])
         store.require(video_ids)
-        clips = TestClips(store, video_ids, pretrained.architecture, n_clips=1, seed=settings.seed)
+        clips = TestClips(store, video_ids, pretrained.architecture, 1, settings.seed, workers)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)

@@ -5,7 +5,7 @@ Imports torch, numpy, h5py and OpenCV alone, so that a GPU machine with little i
 
 import os
 import resource
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_hdf5, reading
+from workflow_scripts.frames import jpeg
 from workflow_scripts.stage import StageError
 
 # Loaders run one clip per process or thread already; OpenCV's own pool would only compete with them.
@@ -109,12 +110,12 @@ class FrameStore:
         video_id: str,
         start: int,
         length: int,
-        square: Callable[[int, int], tuple[int, int, int]] | None = None,
+        square: jpeg.Square | None = None,
     ) -> np.ndarray:
         """Frames start, start + 1, ... of a video as (length, H, W, 3) uint8 RGB, values 0..255.
 
         Past its end a video starts again from frame 0, as often as needed (Hara et al., section 3.2). `square` says
-        which part is wanted: top, left and side in pixels, for the height and width of the frames.
+        which part is wanted: top, left and side in pixels, for the height and width of the frames. No more is decoded.
         """
         group = self._group(video_id)
         with reading(self._paths[self._file_of[video_id]]):
@@ -126,15 +127,11 @@ class FrameStore:
         first, last = int(wanted.min()), int(wanted.max())
         with reading(self._paths[self._file_of[video_id]]):
             offsets = places[first : last + 2]  # (last - first + 2,) bytes
-            jpeg = files[offsets[0] : offsets[-1]]  # one read for the whole range
+            encoded = files[offsets[0] : offsets[-1]]  # one read for the whole range
         clip = []
         for frame in wanted - first:
-            encoded = jpeg[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]]
-            rgb = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)
+            rgb = jpeg.decode(encoded[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]], square)
             if rgb is None:
                 raise ValueError(f"frame {first + frame} of video {video_id} in {group.file.filename} is damaged")
-            if square is not None:
-                top, left, side = square(*rgb.shape[:2])
-                rgb = rgb[top : top + side, left : left + side]
             clip.append(rgb)
         return np.stack(clip)

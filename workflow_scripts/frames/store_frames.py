@@ -10,12 +10,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.clips import resize
 from workflow_scripts.frames.settings import VERSION, FramesSettings
 from workflow_scripts.identity import digest
@@ -49,8 +49,7 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
                 if max(width, height) > LONGEST_SIDE:
                     enlarged = f"{frame.shape[1]}x{frame.shape[0]} pixels would be stored as {width}x{height}"
                     return Result("too_large", f"{enlarged}; a JPEG has at most {LONGEST_SIDE} on a side")
-            bgr = cv2.cvtColor(resize(frame, width, height), cv2.COLOR_RGB2BGR)
-            encoded.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality])[1])
+            encoded.append(jpeg.encode(resize(frame, width, height), settings.jpeg_quality))
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
     if not encoded:
@@ -73,9 +72,9 @@ def write_frames(
     with write_hdf5(output, stage="frames", version=VERSION, parameters=parameters, videos=videos) as file:
         for name, result in results:
             group = file.create_group(name)
-            jpeg = result.arrays.get("jpeg", np.empty(0, np.uint8))
+            content = result.arrays.get("jpeg", np.empty(0, np.uint8))
             offsets = result.arrays.get("offsets", np.zeros(1, np.int64))
-            dataset(group, "jpeg", jpeg, unit="byte", meaning="JPEG files of all frames, one after the other")
+            dataset(group, "jpeg", content, unit="byte", meaning="JPEG files of all frames, one after the other")
             dataset(group, "offsets", offsets, unit="byte", meaning="frame t is jpeg[offsets[t]:offsets[t + 1]]")
             seen = {"width": 0, "height": 0, "n_frames": 0, "n_skipped": 0, "fps": 0.0, **result.attributes}
             told = {"fps": fps[name] or seen["fps"], "status": result.status, "reason": result.reason}

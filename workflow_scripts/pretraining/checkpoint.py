@@ -57,23 +57,25 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
 
 
 class SaveTimer:
-    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM.
+    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM or SIGINT (Ctrl-C).
 
-    Of several processes only one `leads`. The others are never due, and let SIGTERM pass: they end when it does.
+    `stopped_by` is the number of that signal, 0 before. Of several processes only one `leads`. The others are never
+    due and ignore both signals: they end when it does.
     """
 
     def __init__(self, minutes: float, *, leads: bool = True) -> None:
         self._seconds = 60 * minutes if leads else math.inf
         self._saved_at = time.monotonic()
-        self.terminated = False
+        self.stopped_by = 0
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._terminate if leads else signal.SIG_IGN)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._stop if leads else signal.SIG_IGN)
 
-    def _terminate(self, number: int, frame: types.FrameType | None) -> None:
-        self.terminated = True
+    def _stop(self, number: int, frame: types.FrameType | None) -> None:
+        self.stopped_by = self.stopped_by or number  # the first: torchrun repeats the terminal's Ctrl-C
 
     def due(self) -> bool:
-        return self.terminated or time.monotonic() - self._saved_at >= self._seconds
+        return self.stopped_by > 0 or time.monotonic() - self._saved_at >= self._seconds
 
     def saved(self) -> None:
         self._saved_at = time.monotonic()

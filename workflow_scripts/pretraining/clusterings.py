@@ -17,6 +17,7 @@ from torch.nn import functional
 from workflow_scripts.clusters.cluster_sketches import read_labels
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.stage import StageError
 
@@ -42,16 +43,18 @@ def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
     return torch.cat([bank, functional.normalize(sketches.to(bank), dim=1)], dim=1)
 
 
-def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int) -> Tensor:
+def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int, ranks: Ranks | None = None) -> Tensor:
     """Labels (m, N) int64 of m K-means runs on points (N, D), each run and epoch from a seed of its own.
 
-    On the CPU by faiss, on a GPU by the torch backend there.
+    On the CPU by faiss, on a GPU by the torch backend there. The `ranks`, which all hold the same points, share the
+    runs: process r makes runs r, r + W, ... and gives them to the others.
     """
+    ranks = ranks or Ranks()
     rows, backend = points.cpu().numpy(), "torch" if points.is_cuda else "faiss"
-    labels = []
-    for run in range(settings.m):
+    labels = torch.empty(settings.m, len(points), dtype=torch.int64, device=points.device)
+    for run in ranks.share(list(range(settings.m))):
         run_seed = int(digest(seed, "kmeans", epoch, run), 16) % 2**31
-        found = kmeans(
+        clustering = kmeans(
             rows,
             settings.k,
             iterations=settings.kmeans_iterations,
@@ -59,5 +62,7 @@ def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int
             backend=backend,
             device=points.device,
         )
-        labels.append(torch.from_numpy(np.asarray(found.labels, np.int64)))
-    return torch.stack(labels)
+        labels[run] = torch.from_numpy(clustering.labels)
+    for run, of_run in enumerate(labels):
+        ranks.broadcast(of_run, source=run % ranks.size)
+    return labels

@@ -18,7 +18,7 @@ from workflow_scripts.identity import rng
 from workflow_scripts.pretraining.augmentation import Draw, cut_square
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 
-CLIPS_AT_ONCE = 32  # that one process reads before it hands them on: 25 MB of 16 frames, however large the batch
+CLIPS_AT_ONCE = 8  # that one process reads before it hands them on: 22 MB of 16 frames, however large the batch
 
 
 class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
@@ -75,7 +75,7 @@ def load_inputs(
             num_workers=workers,
             collate_fn=_join,
             pin_memory=True,
-            worker_init_fn=_ignore_sigterm,
+            worker_init_fn=_ignore_signals,
         )
     )
     aside = torch.cuda.Stream(device)
@@ -104,6 +104,7 @@ def _arrived(inputs: Tensor, ready: torch.cuda.Event) -> Tensor:
     return inputs
 
 
-def _ignore_sigterm(worker: int) -> None:
-    """SLURM tells every process of a job to stop; the loading ones must live until training has saved its state."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def _ignore_signals(worker: int) -> None:
+    """SLURM, and Ctrl-C, tell every process to stop; the loading ones must live until training has saved its state."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -78,7 +78,7 @@ class Learner:
         self.optimizer = make_optimizer(model, settings)
         self.network = self.ranks.together(model)
         self.bank = bank.to(self.device)
-        self.ranks.as_first(self.bank.rows)
+        self.ranks.broadcast(self.bank.rows)
         self.classes = None if classes is None else classes.to(self.device)
         self.sketches = None if sketches is None else sketches.to(self.device)
         self.fixed = fixed
@@ -91,13 +91,10 @@ class Learner:
         if self.objective != "local_aggregation":
             return
         if self.fixed is not None:
-            labels = self.fixed.to(self.device)
-        elif self.ranks.rank == 0:
-            points = self.bank.rows if self.sketches is None else joint_space(self.bank.rows, self.sketches)
-            labels = cluster(points, self.settings, self.seed, epoch).to(self.device)
+            self.labels = self.fixed.to(self.device)
         else:
-            labels = torch.empty(self.settings.m, len(self.bank.rows), dtype=torch.int64, device=self.device)
-        self.labels = self.ranks.as_first(labels)
+            points = self.bank.rows if self.sketches is None else joint_space(self.bank.rows, self.sketches)
+            self.labels = cluster(points, self.settings, self.seed, epoch, self.ranks)
 
     def step(self, clips: Tensor, batch: list[int], epoch: int, step: int) -> Tensor:
         """Learns from one batch; (2,) float64 on the device: the sum of the clips' losses and, of the supervised

@@ -1,8 +1,9 @@
 """The processes that train one model together, one a GPU, as `torchrun --standalone` starts them on one node.
 
 Element i of a batch belongs to process i mod W. Gradients are averaged by DistributedDataParallel; the memory bank and
-the clusters are the same in all processes, because each gets every embedding of the batch. Batch norm takes its
-statistics of each process' own clips, and its running ones are process 0's. Process 0 alone writes and reports.
+the clusters are the same in all processes: each gets every embedding of the batch, and they share the K-means runs.
+Batch norm takes its statistics of each process' own clips, and its running ones are process 0's. Process 0 alone writes
+and reports.
 """
 
 import logging
@@ -11,11 +12,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
+
+# How long processes wait for one of them, which clusters, asks the validation videos or writes to a slow disk: the ten
+# minutes of torch on a GPU are too few. torchrun notices a process that fails at once.
+PATIENCE = timedelta(hours=12)
 
 Batch = TypeVar("Batch", list[int], Tensor)
 
@@ -55,10 +61,10 @@ class Ranks:
             distributed.all_reduce(values)
         return values
 
-    def as_first(self, values: Tensor) -> Tensor:
-        """`values` as process 0 has them, in place."""
+    def broadcast(self, values: Tensor, source: int = 0) -> Tensor:
+        """`values` as process `source` has them, in place."""
         if self.size > 1:
-            distributed.broadcast(values, src=0)
+            distributed.broadcast(values, src=source)
         return values
 
 
@@ -72,7 +78,7 @@ def joined_ranks() -> Iterator[tuple[Ranks, torch.device]]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks(), device
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     ranks = Ranks(distributed.get_rank(), distributed.get_world_size())
     if ranks.rank > 0:
         logging.disable(logging.WARNING)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = 3  # raised when the stage's result changes
+VERSION = 4  # raised when the stage's result changes
 
 # How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
 # which asks 200 of a million (a class here may have ten).
@@ -16,8 +16,8 @@ class PretrainingSettings:
     """Hyper-parameters of one run.
 
     Supervised and scratch baselines of the paper follow Hara et al., section 3.3: give such a run `lr: 0.1`,
-    `dampening: 0.9`, `weight_decay: 0.001` and `batch: 128` (they drop the rate when the validation loss stops
-    falling; here `drops` says when).
+    `dampening: 0.9`, `weight_decay: 0.001`, `batch: 128` and `crop: corner` (they drop the rate when the validation
+    loss stops falling; here `drops` says when).
     """
 
     # The network
@@ -30,6 +30,7 @@ class PretrainingSettings:
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     size: int = 112  # pixels of a clip's side; paper 4.2, table 7
     scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
+    crop: str = "random"  # where a crop lies: anywhere, or corner (centre and corners, [14]); paper 4.2, authors' code
     color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
 
     # The objective
@@ -55,6 +56,17 @@ class PretrainingSettings:
     precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
     compile: bool = False  # the network by torch.compile: minutes at the start, then perhaps faster; ours
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
+
+
+def useful_threads(*, depth: int, width: float, clip_length: int, size: int, batch: int) -> int:
+    """How many CPU threads a training gains from, 1 to 8: one per 4 billion multiplications of a step's forward pass.
+
+    Threads wait for each other in every layer, which costs small networks more than it saves where the cores are
+    shared. By size and not by a measurement, because weights depend on the number of threads (by rounding): a
+    training must not come out otherwise because the machine was busy.
+    """
+    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (size / 112) ** 2  # billions; 8 in the paper's network
+    return min(8, 1 + int(batch * clip / 4))
 
 
 def parts_of_subset(subset: str) -> tuple[str, int | None]:

@@ -10,8 +10,10 @@ start from). Out: model.pt, a dict for `torch.load(..., weights_only=True)`:
     classes     names, in the order of the class head    history   per epoch: epoch, loss, lr, seconds, waiting (of
                                                                    these, for clips), knn, accuracy (supervised)
 
-Checkpoints lie in a folder named by all that the result depends on; a run that was killed goes on from the last one,
-on one machine to the very same weights. Under torchrun several processes, one a GPU, share every batch (`ranks`).
+Checkpoints lie in a folder named by all that the result depends on; a run that was killed goes on from the last one, on
+a CPU of one kind, with as many threads, to the very same weights. On a GPU sums of gradients come in no fixed order, so
+that weights are equal to rounding alone. Small networks use one thread, whatever they are given (`useful_threads`).
+Under torchrun several processes, one a GPU, share every batch (`ranks`).
 """
 
 import dataclasses
@@ -34,7 +36,7 @@ from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import joined_ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
+from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, useful_threads
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
 from workflow_scripts.stage import StageError, command_line
@@ -152,6 +154,9 @@ def train(
 
     with joined_ranks() as (ranks, device):
         workers //= ranks.size
+        if device.type == "cpu":
+            shape = {key: getattr(settings, key) for key in ("depth", "width", "clip_length", "size", "batch")}
+            torch.set_num_threads(min(torch.get_num_threads(), useful_threads(**shape)))
         # What is learned
         class_names = sorted(set(labels)) if objective == "supervised" else []
         torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed

@@ -100,7 +100,9 @@ class Training:
         epoch, seed = progress.epoch, self.learner.seed
         if progress.step == 0:
             self.learner.start_epoch(epoch)
-        draw = functools.partial(draw_training, seed, epoch, color=settings.color, scales=settings.scales)
+        draw = functools.partial(
+            draw_training, seed, epoch, color=settings.color, n_scales=settings.scales, crop=settings.crop
+        )
         clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
         every = self._batches(epoch)
         batches, seen = every[progress.step :], sum(map(len, every[: progress.step]))
@@ -139,10 +141,10 @@ class Training:
             state = {"learner": self.learner.state(), "progress": dataclasses.asdict(self.progress)}
             save_checkpoint(state, self.folder)
         self.timer.saved()
-        if self.timer.terminated:
+        if self.timer.stopped_by:
             at = f"epoch {self.progress.epoch}, step {self.progress.step}"
             log.warning("%s: told to stop; %s is kept in %s", self.run, at, self.folder)
-            sys.exit(143)  # 128 + SIGTERM
+            sys.exit(128 + self.timer.stopped_by)  # as a shell says it: 143 after SIGTERM, 130 after Ctrl-C
 
     def _end_epoch(self) -> None:
         started = time.monotonic()

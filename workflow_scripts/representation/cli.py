@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="PIXELS",
-        help="to which frames are resized before the crop; default 8/7 of the network's input",
+        help="to which frames are resized before the crop; default 15/7 of the network's input",
     )
     embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos at once; default 1")
     embed.add_argument("--force", action="store_true", help="make OUT anew, with these videos alone")

@@ -92,8 +92,8 @@ def embed_videos(
 ) -> int:
     """Writes the vectors of videos, and of those below folders, to the HDF5 file `output`; returns how many failed.
 
-    `clips` of each video are averaged; its frames are resized to a short side of `short_side` pixels, by default 8 / 7
-    of the network's input, as 128 of 112. Videos are decoded in `threads`. What `output` holds of earlier calls stays,
+    `clips` of each video are averaged; its frames are resized to a short side of `short_side` pixels, by default 15 / 7
+    of the network's input, as 240 of 112. Videos are decoded in `threads`. What `output` holds of earlier calls stays,
     and is computed again where the video's file has changed; `force` makes it anew with the videos of this call alone.
     A store beside `output` keeps what is done until all is, so that a stopped call goes on. A video that cannot be read
     has its status and reason in the file. Raises StageError where a file cannot be used and, after all else is written,
@@ -102,7 +102,7 @@ def embed_videos(
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
     representation = Representation.read(model)
-    settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 8 / 7))
+    settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 15 / 7))
     paths = {readable(path): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
     keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
