@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; frames, encodings and splits of the dataset
+"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset, for IDT encodings
 
 OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
 """
@@ -10,7 +10,6 @@ rule finetune:
         model=evaluated_model,
         splits=splits,
         frames=evaluated_frames,
-        encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
     log:
@@ -23,18 +22,18 @@ rule finetune:
     params:
         model=argument("model"),
         frames=argument("frames"),
-        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("finetune"),
+        layout=dataset_layout,
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
         " --splits {input.splits} --split {wildcards.split}"
-        " {params.frames} {params.encodings}"
+        " {params.frames}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --checkpoints {params.checkpoints}"
+        " --layout {params.layout} --output {output} --checkpoints {params.checkpoints}"
         " --settings {params.settings:q} --workers {threads} --log {log}"
 
 
@@ -44,7 +43,6 @@ rule few_shot:
         model=evaluated_model,
         splits=splits,
         frames=evaluated_frames,
-        encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
     log:
@@ -57,7 +55,6 @@ rule few_shot:
     params:
         model=argument("model"),
         frames=argument("frames"),
-        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("few_shot"),
         version=pipeline.version("evaluation"),
@@ -65,7 +62,7 @@ rule few_shot:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
         " --splits {input.splits} --split {wildcards.split}"
-        " {params.frames} {params.encodings}"
+        " {params.frames}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --workers {threads} --log {log}"
 

@@ -37,7 +37,8 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
     assert record["accuracy_interval"] == [0, 1]  # four videos tell little
     assert "top5_accuracy" not in record
     assert record["chance"] == 0.5  # always `run`
-    assert (record["n_train"], record["n_test"], record["n_left_out"]) == (8, 4, 1)
+    assert (record["n_train"], record["n_test"], record["n_left_out"], record["n_listed"]) == (8, 4, 1, 5)
+    assert "4 of 5 test videos judged" in results.in_words(record)
     assert record["confusion"] == [[0, 1, 0], [0, 1, 1], [0, 0, 1]]
     assert record["predictions"] == {"c0": "run", "c1": "wave", "c2": "wave", "c3": "run"}
     assert (record["run"], record["seed"], record["dataset"], record["split"]) == ("la", 3, "ut", 2)
@@ -55,6 +56,7 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
         ({"protocol": "few_shot"}, "number of shots"),
         ({"protocol": "finetune"}, "no training history"),
         ({"n_left_out": 0}, "n_left_out"),
+        ({"n_listed": 4}, "n_listed != n_test"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(tmp_path: Path, change: dict, message: str) -> None:
@@ -84,12 +86,12 @@ def test_a_torn_record_is_refused(tmp_path: Path) -> None:
         results.read_record(path)
 
 
-def test_a_video_that_one_stage_lost_is_left_out_for_all(dataset) -> None:  # type: ignore[no-untyped-def]
+def test_a_video_that_the_stage_lost_is_left_out_with_its_reason(dataset) -> None:  # type: ignore[no-untyped-def]
     ok = dict.fromkeys([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"], "ok")
-    split = read_split(dataset.splits, 1, {**ok, "bad-frames": "unreadable"}, {**ok, "bad-sketch": "not_finite"})
+    split = read_split(dataset.splits, 1, {**ok, "bad-frames": "unreadable", "bad-sketch": "not_finite"})
     assert split.train == dataset.train
     assert split.test == dataset.test
-    assert split.left_out == {"bad-frames": "unreadable", "bad-sketch": "not_finite"}
+    assert split.left_out == {"bad-sketch": "not_finite"} and split.unused == {"bad-frames": "unreadable"}
     assert split.classes == ["across", "down"]
     assert split.targets(split.test).tolist() == [0, 1] * 8
 

@@ -43,9 +43,12 @@ def idt_svm(
     """Trains a linear SVM on the vectors of a split's training videos and tests it on the others.
 
     encodings: the dataset's encoding shards, of Fisher vectors for the run idt_fisher; dataset, seed: for the record,
-    nothing is drawn. Raises StageError if a video of the split is in no shard, or only one class is left to train on.
+    nothing is drawn. A video in which nothing moves has a vector of zeros, for which the SVM answers too.
+    Raises StageError if a readable video of the split is in no shard, or only one class is left to train on.
     """
-    parts = read_split(splits, split, read_statuses(encodings))
+    statuses = read_statuses(encodings)
+    usable = {name: "ok" if status == "no_trajectories" else status for name, status in statuses.items()}
+    parts = read_split(splits, split, usable)
     n_train = len(parts.train)
     cosines = gram(encodings, IDT_RUNS[run], [*parts.train, *parts.test])
     machine = OneVsRestClassifier(SVC(kernel="precomputed", C=settings.svm_c))

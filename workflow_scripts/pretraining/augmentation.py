@@ -1,9 +1,11 @@
 """Which clip is cut from a video, and how it is changed, in training and in test (paper, section 4.2).
 
-Training, "with exactly the same setting as in [14]" (Hara et al., section 3.3): a random temporal position; a square of
-s times the frame's shorter side, s from 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2, in the centre or one of four corners, resized
-to the input size; flipped left to right with probability one half; then the mean is subtracted. Every draw is a
-function of (seed, epoch, video_id), so it depends on no worker, no order and no restart.
+Training, "multi-scale, random spatio-temporal cropping [...] with exactly the same setting as in [14]" (Hara et al.,
+section 3.3): a random temporal position; a square of s times the frame's shorter side, s from 1, 2^-1/4, 2^-1/2,
+2^-3/4, 1/2; resized to the input size; flipped left to right with probability one half; then the mean is subtracted.
+The square lies anywhere (`crop` random: the paper's words and the authors' code), or in the centre or one of the four
+corners (`crop` corner: what [14] describes). Every draw is a function of (seed, epoch, video_id), so it depends on no
+worker, no order and no restart.
 
 With `color`, as in the authors' code though not in the paper, a clip turns grey with probability 0.2, and brightness,
 contrast and saturation (factors in 0.6..1.4) and hue (shifted by at most 0.4 of the circle) change, in this fixed
@@ -22,7 +24,8 @@ from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import rng
 
 SCALES = tuple(2 ** (-step / 4) for step in range(5))
-POSITIONS = ("centre", "top left", "top right", "bottom left", "bottom right")
+CENTRE = (0.5, 0.5)
+CENTRE_AND_CORNERS = (CENTRE, (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
 
 class Color(NamedTuple):
@@ -41,7 +44,7 @@ class Draw:
 
     start: int  # first frame
     scale: float = 1.0  # side of the square over the frame's shorter side
-    position: str = "centre"
+    position: tuple[float, float] = CENTRE  # from the top and from the left, 0..1 of the room that the square leaves
     flip: bool = False
     color: Color | None = None
 
@@ -54,13 +57,20 @@ def draw_training(
     clip_length: int,
     *,
     color: bool = False,
-    scales: int = len(SCALES),
+    n_scales: int = len(SCALES),
+    crop: str = "random",
 ) -> list[Draw]:
-    """The one clip that a video contributes to an epoch, its size drawn from the `scales` largest of SCALES."""
+    """The one clip that a video contributes to an epoch, its size drawn from the `n_scales` largest of SCALES.
+
+    `crop` says where the square may lie: random (anywhere) or corner (in the centre or a corner).
+    """
     random = rng(seed, "clip", epoch, video_id)
     start = int(random.integers(max(n_frames - clip_length, 0) + 1))
-    scale = SCALES[random.integers(scales)]
-    position = POSITIONS[random.integers(len(POSITIONS))]
+    scale = SCALES[random.integers(n_scales)]
+    if crop == "corner":
+        position = CENTRE_AND_CORNERS[random.integers(len(CENTRE_AND_CORNERS))]
+    else:
+        position = float(random.random()), float(random.random())
     flip = bool(random.random() < 0.5)
     change = None
     if color:
@@ -87,13 +97,10 @@ def draw_middle(video_id: str, n_frames: int, clip_length: int) -> list[Draw]:
     return [Draw(start=max(n_frames - clip_length, 0) // 2)]
 
 
-def square(height: int, width: int, scale: float, position: str) -> tuple[int, int, int]:
+def square(height: int, width: int, scale: float, position: tuple[float, float]) -> tuple[int, int, int]:
     """Top, left and side in pixels of the square a draw stands for."""
     side = int(min(height, width) * scale)
-    if position == "centre":
-        return (height - side) // 2, (width - side) // 2, side
-    vertical, horizontal = position.split()
-    return (0 if vertical == "top" else height - side), (0 if horizontal == "left" else width - side), side
+    return int(position[0] * (height - side)), int(position[1] * (width - side)), side
 
 
 def cut_square(store: FrameStore, video_id: str, draw: Draw, clip_length: int) -> np.ndarray:

@@ -100,7 +100,7 @@ class Training:
         epoch, seed = progress.epoch, self.learner.seed
         if progress.step == 0:
             self.learner.start_epoch(epoch)
-        draw = functools.partial(draw_training, seed, epoch, color=settings.color, scales=settings.scales)
+        draw = functools.partial(draw_training, seed, epoch, color=settings.color, n_scales=settings.scales)
         clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
         every = self._batches(epoch)
         batches, seen = every[progress.step :], sum(map(len, every[: progress.step]))

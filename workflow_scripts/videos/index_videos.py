@@ -22,10 +22,11 @@ from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
 from workflow_scripts.videos.settings import OFFICIAL, VERSION, DatasetSettings
-from workflow_scripts.videos.splits import make_splits
+from workflow_scripts.videos.splits import make_splits, unread_rows
 
 log = logging.getLogger(__name__)
 
+SPLIT_COLUMNS = ["split", "video_id", "part", "label", "group", "status"]
 COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
 
 
@@ -72,7 +73,8 @@ def index_videos(
     usable = [row for row in rows if row["status"] == "ok"]
 
     _write_shards(folder / "shards", usable)
-    _write_if_changed(folder / "splits.tsv", _splits(usable, settings, seed), ["split", "video_id", "part", "label"])
+    splits = [row | {"status": "ok"} for row in _splits(usable, settings, seed)]
+    _write_if_changed(folder / "splits.tsv", splits + _unread(rows, missing, settings, splits), SPLIT_COLUMNS)
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
     _write_totals(folder / "totals.json", usable)
     _write_missing(folder / "missing.tsv", missing)
@@ -127,8 +129,33 @@ def _splits(rows: list[dict[str, Any]], settings: DatasetSettings, seed: int) ->
         if settings.layout == "kinetics" and len({row["split"] for row in rows} - {""}) < 2:
             return []
         layout = "column"
-    columns = [row | dict(pair.split("=") for pair in row["split"].split()) for row in rows]
+    columns = [row | _parts(row) for row in rows]
     return make_splits(columns, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
+
+
+def _unread(
+    rows: list[dict[str, Any]], missing: Sequence[Annotated], settings: DatasetSettings, splits: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The parts of the videos that cannot be used, with their status, so that each accuracy says of how many it is.
+
+    The id of a video that is not there is `label/name` by the annotations. Random splits are of usable videos alone.
+    """
+    if settings.splits == "random" or (settings.splits == "auto" and settings.layout not in OFFICIAL):
+        return []
+    lost = [
+        {name: row[name] for name in ("video_id", "label", "group", "status")} | _parts(row)
+        for row in rows
+        if row["status"] != "ok"
+    ]
+    for video in missing:
+        about = {"video_id": f"{video.label}/{video.names[0]}", "label": video.label, "group": video.group}
+        lost.append(about | {"status": "missing"} | dict(video.splits))
+    return unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
+
+
+def _parts(row: dict[str, Any]) -> dict[str, str]:
+    """split<N> -> train or test, as the column `split` of the index has them."""
+    return dict(pair.split("=") for pair in row["split"].split())
 
 
 def _split_text(splits: Sequence[tuple[str, str]]) -> str:

@@ -39,8 +39,8 @@ def make_splits(
     layout: "leave_one_group_out", "column" or "random".
     seed, test_fraction (0..1, exclusive), n_splits: used by "random" alone.
 
-    Returns rows split (1-based, as text), video_id, part ("train" or "test"), label; ordered by split, then
-    video_id; the parts of a split are disjoint and neither is empty.
+    Returns rows split (1-based, as text), video_id, part ("train" or "test"), label, group ("" where there is none);
+    ordered by split, then video_id; the parts of a split are disjoint and neither is empty.
     Raises StageError when labels, groups or columns are missing, or a split would have an empty part.
     """
     if not rows:
@@ -57,11 +57,41 @@ def make_splits(
             f"splits {layout!r} is not known; use one of leave_one_group_out, column, random for this dataset"
         )
     labels = {row["video_id"]: row["label"] for row in rows}
+    groups = {row["video_id"]: row.get("group") or "" for row in rows}
     return [
-        {"split": str(split), "video_id": video_id, "part": part, "label": labels[video_id]}
+        {"split": str(split), "video_id": video_id, "part": part, "label": labels[video_id], "group": groups[video_id]}
         for split, part_of in sorted(parts.items())
         for video_id, part in sorted(part_of.items())
     ]
+
+
+def unread_rows(rows: Iterable[Mapping[str, str]], splits: Sequence[Mapping[str, str]], *, by_group: bool) -> list[Row]:
+    """The parts that videos which cannot be used have in `splits`, as its rows with their `status`.
+
+    rows: video_id, label, group, status and split<N> of these videos; splits: what `make_splits` gave of the others;
+    by_group: whether each split leaves one group out, else the columns split<N> say the parts. A video without a label
+    has none.
+    """
+    tested = {row["split"]: row["group"] for row in splits if row["part"] == "test"}
+    unread = []
+    for row in rows:
+        if by_group:
+            parts = {split: "test" if row["group"] == group else "train" for split, group in tested.items()}
+        else:
+            parts = {str(number): part for number, part in parts_in(row).items() if str(number) in tested}
+        about = {name: row[name] for name in ("video_id", "label", "group", "status")}
+        unread += [{"split": split, "part": part, **about} for split, part in parts.items() if row["label"]]
+    return sorted(unread, key=lambda row: (int(row["split"]), row["video_id"]))
+
+
+def parts_in(row: Mapping[str, str]) -> dict[int, str]:
+    """Split number -> train or test, as the columns `split` and `split<N>` of a row say; other values are passed."""
+    parts = {}
+    for column, value in row.items():
+        match, part = re.fullmatch(r"split(\d*)", column), (value or "").strip().lower()
+        if match and part in ("train", "test"):
+            parts[int(match[1] or 1)] = part
+    return parts
 
 
 def _leave_one_group_out(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
