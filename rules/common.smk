@@ -96,6 +96,11 @@ def splits(wildcards):
     return beside_index(wildcards.dataset, "splits.tsv")
 
 
+def unread(wildcards):
+    """The dataset's table of the videos that the splits lack."""
+    return beside_index(wildcards.dataset, "unread.tsv")
+
+
 def frames_of(dataset, short_side):
     """The frames of all shards."""
     return expand("results/{dataset}/frames/{side}/{shard}.h5", dataset=dataset, side=short_side, shard=shards(dataset))

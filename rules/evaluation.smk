@@ -9,6 +9,7 @@ rule finetune:
     input:
         model=evaluated_model,
         splits=splits,
+        unread=unread,
         frames=evaluated_frames,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
@@ -30,7 +31,7 @@ rule finetune:
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
+        " --splits {input.splits} --unread {input.unread} --split {wildcards.split}"
         " {params.frames}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --layout {params.layout} --output {output} --checkpoints {params.checkpoints}"
@@ -42,6 +43,7 @@ rule few_shot:
     input:
         model=evaluated_model,
         splits=splits,
+        unread=unread,
         frames=evaluated_frames,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
@@ -61,7 +63,7 @@ rule few_shot:
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
+        " --splits {input.splits} --unread {input.unread} --split {wildcards.split}"
         " {params.frames}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --workers {threads} --log {log}"
@@ -71,6 +73,7 @@ rule idt_svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
         splits=splits,
+        unread=unread,
         encodings=svm_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json",
@@ -89,7 +92,7 @@ rule idt_svm:
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits} --split {wildcards.split} {params.encodings}"
+        " --splits {input.splits} --unread {input.unread} --split {wildcards.split} {params.encodings}"
         " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
         " --output {output} --settings {params.settings:q} --log {log}"
 

@@ -35,16 +35,13 @@ class Dataset:
     test: Labels
 
 
-SPLIT_COLUMNS = ["split", "video_id", "part", "label", "group", "status"]
-
-
 def write_splits(path: Path, train: Labels, test: Labels, groups: Labels | None = None) -> Path:
     rows = [
         {"split": "1", "video_id": name, "part": part, "label": label, "group": (groups or {}).get(name, "")}
         for part, labels in (("train", train), ("test", test))
         for name, label in labels.items()
     ]
-    artifacts.write_columns(path, [row | {"status": "ok"} for row in rows], SPLIT_COLUMNS)
+    artifacts.write_columns(path, rows, ["split", "video_id", "part", "label", "group"])
     return path
 
 

@@ -18,7 +18,7 @@ from workflow_scripts.evaluation.settings import Architecture, EvaluationSetting
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.videos.official import read_annotations
 
-QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6)
+QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_learning_rate=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 
 
@@ -43,7 +43,7 @@ def run(dataset: Any, folder: Path, architecture: Architecture, settings: Evalua
 
 def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     record = run(dataset, tmp_path, tiny, QUICK)
-    assert record["accuracy"] >= 0.85  # chance is 0.5
+    assert record["accuracy"] >= 0.85  # chance is 9 of 17
     assert (record["run"], record["protocol"], record["dataset"], record["split"]) == ("scratch", "finetune", "toy", 1)
     assert (record["n_test"], record["n_listed"], record["n_left_out"]) == (17, 17, 0)  # bad-sketch has frames
     assert record["unused"] == {"bad-frames": "unreadable"}
@@ -53,7 +53,7 @@ def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path
         assert history[-1]["loss"] < history[0]["loss"]
     assert [row["lr"] for row in record["refit"]] == [row["lr"] for row in record["history"]]
     assert {row["validation_loss"] for row in record["refit"]} == {None}
-    assert record["settings"]["finetune_learning_rate"] == 0.1
+    assert record["settings"]["finetune_learning_rate"] == 0.03
     shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "size": 32}
     assert record["settings"]["architecture"] == shape
     assert "svm_c" not in record["settings"]
@@ -71,11 +71,11 @@ def test_without_a_second_training_the_videos_held_out_are_not_trained_on(
 def test_the_rates_of_the_second_training_are_those_that_the_first_found(
     dataset: Any, tiny: Architecture, tmp_path: Path
 ) -> None:
-    """With no patience and shuffled labels, the loss of the videos held out rises and the rate drops."""
+    """Without patience the rate drops as soon as the loss of the videos held out does not fall."""
     eager = dataclasses.replace(QUICK, finetune_epochs=5, finetune_plateau_patience=0, finetune_plateau_factor=0.5)
     record = run(dataset, tmp_path, tiny, eager)
     rates = [row["lr"] for row in record["history"]]
-    assert rates[0] == 0.1 and len(set(rates)) > 1
+    assert rates[0] == 0.03 and len(set(rates)) > 1
     assert [row["lr"] for row in record["refit"]] == rates
 
 
@@ -100,11 +100,11 @@ def test_training_never_looks_at_the_test_part(
     assert whole["history"][0]["validation_loss"] > 0
 
 
-@pytest.mark.parametrize("killed_after", [2, 4, 5])  # epochs: within the first training, at its end, in the second
+@pytest.mark.parametrize("killed_after", [1, 2, 3])  # epochs: within the first training, at its end, in the second
 def test_a_killed_job_goes_on_to_the_same_result(
     killed_after: int, dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = dataclasses.replace(QUICK, finetune_epochs=4)
+    settings = dataclasses.replace(QUICK, finetune_epochs=2)
     run(dataset, tmp_path / "whole", tiny, settings)
     save, saved = stage.save_checkpoint, []
 
@@ -118,7 +118,7 @@ def test_a_killed_job_goes_on_to_the_same_result(
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path / "killed", tiny, settings)
     run(dataset, tmp_path / "killed", tiny, settings)
-    assert len(saved) == 2 * 4  # no epoch of the two trainings was done twice
+    assert len(saved) == 2 * 2  # no epoch of the two trainings was done twice
     whole, killed = (tmp_path / name / "finetune.json" for name in ("whole", "killed"))
     assert killed.read_bytes() == whole.read_bytes()
 

@@ -96,6 +96,30 @@ def test_a_video_that_the_stage_lost_is_left_out_with_its_reason(dataset) -> Non
     assert split.targets(split.test).tolist() == [0, 1] * 8
 
 
+def test_videos_that_could_not_be_read_are_counted_beside_those_judged(dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    unread = tmp_path / "unread.tsv"
+    columns = ["split", "video_id", "part", "label", "status"]
+    lines = ["1 damaged test down truncated", "1 down/gone test down missing", "1 short train down too_short"]
+    lines += ["2 other test down missing"]
+    unread.write_text("\n".join("\t".join(line.split()) for line in [" ".join(columns), *lines]) + "\n")
+    ok = dict.fromkeys([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"], "ok")
+    split = read_split(dataset.splits, 1, ok, unread)
+    assert split.left_out == {"damaged": "truncated", "down/gone": "missing"}
+    assert split.unused == {"short": "too_short"}
+    scores = np.eye(2)[split.targets(split.test)]
+    record = results.write_record(
+        tmp_path / "r.json", split, scores, run="la", seed=0, dataset="d", number=1, protocol="svm", settings={},
+        version=1,
+    )  # fmt: skip
+    assert (record["accuracy"], record["n_test"], record["n_left_out"], record["n_listed"]) == (1, 17, 2, 19)
+
+
+def test_recordings_are_groups_within_classes() -> None:
+    test = {"a": "run", "b": "run", "c": "walk", "d": "walk", "e": "walk"}
+    split = Split({}, test, ["run", "walk"], groups={"a": "g1", "b": "g1", "c": "g1", "x": "g1"})
+    assert split.recordings().tolist() == [0, 0, 1, 2, 3]
+
+
 def test_a_split_of_other_data_is_an_error(dataset) -> None:  # type: ignore[no-untyped-def]
     known = dict.fromkeys([*dataset.train, *dataset.test], "ok")
     with pytest.raises(StageError, match=r"2 of the 42 videos .* \(bad-frames, bad-sketch\)"):

@@ -5,11 +5,11 @@ videos kept aside stops falling; the lowest blocks keep their pretrained weights
 drops are known, the network is trained anew on the whole training part with the same rates (`finetune_refit`). Then
 every test video is seen in five random clips, centre crop, and the softmax scores are averaged.
 
-Inputs: model.pt, splits.tsv, frames shards. Output: `finetune.json`, a record (see `results`) with `n_train`, the
-videos that the tested network was trained on; `n_held_out`, those that only said when to lower the rate; `history`, a
-row per epoch of the training that found the rates; and `refit`, those of the second training, where there was one.
-After every epoch the state goes to `checkpoints`, from where a killed job goes on to the same result; it is removed at
-the end.
+Inputs: model.pt, splits.tsv, unread.tsv, frames shards. Output: `finetune.json`, a record (see `results`) with
+`n_train`, the videos that the tested network was trained on; `n_held_out`, those that only said when to lower the rate;
+`history`, a row per epoch of the training that found the rates; and `refit`, those of the second training, where there
+was one. After every epoch the state goes to `checkpoints`, from where a killed job goes on to the same result; it is
+removed at the end.
 """
 
 import dataclasses
@@ -59,6 +59,7 @@ def finetune(
     settings: EvaluationSettings,
     architecture: Architecture,
     layout: str = "",
+    unread: Path | None = None,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
@@ -66,11 +67,12 @@ def finetune(
 
     model: the run's model.pt, or none to train the depth, width, clip length and size in `architecture` (unused with a
     model) from scratch; run, dataset: for the record; layout: of the dataset, says which blocks are frozen; seed: of
-    all draws; checkpoints: a folder of this run and split; workers: processes that read clips beside a GPU.
+    all draws; checkpoints: a folder of this run and split; unread: the table of
+    the videos that could not be read; workers: processes that read clips beside a GPU.
     Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
-    parts, store = read_inputs(splits, split, frames)
+    parts, store = read_inputs(splits, split, frames, unread)
     used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described()}
     request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
     folder = checkpoints / run_digest({**request, "layout": layout}, [model] if model else [], frames)

@@ -70,14 +70,16 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
         raise StageError(f"{model} cannot be read as a pretrained model ({first_line(error)}); make it anew") from error
 
 
-def read_inputs(splits: Path, split: int, frames: Sequence[Path]) -> tuple[Split, FrameStore]:
-    """The split's videos that have frames, and the store of their frames."""
+def read_inputs(
+    splits: Path, split: int, frames: Sequence[Path], unread: Path | None = None
+) -> tuple[Split, FrameStore]:
+    """The split's videos that have frames, and the store of their frames; unread: as `read_split` takes it."""
     try:
         store = FrameStore(frames)
     except (OSError, ValueError) as error:
         raise StageError(str(error)) from error
     statuses = {video_id: store.outcome(video_id)[0] for video_id in store.video_ids}
-    return read_split(splits, split, statuses), store
+    return read_split(splits, split, statuses, unread), store
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ class Split:
     """The usable videos of one split, as video_id -> label in the order of the ids, and those left out.
 
     `classes` are all labels of the usable videos, sorted. `left_out` maps the ids of the test videos that cannot be
-    judged to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps the ids of
-    usable videos to their groups, where they have one.
+    judged to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps ids to the
+    group of a video, where it has one.
     """
 
     train: dict[str, str]
@@ -51,36 +51,36 @@ class Split:
         return np.array([numbers[name] for name in names], dtype=np.int64)
 
 
-def read_split(splits: Path, split: int, statuses: Mapping[str, str]) -> Split:
+def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Path | None = None) -> Split:
     """Reads split number `split` of splits.tsv and keeps the videos whose status is `ok`.
 
-    `statuses` maps video_id to its status (`ok`, or why it cannot be used) and must know all videos that could be read.
+    `statuses` maps video_id to its status (`ok`, or why it cannot be used) and must know all these videos. `unread` is
+    the table of those that belong to the splits too and could not be read or were not there: all of them are left out.
     Raises StageError if the split is not there, a video is unknown to a stage, no video is left to use, or those to
     train on are of a single class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]
     if not rows:
         raise StageError(f"{splits} has no split {split}")
-    unread = {row["video_id"]: row["status"] for row in rows if row.get("status", "ok") != "ok"}
-    require_known(sorted({row["video_id"] for row in rows} - unread.keys()), statuses, splits)
+    require_known(sorted({row["video_id"] for row in rows}), statuses, splits)
     parts: dict[str, dict[str, str]] = {"train": {}, "test": {}}
     lost: dict[str, dict[str, str]] = {"train": {}, "test": {}}
-    groups: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: row["video_id"]):
         video_id, part = row["video_id"], row["part"]
-        status = unread.get(video_id) or statuses[video_id]
-        if status != "ok":
-            lost[part][video_id] = status
-            continue
-        parts[part][video_id] = row["label"]
-        if row.get("group"):
-            groups[video_id] = row["group"]
+        if statuses[video_id] == "ok":
+            parts[part][video_id] = row["label"]
+        else:
+            lost[part][video_id] = statuses[video_id]
+    for row in artifacts.read_columns(unread) if unread else []:
+        if row["split"] == str(split):
+            lost[row["part"]][row["video_id"]] = row["status"]
     for part, videos in parts.items():
         if not videos:
             raise StageError(f"split {split} of {splits} has no usable {part} video ({len(lost[part])} left out)")
     if len(set(parts["train"].values())) < 2:
         raise StageError(f"split {split} of {splits} has a single class to train on; a classifier needs two")
     classes = sorted({*parts["train"].values(), *parts["test"].values()})
+    groups = {row["video_id"]: row["group"] for row in rows if row.get("group")}
     return Split(**parts, classes=classes, left_out=lost["test"], unused=lost["train"], groups=groups)
 
 

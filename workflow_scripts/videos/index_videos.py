@@ -1,9 +1,10 @@
 """The index of a dataset: every file with an id, what its header says, a status and a shard.
 
 Writes `index.tsv` (a row for every file, for people and the report) and beside it what the stages take:
-`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on), `splits.tsv`
-and `totals.json` (what the readable videos add up to). Those are rewritten only when their content changes, so that a
-new video touches its own shard's list and no other, and Snakemake, which compares times, runs that shard alone.
+`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos of the codebook), `splits.tsv`,
+`unread.tsv` (what the splits lack, for it cannot be read) and `totals.json` (what the readable videos add up to). Those
+are rewritten only when their content changes, so that a new video touches its own shard's list and no other, and
+Snakemake, which compares times, runs that shard alone.
 Where an official dataset's annotations name videos that are not there, `missing.tsv` lists them; they are no failures.
 """
 
@@ -26,7 +27,6 @@ from workflow_scripts.videos.splits import make_splits, unread_rows
 
 log = logging.getLogger(__name__)
 
-SPLIT_COLUMNS = ["split", "video_id", "part", "label", "group", "status"]
 COLUMNS = "video_id path label group scene split n_frames fps width height bytes mtime_ns status reason shard".split()
 
 
@@ -73,8 +73,9 @@ def index_videos(
     usable = [row for row in rows if row["status"] == "ok"]
 
     _write_shards(folder / "shards", usable)
-    splits = [row | {"status": "ok"} for row in _splits(usable, settings, seed)]
-    _write_if_changed(folder / "splits.tsv", splits + _unread(rows, missing, settings, splits), SPLIT_COLUMNS)
+    splits = _splits(usable, settings, seed)
+    _write_if_changed(folder / "splits.tsv", splits, ["split", "video_id", "part", "label", "group"])
+    _write_unread(folder / "unread.tsv", rows, missing, settings, splits)
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
     _write_totals(folder / "totals.json", usable)
     _write_missing(folder / "missing.tsv", missing)
@@ -133,15 +134,17 @@ def _splits(rows: list[dict[str, Any]], settings: DatasetSettings, seed: int) ->
     return make_splits(columns, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
 
 
-def _unread(
-    rows: list[dict[str, Any]], missing: Sequence[Annotated], settings: DatasetSettings, splits: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """The parts of the videos that cannot be used, with their status, so that each accuracy says of how many it is.
+def _write_unread(
+    path: Path,
+    rows: list[dict[str, Any]],
+    missing: Sequence[Annotated],
+    settings: DatasetSettings,
+    splits: list[dict[str, Any]],
+) -> None:
+    """The videos that the splits would have if they could be read, so that each accuracy says of how many it is.
 
     The id of a video that is not there is `label/name` by the annotations. Random splits are of usable videos alone.
     """
-    if settings.splits == "random" or (settings.splits == "auto" and settings.layout not in OFFICIAL):
-        return []
     lost = [
         {name: row[name] for name in ("video_id", "label", "group", "status")} | _parts(row)
         for row in rows
@@ -150,7 +153,10 @@ def _unread(
     for video in missing:
         about = {"video_id": f"{video.label}/{video.names[0]}", "label": video.label, "group": video.group}
         lost.append(about | {"status": "missing"} | dict(video.splits))
-    return unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
+    if settings.splits == "random" or (settings.splits == "auto" and settings.layout not in OFFICIAL):
+        lost = []
+    unread = unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
+    _write_if_changed(path, unread, ["split", "video_id", "part", "label", "status"])
 
 
 def _parts(row: dict[str, Any]) -> dict[str, str]:

@@ -66,7 +66,7 @@ def make_splits(
 
 
 def unread_rows(rows: Iterable[Mapping[str, str]], splits: Sequence[Mapping[str, str]], *, by_group: bool) -> list[Row]:
-    """The parts that videos which cannot be used have in `splits`, as its rows with their `status`.
+    """The parts that videos which cannot be read have in `splits`: rows split, video_id, part, label, status.
 
     rows: video_id, label, group, status and split<N> of these videos; splits: what `make_splits` gave of the others;
     by_group: whether each split leaves one group out, else the columns split<N> say the parts. A video without a label
@@ -79,7 +79,7 @@ def unread_rows(rows: Iterable[Mapping[str, str]], splits: Sequence[Mapping[str,
             parts = {split: "test" if row["group"] == group else "train" for split, group in tested.items()}
         else:
             parts = {str(number): part for number, part in parts_in(row).items() if str(number) in tested}
-        about = {name: row[name] for name in ("video_id", "label", "group", "status")}
+        about = {name: row[name] for name in ("video_id", "label", "status")}
         unread += [{"split": split, "part": part, **about} for split, part in parts.items() if row["label"]]
     return sorted(unread, key=lambda row: (int(row["split"]), row["video_id"]))
 
