@@ -37,7 +37,7 @@ def run(dataset: Any, folder: Path, architecture: Architecture, settings: Evalua
         settings=settings,
         **arguments,
     )
-    assert not any((folder / "checkpoints").iterdir())  # nothing of a finished job is left
+    assert not (folder / "checkpoints").exists()  # nothing of a finished job is left
     return read_record(output)
 
 

@@ -67,15 +67,15 @@ def finetune(
 
     model: the run's model.pt, or none to train the depth, width, clip length and size in `architecture` (unused with a
     model) from scratch; run, dataset: for the record; layout: of the dataset, says which blocks are frozen; seed: of
-    all draws; checkpoints: a folder of this run and split; unread: the table of
-    the videos that could not be read; workers: processes that read clips beside a GPU.
+    all draws; checkpoints: a folder of this run and split alone; unread: the table of the videos that could not be
+    read; workers: processes that read clips beside a GPU.
     Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
     parts, store = read_inputs(splits, split, frames, unread)
-    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described()}
+    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": layout}
     request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
-    folder = checkpoints / run_digest({**request, "layout": layout}, [model] if model else [], frames)
+    folder = checkpoints / run_digest(request, [model] if model else [], frames)
 
     def new_trainer(name: str) -> Trainer:
         network = pretrained.network(len(parts.classes), seed)
@@ -84,13 +84,12 @@ def finetune(
 
     held_out = hold_out(parts.train, parts.groups, settings.finetune_validation_fraction, seed)
     trained = {video_id: label for video_id, label in parts.train.items() if video_id not in held_out}
-    aside = {video_id: parts.train[video_id] for video_id in sorted(held_out)}
+    aside = {video_id: parts.train[video_id] for video_id in held_out}
     log.info("%s on %s split %d: %d videos to train on, %d held out", run, dataset, split, len(trained), len(aside))
     trainer = new_trainer("finetune")
     histories = {"history": trainer.train(trained, parts.classes, folder / "rates", held_out=aside)}
     if held_out and settings.finetune_refit:
-        rates = [row["lr"] for row in histories["history"]]
-        trained = parts.train
+        trained, rates = parts.train, [row["lr"] for row in histories["history"]]
         log.info("%s: trained anew on all %d videos with these learning rates", run, len(trained))
         trainer = new_trainer("refit")
         histories["refit"] = trainer.train(trained, parts.classes, folder / "refit", rates=rates)
@@ -109,7 +108,7 @@ def finetune(
         n_held_out=len(aside),
         **histories,
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     log.info("%s finetuned on %s split %d: %s", run, dataset, split, results.in_words(record))
 
 

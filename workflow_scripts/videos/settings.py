@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 2  # raised when the index of the same files changes
+VERSION = 3  # raised when the index of the same files changes
 
 OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
 
