@@ -108,7 +108,7 @@ def finetune(
         n_held_out=len(aside),
         **histories,
     )
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)  # also those of earlier settings
     log.info("%s finetuned on %s split %d: %s", run, dataset, split, results.in_words(record))
 
 
