@@ -1,6 +1,8 @@
 """Finetuning: learns what can be learned and nothing from test videos; repeatable; goes on after a kill."""
 
 import dataclasses
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.evaluation import finetune as stage
-from workflow_scripts.evaluation.finetune import Trainer, finetune, freeze, hold_out
+from workflow_scripts.evaluation import trainer as training
+from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
 from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.videos.official import read_annotations
 
@@ -106,7 +109,7 @@ def test_a_killed_job_goes_on_to_the_same_result(
 ) -> None:
     settings = dataclasses.replace(QUICK, finetune_epochs=2)
     run(dataset, tmp_path / "whole", tiny, settings)
-    save, saved = stage.save_checkpoint, []
+    save, saved = training.save_checkpoint, []
 
     def save_then_die(state: dict[str, Any], folder: Path) -> None:
         save(state, folder)
@@ -114,7 +117,7 @@ def test_a_killed_job_goes_on_to_the_same_result(
         if len(saved) == killed_after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "save_checkpoint", save_then_die)
+    monkeypatch.setattr(training, "save_checkpoint", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path / "killed", tiny, settings)
     run(dataset, tmp_path / "killed", tiny, settings)
@@ -224,21 +227,19 @@ def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: 
         assert len(taken) >= len(sizes) - 2 and all(taken[label] <= 0.35 * n for label, n in sizes.items())
 
 
-def test_progress_is_logged_within_the_epoch(
-    dataset: Any,
-    tiny: Architecture,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    caplog.set_level("DEBUG", logger="workflow_scripts")
-    run(dataset, tmp_path, tiny, ONE_EPOCH)
-    lines = [record.getMessage() for record in caplog.records]
-    assert lines[0] == "scratch on toy split 1: 22 videos to train on, 2 held out"
-    assert lines[1].startswith("scratch finetune: epoch 0, 6 of 22 clips, loss")  # after the first batch
-    assert any(line.startswith("scratch refit: epoch 0, 6 of 24 clips, loss") for line in lines)
-    shown = capsys.readouterr().err
-    assert "scratch finetune" in shown and "22/22" in shown and "scratch refit" in shown and "17/17" in shown
+def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """As a program of its own, which is how the rule runs it."""
+    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
+    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints"]
+    arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']
+    arguments += ["--output", tmp_path / "finetune.json", "--log", tmp_path / "finetune.log"]
+    command = [sys.executable, "-m", "workflow_scripts.evaluation.finetune", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = (tmp_path / "finetune.log").read_text().splitlines()
+    assert lines[0] == "ir on toy split 1: 22 videos to train on, 2 held out"
+    assert lines[1].startswith("ir finetune: epoch 0, 6 of 22 clips, loss")  # after the first batch
+    assert any(line.startswith("ir refit: epoch 0, 6 of 24 clips, loss") for line in lines)
+    assert all(text in done.stderr for text in ("ir finetune:", "22/22", "ir refit:", "24/24", "17/17"))
 
 
 def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
