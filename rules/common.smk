@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.evaluation.unseen import only_split
 from workflow_scripts.identity import digest, shard_of
 from workflow_scripts.pretraining.settings import split_of_subset
 from workflow_scripts.stage import StageError
@@ -107,6 +108,11 @@ def all_shard_videos(dataset):
 def splits(wildcards):
     """The dataset's table of splits."""
     return beside_index(wildcards.dataset, "splits.tsv")
+
+
+def unread(wildcards):
+    """The dataset's table of the videos that the splits lack."""
+    return beside_index(wildcards.dataset, "unread.tsv")
 
 
 def frames_of(dataset, short_side):
@@ -302,9 +308,9 @@ def evaluated_frames(wildcards):
     return frames_of(wildcards.dataset, of(wildcards)["short_side"])
 
 
-def evaluated_encodings(wildcards):
-    """The sketches of the dataset that is judged on: a video without one is left out of every run."""
-    return encodings_of(wildcards.dataset, next(iter(config["features"])))
+def dataset_layout(wildcards):
+    """How the dataset lies on disk, which says how many blocks are frozen."""
+    return SOURCES[wildcards.dataset]["layout"]
 
 
 def svm_encodings(wildcards):
@@ -343,13 +349,14 @@ def table_settings(wildcards):
 
 
 def result_files(evaluations, splits=()):
-    """The results of these (run, seed, dataset, protocol) on these splits, or on all."""
+    """The results of these (run, seed, dataset, protocol) on these splits, or on all that a run may be judged on."""
     evaluations = list(evaluations)
-    numbers = {dataset: split_numbers(dataset) for dataset in dict.fromkeys(entry[2] for entry in evaluations)}
+    judged = dict.fromkeys((run, dataset) for run, _, dataset, _ in evaluations)
+    numbers = {(run, dataset): judged_splits(run, dataset) for run, dataset in judged}
     return [
         f"results/evaluation/{run}/seed{seed}/{dataset}/split{number}/{protocol}.json"
         for run, seed, dataset, protocol in evaluations
-        for number in numbers[dataset]
+        for number in numbers[run, dataset]
         if not splits or number in splits
     ]
 
@@ -361,6 +368,16 @@ def split_numbers(dataset):
     if not numbers:
         raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {note.read_text().strip()}")
     return numbers
+
+
+def judged_splits(run, dataset):
+    """The numbers of a dataset's splits that a run is judged on."""
+    numbers, only = split_numbers(dataset), only_split(config, run, dataset)
+    if only is None:
+        return numbers
+    if only not in numbers:
+        raise WorkflowError(f"pretraining.runs.{run}: subset: split{only}, and {dataset} has splits {numbers}")
+    return [only]
 
 
 def judged_runs(*objectives):
@@ -422,12 +439,8 @@ def report_people(wildcards):
 
 
 def report_statuses(wildcards):
-    """The files in which every video has a status."""
-    return [
-        file
-        for dataset in SOURCES
-        for file in [
-            *frames_of(dataset, config["frames"]["short_side"]),
-            *encodings_of(dataset, next(iter(config["features"]))),
-        ]
-    ]
+    """The files in which every video has a status; sketches where a run learns from them or is judged by them."""
+    by_idt = {dataset for run, _, dataset, _ in pipeline.evaluations(config) if run in IDT_RUNS}
+    frames = [file for dataset in SOURCES for file in frames_of(dataset, config["frames"]["short_side"])]
+    described = [dataset for dataset in SOURCES if dataset in {PRETRAINING_DATASET, *by_idt}]
+    return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["features"])))]

@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; frames, encodings and splits of the dataset
+"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset, for IDT encodings
 
 OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
 """
@@ -9,8 +9,8 @@ rule finetune:
     input:
         model=evaluated_model,
         splits=splits,
+        unread=unread,
         frames=evaluated_frames,
-        encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
     log:
@@ -23,19 +23,19 @@ rule finetune:
     params:
         model=argument("model"),
         frames=argument("frames"),
-        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("finetune"),
+        layout=dataset_layout,
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
-        " {params.frames} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --checkpoints {params.checkpoints}"
-        " --settings {params.settings:q} --workers {threads} --log {log}"
+        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
+        " {params.frames}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --layout {params.layout:q} --output {output:q} --checkpoints {params.checkpoints:q}"
+        " --settings {params.settings:q} --workers {threads} --log {log:q}"
 
 
 rule few_shot:
@@ -43,8 +43,8 @@ rule few_shot:
     input:
         model=evaluated_model,
         splits=splits,
+        unread=unread,
         frames=evaluated_frames,
-        encodings=evaluated_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
     log:
@@ -57,23 +57,23 @@ rule few_shot:
     params:
         model=argument("model"),
         frames=argument("frames"),
-        encodings=argument("encodings"),
         architecture=scratch_architecture,
         settings=protocol_settings("few_shot"),
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
-        " {params.frames} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --settings {params.settings:q} --workers {threads} --log {log}"
+        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
+        " {params.frames}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --output {output:q} --settings {params.settings:q} --workers {threads} --log {log:q}"
 
 
 rule idt_svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
         splits=splits,
+        unread=unread,
         encodings=svm_encodings,
     output:
         "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json",
@@ -92,9 +92,9 @@ rule idt_svm:
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits} --split {wildcards.split} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --settings {params.settings:q} --log {log}"
+        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q} {params.encodings}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule bank_clusters:
@@ -117,5 +117,5 @@ rule bank_clusters:
         version=[pipeline.version("clusters"), pipeline.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} {params.frames} --output {output}"
-        " --settings {params.settings:q} --workers {threads} --log {log}"
+        " --model {input.model:q} {params.frames} --output {output:q}"
+        " --settings {params.settings:q} --workers {threads} --log {log:q}"

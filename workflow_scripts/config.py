@@ -23,6 +23,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.settings import useful_threads
 from workflow_scripts.stage import StageError
@@ -67,6 +68,11 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
         raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
     config = _filled(schema, given, schema)
     _check_names(config)
+    asked = [
+        *evaluations(config),
+        *(one for table in config["report"]["tables"] for one in table_evaluations(config, table)),
+    ]
+    check_unseen(config, dict.fromkeys((run, dataset) for run, _, dataset, _ in asked))
     return config
 
 

@@ -35,13 +35,13 @@ class Dataset:
     test: Labels
 
 
-def write_splits(path: Path, train: Labels, test: Labels) -> Path:
+def write_splits(path: Path, train: Labels, test: Labels, groups: Labels | None = None) -> Path:
     rows = [
-        {"split": "1", "video_id": video_id, "part": part, "label": label}
+        {"split": "1", "video_id": name, "part": part, "label": label, "group": (groups or {}).get(name, "")}
         for part, labels in (("train", train), ("test", test))
-        for video_id, label in labels.items()
+        for name, label in labels.items()
     ]
-    artifacts.write_columns(path, rows, ["split", "video_id", "part", "label"])
+    artifacts.write_columns(path, rows, ["split", "video_id", "part", "label", "group"])
     return path
 
 
@@ -112,6 +112,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         train=train,
         test=test,
     )
+
+
+@pytest.fixture
+def write_parts():  # type: ignore[no-untyped-def]
+    """`write_splits`, for tests that ask the dataset otherwise."""
+    return write_splits
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Finetuning: learns what can be learned and nothing from test videos; repeatable; goes on after a kill."""
 
 import dataclasses
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,22 +12,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts import artifacts
-from workflow_scripts.evaluation import finetune as stage
-from workflow_scripts.evaluation.finetune import Trainer, finetune, freeze, hold_out
+from workflow_scripts.evaluation import trainer as training
+from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
 from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.videos.official import read_annotations
 
-QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6)
+QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_learning_rate=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 
 
 def run(dataset: Any, folder: Path, architecture: Architecture, settings: EvaluationSettings, **more: Any) -> Record:
     """Finetunes from scratch on the tiny dataset, or as `more` says, and returns the record."""
     output = folder / "finetune.json"
-    arguments: dict[str, Any] = {"splits": dataset.splits, "encodings": dataset.encodings, "run": "scratch", **more}
+    arguments: dict[str, Any] = {"splits": dataset.splits, "run": "scratch", **more}
     finetune(
         split=1,
         frames=dataset.frames,
@@ -37,69 +40,88 @@ def run(dataset: Any, folder: Path, architecture: Architecture, settings: Evalua
         settings=settings,
         **arguments,
     )
-    assert not any((folder / "checkpoints").iterdir())  # nothing of a finished job is left
+    assert not (folder / "checkpoints").exists()  # nothing of a finished job is left
     return read_record(output)
-
-
-def write_part(dataset: Any, path: Path, train: dict[str, str], test: dict[str, str]) -> Path:
-    rows = [
-        {"split": "1", "video_id": video_id, "part": part, "label": label}
-        for part, labels in (("train", train), ("test", test))
-        for video_id, label in labels.items()
-    ]
-    artifacts.write_columns(path, rows, ["split", "video_id", "part", "label"])
-    return path
 
 
 def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     record = run(dataset, tmp_path, tiny, QUICK)
-    assert record["accuracy"] >= 0.85  # chance is 0.5
+    assert record["accuracy"] >= 0.85  # chance is 9 of 17
     assert (record["run"], record["protocol"], record["dataset"], record["split"]) == ("scratch", "finetune", "toy", 1)
-    assert (record["n_train"], record["n_test"], record["n_left_out"]) == (24, 16, 2)
-    assert record["left_out"] == {"bad-frames": "unreadable", "bad-sketch": "no_trajectories"}
-    assert [row["epoch"] for row in record["history"]] == list(range(6))
-    assert record["history"][-1]["loss"] < record["history"][0]["loss"]
-    assert record["settings"]["finetune_learning_rate"] == 0.1
+    assert (record["n_test"], record["n_listed"], record["n_left_out"]) == (17, 17, 0)  # bad-sketch has frames
+    assert record["unused"] == {"bad-frames": "unreadable"}
+    assert (record["n_train"], record["n_held_out"]) == (24, 2)  # trained anew on all
+    for history in (record["history"], record["refit"]):
+        assert [row["epoch"] for row in history] == list(range(6))
+        assert history[-1]["loss"] < history[0]["loss"]
+    assert [row["lr"] for row in record["refit"]] == [row["lr"] for row in record["history"]]
+    assert {row["validation_loss"] for row in record["refit"]} == {None}
+    assert record["settings"]["finetune_learning_rate"] == 0.03
     shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "size": 32}
     assert record["settings"]["architecture"] == shape
     assert "svm_c" not in record["settings"]
 
 
-def test_labels_that_say_nothing_give_chance(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_without_a_second_training_the_videos_held_out_are_not_trained_on(
+    dataset: Any, tiny: Architecture, tmp_path: Path
+) -> None:
+    record = run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_refit=False))
+    assert (record["n_train"], record["n_held_out"]) == (22, 2) and "refit" not in record
+    none = run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_validation_fraction=0.0))
+    assert (none["n_train"], none["n_held_out"]) == (24, 0) and "refit" not in none
+
+
+def test_the_rates_of_the_second_training_are_those_that_the_first_found(
+    dataset: Any, tiny: Architecture, tmp_path: Path
+) -> None:
+    """Without patience the rate drops as soon as the loss of the videos held out does not fall."""
+    eager = dataclasses.replace(QUICK, finetune_epochs=5, finetune_plateau_patience=0, finetune_plateau_factor=0.5)
+    record = run(dataset, tmp_path, tiny, eager)
+    rates = [row["lr"] for row in record["history"]]
+    assert rates[0] == 0.03 and len(set(rates)) > 1
+    assert [row["lr"] for row in record["refit"]] == rates
+
+
+def test_labels_that_say_nothing_give_chance(
+    dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
+) -> None:
     """Of each look half of the videos get each label, so only having seen the test videos could tell."""
     shuffled = [{name: "ab"[i // 2 % 2] for i, name in enumerate(labels)} for labels in (dataset.train, dataset.test)]
-    splits = write_part(dataset, tmp_path / "splits.tsv", *shuffled)
+    splits = write_parts(tmp_path / "splits.tsv", *shuffled)
     record = run(dataset, tmp_path, tiny, QUICK, splits=splits)
     assert 0.2 <= record["accuracy"] <= 0.8
 
 
-def test_training_never_looks_at_the_test_part(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_training_never_looks_at_the_test_part(
+    dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
+) -> None:
     """The loss, validation loss and schedule of every epoch are the same whatever is tested on."""
     whole = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2))
-    few = write_part(dataset, tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
+    few = write_parts(tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
     part = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2), splits=few)
-    assert part["history"] == whole["history"]
+    assert part["history"] == whole["history"] and part["refit"] == whole["refit"]
     assert whole["history"][0]["validation_loss"] > 0
 
 
+@pytest.mark.parametrize("killed_after", [1, 2, 3])  # epochs: within the first training, at its end, in the second
 def test_a_killed_job_goes_on_to_the_same_result(
-    dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed_after: int, dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = dataclasses.replace(QUICK, finetune_epochs=4)
+    settings = dataclasses.replace(QUICK, finetune_epochs=2)
     run(dataset, tmp_path / "whole", tiny, settings)
-    save, saved = stage.save_checkpoint, []
+    save, saved = training.save_checkpoint, []
 
     def save_then_die(state: dict[str, Any], folder: Path) -> None:
         save(state, folder)
         saved.append(folder)
-        if len(saved) == 2:
+        if len(saved) == killed_after:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(stage, "save_checkpoint", save_then_die)
+    monkeypatch.setattr(training, "save_checkpoint", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         run(dataset, tmp_path / "killed", tiny, settings)
     run(dataset, tmp_path / "killed", tiny, settings)
-    assert len(saved) == 4  # two epochs before, two after
+    assert len(saved) == 2 * 2  # no epoch of the two trainings was done twice
     whole, killed = (tmp_path / name / "finetune.json" for name in ("whole", "killed"))
     assert killed.read_bytes() == whole.read_bytes()
 
@@ -107,7 +129,7 @@ def test_a_killed_job_goes_on_to_the_same_result(
 def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path: Path) -> None:
     """On the command line; and with another process to read the clips, the same bytes."""
     arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
-    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints", "--encodings"]
+    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
     for workers, output in enumerate(outputs):
@@ -116,24 +138,23 @@ def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path
     record = read_record(outputs[0])
     assert record["settings"]["architecture"]["depth"] == 10  # the paper's is 18
     assert record["settings"]["pretraining"]["n_videos"] == 24
-    assert record["n_left_out"] == 1  # without encodings, a missing sketch does not matter
 
 
 def test_frozen_blocks_stay_as_they_were(dataset: Any, model: Path, tmp_path: Path) -> None:
     pretrained = read_pretrained(model, Architecture())
-    parts, store = read_inputs(dataset.splits, 1, dataset.frames, [])
+    parts, store = read_inputs(dataset.splits, 1, dataset.frames)
     network = pretrained.network(2, seed=0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    frozen = freeze(network, {"ucf101": 1, "hmdb51": 2, "other": 0}, "HMDB51")
-    trainer = Trainer(network, frozen, store, pretrained.architecture, ONE_EPOCH, seed=0)
+    frozen = freeze(network, {"ucf101": 1, "hmdb51": 2, "other": 0}, "hmdb51")
+    trainer = Trainer("ir", network, frozen, store, pretrained.architecture, ONE_EPOCH, seed=0)
     trainer.train(parts.train, parts.classes, tmp_path / "state")
     changed = {
         name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])
     }
     assert changed == {"layer3", "layer4", "fc"}
-    assert freeze(pretrained.network(2, seed=0), {"ucf101": 1, "other": 0}, "mine") == []
+    assert freeze(pretrained.network(2, seed=0), {"ucf101": 1, "other": 0}, "folder") == []
     with pytest.raises(StageError, match="4 blocks"):
-        freeze(network, {"other": 5}, "mine")
+        freeze(network, {"other": 5}, "folder")
 
 
 def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
@@ -146,22 +167,79 @@ def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: Architecture, tmp_pa
 
 @settings(deadline=None)
 @given(
-    st.lists(st.sampled_from("abc"), min_size=2, max_size=60),
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "g1", "g2", "g3", "g4"])), min_size=2, max_size=60),
     st.floats(0, 0.9),
     st.integers(0, 3),
 )
-def test_the_held_out_part(labels: list[str], fraction: float, seed: int) -> None:
-    videos = {f"v{i}": label for i, label in enumerate(labels)}
-    held_out = hold_out(videos, fraction, seed)
-    assert held_out <= videos.keys()
-    left = Counter(videos[name] for name in videos.keys() - held_out)
-    assert set(left) == set(labels)  # every class is trained on
-    sizes = Counter(labels)
-    free = sum(sizes.values()) - len(sizes)
-    assert len(held_out) == min(free, max(1, round(fraction * len(labels))) if fraction > 0 else 0)
-    taken = {label: sizes[label] - left[label] for label in sizes}
-    if len(held_out) < free / 2:  # about the same share of every class
-        assert all(abs(taken[label] - len(held_out) * sizes[label] / len(labels)) <= 2 for label in sizes)
+def test_the_held_out_part_is_of_whole_groups_and_leaves_every_class(
+    videos: list[tuple[str, str]], fraction: float, seed: int
+) -> None:
+    labels = {f"v{i}": label for i, (label, _) in enumerate(videos)}
+    groups = {f"v{i}": group for i, (_, group) in enumerate(videos) if group}
+    held_out = hold_out(labels, groups, fraction, seed)
+    assert held_out <= labels.keys() and (fraction > 0 or not held_out)
+    trained = labels.keys() - held_out
+    assert {labels[name] for name in trained} == set(labels.values())  # every class is trained on
+    assert not {groups[name] for name in held_out & groups.keys()} & {groups[name] for name in trained & groups.keys()}
+    assert held_out == hold_out(dict(reversed(labels.items())), groups, fraction, seed)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=60), st.floats(0.01, 0.5), st.integers(0, 3))
+def test_without_groups_about_the_same_share_of_every_class_is_held_out(
+    classes: list[str], fraction: float, seed: int
+) -> None:
+    labels = {f"v{i}": label for i, label in enumerate(classes)}
+    held_out = hold_out(labels, {}, fraction, seed)
+    sizes, taken = Counter(classes), Counter(labels[name] for name in held_out)
+    assert all(taken[label] <= fraction * n + 1 for label, n in sizes.items())
+    if max(sizes.values()) > 1:
+        assert held_out
+    if min(sizes.values()) >= 2 / fraction:
+        assert abs(len(held_out) - fraction * len(labels)) <= 0.5 + 1e-9
+        assert all(taken[label] >= fraction * n - len(sizes) for label, n in sizes.items())
+
+
+def test_a_single_group_cannot_be_held_out_in_part() -> None:
+    labels = {f"v{i}": "ab"[i % 2] for i in range(40)}
+    assert hold_out(labels, dict.fromkeys(labels, "film"), 0.1, 0) == set()
+    halves = {name: f"film {i // 20}" for i, name in enumerate(labels)}
+    assert len(hold_out(labels, halves, 0.1, 0)) == 20  # a whole one, though 4 were asked for
+
+
+@pytest.mark.parametrize(
+    ("layout", "folder"), [("ucf101", "ucf101_subset/ucfTrainTestlist"), ("hmdb51", "hmdb51_splits")]
+)
+def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: str, folder: str, shared: Path) -> None:
+    videos = {
+        f"{video.label}/{video.names[0]}": video
+        for video in read_annotations(layout, shared / "videos" / folder)
+        if dict(video.splits).get("split1") == "train"
+    }
+    labels = {name: video.label for name, video in videos.items()}
+    groups = {name: video.group for name, video in videos.items()}
+    sizes = Counter(labels.values())
+    for seed in range(2):
+        held_out = hold_out(labels, groups, 0.1, seed)
+        taken = Counter(labels[name] for name in held_out)
+        assert not {groups[name] for name in held_out} & {groups[name] for name in labels.keys() - held_out}
+        assert 0.09 < len(held_out) / len(labels) < 0.12
+        assert len(taken) >= len(sizes) - 2 and all(taken[label] <= 0.35 * n for label, n in sizes.items())
+
+
+def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """As a program of its own, which is how the rule runs it."""
+    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
+    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints"]
+    arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']
+    arguments += ["--output", tmp_path / "finetune.json", "--log", tmp_path / "finetune.log"]
+    command = [sys.executable, "-m", "workflow_scripts.evaluation.finetune", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = (tmp_path / "finetune.log").read_text().splitlines()
+    assert lines[0] == "ir on toy split 1: 22 videos to train on, 2 held out"
+    assert lines[1].startswith("ir finetune: epoch 0, 6 of 22 clips, loss")  # after the first batch
+    assert any(line.startswith("ir refit: epoch 0, 6 of 24 clips, loss") for line in lines)
+    assert all(text in done.stderr for text in ("ir finetune:", "22/22", "ir refit:", "24/24", "17/17"))
 
 
 def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
@@ -174,7 +252,6 @@ def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Pat
             dataset.splits,
             1,
             dataset.frames[:1],
-            [],
             tmp_path / "o.json",
             "scratch",
             0,

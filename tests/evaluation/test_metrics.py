@@ -19,7 +19,7 @@ def test_accuracies_agree_with_sklearn() -> None:
     predicted = scores.argmax(axis=1)
     confusion = metrics.confusion_matrix(truth, predicted, 7)
     assert (confusion == reference.confusion_matrix(truth, predicted)).all()
-    found = metrics.summary(confusion)
+    found = metrics.summary(confusion, predicted == truth, np.arange(200))
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted))
     assert found["mean_class_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
     for k in (1, 5, 6):
@@ -36,13 +36,38 @@ def test_a_class_that_nothing_was_trained_on_is_not_among_the_best() -> None:
 def test_the_interval_is_that_of_the_bootstrap(n_right: int, n_test: int) -> None:
     right = np.arange(n_test) < n_right
     drawn = bootstrap((right,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0))
-    assert metrics.accuracy_interval(n_right, n_test) == pytest.approx(drawn.confidence_interval, abs=1.01 / n_test)
+    interval = metrics.accuracy_interval(right, np.arange(n_test))
+    assert interval == pytest.approx(drawn.confidence_interval, abs=1.01 / n_test)
+
+
+def test_the_interval_of_clips_of_recordings_is_that_of_drawn_recordings() -> None:
+    """Ten clips of each of 40 recordings, right or wrong together, tell what 40 videos tell."""
+    right = np.repeat(np.arange(40) < 30, 10)
+    low, high = metrics.accuracy_interval(right, np.repeat(np.arange(40), 10))
+    assert [low, high] == pytest.approx(metrics.accuracy_interval(np.arange(40) < 30, np.arange(40)), abs=0.026)
+    alone = metrics.accuracy_interval(right, np.arange(400))
+    assert high - low > 2.5 * (alone[1] - alone[0])
+
+
+def test_the_interval_of_unequal_recordings_is_that_of_the_bootstrap_over_them() -> None:
+    rng = np.random.default_rng(1)
+    recordings = rng.integers(0, 25, 150)
+    right = rng.random(150) < rng.random(25)[recordings]
+    names = np.unique(recordings)
+
+    def accuracy(drawn: np.ndarray) -> float:
+        clips = np.concatenate([np.flatnonzero(recordings == name) for name in drawn])
+        return float(right[clips].mean())
+
+    drawn = [accuracy(rng.choice(names, len(names))) for _ in range(4000)]
+    expected = np.quantile(drawn, [0.025, 0.975])
+    assert metrics.accuracy_interval(right, recordings) == pytest.approx(expected, abs=0.015)
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_holds_the_accuracy(counts: tuple[int, int]) -> None:
     n_right, n_test = counts
-    low, high = metrics.accuracy_interval(n_right, n_test)
+    low, high = metrics.accuracy_interval(np.arange(n_test) < n_right, np.arange(n_test))
     assert 0 <= low <= n_right / n_test <= high <= 1
     assert (low == high) == (n_right in (0, n_test)) or n_test == 1
 

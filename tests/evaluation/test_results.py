@@ -37,7 +37,8 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
     assert record["accuracy_interval"] == [0, 1]  # four videos tell little
     assert "top5_accuracy" not in record
     assert record["chance"] == 0.5  # always `run`
-    assert (record["n_train"], record["n_test"], record["n_left_out"]) == (8, 4, 1)
+    assert (record["n_train"], record["n_test"], record["n_left_out"], record["n_listed"]) == (8, 4, 1, 5)
+    assert "4 of 5 test videos judged" in results.in_words(record)
     assert record["confusion"] == [[0, 1, 0], [0, 1, 1], [0, 0, 1]]
     assert record["predictions"] == {"c0": "run", "c1": "wave", "c2": "wave", "c3": "run"}
     assert (record["run"], record["seed"], record["dataset"], record["split"]) == ("la", 3, "ut", 2)
@@ -55,6 +56,7 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
         ({"protocol": "few_shot"}, "number of shots"),
         ({"protocol": "finetune"}, "no training history"),
         ({"n_left_out": 0}, "n_left_out"),
+        ({"n_listed": 4}, "n_listed != n_test"),
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(tmp_path: Path, change: dict, message: str) -> None:
@@ -84,14 +86,38 @@ def test_a_torn_record_is_refused(tmp_path: Path) -> None:
         results.read_record(path)
 
 
-def test_a_video_that_one_stage_lost_is_left_out_for_all(dataset) -> None:  # type: ignore[no-untyped-def]
+def test_a_video_that_the_stage_lost_is_left_out_with_its_reason(dataset) -> None:  # type: ignore[no-untyped-def]
     ok = dict.fromkeys([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"], "ok")
-    split = read_split(dataset.splits, 1, {**ok, "bad-frames": "unreadable"}, {**ok, "bad-sketch": "not_finite"})
+    split = read_split(dataset.splits, 1, {**ok, "bad-frames": "unreadable", "bad-sketch": "not_finite"})
     assert split.train == dataset.train
     assert split.test == dataset.test
-    assert split.left_out == {"bad-frames": "unreadable", "bad-sketch": "not_finite"}
+    assert split.left_out == {"bad-sketch": "not_finite"} and split.unused == {"bad-frames": "unreadable"}
     assert split.classes == ["across", "down"]
     assert split.targets(split.test).tolist() == [0, 1] * 8
+
+
+def test_videos_that_could_not_be_read_are_counted_beside_those_judged(dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    unread = tmp_path / "unread.tsv"
+    columns = ["split", "video_id", "part", "label", "status"]
+    lines = ["1 damaged test down truncated", "1 down/gone test down missing", "1 short train down too_short"]
+    lines += ["2 other test down missing"]
+    unread.write_text("\n".join("\t".join(line.split()) for line in [" ".join(columns), *lines]) + "\n")
+    ok = dict.fromkeys([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"], "ok")
+    split = read_split(dataset.splits, 1, ok, unread)
+    assert split.left_out == {"damaged": "truncated", "down/gone": "missing"}
+    assert split.unused == {"short": "too_short"}
+    scores = np.eye(2)[split.targets(split.test)]
+    record = results.write_record(
+        tmp_path / "r.json", split, scores, run="la", seed=0, dataset="d", number=1, protocol="svm", settings={},
+        version=1,
+    )  # fmt: skip
+    assert (record["accuracy"], record["n_test"], record["n_left_out"], record["n_listed"]) == (1, 17, 2, 19)
+
+
+def test_recordings_are_groups_within_classes() -> None:
+    test = {"a": "run", "b": "run", "c": "walk", "d": "walk", "e": "walk"}
+    split = Split({}, test, ["run", "walk"], groups={"a": "g1", "b": "g1", "c": "g1", "x": "g1"})
+    assert split.recordings().tolist() == [0, 0, 1, 2, 3]
 
 
 def test_a_split_of_other_data_is_an_error(dataset) -> None:  # type: ignore[no-untyped-def]

@@ -1,5 +1,7 @@
 """Configs as users give them to Snakemake: one replaces the demo's, a second one adds to the first."""
 
+import copy
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -119,3 +121,41 @@ def test_the_profile_for_slurm_holds_what_every_profile_holds() -> None:
         yaml.safe_load((REPOSITORY / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
     )
     assert default.items() <= slurm.items()
+
+
+def test_networks_are_judged_by_frames_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    """Without a row of IDT nothing of the dataset that is judged on is tracked, for a table or for the report."""
+
+    def table(*runs: str) -> dict[str, Any]:
+        return {"title": "Table", "rows": [{"method": run, "run": run} for run in runs]}
+
+    networks = {"networks": table("scratch", "ir")}
+    judged = {"evaluation": tiny_config["evaluation"] | {"runs": ["scratch", "ir"]}}
+    workflow = Workflow(tmp_path, tiny_config | judged | {"report": {"tables": networks}})
+    workflow.run(*(f"results/{name}/videos/index.tsv" for name in ("tiny", "tiny_test")))
+    described = [f"results/tiny_test/{noun}/idt/" for noun in ("trajectories", "encoding")]
+    for target in ("results/tables/networks.tsv", "results/report/index.html"):
+        plan = workflow.run("--dry-run", target)
+        assert "finetune" in plan and not any(folder in plan for folder in described)
+    with_idt = tiny_config | judged | {"report": {"tables": networks | {"idt": table("scratch", "idt")}}}
+    plan = workflow.run("--dry-run", "results/tables/idt.tsv", config=with_idt)
+    assert all(folder in plan for folder in described)
+
+
+def test_a_run_on_a_training_part_is_judged_on_its_split_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    config = copy.deepcopy(tiny_config)
+    config["datasets"]["tiny"] |= {"splits": "random", "n_splits": 3, "test_fraction": 0.5}
+    config["pretraining"]["runs"] = {"supervised": {"objective": "supervised", "subset": "split2"}}
+    config["evaluation"] |= {"datasets": ["tiny", "tiny_test"], "runs": ["scratch", "supervised"]}
+    workflow = Workflow(tmp_path, config)
+    workflow.run(*(f"results/{name}/videos/index.tsv" for name in ("tiny", "tiny_test")))
+    plan = workflow.run("--dry-run")
+    found = set(re.findall(r"results/evaluation/(\w+)/seed0/(\w+)/split(\d+)/finetune\.json", plan))
+    expected = {("scratch", "tiny", number) for number in "123"} | {("supervised", "tiny", "2")}
+    assert found == expected | {(run, "tiny_test", "1") for run in ("scratch", "supervised")}
+    config["pretraining"]["runs"]["supervised"]["subset"] = "split7"
+    refused = workflow.snakemake("--dry-run", config=config)
+    assert refused.returncode != 0
+    assert (
+        "pretraining.runs.supervised: subset: split7, and tiny has splits [1, 2, 3]" in refused.stdout + refused.stderr
+    )

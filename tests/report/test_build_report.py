@@ -134,7 +134,7 @@ def test_a_table_of_the_paper_is_on_the_page(page: Page) -> None:
     rows = page.rows("paper")
     assert list(rows) == ["Method", "paper", "Video LA", "PMAS_1 (cited)"]
     assert rows["Video LA"][0] == "71.4" and "±" in rows["Video LA"][1] and rows["PMAS_1 (cited)"] == ["61.2", "–", "–"]
-    assert "pretraining.epochs" in page.words["paper"] and "6 test videos" in page.words["paper"]
+    assert "pretraining.epochs" in page.words["paper"] and "6 of 7 test videos" in page.words["paper"]
 
 
 def test_examples_are_on_the_page(results: Any, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_methods_stand_in_the_papers_order_with_chance_and_baseline_below(page: 
     assert names[-7:] == [*TITLES.values(), "Chance", "Size alone"]
     assert page.rows("methods")["Size alone"] == ["25.0"]
     assert page.rows("methods")["Chance"] == ["33.3"] * 4
-    assert "2 splits, 2 seeds, 12 test videos" in " ".join(page.words["methods"].replace("\u00a0", " ").split())
+    assert "2 splits, 2 seeds, 12 of 14 test videos" in " ".join(page.words["methods"].replace("\u00a0", " ").split())
 
 
 def test_only_the_best_network_without_labels_is_bold(page: Page) -> None:

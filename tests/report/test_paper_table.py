@@ -98,7 +98,7 @@ def test_markdown_latex_and_html_hold_the_same_cells(results: Any, tmp_path: Pat
     assert [["" if cell == "–" else cell for cell in row] for row in in_html] == cells[1:]
     assert html.findtext("h3") == "Objectives & co."
     assert "& 5" not in outputs["tex"].read_text().partition(r"\toprule")[0]
-    assert "- toy: split 1, 2; seed 0, 1; 6 test videos; chance 33.3 %" in outputs["md"].read_text()
+    assert "- toy: split 1, 2; seed 0, 1; 6 of 7 test videos; chance 33.3 %" in outputs["md"].read_text()
 
 
 def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> None:

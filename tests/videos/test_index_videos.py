@@ -104,6 +104,8 @@ def test_a_manifest_says_labels_groups_and_splits(root: Path, tmp_path: Path) ->
     assert [row["status"] for row in rows if "gone" in row["path"]] == ["missing"]
     parts = {row["video_id"]: row["part"] for row in read_columns(tmp_path / "column" / "splits.tsv")}
     assert sorted(parts.values()) == ["test", "test", "train", "train"]
+    (unread,) = read_columns(tmp_path / "column" / "unread.tsv")
+    assert (unread["split"], unread["part"], unread["label"], unread["status"]) == ("1", "test", "b", "missing")
     assert parts[video_id("walk/walk_bricks_01.mp4")] == "test"
     _index(root, tmp_path / "groups", splits="leave_one_group_out", **given)
     assert {row["split"] for row in read_columns(tmp_path / "groups" / "splits.tsv")} == {"1", "2"}

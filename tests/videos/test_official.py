@@ -374,6 +374,9 @@ def test_real_videos_of_ucf101_are_indexed_and_the_missing_do_not_count_as_faile
     assert {row["status"] for row in rows} == {"ok"}
     parts = {row["label"]: row["part"] for row in read_columns(tmp_path / "results" / "splits.tsv")}
     assert parts == {"ApplyEyeMakeup": "test", "Bowling": "train", "IceDancing": "train"}
+    unread = read_columns(tmp_path / "results" / "unread.tsv")
+    assert len(unread) == 9 and {row["status"] for row in unread} == {"missing"}
+    assert unread[0]["video_id"] == "Surfing/v_Surfing_g01_c00" and {row["part"] for row in unread} == {"test"}
     gone = read_columns(tmp_path / "results" / "missing.tsv")
     assert len(gone) == 9 and gone[0] == {
         "name": "v_Surfing_g01_c00",

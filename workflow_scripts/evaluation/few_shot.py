@@ -7,7 +7,7 @@ each number of shots, several random choices of training videos; a smaller choic
 same draw. All test videos are tested. Beside it, among all training videos, a vote of nearest neighbours [46], and
 retrieval: whether one of the k nearest has the test video's class (R@k).
 
-Inputs: model.pt, splits.tsv, frames shards, encoding shards. Output: `few_shot.json`, a record (see `results`) with
+Inputs: model.pt, splits.tsv, unread.tsv, frames shards. Output: `few_shot.json`, a record (see `results`) with
 `shots`: accuracies by number of shots ("1", ..., "all"), one per draw; `shots_n_train`: videos trained on; `knn`:
 accuracy and neighbours; `retrieval`: R@k by k. Its `accuracy` is that of "all".
 """
@@ -42,13 +42,13 @@ def few_shot(
     splits: Path,
     split: int,
     frames: list[Path],
-    encodings: list[Path],
     output: Path,
     run: str,
     seed: int,
     dataset: str,
     settings: EvaluationSettings,
     architecture: Architecture,
+    unread: Path | None = None,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
@@ -56,11 +56,12 @@ def few_shot(
 
     model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `architecture`
     (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights;
-    encodings: a video without a usable sketch is left out; workers: processes that read clips beside a GPU.
-    Raises StageError if a video of the split is in no frames or encoding file, or there is nothing to train on.
+    unread: the table of
+    the videos that could not be read; workers: processes that read clips beside a GPU.
+    Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
-    parts, store = read_inputs(splits, split, frames, encodings)
+    parts, store = read_inputs(splits, split, frames, unread)
     clips = TestClips(store, [*parts.train, *parts.test], pretrained.architecture, settings.clips, seed, workers)
     features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips))
     train, test = features[: len(parts.train)], features[len(parts.train) :]
@@ -104,7 +105,10 @@ def few_shot(
         version=VERSION,
         shots=shots,
         shots_n_train=n_train,
-        knn={**summary(confusion_matrix(truth, voted, n_classes)), "neighbours": neighbours},
+        knn={
+            **summary(confusion_matrix(truth, voted, n_classes), voted == truth, parts.recordings()),
+            "neighbours": neighbours,
+        },
         retrieval=retrieval(test, truth, train, answers, RETRIEVED),
     )
     log.info("%s, linear classifier on %s split %d: %s", run, dataset, split, results.in_words(record))

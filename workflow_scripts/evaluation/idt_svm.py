@@ -5,7 +5,7 @@ place the count sketches (2000,) that the pretraining uses as its prior. One SVM
 loss, on vectors of unit length. A linear SVM needs no more of them than their inner products, which are added up over
 blocks of their entries: of thousands of Fisher vectors, 400 kB each, few megabytes are in memory at a time.
 
-Inputs: splits.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
+Inputs: splits.tsv, unread.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
 """
 
 import dataclasses
@@ -37,15 +37,20 @@ def idt_svm(
     output: Path,
     dataset: str,
     settings: EvaluationSettings,
+    unread: Path | None = None,
     run: str = "idt",
     seed: int = 0,
 ) -> None:
     """Trains a linear SVM on the vectors of a split's training videos and tests it on the others.
 
-    encodings: the dataset's encoding shards, of Fisher vectors for the run idt_fisher; dataset, seed: for the record,
-    nothing is drawn. Raises StageError if a video of the split is in no shard, or only one class is left to train on.
+    encodings: the dataset's encoding shards, of Fisher vectors for the run idt_fisher; unread: the table of the videos
+    that could not be read; dataset, seed: for the record, nothing is drawn. A video in which nothing moves has a vector
+    of zeros, for which the SVM answers too.
+    Raises StageError if a readable video of the split is in no shard, or only one class is left to train on.
     """
-    parts = read_split(splits, split, read_statuses(encodings))
+    statuses = read_statuses(encodings)
+    usable = {name: "ok" if status == "no_trajectories" else status for name, status in statuses.items()}
+    parts = read_split(splits, split, usable, unread)
     n_train = len(parts.train)
     cosines = gram(encodings, IDT_RUNS[run], [*parts.train, *parts.test])
     machine = OneVsRestClassifier(SVC(kernel="precomputed", C=settings.svm_c))

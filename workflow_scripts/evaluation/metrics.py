@@ -8,8 +8,10 @@ from scipy.stats import binom
 from sklearn.base import ClassifierMixin
 
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.identity import rng
 
 AT_ONCE = 1024  # queries; bounds memory, no influence on the result
+RESAMPLES = 5000  # of the recordings, for an interval
 
 
 def class_scores(classifier: ClassifierMixin, features: np.ndarray, n_classes: int) -> np.ndarray:
@@ -32,12 +34,14 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -
     return confusion
 
 
-def summary(confusion: np.ndarray) -> dict[str, Any]:
-    """Top-1 accuracy with its interval, and mean class accuracy, of what `confusion` counts; all in 0..1."""
-    n_right, n_test = int(np.trace(confusion)), int(confusion.sum())
+def summary(confusion: np.ndarray, right: np.ndarray, recordings: np.ndarray) -> dict[str, Any]:
+    """Top-1 accuracy with its interval, and mean class accuracy, of what `confusion` counts; all in 0..1.
+
+    right (n,) bool: whether the answer for each test video is right; recordings (n,): see `accuracy_interval`.
+    """
     return {
-        "accuracy": n_right / n_test,
-        "accuracy_interval": accuracy_interval(n_right, n_test),
+        "accuracy": float(np.mean(right)),
+        "accuracy_interval": accuracy_interval(right, recordings),
         "mean_class_accuracy": mean_class_accuracy(confusion),
     }
 
@@ -49,14 +53,25 @@ def mean_class_accuracy(confusion: np.ndarray) -> float:
     return float(np.mean(np.diag(confusion)[present] / tested[present]))
 
 
-def accuracy_interval(n_right: int, n_test: int, confidence: float = 0.95) -> list[float]:
-    """The percentile bootstrap interval of an accuracy (0..1) over the test videos.
+def accuracy_interval(right: np.ndarray, recordings: np.ndarray, confidence: float = 0.95) -> list[float]:
+    """The percentile bootstrap interval of an accuracy (0..1), by drawing recordings with replacement.
 
-    Of n videos drawn with replacement, each is right with the probability n_right / n_test: the number of right ones
-    is binomial, so that its quantiles are those of infinitely many draws. A point where all or none are right.
+    right (n,) bool: of each test video; recordings (n,): the recording (group) that it is cut from. Clips of one
+    recording are right or wrong together, so that there are fewer independent answers than videos. If each video is a
+    recording of its own, the number of right ones is binomial, and its quantiles are those of infinitely many draws; a
+    single recording, which cannot be drawn in another way, is treated likewise. All right or all wrong gives a point.
     """
-    quantiles = binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], n_test, n_right / n_test)
-    return [float(n / n_test) for n in quantiles]
+    quantiles = (1 - confidence) / 2, (1 + confidence) / 2
+    n_test, accuracy = len(right), float(np.mean(right))
+    of_video = np.unique(recordings, return_inverse=True)[1]
+    sizes = np.bincount(of_video)
+    if len(sizes) in (1, n_test):
+        return [float(n / n_test) for n in binom.ppf(quantiles, n_test, accuracy)]
+    n_right = np.bincount(of_video, weights=right)
+    random, n = rng("accuracy interval", len(sizes)), len(sizes)
+    draws = (random.integers(n, size=n) for _ in range(RESAMPLES))
+    low, high = np.quantile([n_right[draw].sum() / sizes[draw].sum() for draw in draws], quantiles)
+    return [float(min(low, accuracy)), float(max(high, accuracy))]
 
 
 def top_k_accuracy(truth: np.ndarray, scores: np.ndarray, k: int) -> float:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation.settings import Architecture
-from workflow_scripts.evaluation.split import Split, read_split, read_statuses
+from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
@@ -71,17 +71,15 @@ def read_pretrained(model: Path | None, architecture: Architecture) -> Pretraine
 
 
 def read_inputs(
-    splits: Path, split: int, frames: Sequence[Path], encodings: Sequence[Path]
+    splits: Path, split: int, frames: Sequence[Path], unread: Path | None = None
 ) -> tuple[Split, FrameStore]:
-    """The split's videos that have frames and, where encodings are given, a sketch; and the store of their frames."""
+    """The split's videos that have frames, and the store of their frames; unread: as `read_split` takes it."""
     try:
         store = FrameStore(frames)
     except (OSError, ValueError) as error:
         raise StageError(str(error)) from error
-    statuses = [{video_id: store.outcome(video_id)[0] for video_id in store.video_ids}]
-    if encodings:
-        statuses.append(read_statuses(encodings))
-    return read_split(splits, split, *statuses), store
+    statuses = {video_id: store.outcome(video_id)[0] for video_id in store.video_ids}
+    return read_split(splits, split, statuses, unread), store
 
 
 @dataclass(frozen=True)

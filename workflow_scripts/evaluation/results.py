@@ -1,9 +1,10 @@
 """The record of one evaluation: a JSON file in which a number never stands without what it means.
 
-Each record says which run, seed, dataset, split and protocol it is of, how many videos were trained on, tested on
-and left out, what always answering the most frequent training class would give (`chance`), with which settings.
-`accuracy` is top-1, `accuracy_interval` its 95 % bootstrap interval over the test videos; `top5_accuracy` is there
-where there are more than 5 classes.
+Each record says which run, seed, dataset, split and protocol it is of, how many videos were trained on (`n_train`) and
+tested on, what always answering the most frequent training class would give (`chance`), with which settings.
+`accuracy` is top-1 over the `n_test` videos that could be judged, of the `n_listed` that the dataset's test list names;
+`n_left_out` is the difference, and `left_out` the reasons. `accuracy_interval` is its 95 % bootstrap interval over the
+test videos, drawn by recording where there are groups; `top5_accuracy` is there if there are more than 5 classes.
 """
 
 import json
@@ -35,6 +36,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "chance": (int, float),
     "n_train": int,
     "n_test": int,
+    "n_listed": int,
     "n_left_out": int,
     "left_out": dict,
     "classes": list,
@@ -64,7 +66,8 @@ def write_record(
 
     scores: (n_test, classes) for split.test in its order, the highest of a row is the answer; number: the split's;
     settings: all that the result depends on beside the data (also what the network was trained with);
-    more: what only this protocol has, as `shots`, `knn` and `retrieval` of few_shot, `history` of finetune.
+    more: what only this protocol has, as `shots`, `knn` and `retrieval` of few_shot, `history` of finetune; or another
+    value in place of what the split says, as `n_train` of a network that was not trained on all.
     """
     truth = split.targets(split.test)
     predicted = scores.argmax(axis=1)
@@ -75,11 +78,12 @@ def write_record(
         "dataset": dataset,
         "split": number,
         "protocol": protocol,
-        **summary(confusion),
+        **summary(confusion, predicted == truth, split.recordings()),
         **({"top5_accuracy": top_k_accuracy(truth, scores, 5)} if len(split.classes) > 5 else {}),
         "chance": chance(split),
         "n_train": len(split.train),
         "n_test": len(split.test),
+        "n_listed": len(split.test) + len(split.left_out),
         "n_left_out": len(split.left_out),
         **more,
         "settings": dict(settings),
@@ -89,6 +93,7 @@ def write_record(
         "confusion": confusion.tolist(),
         "predictions": {video_id: split.classes[i] for video_id, i in zip(split.test, predicted, strict=True)},
         "left_out": split.left_out,
+        "unused": split.unused,
     }
     validate(record, output)
     artifacts.write_json(output, record)
@@ -126,6 +131,7 @@ def validate(record: Any, path: Path) -> None:
     require(confusion.sum() == record["n_test"] > 0, "the confusion matrix does not count n_test videos")
     require(len(record["predictions"]) == record["n_test"], "not one prediction per test video")
     require(len(record["left_out"]) == record["n_left_out"], "n_left_out does not count the videos left out")
+    require(record["n_listed"] == record["n_test"] + record["n_left_out"], "n_listed != n_test + n_left_out")
     require(abs(np.trace(confusion) / record["n_test"] - record["accuracy"]) < 1e-9, "accuracy != confusion")
     if record["protocol"] == "few_shot":
         shots = record.get("shots")
@@ -148,5 +154,5 @@ def in_words(record: Record) -> str:
     low, high = record["accuracy_interval"]
     return (
         f"accuracy {record['accuracy']:.1%} ({low:.1%} to {high:.1%}, chance {record['chance']:.1%}), "
-        f"{record['n_train']} trained on, {record['n_test']} tested, {record['n_left_out']} left out"
+        f"{record['n_train']} trained on, {record['n_test']} of {record['n_listed']} test videos judged"
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
 
-VERSION = 4
+VERSION = 5
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -35,13 +35,20 @@ class EvaluationSettings:
     finetune_dampening: float = 0.9
     # L2 penalty on all trained weights. Authors' code, [14].
     finetune_weight_decay: float = 0.001
-    # Share of the training part kept aside to tell when to lower the learning rate; never tested on. Ours.
+    # Share of the training part, in whole groups, kept aside to tell when to lower the learning rate. Ours.
     finetune_validation_fraction: float = 0.1
+    # Then train anew on the whole training part, with the learning rates that were found. Ours.
+    finetune_refit: bool = True
     # Epochs without a lower validation loss before the learning rate drops. Authors' code.
     finetune_plateau_patience: int = 5
     # What the learning rate is multiplied by then. Paper 4.2.
     finetune_plateau_factor: float = 0.1
-    # Residual blocks (layer1, layer2, ...), and the stem below them, that keep their pretrained weights: by name of
+    # Where a training clip's square lies: corner (a corner or the centre, as in [14]) or random. Paper 4.2 ("random
+    # spatio-temporal cropping"), authors' code.
+    finetune_crop: str = "random"
+    # Sizes of the square: how many of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame. Paper 4.2, [14]; authors' code: 2.
+    finetune_scales: int = 5
+    # Residual blocks (layer1, layer2, ...), and the stem below them, that keep their pretrained weights: by layout of
     # the dataset, `other` for the rest. Nothing is frozen from scratch. Paper 4.2 (`other`: ours).
     finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
 

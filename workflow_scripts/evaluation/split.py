@@ -1,12 +1,13 @@
-"""One split of a dataset as every protocol sees it: the videos that all of them can use, and those left out.
+"""One split of a dataset as a protocol sees it: the videos that it can use, and those left out.
 
-A table compares runs only if all of them saw the same videos. So a video is used when each stage file that is
-given (frames, sketches) has it with status `ok`; one that a stage could not process is left out with its reason
-and counted. A video that a stage file does not know at all is an error: the files then belong to different data.
+A network needs frames, an SVM on IDT needs encodings, and neither depends on the other's files. A video is used if its
+file could be read and the stage file has it with status `ok`; another is left out with its reason and counted, so that
+each accuracy says of how many videos of the test list it is. A video that no stage file knows is an error: the files
+then belong to different data.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,47 +20,68 @@ from workflow_scripts.stage import StageError
 class Split:
     """The usable videos of one split, as video_id -> label in the order of the ids, and those left out.
 
-    `classes` are all labels of the split, sorted; `left_out` maps video_id to the reason.
+    `classes` are all labels of the usable videos, sorted. `left_out` maps the ids of the test videos that cannot be
+    judged to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps ids to the
+    group of a video, where it has one.
     """
 
     train: dict[str, str]
     test: dict[str, str]
     classes: list[str]
-    left_out: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
+    unused: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
     def targets(self, labels: Mapping[str, str]) -> np.ndarray:
         """The class indices (n,) int64 of `labels`, `train` or `test`."""
         index = {label: i for i, label in enumerate(self.classes)}
         return np.array([index[label] for label in labels.values()], dtype=np.int64)
 
+    def recordings(self) -> np.ndarray:
+        """The number (n_test,) int64 of the recording that each test video is of.
 
-def read_split(splits: Path, split: int, *status_of: Mapping[str, str]) -> Split:
-    """Reads split number `split` of splits.tsv and keeps the videos that are `ok` for every stage in `status_of`.
+        A recording is a group within a class, for UCF101 counts its groups anew in each class; a video without a group
+        is a recording by itself.
+        """
+        names = [
+            (label, "group", self.groups[video_id]) if video_id in self.groups else (label, "video", video_id)
+            for video_id, label in self.test.items()
+        ]
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        return np.array([numbers[name] for name in names], dtype=np.int64)
 
-    Each of `status_of` maps video_id to its status (`ok`, or why it cannot be used) and must know all videos.
+
+def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Path | None = None) -> Split:
+    """Reads split number `split` of splits.tsv and keeps the videos whose status is `ok`.
+
+    `statuses` maps video_id to its status (`ok`, or why it cannot be used) and must know all these videos. `unread` is
+    the table of those that belong to the splits too and could not be read or were not there: all of them are left out.
     Raises StageError if the split is not there, a video is unknown to a stage, no video is left to use, or those to
     train on are of a single class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]
     if not rows:
         raise StageError(f"{splits} has no split {split}")
-    for statuses in status_of:
-        require_known(sorted(row["video_id"] for row in rows), statuses, splits)
+    require_known(sorted({row["video_id"] for row in rows}), statuses, splits)
     parts: dict[str, dict[str, str]] = {"train": {}, "test": {}}
-    left_out: dict[str, str] = {}
+    lost: dict[str, dict[str, str]] = {"train": {}, "test": {}}
     for row in sorted(rows, key=lambda row: row["video_id"]):
-        video_id = row["video_id"]
-        reasons = [statuses[video_id] for statuses in status_of if statuses[video_id] != "ok"]
-        if reasons:
-            left_out[video_id] = reasons[0]
+        video_id, part = row["video_id"], row["part"]
+        if statuses[video_id] == "ok":
+            parts[part][video_id] = row["label"]
         else:
-            parts[row["part"]][video_id] = row["label"]
+            lost[part][video_id] = statuses[video_id]
+    for row in artifacts.read_columns(unread) if unread else []:
+        if row["split"] == str(split):
+            lost[row["part"]][row["video_id"]] = row["status"]
     for part, videos in parts.items():
         if not videos:
-            raise StageError(f"split {split} of {splits} has no usable {part} video ({len(left_out)} left out)")
+            raise StageError(f"split {split} of {splits} has no usable {part} video ({len(lost[part])} left out)")
     if len(set(parts["train"].values())) < 2:
         raise StageError(f"split {split} of {splits} has a single class to train on; a classifier needs two")
-    return Split(parts["train"], parts["test"], sorted({row["label"] for row in rows}), left_out)
+    classes = sorted({*parts["train"].values(), *parts["test"].values()})
+    groups = {row["video_id"]: row["group"] for row in rows if row.get("group")}
+    return Split(**parts, classes=classes, left_out=lost["test"], unused=lost["train"], groups=groups)
 
 
 def require_known(video_ids: Sequence[str], known: Mapping[str, str], what: Path) -> None:

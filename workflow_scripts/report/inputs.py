@@ -99,6 +99,11 @@ class Evaluation:
     confusion: list[list[int]] = field(default_factory=list)  # rows: classes; columns: answers
     retrieval: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def n_listed(self) -> int:
+        """The videos of the dataset's test list, whether they could be judged or not."""
+        return self.n_test + self.n_left_out
+
 
 @dataclass(frozen=True)
 class Clustering:

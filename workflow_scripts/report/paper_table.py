@@ -5,7 +5,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 COLUMNS = (
     "method run dataset protocol shots paper ours sd difference paper_of_supervised of_supervised chance "
-    "n_seeds n_splits splits n_train n_test config_digests"
+    "n_seeds n_splits splits n_train n_test n_listed config_digests"
 ).split()
 LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
 
@@ -133,6 +133,7 @@ def _long(table: TableSettings, numbers: list[dict[Place, Number]]) -> list[dict
                 line |= {"of_supervised": _text(number.of_supervised), "chance": _text(100 * found[0].chance, ".2f")}
                 line |= {"n_seeds": str(ours.n_seeds), "n_splits": str(len({one.split for one in found}))}
                 line |= {"n_test": str(round(sum(one.n_test for one in found) / ours.n_seeds)), **origin(found)}
+                line |= {"n_listed": str(round(sum(one.n_listed for one in found) / ours.n_seeds))}
             rows.append(line)
     return rows
 
@@ -179,6 +180,12 @@ def _notes(found: list[Departure]) -> Notes:
     }
 
 
+def _extent(numbers: Iterable[int]) -> str:
+    """`3`, or `3 to 5`."""
+    every = sorted(set(numbers))
+    return " to ".join(map(str, dict.fromkeys((every[0], every[-1]))))
+
+
 def _facts(numbers: list[dict[Place, Number]]) -> list[str]:
     """What the numbers of each dataset rest on, and the digests of the settings behind them by run."""
     lines = []
@@ -186,10 +193,11 @@ def _facts(numbers: list[dict[Place, Number]]) -> list[str]:
     for dataset in dict.fromkeys(one.dataset for one in every):
         here = [one for one in every if one.dataset == dataset]
         splits, seeds = sorted({one.split for one in here}), sorted({one.seed for one in here})
-        tested = sorted({one.n_test for one in here})
+        tested, listed = _extent(one.n_test for one in here), _extent(one.n_listed for one in here)
+        judged = tested if tested == listed else f"{tested} of {listed}"
         lines.append(
             f"{dataset}: split {', '.join(map(str, splits))}; seed {', '.join(map(str, seeds))}; "
-            f"{' to '.join(map(str, {tested[0]: 0, tested[-1]: 0}))} test videos; chance {100 * here[0].chance:.1f} %"
+            f"{judged} test videos; chance {100 * here[0].chance:.1f} %"
         )
     digests: dict[str, set[str]] = defaultdict(set)
     for one in every:

@@ -52,8 +52,9 @@ class Cell:
     top5_accuracy: float | None
     retrieval: dict[str, Spread]  # R@k by k
     n_splits: int
-    n_test: int  # test videos added up over the splits of one seed
-    n_left_out: int  # the most videos that one split names and that could not be used
+    n_test: int  # test videos that were judged, added up over the splits of one seed
+    n_listed: int  # those that the splits list, likewise
+    n_left_out: int  # the most test videos that one split lists and that could not be judged
     chance: float
     origin: dict[str, str]  # as `origin` says
     of_supervised: float | None
@@ -75,10 +76,14 @@ def origin(found: Iterable[Evaluation]) -> dict[str, str]:
     }
 
 
+def _range(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low}–{high}"
+
+
 def _count(numbers: list[int], noun: str) -> str:
     """`3 splits`, or `1-3 seeds` where methods differ."""
-    low, high = min(numbers), max(numbers)
-    return f"{low if low == high else f'{low}–{high}'} {noun}{'' if high == 1 else 's'}"
+    return f"{_range(numbers)} {noun}{'' if max(numbers) == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -96,10 +101,12 @@ class MethodTable:
     def facts(self, column: Column) -> list[str]:
         """What the numbers of a column rest on, for its head: splits, seeds, test videos."""
         cells = self.column_cells(column)
+        tested, listed = [cell.n_test for cell in cells], [cell.n_listed for cell in cells]
+        videos = _count(listed, "test video")
         return [
             _count([cell.n_splits for cell in cells], "split"),
             _count([cell.accuracy.n_seeds for cell in cells], "seed"),
-            _count([cell.n_test for cell in cells], "test video"),
+            videos if tested == listed else f"{_range(tested)} of {videos}",
         ]
 
     def chance(self, column: Column) -> float:
@@ -129,6 +136,7 @@ def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> C
         retrieval={k: Spread.of(by_seed(pairs)) for k, pairs in retrieved.items()},
         n_splits=len({evaluation.split for evaluation in found}),
         n_test=round(sum(evaluation.n_test for evaluation in found) / accuracy.n_seeds),
+        n_listed=round(sum(evaluation.n_listed for evaluation in found) / accuracy.n_seeds),
         n_left_out=max(evaluation.n_left_out for evaluation in found),
         chance=mean(evaluation.chance for evaluation in found),
         origin=origin(found),

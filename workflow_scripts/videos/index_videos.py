@@ -1,9 +1,10 @@
 """The index of a dataset: every file with an id, what its header says, a status and a shard.
 
 Writes `index.tsv` (a row for every file, for people and the report) and beside it what the stages take:
-`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos the codebook is fitted on), `splits.tsv`
-and `totals.json` (what the readable videos add up to). Those are rewritten only when their content changes, so that a
-new video touches its own shard's list and no other, and Snakemake, which compares times, runs that shard alone.
+`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos of the codebook), `splits.tsv`,
+`unread.tsv` (what the splits lack, for it cannot be read) and `totals.json` (what the readable videos add up to). Those
+are rewritten only when their content changes, so that a new video touches its own shard's list and no other, and
+Snakemake, which compares times, runs that shard alone.
 `passed_over.tsv` counts the files below the root that are no videos by their suffix, and lists links that repeat.
 Where an official dataset's annotations name videos that are not there, `missing.tsv` lists them; they are no failures.
 Where there are no splits, `no_splits.txt` says why; such a dataset can be trained on.
@@ -27,7 +28,7 @@ from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
 from workflow_scripts.videos.settings import OFFICIAL, READING, VERSION, DatasetSettings, ReadingSettings
-from workflow_scripts.videos.splits import make_splits
+from workflow_scripts.videos.splits import make_splits, unread_rows
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,8 @@ def index_videos(
     usable = [row for row in rows if row["status"] == "ok"]
 
     _write_shards(folder / "shards", usable)
-    _write_splits(folder, usable, settings, seed)
+    splits = _write_splits(folder, usable, settings, seed)
+    _write_unread(folder / "unread.tsv", rows, missing, settings, splits)
     _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
     _write_totals(folder / "totals.json", usable)
     _write_missing(folder / "missing.tsv", missing)
@@ -147,7 +149,9 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
     }
 
 
-def _write_splits(folder: Path, usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> None:
+def _write_splits(
+    folder: Path, usable: list[dict[str, Any]], settings: DatasetSettings, seed: int
+) -> list[dict[str, str]]:
     """The dataset's splits; where there can be none, a table without rows, and `no_splits.txt` says why."""
     unlabelled = sum(not row["label"] for row in usable)
     if unlabelled:
@@ -160,8 +164,14 @@ def _write_splits(folder: Path, usable: list[dict[str, Any]], settings: DatasetS
         rows = []
         log.info("videos: there are no splits, so nothing can be judged on these videos: %s", error)
         write_text(note, f"{error}\n")
-    columns = ["split", "video_id", "part", "label", "group"]
-    _write_if_changed(folder / "splits.tsv", rows, columns)
+    recordings = [row | {"group": _recording(row, settings)} for row in rows]
+    _write_if_changed(folder / "splits.tsv", recordings, ["split", "video_id", "part", "label", "group"])
+    return rows
+
+
+def _recording(row: dict[str, str], settings: DatasetSettings) -> str:
+    """The recording that a video is of, unique in the dataset: g01 of two classes of UCF101 are two recordings."""
+    return f"{row['label']} {row['group']}" if settings.layout == "ucf101" and row["group"] else row["group"]
 
 
 def _splits(usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> list[dict[str, str]]:
@@ -176,11 +186,39 @@ def _splits(usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) 
             raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
         layout = "column"
     described = [{name: row[name] for name in ("video_id", "label", "group")} for row in usable]
-    rows = [about | json.loads(row["split"] or "{}") for about, row in zip(described, usable, strict=True)]
-    splits = make_splits(rows, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
-    if settings.layout == "ucf101":  # g01 of two classes are two recordings
-        return [row | {"group": row["group"] and f"{row['label']} {row['group']}"} for row in splits]
-    return splits
+    rows = [about | _parts(row) for about, row in zip(described, usable, strict=True)]
+    return make_splits(rows, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
+
+
+def _write_unread(
+    path: Path,
+    rows: list[dict[str, Any]],
+    missing: Sequence[Annotated],
+    settings: DatasetSettings,
+    splits: list[dict[str, str]],
+) -> None:
+    """The videos that the splits would have if they could be read, so that each accuracy says of how many it is.
+
+    The id of a video that is not there is `label/name` by the annotations. Random splits are of usable videos alone.
+    """
+    lost = [
+        {name: row[name] for name in ("video_id", "label", "group", "status")} | _parts(row)
+        for row in rows
+        if row["status"] != "ok"
+    ]
+    for video in missing:
+        about = {"video_id": f"{video.label}/{video.names[0]}", "label": video.label, "group": video.group}
+        lost.append(about | {"status": "missing"} | dict(video.splits))
+    if settings.splits == "random" or (settings.splits == "auto" and settings.layout not in OFFICIAL):
+        lost = []
+    unread = unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
+    _write_if_changed(path, unread, ["split", "video_id", "part", "label", "status"])
+
+
+def _parts(row: dict[str, Any]) -> dict[str, str]:
+    """split<N> -> train or test, as the column `split` of the index has them."""
+    parts: dict[str, str] = json.loads(row["split"] or "{}")
+    return parts
 
 
 def _split_text(splits: Sequence[tuple[str, str]]) -> str:

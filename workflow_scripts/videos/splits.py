@@ -65,6 +65,35 @@ def make_splits(
     ]
 
 
+def unread_rows(rows: Iterable[Mapping[str, str]], splits: Sequence[Mapping[str, str]], *, by_group: bool) -> list[Row]:
+    """The parts that videos which cannot be read have in `splits`: rows split, video_id, part, label, status.
+
+    rows: video_id, label, group, status and split<N> of these videos; splits: what `make_splits` gave of the others;
+    by_group: whether each split leaves one group out, else the columns split<N> say the parts. A video without a label
+    has none.
+    """
+    tested = {row["split"]: row["group"] for row in splits if row["part"] == "test"}
+    unread = []
+    for row in rows:
+        if by_group:
+            parts = {split: "test" if row["group"] == group else "train" for split, group in tested.items()}
+        else:
+            parts = {str(number): part for number, part in parts_in(row).items() if str(number) in tested}
+        about = {name: row[name] for name in ("video_id", "label", "status")}
+        unread += [{"split": split, "part": part, **about} for split, part in parts.items() if row["label"]]
+    return sorted(unread, key=lambda row: (int(row["split"]), row["video_id"]))
+
+
+def parts_in(row: Mapping[str, str]) -> dict[int, str]:
+    """Split number -> train or test, as the columns `split` and `split<N>` of a row say; other values are passed."""
+    parts = {}
+    for column, value in row.items():
+        match, part = re.fullmatch(r"split(\d*)", column), (value or "").strip().lower()
+        if match and part in ("train", "test"):
+            parts[int(match[1] or 1)] = part
+    return parts
+
+
 def _leave_one_group_out(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
     _require(rows, "label", _WHY_LABELS)
     _require(rows, "group", "leave_one_group_out needs a group for every video")

@@ -1,0 +1,123 @@
+"""No run is judged on videos whose labels it has learned: the config refuses it and says what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from workflow import REPOSITORY
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.stage import StageError
+
+SUPERVISED = {"objective": "supervised"}
+
+
+def config(
+    runs: dict[str, Any], judged: list[str], datasets: dict[str, Any] | None = None, **more: Any
+) -> dict[str, Any]:
+    """Runs trained on the dataset `mine`, all of them judged on `judged`."""
+    return {
+        "datasets": {"mine": {"layout": "folder", "root": "videos"}, **(datasets or {})},
+        "pretraining": {"dataset": "mine", "runs": runs},
+        "evaluation": {"datasets": judged},
+        **more,
+    }
+
+
+def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> None:
+    with pytest.raises(StageError) as refused:
+        pipeline.resolve(config({"sup": SUPERVISED}, ["mine"]))
+    sentence = str(refused.value)
+    assert sentence.startswith("config: pretraining.runs.sup learns the labels of mine, also those of test videos")
+    assert "subset: split1" in sentence and "leave sup out of evaluation.runs" in sentence
+
+
+@pytest.mark.parametrize("subset", ["split2", "split2:30"])
+def test_a_run_on_a_training_part_is_judged_on_that_split_alone(subset: str) -> None:
+    runs = {"sup": {**SUPERVISED, "subset": subset}, "after": {"objective": "instance", "init": "sup"}}
+    resolved = pipeline.resolve(config(runs, ["mine"]))
+    assert [only_split(resolved, run, "mine") for run in ("sup", "after", "scratch")] == [2, 2, None]
+    assert only_split(resolved, "sup", "another") is None
+
+
+def test_what_starts_from_a_refused_run_is_refused_too() -> None:
+    runs = {"sup": SUPERVISED, "la": {"objective": "local_aggregation", "clusters": "network", "init": "sup"}}
+    judged = config(runs, ["mine"])
+    judged["evaluation"]["runs"] = ["la"]
+    with pytest.raises(StageError, match=r"runs\.sup learns the labels of mine.* the run la is judged on mine"):
+        pipeline.resolve(judged)
+    runs["la"]["subset"] = "split1"  # its own part does not take back what sup has seen
+    with pytest.raises(StageError, match=r"runs\.sup learns"):
+        pipeline.resolve(judged)
+    runs["sup"] = {**SUPERVISED, "subset": "split2"}  # whose training part holds test videos of split 1
+    with pytest.raises(StageError, match=r"runs\.sup learns"):
+        pipeline.resolve(judged)
+    runs["sup"] = {**SUPERVISED, "subset": "split1"}
+    assert only_split(pipeline.resolve(judged), "la", "mine") == 1
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        {"ir": {"objective": "instance"}},
+        {"hara": {**SUPERVISED, "epochs": 0}},  # learns nothing: it is judged as it is
+    ],
+)
+def test_runs_that_learn_no_labels_are_judged_on_any_videos(runs: dict[str, Any]) -> None:
+    pipeline.resolve(config(runs, ["mine"]))
+
+
+def test_a_run_that_is_not_judged_may_learn_any_labels() -> None:
+    unjudged = config({"sup": SUPERVISED}, ["mine"])
+    unjudged["evaluation"]["runs"] = ["scratch"]
+    pipeline.resolve(unjudged)
+    row = {"method": "Supervised", "run": "sup"}
+    unjudged["report"] = {"tables": {"table1": {"title": "One", "rows": [row]}}}  # a table judges it
+    with pytest.raises(StageError, match="is judged on mine"):
+        pipeline.resolve(unjudged)
+
+
+def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Path) -> None:
+    for name in ("videos/part", "annotations", "other", "third"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "videos")
+    for root in ("videos", "other"):
+        (tmp_path / root / "list.csv").touch()
+
+    def judged(trained: dict[str, Any], tested: dict[str, Any]) -> None:
+        pipeline.resolve(config({"sup": SUPERVISED}, ["tested"], {"mine": trained, "tested": tested}))
+
+    def folder(root: str) -> dict[str, Any]:
+        return {"layout": "folder", "root": str(tmp_path / root)}
+
+    def listed(root: str, **of: str) -> dict[str, Any]:
+        return {"layout": "manifest" if "manifest" in of else "ucf101", "root": str(tmp_path / root), **of}
+
+    def generated(seed: int) -> dict[str, Any]:
+        return {"layout": "generated", "generated": {"seed": seed}}
+
+    annotations = str(tmp_path / "annotations")
+    shared = [
+        (folder("videos"), folder("link")),
+        (folder("videos"), folder("videos/part")),
+        (listed("videos", annotations=annotations), listed("other", annotations=annotations)),
+        (generated(1), generated(1)),
+    ]
+    for pair in shared:
+        with pytest.raises(StageError, match="tested, which shares videos with mine"):
+            judged(*pair)
+    judged(folder("videos"), folder("other"))
+    judged(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root
+    judged(generated(1), generated(2))
+    judged(generated(0), folder("videos"))
+
+
+@pytest.mark.parametrize("path", [Path("config.yaml"), *sorted(REPOSITORY.glob("configs/*.yaml"))], ids=str)
+def test_no_config_that_is_shipped_judges_a_supervised_run_on_what_it_is_trained_on(path: Path) -> None:
+    shipped = yaml.safe_load((REPOSITORY / path).read_text())
+    pipeline.resolve(shipped)
+    assert shipped["pretraining"]["dataset"] not in shipped["evaluation"]["datasets"] or not any(
+        run["objective"] == "supervised" for run in shipped["pretraining"]["runs"].values()
+    )

@@ -1,0 +1,174 @@
+"""The training of a network with a classifier on top, and its test: the epochs, the checkpoints, the progress."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from workflow_scripts.evaluation.network import TestClips
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.pretraining.augmentation import draw_training
+from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load_inputs
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.stage import StageError
+
+log = logging.getLogger(__name__)
+
+SHOWN_EVERY = 1.0  # seconds between looks of the progress bar
+LOGGED_EVERY = 30.0  # seconds between lines of the log within an epoch; the first stands after the first batch
+
+
+class Trainer:
+    """A network with what it takes to train and to test it.
+
+    name: for the progress bar and the log; frozen: modules that stay as they are; architecture: length and size of the
+    clips; settings: how it is trained.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: ResNet3D,
+        frozen: list[nn.Module],
+        store: FrameStore,
+        architecture: Architecture,
+        settings: EvaluationSettings,
+        seed: int,
+        workers: int = 0,
+    ) -> None:
+        self.name, self.network, self.frozen, self.store = name, network, frozen, store
+        self.architecture, self.settings, self.seed, self.workers = architecture, settings, seed, workers
+        self.device = next(network.parameters()).device
+        self.optimizer = torch.optim.SGD(
+            [weight for weight in network.parameters() if weight.requires_grad],
+            lr=settings.finetune_learning_rate,
+            momentum=settings.finetune_momentum,
+            dampening=settings.finetune_dampening,
+            weight_decay=settings.finetune_weight_decay,
+        )
+        self.schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            self.optimizer,
+            factor=settings.finetune_plateau_factor,
+            patience=settings.finetune_plateau_patience,
+        )
+
+    def train(
+        self,
+        labels: Mapping[str, str],
+        classes: list[str],
+        folder: Path,
+        *,
+        held_out: Mapping[str, str] | None = None,
+        rates: Sequence[float] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Trains on the videos of `labels`, from the checkpoint in `folder` if there is one; returns the history.
+
+        held_out: videos whose loss says when the learning rate drops; without any, the training loss does.
+        rates: the learning rate of each epoch, where they are known: then no loss says anything.
+        A history row: epoch (from 0), loss, validation_loss (None where nothing is held out), lr. Raises StageError if
+        the loss is not finite.
+        """
+        target = {video_id: classes.index(label) for video_id, label in {**labels, **(held_out or {})}.items()}
+        trained, aside, epochs = sorted(labels), sorted(held_out or {}), self.settings.finetune_epochs
+        history = self._restore(folder)
+        done, total = len(history) * len(trained), epochs * len(trained)
+        with tqdm(total=total, initial=done, desc=self.name, unit="clip", mininterval=SHOWN_EVERY) as bar:
+            for epoch in range(len(history), epochs):
+                if rates is not None:
+                    self.optimizer.param_groups[0]["lr"] = rates[epoch]
+                rate = self.optimizer.param_groups[0]["lr"]
+                loss = self._train_epoch(epoch, trained, target, bar)
+                if not np.isfinite(loss):
+                    raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_learning_rate ({rate:g})")
+                validation_loss = self._loss(aside, target) if aside else None
+                if rates is None:
+                    self.schedule.step(loss if validation_loss is None else validation_loss)
+                history.append({"epoch": epoch, "loss": loss, "validation_loss": validation_loss, "lr": rate})
+                numbers = ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items() if value is not None)
+                log.debug("%s: %s", self.name, numbers)
+                save_checkpoint(self._state(history), folder)
+        return history
+
+    def _train_epoch(self, epoch: int, video_ids: list[str], target: Mapping[str, int], bar: "tqdm[Any]") -> float:
+        """One random clip of every video; returns the mean loss."""
+        self.network.train()
+        for module in self.frozen:
+            module.eval()  # batch norm statistics are part of what is frozen
+        settings = self.settings
+        draw = partial(draw_training, self.seed, epoch, n_scales=settings.finetune_scales, crop=settings.finetune_crop)
+        clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
+        batches = epoch_batches(len(video_ids), settings.finetune_batch_size, self.seed, epoch)
+        answers = torch.tensor([target[video_id] for video_id in video_ids])
+        total, seen, logged = 0.0, 0, -math.inf
+        inputs = load_inputs(clips, batches, self.architecture.size, self.device, self.workers)
+        for batch, indices in zip(inputs, batches, strict=True):
+            logits = self.network(batch)  # (B, classes)
+            loss = functional.cross_entropy(logits, answers[indices].to(self.device))
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total += loss.item() * len(indices)
+            seen += len(indices)
+            bar.update(len(indices))
+            bar.set_postfix(epoch=epoch + 1, loss=f"{total / seen:.3f}", refresh=False)
+            if time.monotonic() - logged >= LOGGED_EVERY:
+                logged = time.monotonic()
+                log.debug(
+                    "%s: epoch %d, %d of %d clips, loss %.4g", self.name, epoch, seen, len(video_ids), total / seen
+                )
+        return total / len(video_ids)
+
+    def _loss(self, video_ids: list[str], target: Mapping[str, int]) -> float:
+        """The mean cross-entropy of one clip of each video, centre crop, the same clip in every epoch."""
+        scores = self.predict(video_ids, n_clips=1)
+        right = scores[np.arange(len(video_ids)), [target[video_id] for video_id in video_ids]]
+        return float(-np.log(np.maximum(right, 1e-12)).mean())
+
+    @torch.no_grad()
+    def predict(self, video_ids: list[str], n_clips: int, *, shown: bool = False) -> np.ndarray:
+        """Scores (n, classes) float64, rows summing to 1: the softmax averaged over each video's test clips.
+
+        shown: with a progress bar. Raises StageError if the network gives what is not a finite number.
+        """
+        self.network.eval()
+        clips = TestClips(self.store, video_ids, self.architecture, n_clips, self.seed, self.workers)
+        batches = []
+        with tqdm(total=len(video_ids), desc=f"{self.name}, test", unit="video", disable=not shown) as bar:
+            for inputs in clips.inputs(self.settings.finetune_batch_size):
+                of_clips = self.network(inputs).double().softmax(dim=1)
+                batches.append(of_clips.unflatten(0, (-1, n_clips)).mean(dim=1).cpu())
+                bar.update(len(batches[-1]))
+        scores: np.ndarray = torch.cat(batches).numpy()
+        if not np.isfinite(scores).all():
+            raise StageError("the network's answers are not finite numbers; lower finetune_learning_rate")
+        return scores
+
+    def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """All that changes while training; clips and order are functions of the epoch, so no generator does."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": history,
+        }
+
+    def _restore(self, folder: Path) -> list[dict[str, Any]]:
+        saved = load_checkpoint(folder)
+        if saved is None:
+            return []
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        log.info("%s: goes on after epoch %d, kept in %s", self.name, len(saved["history"]) - 1, folder)
+        return list(saved["history"])

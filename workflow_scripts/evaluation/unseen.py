@@ -1,0 +1,95 @@
+"""Which runs may be judged on which videos: a network must not have learned the labels that it is asked for.
+
+A supervised run on the dataset that it is judged on learns the test labels too, unless it is trained on the training
+part of a split (`subset: splitN`) and judged on that split alone. This holds for every run that starts from it.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.stage import StageError
+
+
+def check_unseen(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> None:
+    """Raises StageError if a run of `judged`, pairs of run and dataset, has learned the labels of its test videos."""
+    trained_on = config["pretraining"]["dataset"]
+    for run, dataset in judged:
+        learned, only = _labels_learned(config, run), only_split(config, run, dataset)
+        if not learned or not _share_videos(config, trained_on, dataset):
+            continue
+        if only is not None and set(learned.values()) == {only}:
+            continue
+        which = dataset if dataset == trained_on else f"{dataset}, which shares videos with {trained_on} (root or list)"
+        raise StageError(
+            f"config: pretraining.runs.{next(iter(learned))} learns the labels of {trained_on}, also those of test "
+            f"videos, and the run {run} is judged on {which}; train it on the training part of a split (subset: "
+            f"split1) and judge it on {trained_on}, by that split alone, or judge it on other videos, or leave {run} "
+            "out of evaluation.runs and report.tables"
+        )
+
+
+def only_split(config: dict[str, Any], run: str, dataset: str) -> int | None:
+    """The one split of a dataset that a run is judged on: that on whose training part it is trained. None: all splits.
+
+    It is trained so if it, or a run that it starts from, has `subset: splitN`: in other splits it has seen test videos.
+    """
+    if dataset != config["pretraining"]["dataset"]:
+        return None
+    splits = [split for name in _lineage(config, run) if (split := _split_of(config, name)) is not None]
+    return splits[0] if splits else None
+
+
+def _lineage(config: dict[str, Any], run: str) -> list[str]:
+    """A trained run and those that it starts from, itself first."""
+    runs, lineage = config["pretraining"]["runs"], []
+    while run in runs:
+        lineage.append(run)
+        run = runs[run].get("init", "")
+    return lineage
+
+
+def _value(config: dict[str, Any], run: str, key: str) -> Any:
+    return config["pretraining"]["runs"][run].get(key, config["pretraining"].get(key))
+
+
+def _split_of(config: dict[str, Any], run: str) -> int | None:
+    """The split whose training part a run is trained on, by `subset: splitN` or `splitN:NUMBER`."""
+    match = re.fullmatch(r"split(\d+)(:\d+)?", str(_value(config, run, "subset")))
+    return int(match[1]) if match else None
+
+
+def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
+    """The runs in which a run has learned labels, with the split on whose training part each is trained (None: any)."""
+    return {
+        name: _split_of(config, name)
+        for name in _lineage(config, run)
+        if _value(config, name, "objective") == "supervised" and _value(config, name, "epochs") > 0
+    }
+
+
+def _share_videos(config: dict[str, Any], one: str, other: str) -> bool:
+    """Whether two datasets may have videos in common, as far as the config tells.
+
+    They may if one's root is the other's or lies in it, if they have the same manifest or annotations, or if both are
+    generated from the same seed.
+    """
+    if one == other:
+        return True
+    first, second = config["datasets"][one], config["datasets"][other]
+    if "generated" in (first["layout"], second["layout"]):
+        return first["layout"] == second["layout"] and first["generated"]["seed"] == second["generated"]["seed"]
+    roots = [os.path.realpath(values["root"]) for values in (first, second) if values["root"]]
+    if len(roots) == 2 and os.path.commonpath(roots) in roots:
+        return True
+    lists = [_list_of(values) for values in (first, second)]
+    return bool(lists[0]) and lists[0] == lists[1]
+
+
+def _list_of(values: dict[str, Any]) -> str:
+    """The real path of a dataset's manifest or annotations, below its root or as given; empty where it has none."""
+    name = values["manifest"] or values["annotations"]
+    below = Path(values["root"]) / name
+    return os.path.realpath(below if below.exists() else name) if name else ""
