@@ -79,8 +79,9 @@ def build_report(
     strips = gallery.draw_strips(list(shown), frames, settings)
     explored = Markup("")
     if columns and settings.explorer_videos:
+        links = explorer.links_to(list(shown.values()), output.parent)
         vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
-        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips)
+        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
     asked_about = str(pretraining.get("validation") or "")
     held_out = asked_about if asked_about != pretraining.get("dataset") else ""
     drawn = {

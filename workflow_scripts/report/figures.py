@@ -14,6 +14,7 @@ from workflow_scripts.report.comparisons import ALONG, Comparison
 from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.tables import PROTOCOLS, Agreement, FewShot
+from workflow_scripts.report.text import visible
 
 _DASHES = {"scratch": (0, (1.2, 1.4)), "supervised": (0, (4, 2))}
 _MARKERS = "osD^vPX"
@@ -42,7 +43,7 @@ def _parts(figure: Figure, comparisons: list[Comparison], heights: list[float]) 
     parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
     for part, comparison in zip(parts, comparisons, strict=True):
         if comparison.title:
-            part.suptitle(comparison.title, x=0, ha="left", fontsize=11.5, fontweight="bold")
+            part.suptitle(visible(comparison.title), x=0, ha="left", fontsize=11.5, fontweight="bold")
     return parts
 
 

@@ -33,6 +33,7 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "grid.color": LINE,
     "grid.linewidth": 0.6,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollars
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,

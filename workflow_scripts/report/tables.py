@@ -13,6 +13,9 @@ from workflow_scripts.report.methods import CLUSTERED, Method
 
 PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
 
+# What the spread over seeds leaves out, for the captions.
+SHARED_BY_SEEDS = "Seeds share the trajectories, the codebook and the IDT clusters: the spread is that of the networks."
+
 
 @dataclass(frozen=True)
 class Spread:
