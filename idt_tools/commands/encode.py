@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
-from ..codebook import Codebook
+from ..codebook import Codebook, Encoder
 from ..tracker import MIN_SIDE, stream
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
@@ -46,7 +46,7 @@ class Sketch:
 class Sketches:
     """The sketches by video, and the file that they are kept in."""
 
-    codebook: Codebook
+    codebook: Encoder
     boxes: Path | None
     several: bool
     output: Path | None = None

@@ -41,12 +41,12 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
     page.goto(address)
     yield page
     page.close()
     assert not said
-    assert [url for url in asked if not url.startswith("data:")] == [address]
+    assert {url for url in asked if not url.startswith("data:")} == {address}
 
 
 def names(videos: Locator) -> list[str]:
@@ -109,6 +109,34 @@ def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: 
     assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
 
 
+def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results: Any) -> None:
+    find = page.locator("#find")
+    find.fill("walk_beach_01")
+    assert page.locator("#near h3").text_content() == "walk_beach_01"
+    assert page.evaluate("location.hash") == f"#video={_ids(results)['walk_beach_01']}"
+    place = page.locator("#near a").evaluate("link => link.href")
+    assert place == (Path.cwd() / "walk/walk_beach_01.mp4").as_uri()
+    find.fill("BRICKS_01")  # a part of three names
+    find.press("Enter")
+    assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
+    find.fill("nobody")
+    find.press("Enter")
+    assert find.get_attribute("aria-invalid") == "true"
+    assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
+
+
+def test_an_address_chooses_its_video(page: Page, address: str, results: Any) -> None:
+    for name in ("spin_bricks_00", "walk_beach_01"):
+        page.evaluate(f"location.hash = 'video={_ids(results)[name]}'")
+        page.wait_for_function(f"document.querySelector('#near h3')?.textContent === '{name}'")
+        assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
+    page.reload()
+    assert page.locator("#near h3").text_content() == "walk_beach_01"
+    for wrong in ("#video=%", "#video=nobody", "#methods"):
+        page.evaluate(f"location.hash = '{wrong}'")
+        assert page.locator("#near h3").text_content() == "walk_beach_01"
+
+
 def _ids(results: Any) -> dict[str, str]:
     """video_id by the file's name."""
     table = (results.folder / "toy/videos/index.tsv").read_text().splitlines()
@@ -161,3 +189,19 @@ def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
 def test_a_narrow_screen_scrolls_one_way_alone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_captions_and_figures_can_be_read_on_a_narrow_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
+    captions = page.locator("caption > span, figcaption:visible")
+    right = captions.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().right)")
+    assert len(right) > 6 and max(right) <= 390
+    # Pixels of a figure's text, which were 5 where figures shrank with the screen.
+    sizes = page.locator("figure svg").evaluate_all(
+        "figures => figures.flatMap(figure => [...figure.querySelectorAll('text')].map(text => "
+        "parseFloat(getComputedStyle(text).fontSize)"
+        " * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width))"
+    )
+    assert len(sizes) > 50 and min(sizes) >= 8.9
+    assert Axe().run(page).violations_count == 0

@@ -44,6 +44,8 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     sections["evaluation"] = {
         key: node for one in protocols for key, node in settings_of(one, sections["evaluation"]).items()
     }
+    if "idt_fisher" not in runs:
+        del sections["encoding"]["per_channel"]
     detectors = {detector(config, name) for name in described_by} - {"none"}
     sections["persons"] = {
         key: node

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.report.methods import INK, LINE, MUTED
 
+_SMALLEST = 0.9  # share of its size below which a figure is not shrunk but scrolled: its text stays legible
+
 STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "svg.fonttype": "none",
     "svg.hashsalt": "report",  # ids that do not differ from run to run
@@ -71,4 +73,5 @@ def inline(svg: str, name: str) -> str:
     width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg).group(1))  # type: ignore[union-attr]
     svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg aria-hidden="true" style="max-width:{width * 4 / 3:.0f}px"', 1)
+    size = f"max-width:{width * 4 / 3:.0f}px;min-width:{width * 4 / 3 * _SMALLEST:.0f}px"
+    return svg.replace("<svg", f'<svg aria-hidden="true" style="{size}"', 1)
