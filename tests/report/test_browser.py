@@ -204,4 +204,5 @@ def test_captions_and_figures_can_be_read_on_a_narrow_screen(page: Page) -> None
         " * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width))"
     )
     assert len(sizes) > 50 and min(sizes) >= 8.9
-    assert Axe().run(page).violations_count == 0
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

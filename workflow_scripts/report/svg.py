@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 import matplotlib
@@ -48,7 +49,11 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG document."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: who reads it has the font
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04
+        )
     return buffer.getvalue().decode()
 
 
