@@ -33,6 +33,8 @@ from workflow_scripts.videos.listing import video_files
 
 VERSION = 1
 
+CLIPS = 5  # of a video, that are averaged where nothing else is wanted
+
 
 @dataclass(frozen=True)
 class Representation:
@@ -66,7 +68,7 @@ class Representation:
 
 
 def embed_videos(
-    videos: Sequence[Path], model: Path, output: Path, *, clips: int = 5, short_side: int = 0, threads: int = 1
+    videos: Sequence[Path], model: Path, output: Path, *, clips: int = CLIPS, short_side: int = 0, threads: int = 1
 ) -> int:
     """Writes the vectors of videos, and of those below folders, to the HDF5 file `output`; returns how many failed.
 
@@ -78,7 +80,7 @@ def embed_videos(
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
     representation = Representation.read(model)
-    settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 8 / 7))
+    settings = FramesSettings(short_side=short_side or usual_short_side(representation.architecture.size))
     paths = {video_id(path.as_posix()): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
     keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
@@ -101,6 +103,11 @@ def embed_videos(
                 rows = np.stack([found[name].arrays.get(kind, nothing) for name in names])
                 dataset(file, kind, rows, meaning=f"{kind} of each video, of unit length; zeros where it failed")
     return sum(result.status != "ok" for result in found.values())
+
+
+def usual_short_side(size: int) -> int:
+    """To which frames are resized for an input of `size` pixels: 8 / 7 of it, as 128 for 112."""
+    return round(size * 8 / 7)
 
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:
