@@ -40,7 +40,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def write_model(path: Path, seed: int = 0, classes: int = 0, shortcut: str = "B") -> Path:
+def write_model(
+    path: Path, seed: int = 0, classes: int = 0, shortcut: str = "B", clip_length: int = SETTINGS.clip_length
+) -> Path:
     """A model.pt of random weights and batch statistics, as the training writes it."""
     torch.manual_seed(seed)
     network = ResNet3D(SETTINGS.depth, classes or SETTINGS.embedding, SETTINGS.width, shortcut)
@@ -49,7 +51,7 @@ def write_model(path: Path, seed: int = 0, classes: int = 0, shortcut: str = "B"
             weight.normal_()
         elif name.endswith("running_var"):
             weight.uniform_(0.5, 2)
-    settings = dataclasses.asdict(SETTINGS) | {"shortcut": shortcut}
+    settings = dataclasses.asdict(SETTINGS) | {"shortcut": shortcut, "clip_length": clip_length}
     saved = {"state_dict": network.state_dict(), "settings": settings, "run": "la", "seed": 0}
     bank = None if classes else torch.zeros(1, SETTINGS.embedding)
     torch.save(saved | {"video_ids": ["a"], "bank": bank, "labels": None, "history": [], "classes": []}, path)
@@ -166,11 +168,13 @@ def test_a_supervised_network_has_features_alone(videos: Path, tmp_path: Path) -
     assert main(["neighbours", "walk_beach_00", "--among", str(tmp_path / "o.h5"), "--space", "embedding"]) == 1
 
 
-@pytest.mark.parametrize("shortcut", ["A", "B"])
+@pytest.mark.parametrize(
+    ("shortcut", "length", "least", "most"), [("A", 8, 5, 8), ("B", 16, 9, 16), ("B", 20, 17, None), ("B", 1, 1, 1)]
+)
 def test_what_is_exported_computes_the_same_without_this_code(
-    tmp_path: Path, shortcut: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, shortcut: str, length: int, least: int, most: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = write_model(tmp_path / "model.pt", shortcut=shortcut)
+    model = write_model(tmp_path / "model.pt", shortcut=shortcut, clip_length=length)
     folder = tmp_path / "exported"
     assert main(["export", str(model), "-o", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -181,12 +185,9 @@ def test_what_is_exported_computes_the_same_without_this_code(
     network.eval()
     program = torch.export.load(folder / "backbone.pt2").module()
     told = json.loads((folder / "preprocessing.json").read_text())
-    # torch.export cannot tell that a slice is as long as what a convolution of the same stride gives.
-    free = shortcut == "B"
-    assert told["network"]["frames"] == ("any number" if free else SETTINGS.clip_length)
-    shapes = [(1, SETTINGS.clip_length), (5, SETTINGS.clip_length), *([(2, 1), (1, 19)] if free else [])]
-    for batch, length in shapes:
-        shape = (batch, 3, length, told["input"]["side"], told["input"]["side"])
+    assert (told["network"]["least_frames"], told["network"]["most_frames"]) == (least, most)
+    for batch, frames in ((1, length), (5, length), (2, least), (2, most or 50)):
+        shape = (batch, 3, frames, told["input"]["side"], told["input"]["side"])
         clips = 50 * torch.randn(shape, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
             features, embedding = program(clips)

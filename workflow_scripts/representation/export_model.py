@@ -14,6 +14,9 @@ from workflow_scripts.pretraining.inputs import MEAN
 from workflow_scripts.pretraining.resnet3d import Conv3d, ResNet3D
 from workflow_scripts.representation.embed_videos import CLIPS, Representation, usual_short_side
 
+TIME_STRIDES = (2, 4, 8, 16)  # over how many frames a value of each stage stands
+Lengths = tuple[int, int | None]  # least and most frames of a clip; None: no most
+
 FILES = ("backbone.pt2", "backbone.pt", "preprocessing.json")
 
 
@@ -42,15 +45,15 @@ def export_model(model: Path, folder: Path) -> dict[Path, str]:
     for module in network.modules():
         if isinstance(module, Conv3d):
             module.__class__ = nn.Conv3d  # type: ignore[assignment]  # ours only minds bfloat16 on a CPU
-    program, free_length = _program(network, representation.architecture)
-    described = preprocessing(representation, free_length)
+    program, lengths = _program(network, representation.architecture)
+    described = preprocessing(representation, lengths)
     program_file, weights_file, description = (folder / name for name in FILES)
     with replacing(program_file) as file:
         torch.export.save(program, file)
     with replacing(weights_file) as file:
         torch.save(network.state_dict(), file)
     write_text(description, json.dumps(described, indent=1) + "\n")
-    length = "any number of frames" if free_length else f"{representation.architecture.clip_length} frames"
+    length = f"{lengths[0]} to {lengths[1]} frames" if lengths[1] else f"{lengths[0]} frames or more"
     return {
         program_file: f"the network for torch.export.load, any number of clips of {length}",
         weights_file: "its weights, a state dict",
@@ -58,19 +61,26 @@ def export_model(model: Path, folder: Path) -> dict[Path, str]:
     }
 
 
-def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.export.ExportedProgram, bool]:
-    """The exported network, and whether it takes clips of any length; where it cannot, they have the trained one."""
-    shape = (2, 3, max(architecture.clip_length, 2), architecture.size, architecture.size)
-    batch, frames = torch.export.Dim("batch", min=1), torch.export.Dim("frames", min=1)
+def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.export.ExportedProgram, Lengths]:
+    """The exported network, of any number of clips, and how many frames they may have."""
+    trained = architecture.clip_length
+    clips = (torch.zeros(2, 3, trained, architecture.size, architecture.size),)
+    batch = {0: torch.export.Dim("batch", min=1)}
+    # torch.export takes a stage that leaves a single frame for another one than where it leaves several.
+    least = 1 + max((stride for stride in TIME_STRIDES if stride < trained), default=0)
+    most = min((stride for stride in TIME_STRIDES if trained <= stride), default=None)
     try:
-        clips = (torch.zeros(shape),)
-        return torch.export.export(Exported(network), clips, dynamic_shapes={"clips": {0: batch, 2: frames}}), True
+        free = {"clips": {**batch, 2: torch.export.Dim("frames", min=least, max=most)}}
+        program = torch.export.export(
+            Exported(network), clips, dynamic_shapes=free, prefer_deferred_runtime_asserts_over_guards=True
+        )
+        return program, (least, most)
     except (torch._dynamo.exc.UserError, ValueError):
-        clips = (torch.zeros((*shape[:2], architecture.clip_length, *shape[3:])),)
-        return torch.export.export(Exported(network), clips, dynamic_shapes={"clips": {0: batch}}), False
+        fixed = {"clips": batch}
+        return torch.export.export(Exported(network), clips, dynamic_shapes=fixed), (trained, trained)
 
 
-def preprocessing(representation: Representation, free_length: bool) -> dict[str, Any]:
+def preprocessing(representation: Representation, lengths: Lengths) -> dict[str, Any]:
     """From a video's file to the vectors of `dtc embed`, step by step: values as numbers, rules as sentences."""
     network, architecture = representation.network, representation.architecture
     frames = FramesSettings(short_side=usual_short_side(architecture.size))
@@ -106,7 +116,8 @@ def preprocessing(representation: Representation, free_length: bool) -> dict[str
         },
         "network": {
             "clips": "any number",
-            "frames": "any number" if free_length else architecture.clip_length,
+            "least_frames": lengths[0],
+            "most_frames": lengths[1],
             "outputs": ["features", head],
             "sizes": {"features": network.n_features, head: network.fc.out_features},
             "depth": architecture.depth,
