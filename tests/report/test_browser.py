@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from workflow_scripts.artifacts import write_text
 from workflow_scripts.report.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
 
@@ -36,7 +38,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page as it opens; whatever a test does with it, it must make no error and ask for no other file."""
+    """The page as it opens."""
+    with opened(browser, address) as page:
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A page; whatever a test does with it, it must make no error and ask for no other file."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
@@ -135,6 +144,21 @@ def test_an_address_chooses_its_video(page: Page, address: str, results: Any) ->
     for wrong in ("#video=%", "#video=nobody", "#methods"):
         page.evaluate(f"location.hash = '{wrong}'")
         assert page.locator("#near h3").text_content() == "walk_beach_01"
+
+
+def test_a_page_of_videos_without_labels_offers_nothing_of_them(browser: Browser, results: Any) -> None:
+    index = results.folder / "unlabelled/toy/videos/index.tsv"
+    lines = results.indexes[0].read_text()
+    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
+        lines = lines.replace(f"\t{known}\t", "\t\t")
+    write_text(index, lines)
+    output = results.folder / "unlabelled/report/index.html"
+    build_report(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
+    with opened(browser, output.as_uri()) as page:
+        assert not page.locator("#only").is_visible()
+        assert page.locator("#color option").all_text_contents() == ["cluster"]
+        page.locator("#rows .video").first.click()
+        assert page.locator("#near > .note").inner_text() == "Open the file. Nearest on this page, by cosine."
 
 
 def _ids(results: Any) -> dict[str, str]:

@@ -485,6 +485,28 @@ def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: P
     assert "no frames" in page.words["gallery"] and "data:image/webp" not in page.text
 
 
+def without_labels(results: Any, folder: Path) -> dict[str, Any]:
+    """The arguments for a page of videos of which nothing is known."""
+    index = folder / "toy/videos/index.tsv"
+    lines = results.indexes[0].read_text()
+    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
+        lines = lines.replace(f"\t{known}\t", "\t\t")
+    write_text(index, lines)
+    nothing: dict[str, Any] = {"evaluations": [], "paper_tables": []}
+    return outputs(results, folder) | nothing | {"indexes": [index]}
+
+
+def test_without_labels_nothing_is_said_of_them(results: Any, tmp_path: Path) -> None:
+    arguments = without_labels(results, tmp_path)
+    build_report(**arguments)
+    page = Page(arguments["output"])
+    sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
+    assert sections == ["overview", "training", "gallery", "explorer", "times", "provenance"]
+    assert page.tables["overview"][0][0] == ["Dataset", "Videos", "Usable", "Failed", "Groups", "Length"]
+    for section in ("gallery", "explorer"):
+        assert not re.search("motion|class|unlabelled|most frequent", page.words[section], re.IGNORECASE)
+
+
 def test_the_command_line_builds_the_same_page(results: Any, arguments: dict[str, Any]) -> None:
     folder = results.folder / "by_command"
     command = [sys.executable, "-m", "workflow_scripts.report.build_report"]
