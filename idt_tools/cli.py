@@ -166,13 +166,13 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "A video that cannot be encoded stops no other: it has its line on stderr and its status in OUT,\n"
         "and the exit code is 1.",
         epilog="examples:\n"
-        "  idt encode video.mp4 --codebook results/demo/encoding/idt/codebook.h5\n"
+        "  idt encode video.mp4 --codebook results/demo/codebook/idt/joint.h5\n"
         "  idt encode videos/*.mp4 --codebook codebook.h5 -o sketches.h5 --threads 4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="anything that FFmpeg reads")
     command.add_argument(
-        "--codebook", type=Path, required=True, metavar="CODEBOOK", help="results/DATASET/encoding/FEATURES/codebook.h5"
+        "--codebook", type=Path, required=True, metavar="CODEBOOK", help="results/DATASET/codebook/FEATURES/joint.h5"
     )
     command.add_argument(
         "-o",
@@ -260,7 +260,7 @@ def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Say how an HDF5 file was made, what became of the videos in it, and what its datasets are: any\n"
         "file of the pipeline, of `idt extract` and of `idt encode`.",
         epilog="examples:\n"
-        "  idt inspect results/demo/encoding/idt/codebook.h5\n"
+        "  idt inspect results/demo/codebook/idt/joint.h5\n"
         "  idt inspect results/demo/trajectories/idt/000of004.h5:VIDEO_ID",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

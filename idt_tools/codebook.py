@@ -2,11 +2,13 @@
 
 Fitted once on a sample of descriptors (`workflow_scripts.encoding.fit_codebook`), kept in one HDF5 file, and applied
 here to any number of videos: PCA, Fisher vector under the Gaussian mixture, signed square root, L2 norm, count
-sketch. `Codebook.load(path).encode(descriptors)` needs numpy alone beside the file's reader.
+sketch. A `Codebook` describes all columns of a descriptor together, as the paper does; a `ChannelCodebook` each channel
+by itself, as Wang and Schmid do (reference [42], the IDT of the paper's table 4), and its file has a group a channel.
+`Codebook.load(path).encode(descriptors)` needs numpy alone beside the file's reader.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,33 +17,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idt_tools.attributes import write_attributes
+from idt_tools.columns import CHANNELS, DESCRIPTORS
 from idt_tools.count_sketch import count_sketch
-from idt_tools.fisher_vector import Floats, fisher_vector, fixed_blocks, l2_normalise, power_normalise
+from idt_tools.fisher_vector import FisherSums, Floats, fixed_blocks, l2_normalise, power_normalise
 from idt_tools.reading import raise_if_of_the_system
 
-MEANING = {  # the datasets of a codebook file; each is an attribute of Codebook
-    "pca_mean": "mean of the sampled descriptors, (426,)",
+OF_MIXTURE = {  # the datasets of a codebook file, or of each channel's group in it; each is an attribute of Mixture
+    "pca_mean": "mean of the sampled descriptors, (426,), or as many as the channel has columns",
     "pca_components": "principal axes by falling variance, unit length, (D, 426)",
     "gmm_weights": "mixing probabilities, (K,), sum 1",
     "gmm_means": "means of the components in the space of the principal axes, (K, D)",
     "gmm_variances": "diagonal variances of the components, (K, D)",
-    "sketch_hash": "place in the sketch of each entry of the Fisher vector, (2KD,)",
+}
+OF_SKETCH = {
+    "sketch_hash": "place in the sketch of each entry of the Fisher vector, (2KD,) of all channels",
     "sketch_sign": "sign, -1 or 1, with which it is added there, (2KD,)",
 }
+MEANING = OF_MIXTURE | OF_SKETCH
 
 
 @dataclass(frozen=True, eq=False)
-class Codebook:
-    """PCA, diagonal Gaussian mixture and count sketch; shapes and meaning of the arrays as in `MEANING`."""
+class Mixture:
+    """PCA and diagonal Gaussian mixture of descriptors; shapes and meaning of the arrays as in `OF_MIXTURE`."""
 
     pca_mean: NDArray[np.float32]
     pca_components: NDArray[np.float32]
     gmm_weights: NDArray[np.float64]
     gmm_means: NDArray[np.float64]
     gmm_variances: NDArray[np.float64]
-    sketch_hash: NDArray[np.int32]
-    sketch_sign: NDArray[np.int8]
-    sketch_dimension: int = 2000
 
     def __post_init__(self) -> None:
         k, d = self.gmm_means.shape
@@ -50,15 +53,11 @@ class Codebook:
             "pca_components": (d, len(self.pca_mean)),
             "gmm_weights": (k,),
             "gmm_variances": (k, d),
-            "sketch_hash": (2 * k * d,),
-            "sketch_sign": (2 * k * d,),
         }
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} of a codebook has shape {getattr(self, name).shape}, expected {shape}")
+        _check_shapes(self, shapes)
 
     def project(self, descriptors: Floats) -> NDArray[np.float32]:
-        """A block of descriptors (n, 426) in the space of the principal axes (n, D).
+        """A block of descriptors (n, 426), or of the channel's columns, in the space of the principal axes (n, D).
 
         Rounded to float16 first, as trajectories are kept: a video encoded straight from the tracker and one encoded
         from the file give the same numbers.
@@ -70,16 +69,44 @@ class Codebook:
             projected: NDArray[np.float32] = centred @ self.pca_components.T
             return projected
 
+    def sums(self) -> FisherSums:
+        """Sums, still empty, of projected descriptors."""
+        return FisherSums(self.gmm_weights, self.gmm_means, self.gmm_variances)
+
+
+class Encoder:
+    """What both kinds of codebook do with their mixtures and the sketch."""
+
+    sketch_hash: NDArray[np.int32]
+    sketch_sign: NDArray[np.int8]
+    sketch_dimension: int
+
+    def mixtures(self) -> Mapping[str, Mixture]:
+        """The mixtures by channel; that of all columns together has an empty name."""
+        raise NotImplementedError
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many Gaussian components it has, and how many axes in all."""
+        mixtures = self.mixtures().values()
+        components = max(len(mixture.gmm_weights) for mixture in mixtures)
+        return {"components": components, "axes": sum(len(mixture.pca_components) for mixture in mixtures)}
+
     def fisher(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
-        """Fisher vector (2KD,) of a video, after signed square root and L2 norm.
+        """Fisher vector (2KD,) of a video, after signed square root and L2 norm; those of channels are concatenated.
 
         `descriptors`: array (n, 426) or an iterable of blocks of such rows, of any lengths; the result depends on the
         rows and their order alone, and memory does not grow with n. Not finite where a descriptor is not. Raises
         ValueError where there is none.
         """
-        blocks: Iterator[Floats] = (self.project(block) for block in fixed_blocks(descriptors))
-        average = fisher_vector(blocks, self.gmm_weights, self.gmm_means, self.gmm_variances)
-        return l2_normalise(power_normalise(average)).astype(np.float32)
+        sums = {name: mixture.sums() for name, mixture in self.mixtures().items()}
+        for block in fixed_blocks(descriptors):
+            if block.ndim != 2 or block.shape[1] != len(DESCRIPTORS):
+                raise ValueError(f"descriptors must be (n, {len(DESCRIPTORS)}), not {block.shape}")
+            for name, mixture in self.mixtures().items():
+                sums[name].add(mixture.project(block[:, CHANNELS[name]] if name else block))
+        parts = [l2_normalise(power_normalise(of_channel.average())) for of_channel in sums.values()]
+        return np.concatenate(parts).astype(np.float32)
 
     def encode(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
         """The sketch (2000,) of a video: its normalised Fisher vector (see `fisher`), count-sketched."""
@@ -89,18 +116,17 @@ class Codebook:
     def digest(self) -> str:
         """16 hexadecimal digits of the content: equal for codebooks that encode alike, whatever their files."""
         content = hashlib.blake2b(str(self.sketch_dimension).encode(), digest_size=8)
-        for name in MEANING:
-            array = np.ascontiguousarray(getattr(self, name))
+        for name, array in self._arrays():
+            array = np.ascontiguousarray(array)
             content.update(f"{name}{array.dtype.str}{array.shape}".encode() + array.tobytes())
         return content.hexdigest()
 
     def write(self, file: Any) -> None:
         """Adds the arrays, with their meaning, to an open h5py file or group."""
         file.attrs["sketch_dimension"] = self.sketch_dimension
-        for name, meaning in MEANING.items():
-            array = getattr(self, name)
+        for name, array in self._arrays():
             data = file.create_dataset(name, data=array, chunks=True, fletcher32=True, track_times=False)
-            write_attributes(data, {"meaning": meaning})
+            write_attributes(data, {"meaning": MEANING[name.rpartition("/")[2]]})
 
     def save(self, path: str | Path) -> None:
         """Writes the codebook to an HDF5 file of its own."""
@@ -109,15 +135,78 @@ class Codebook:
         with h5py.File(path, "w") as file:
             self.write(file)
 
-    @classmethod
-    def load(cls, path: str | Path) -> "Codebook":
-        """The codebook in the HDF5 file at `path`. Raises ValueError where the file is none, and ReadingFailed."""
+    def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Names, as in the file, and arrays."""
+        for channel, mixture in self.mixtures().items():
+            for name in OF_MIXTURE:
+                yield f"{channel}/{name}" if channel else name, getattr(mixture, name)
+        for name in OF_SKETCH:
+            yield name, getattr(self, name)
+
+    def _check_sketch(self) -> None:
+        length = sum(2 * mixture.gmm_means.size for mixture in self.mixtures().values())
+        _check_shapes(self, dict.fromkeys(OF_SKETCH, (length,)))
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook(Encoder, Mixture):
+    """PCA, diagonal Gaussian mixture and count sketch; shapes and meaning of the arrays as in `MEANING`."""
+
+    sketch_hash: NDArray[np.int32]
+    sketch_sign: NDArray[np.int8]
+    sketch_dimension: int = 2000
+
+    def __post_init__(self) -> None:
+        Mixture.__post_init__(self)
+        self._check_sketch()
+
+    def mixtures(self) -> Mapping[str, Mixture]:
+        """Itself, under an empty name."""
+        return {"": self}
+
+    @staticmethod
+    def load(path: str | Path) -> "Codebook | ChannelCodebook":
+        """The codebook in the HDF5 file at `path`, of either kind. Raises ValueError where the file is none, and
+        ReadingFailed."""
         import h5py
 
         try:
             with h5py.File(path, "r") as file:
-                arrays = {name: file[name][:] for name in MEANING}
-                return cls(**arrays, sketch_dimension=int(file.attrs["sketch_dimension"]))
+                sketch = {name: file[name][:] for name in OF_SKETCH}
+                sketch["sketch_dimension"] = int(file.attrs["sketch_dimension"])
+                if "pca_mean" in file:
+                    return Codebook(**{name: file[name][:] for name in OF_MIXTURE}, **sketch)
+                channels = {
+                    channel: Mixture(**{name: file[channel][name][:] for name in OF_MIXTURE}) for channel in CHANNELS
+                }
+                return ChannelCodebook(channels, **sketch)
         except (OSError, KeyError, RuntimeError) as error:
             raise_if_of_the_system(path, error)
             raise ValueError(f"{path} is not a codebook that can be read: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelCodebook(Encoder):
+    """A PCA and mixture for each of `idt_tools.columns.CHANNELS`, in that order, and one count sketch of them all."""
+
+    channels: Mapping[str, Mixture]
+    sketch_hash: NDArray[np.int32]
+    sketch_sign: NDArray[np.int8]
+    sketch_dimension: int = 2000
+
+    def __post_init__(self) -> None:
+        for channel, columns in CHANNELS.items():
+            width = columns.stop - columns.start
+            if self.channels[channel].pca_mean.shape != (width,):
+                raise ValueError(f"the PCA of channel {channel} must have a mean of {width} numbers")
+        self._check_sketch()
+
+    def mixtures(self) -> Mapping[str, Mixture]:
+        """Those of the channels, in the order of their columns."""
+        return {channel: self.channels[channel] for channel in CHANNELS}
+
+
+def _check_shapes(holder: object, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        if getattr(holder, name).shape != shape:
+            raise ValueError(f"{name} of a codebook has shape {getattr(holder, name).shape}, expected {shape}")

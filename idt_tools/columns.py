@@ -37,3 +37,6 @@ CHANNELS = {"trajectory": TRAJECTORY, "hog": HOG, "hof": HOF, "mbhx": MBHX, "mbh
 
 DESCRIPTORS = tuple(f"{name}_{i}" for name, columns in CHANNELS.items() for i in range(columns.stop - columns.start))
 """Names of the 426 columns of `descriptors`."""
+
+UNITS = {"info": "frames, pixels", "descriptors": "none: square roots of L1-normalised histograms"}
+"""What the numbers of `info` and of `descriptors` are in."""

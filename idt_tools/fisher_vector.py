@@ -93,6 +93,42 @@ def posteriors(
     return np.concatenate(blocks) if blocks else np.empty((0, len(weights)), dtype)
 
 
+class FisherSums:
+    """The sums over descriptors, block by block, that a Fisher vector is made of; their size does not grow with n.
+
+    `weights` (K,), `means` and `variances` (K, D) describe the mixture; `dtype` is that of the matrix products. Raises
+    ValueError where shapes do not fit.
+    """
+
+    def __init__(
+        self, weights: Floats, means: Floats, variances: Floats, dtype: type[np.floating] = np.float32
+    ) -> None:
+        self._mixture = tuple(np.asarray(a, np.float64) for a in (weights, means, variances))
+        self._of_block = _Posteriors(weights, means, variances, dtype)
+        k, d = means.shape
+        self._n, self._s0, self._s12 = 0, np.zeros(k), np.zeros((k, 2 * d))
+
+    def add(self, block: Floats) -> None:
+        """Adds the descriptors of a block (n, D)."""
+        with np.errstate(invalid="ignore"):  # not finite in, not finite out: the caller decides
+            p, moments = self._of_block(block)
+            self._n += len(block)
+            self._s0 += p.sum(axis=0, dtype=np.float64)
+            self._s12 += p.T @ moments
+
+    def average(self) -> NDArray[np.float64]:
+        """psi of equations 5-6 (2KD,). Raises ValueError where there was no descriptor."""
+        if self._n == 0:
+            raise ValueError("a Fisher vector needs at least one descriptor")
+        w, mu, var = self._mixture
+        d = mu.shape[1]
+        s0, s1, s2 = self._s0[:, None] / self._n, self._s12[:, :d] / self._n, self._s12[:, d:] / self._n
+        with np.errstate(invalid="ignore"):
+            of_means = (s1 - mu * s0) / np.sqrt(w[:, None] * var)
+            of_variances = (s2 - 2 * mu * s1 + (mu**2 - var) * s0) / (np.sqrt(2 * w[:, None]) * var)
+        return np.concatenate([of_means, of_variances], axis=1).ravel()
+
+
 def fisher_vector(
     x: Floats | Iterable[Floats],
     weights: Floats,
@@ -107,23 +143,10 @@ def fisher_vector(
     `means` and `variances` (K, D) describe the mixture; `dtype` is that of the matrix products. A descriptor that is
     not finite makes the result not finite. Raises ValueError where there is no descriptor, or shapes do not fit.
     """
-    of_block = _Posteriors(weights, means, variances, dtype)
-    k, d = means.shape
-    n, s0, s12 = 0, np.zeros(k), np.zeros((k, 2 * d))
-    with np.errstate(invalid="ignore"):  # not finite in, not finite out: the caller decides
-        for block in fixed_blocks(x):
-            p, moments = of_block(block)
-            n += len(block)
-            s0 += p.sum(axis=0, dtype=np.float64)
-            s12 += p.T @ moments
-    if n == 0:
-        raise ValueError("a Fisher vector needs at least one descriptor")
-
-    w, mu, var = (np.asarray(a, np.float64) for a in (weights, means, variances))
-    s0, s1, s2 = s0[:, None] / n, s12[:, :d] / n, s12[:, d:] / n
-    of_means = (s1 - mu * s0) / np.sqrt(w[:, None] * var)
-    of_variances = (s2 - 2 * mu * s1 + (mu**2 - var) * s0) / (np.sqrt(2 * w[:, None]) * var)
-    return np.concatenate([of_means, of_variances], axis=1).ravel()
+    sums = FisherSums(weights, means, variances, dtype)
+    for block in fixed_blocks(x):
+        sums.add(block)
+    return sums.average()
 
 
 def power_normalise(vector: Floats) -> Floats:

@@ -38,9 +38,8 @@ def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptio
     n_rows = 0
     with whole_file(path) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
         write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **video})
-        info = _growing(file, "info", np.float32, columns.INFO, "frames, pixels")
-        unit = "none: square roots of L1-normalised histograms"
-        descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS, unit)
+        info = _growing(file, "info", np.float32, columns.INFO)
+        descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS)
         for block in blocks:
             for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
                 dataset.resize(n_rows + len(block), axis=0)
@@ -50,13 +49,13 @@ def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptio
     return n_rows
 
 
-def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...], unit: str) -> h5py.Dataset:
+def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...]) -> h5py.Dataset:
     """An empty dataset to which rows can be added."""
     width = len(names)
     dataset = file.create_dataset(
         name, (0, width), kind, maxshape=(None, width), chunks=(CHUNK_ROWS, width), fletcher32=True
     )
-    write_attributes(dataset, {"columns": names, "unit": unit})
+    write_attributes(dataset, {"columns": names, "unit": columns.UNITS[name]})
     return dataset
 
 

@@ -28,6 +28,7 @@ wildcard_constraints:
     dataset="[^/]+",
     detector="[^/]+",
     features="[^/]+",
+    space="joint|per_channel",
     shard=r"\d+of\d+",
     run="[^/]+",
     seed=r"\d+",
@@ -135,6 +136,17 @@ def shard_boxes(wildcards):
 def sample(wildcards):
     """The table of the videos that the codebook is fitted on."""
     return beside_index(wildcards.dataset, "sample.tsv")
+
+
+def codebook_settings(wildcards):
+    """How the codebook of all channels together, or that of each, is fitted, as JSON."""
+    return section("encoding", per_channel=wildcards.space == "per_channel")
+
+
+def fisher_codebook(wildcards):
+    """The codebook of the whole Fisher vectors."""
+    space = "per_channel" if config["encoding"]["per_channel"] else "joint"
+    return f"results/{wildcards.dataset}/codebook/{wildcards.features}/{space}.h5"
 
 
 def keeps_all_trajectories(wildcards):

@@ -1,7 +1,8 @@
 """REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv;
 where only the sampled videos' trajectories are kept also the shard's list of videos and its persons
 
-OUTPUTS: results/{dataset}/encoding/{features}/codebook.h5, {shard}.h5 and, for the run idt_fisher, fisher/{shard}.h5
+OUTPUTS: results/{dataset}/codebook/{features}/joint.h5 and encoding/{features}/{shard}.h5; for the run idt_fisher
+encoding/{features}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{features}/per_channel.h5
 """
 
 
@@ -13,17 +14,17 @@ rule codebook:
         trajectories=ancient(sampled_trajectories),
         made_by="results/{dataset}/trajectories/{features}/made_by.txt",
     output:
-        "results/{dataset}/encoding/{features}/codebook.h5",
+        "results/{dataset}/codebook/{features}/{space}.h5",
     log:
-        "results/logs/encoding/{dataset}/{features}/codebook.log",
+        "results/logs/encoding/{dataset}/{features}/codebook_{space}.log",
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{features}/codebook.tsv"
+        "results/benchmarks/encoding/{dataset}/{features}/codebook_{space}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 4
     params:
         trajectories=argument("trajectories"),
-        settings=section("encoding"),
+        settings=codebook_settings,
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
@@ -35,7 +36,7 @@ rule encoding:
     """Turns the trajectories of each video into one sketch (paper 3.3, equations 5-6)."""
     input:
         trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
-        codebook="results/{dataset}/encoding/{features}/codebook.h5",
+        codebook="results/{dataset}/codebook/{features}/joint.h5",
         videos=streamed_videos,
         boxes=streamed_boxes,
     output:
@@ -66,7 +67,7 @@ rule fisher_vectors:
     """Turns the trajectories of each video into its whole Fisher vector, 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
         trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
-        codebook="results/{dataset}/encoding/{features}/codebook.h5",
+        codebook=fisher_codebook,
         videos=streamed_videos,
         boxes=streamed_boxes,
     output:

@@ -9,7 +9,6 @@ import dataclasses
 import difflib
 import json
 import os
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -22,6 +21,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from workflow_scripts.artifacts import write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.identity import digest
@@ -33,8 +33,9 @@ SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[1] / "config.yaml"
 
-# What most paths of a long list differ by: a shard's number, or a seed.
-_NUMBERED = re.compile(r"(.*/)(\d+)(of\d+\.\w+)|(.*/seed)(\d+)(/.*)")
+# Long lists of files are written here, in the folder that Snakemake keeps for itself.
+LISTS = Path(".snakemake/lists")
+LONGEST_ARGUMENT = 8192  # bytes; a rule has fewer than ten lists
 
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
@@ -213,21 +214,19 @@ def settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
 def argument(name: str, files: Sequence[str]) -> str:
     """`--name file ...` for a shell, nothing where there are no files.
 
-    Shards of one folder are written as `folder/{0000,0001,...}of1175.h5`, and likewise a run's seeds, which bash spells
-    out: in full, a thousand paths would be longer than the one string (128 KiB on Linux) that a shell's command is.
+    A long list goes through a file, as `--name-in FILE`: a shell's command is one string of at most 128 KiB on Linux.
+    The file is named after its content, so that the same list gives the same command.
     """
-    numbers: dict[tuple[str, str], list[str]] = {}  # by what stands before and after the number
-    for file in files:
-        numbered = _NUMBERED.fullmatch(file)
-        before, number, after = (part for part in numbered.groups() if part is not None) if numbered else (file, "", "")
-        numbers.setdefault((before, after), []).append(number)
-    words = [
-        f"{shlex.quote(before)}{{{','.join(found)}}}{shlex.quote(after)}"
-        if len(found) > 1
-        else shlex.quote(before + found[0] + after)
-        for (before, after), found in numbers.items()
-    ]
-    return " ".join([f"--{name.replace('_', '-')}", *words]) if words else ""
+    if not files:
+        return ""
+    option = f"--{name.replace('_', '-')}"
+    text = f"{option} {shlex.join(files)}"
+    if len(os.fsencode(text)) <= LONGEST_ARGUMENT:
+        return text
+    path, content = LISTS / f"{digest(files)}.json", json.dumps(files)
+    if not path.exists() or path.read_text() != content:
+        write_text(path, content)
+    return f"{option}-in {path}"
 
 
 def detector(config: dict[str, Any], features: str) -> str:

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import dataclasses
 import errno
+import functools
 import inspect
 import json
 import logging
@@ -85,7 +86,22 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect
         options.update(type=lambda text: _read_settings(settings, text), default=settings(), required=False)
     else:
         options["type"] = kind
-    parser.add_argument("--" + name.replace("_", "-"), **options)
+    option = "--" + name.replace("_", "-")
+    parser.add_argument(option, **options)
+    if options.get("nargs") == "*":
+        read = functools.partial(_read_list, kind=options["type"])
+        parser.add_argument(f"{option}-in", dest=name, type=read, metavar="FILE", help="JSON file that holds the list")
+
+
+def _read_list(path: str, kind: Callable[[str], Any]) -> list[Any]:
+    """The list in the JSON file at `path`."""
+    try:
+        values = json.loads(Path(path).read_text())
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise ValueError("it holds no list of texts")
+    except (OSError, ValueError) as error:
+        raise StageError(f"{path}: the list cannot be read ({error}); run the same command again") from error
+    return [kind(value) for value in values]
 
 
 def _log_to(path: Path | None) -> None:
@@ -109,9 +125,10 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
     """Runs `function` with arguments from the command line (`arguments`, default sys.argv), then exits if it failed.
 
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
-    keys that differ from the defaults) become `--their-name`. `--log FILE` collects log lines and, of an unforeseen
-    exception, the traceback; the terminal shows one sentence. A StageError or ReadingFailed exits with 1, an unforeseen
-    one with 2, Ctrl-C with 130, SIGTERM with 143.
+    keys that differ from the defaults) become `--their-name`; a list may also be read from a JSON file,
+    `--their-name-in FILE`. `--log FILE` collects log lines and, of an unforeseen exception, the traceback; the terminal
+    shows one sentence. A StageError or ReadingFailed exits with 1, an unforeseen one with 2, Ctrl-C with 130, SIGTERM
+    with 143.
     """
     parser = argparse.ArgumentParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)

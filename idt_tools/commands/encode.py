@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
-from ..codebook import Codebook
+from ..codebook import Codebook, Encoder
 from ..reading import ReadingFailed, size_and_time
 from ..tracker import MIN_SIDE, stream
 from ..video import VideoError, probe_video
@@ -51,7 +51,7 @@ class Sketch:
 class Sketches:
     """The sketches by video, and the file that they are kept in."""
 
-    codebook: Codebook
+    codebook: Encoder
     boxes: Path | None
     several: bool
     output: Path | None = None

@@ -10,7 +10,9 @@ from skimage.feature import fisher_vector as skimage_fisher_vector
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
-from idt_tools.codebook import Codebook
+from idt_tools.codebook import ChannelCodebook, Codebook
+from idt_tools.columns import CHANNELS
+from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import fisher_vector
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.fit_codebook import fit_codebook
@@ -27,17 +29,22 @@ def clips(shared: Path) -> dict[str, NDArray[np.float16]]:
     return {file.stem: np.load(file)["descriptors"] for file in files}
 
 
-@pytest.fixture(scope="module")
-def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.TempPathFactory) -> Codebook:
-    folder = tmp_path_factory.mktemp("reference")
+def fitted(clips: dict[str, NDArray[np.float16]], folder: Path, per_channel: bool = False) -> Path:
     with h5py.File(folder / "shard.h5", "w") as file:
         for name, descriptors in clips.items():
             file[f"{name}/descriptors"] = descriptors
             file[name].attrs["status"] = "ok"
     write_columns(folder / "sample.tsv", [{"video_id": name} for name in clips], ["video_id"])
-    settings = EncodingSettings(components=K, sample_descriptors=10_000, em_iterations=30)
+    settings = EncodingSettings(components=K, sample_descriptors=10_000, em_iterations=30, per_channel=per_channel)
     fit_codebook(folder / "sample.tsv", [folder / "shard.h5"], folder / "codebook.h5", settings)
-    return Codebook.load(folder / "codebook.h5")
+    return folder / "codebook.h5"
+
+
+@pytest.fixture(scope="module")
+def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.TempPathFactory) -> Codebook:
+    loaded = Codebook.load(fitted(clips, tmp_path_factory.mktemp("reference")))
+    assert isinstance(loaded, Codebook)
+    return loaded
 
 
 def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
@@ -89,3 +96,42 @@ def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16
         of_means, of_variances = gradients[K:].reshape(2, *codebook.gmm_means.shape)
         ours = fisher_vector(x, mixture.weights_, mixture.means_, mixture.covariances_)
         np.testing.assert_allclose(ours, np.concatenate([of_means, -of_variances], axis=1).ravel(), atol=1e-5)
+
+
+def test_per_channel_is_wang_and_schmids(clips: dict[str, NDArray[np.float16]], tmp_path: Path) -> None:
+    """Every channel's PCA is scikit-learn's, its Fisher vector scikit-image's in float64, whatever the blocks."""
+    path = fitted(clips, tmp_path, per_channel=True)
+    book = Codebook.load(path)
+    assert isinstance(book, ChannelCodebook) and book.digest() == ChannelCodebook(**vars(book)).digest()
+    with h5py.File(path) as file:
+        assert [name for name in file if isinstance(file[name], h5py.Group)] == sorted(CHANNELS)
+        assert all(file[name].attrs["pca_kept_variance"] > 0.5 for name in CHANNELS)
+    rows = np.concatenate([clips[name] for name in sorted(clips)]).astype(np.float64)
+    halves = {"trajectory": 15, "hog": 48, "hof": 54, "mbhx": 48, "mbhy": 48}
+    spaces = {}
+    for channel, half in halves.items():
+        ours = book.channels[channel]
+        pca = PCA(half, svd_solver="full").fit(rows[:, CHANNELS[channel]])
+        signs = np.sign(np.sum(pca.components_ * ours.pca_components, axis=1))
+        np.testing.assert_allclose(ours.pca_components, pca.components_ * signs[:, None], atol=1e-4)
+        mixture = GaussianMixture(K, covariance_type="diag")
+        mixture.weights_, mixture.means_, mixture.covariances_ = ours.gmm_weights, ours.gmm_means, ours.gmm_variances
+        mixture.precisions_cholesky_ = 1 / np.sqrt(ours.gmm_variances)
+        spaces[channel] = (pca, signs, mixture)
+    for descriptors in clips.values():
+        parts = []
+        for channel, (pca, signs, mixture) in spaces.items():
+            x = pca.transform(descriptors[:, CHANNELS[channel]].astype(np.float64)) * signs
+            gradients = skimage_fisher_vector(x, mixture)
+            of_means, of_variances = gradients[K:].reshape(2, K, halves[channel])
+            psi = np.concatenate([of_means, -of_variances], axis=1).ravel()
+            psi = np.sign(psi) * np.sqrt(np.abs(psi))
+            parts.append(psi / np.linalg.norm(psi))
+        theirs = np.concatenate(parts)
+        found = book.fisher(descriptors)
+        assert found.shape == (2 * K * 213,)
+        np.testing.assert_allclose(found, theirs, atol=2e-3)
+        assert found @ theirs > 5 * 0.99999  # five vectors of unit length
+        np.testing.assert_array_equal(book.fisher(iter(np.array_split(descriptors, [1, 300, 301]))), found)
+        sketch = count_sketch(theirs, book.sketch_hash, book.sketch_sign, book.sketch_dimension)
+        np.testing.assert_allclose(book.encode(descriptors), sketch, atol=5e-3)

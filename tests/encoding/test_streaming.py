@@ -1,5 +1,6 @@
 """A shard whose trajectories are kept, and one that is encoded as it is tracked: the same sketches, to the last bit."""
 
+import dataclasses
 from pathlib import Path
 
 import h5py
@@ -48,8 +49,9 @@ def boxes(shard: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
     return path
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
 def test_keeping_all_and_keeping_the_sample_give_the_same_file(
-    shard: tuple[Path, Path], boxes: Path, tmp_path: Path
+    shard: tuple[Path, Path], boxes: Path, tmp_path: Path, per_channel: bool
 ) -> None:
     listed, sample = shard
     extract_shard(listed, tmp_path / "all.h5", tmp_path / "t1", SETTINGS, boxes)
@@ -57,15 +59,19 @@ def test_keeping_all_and_keeping_the_sample_give_the_same_file(
     with h5py.File(tmp_path / "sample.h5") as file:
         assert set(file) == {row["video_id"] for row in read_columns(sample)} and len(file) == 2
 
-    fitted = EncodingSettings(components=4, sample_descriptors=50, sketch_dim=64, em_iterations=5)
+    small = EncodingSettings(components=4, sample_descriptors=50, sketch_dim=64, em_iterations=5)
+    fitted = dataclasses.replace(small, per_channel=per_channel)
     fit_codebook(sample, [tmp_path / "all.h5"], tmp_path / "codebook.h5", fitted)
     fit_codebook(sample, [tmp_path / "sample.h5"], tmp_path / "again.h5", fitted)
     assert (tmp_path / "codebook.h5").read_bytes() == (tmp_path / "again.h5").read_bytes()
 
-    encode_shard(tmp_path / "all.h5", tmp_path / "codebook.h5", tmp_path / "kept.h5", tmp_path / "e1", SETTINGS)
+    encode_shard(
+        tmp_path / "all.h5", tmp_path / "codebook.h5", tmp_path / "kept.h5", tmp_path / "e1", SETTINGS,
+        fisher=per_channel,
+    )  # fmt: skip
     encode_shard(
         tmp_path / "sample.h5", tmp_path / "codebook.h5", tmp_path / "streamed.h5", tmp_path / "e2", SETTINGS,
-        videos=listed, boxes=boxes, threads=2,
+        videos=listed, boxes=boxes, threads=2, fisher=per_channel,
     )  # fmt: skip
     assert (tmp_path / "kept.h5").read_bytes() == (tmp_path / "streamed.h5").read_bytes()
     with h5py.File(tmp_path / "kept.h5") as file:

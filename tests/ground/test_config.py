@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import shlex
 import subprocess
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts import config as pipeline
-from workflow_scripts.stage import StageError
+from workflow_scripts.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
 LEAST = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
@@ -221,13 +222,37 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
     )
 
 
-@given(numbers=st.sets(st.integers(0, 1174), min_size=1, max_size=300), others=st.integers(0, 3))
-def test_shards_and_seeds_are_written_in_short_and_bash_spells_them_out(numbers: set[int], others: int) -> None:
-    files = [f"results/{name}/frames/128/{n:04d}of1175.h5" for name in ("a-b", "c") for n in sorted(numbers)]
-    files += [f"results/evaluation/la/seed{n}/my data/split{k}/svm.json" for k in (1, 2) for n in sorted(numbers)]
-    files += [f"results/other{n}/index.tsv" for n in range(others)]
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), max_size=5))
+def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) -> None:
     text = pipeline.argument("the_files", files)
-    assert len(text) < 12 * len(files) + 200
-    spelt = subprocess.run(["bash", "-c", f"printf '%s\n' {text}"], capture_output=True, text=True, check=True).stdout
-    assert spelt.splitlines() == ["--the-files", *files]
-    assert pipeline.argument("the_files", []) == ""
+    command = ["bash", "-c", f"printf '%s\\0' {text}"]
+    words = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")[:-1]
+    assert words == ([name.encode() for name in ("--the-files", *files)] if files else [b""])
+
+
+def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = [
+        f"results/evaluation/run{run}/seed0/{dataset}/split{split}/{protocol}.json"
+        for run in range(1000)
+        for dataset in ("ucf101", "my data")
+        for split in (1, 2, 3)
+        for protocol in ("finetune", "few_shot")
+    ]
+    text = pipeline.argument("the_files", files)
+    assert len(text) < 200 and text == pipeline.argument("the_files", files)
+    assert text != pipeline.argument("the_files", files[:-1])
+    seen: list[Path] = []
+
+    def stage(the_files: list[Path]) -> None:
+        """Reads the list."""
+        seen.extend(the_files)
+
+    command_line(stage, shlex.split(text))
+    assert seen == [Path(file) for file in files]
+    (written,) = [path for path in tmp_path.rglob("*.json") if path.name in text]
+    written.write_text("[1,")
+    with pytest.raises(SystemExit):
+        command_line(stage, shlex.split(text))
+    pipeline.argument("the_files", files)
+    assert json.loads(written.read_text()) == files, "a damaged list is written again"

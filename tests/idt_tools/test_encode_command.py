@@ -16,7 +16,9 @@ from processes import default_signals
 
 from idt_tools import cli
 from idt_tools.attributes import write_attributes
-from idt_tools.codebook import Codebook
+from idt_tools.codebook import ChannelCodebook, Codebook, Mixture
+from idt_tools.columns import CHANNELS
+from idt_tools.count_sketch import draw_sketch
 from idt_tools.person_boxes import write_bb
 from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
@@ -40,6 +42,19 @@ def write_codebook(path: Path, seed: int = 0, sketch_dimension: int = 2000) -> P
         sketch_sign=draw.choice([-1, 1], 640).astype(np.int8),
         sketch_dimension=sketch_dimension,
     ).save(path)
+    return path
+
+
+def write_channel_codebook(path: Path) -> Path:
+    """A codebook of random axes and components of each channel."""
+    draw = np.random.default_rng(0)
+    mixtures = {}
+    for channel, place in CHANNELS.items():
+        width = place.stop - place.start
+        axes = np.linalg.qr(draw.normal(size=(width, width // 2)))[0].T.astype(np.float32)
+        mean, means = draw.uniform(0, 0.3, width).astype(np.float32), draw.normal(size=(8, width // 2)) * 0.2
+        mixtures[channel] = Mixture(mean, axes, np.full(8, 1 / 8), means, draw.uniform(0.02, 0.1, means.shape))
+    ChannelCodebook(mixtures, *draw_sketch(2 * 8 * 213, 2000, draw)).save(path)
     return path
 
 
@@ -88,6 +103,14 @@ def test_the_pipelines_numbers(
     assert encode(videos[0], "--codebook", codebook) == 0
     printed = capsys.readouterr().out.split("\t")
     assert np.array(printed, np.float32).tobytes() == expected[0].tobytes()
+
+
+def test_a_codebook_of_each_channel_gives_the_pipelines_numbers(videos: list[Path], tmp_path: Path) -> None:
+    codebook = write_channel_codebook(tmp_path / "channels.h5")
+    expected = by_the_pipeline(tmp_path, videos[:1], codebook)
+    assert np.linalg.norm(expected[0]) == pytest.approx(5**0.5, rel=0.2)
+    assert encode(videos[0], "--codebook", codebook, "-o", tmp_path / "out.h5") == 0
+    assert read(tmp_path / "out.h5")[str(videos[0])][3].tobytes() == expected[0].tobytes()
 
 
 def test_the_pipelines_numbers_of_a_real_video(shared: Path, tmp_path: Path, codebook: Path) -> None:

@@ -90,7 +90,7 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
         ("frames/40", "frames/40/*.h5", "frames/.store/40/*", 1.3),
         ("encoding/idt", "encoding/idt/*of*.h5", "encoding/.store/idt/*", 6.0),  # 256 bytes in kilobytes of HDF5
         ("fisher_vectors/idt", "encoding/idt/fisher/*of*.h5", "encoding/.store/idt/fisher/*", 2.0),
-        ("codebook/idt", "encoding/idt/codebook.h5", "", 2.0),
+        ("codebook/idt", "codebook/idt/joint.h5", "", 2.0),
     ):
         for column, pattern in (("artifacts_value", artifact), ("stores_value", store)):
             if pattern:

@@ -43,7 +43,7 @@ def _trajectories(workflow: Workflow) -> dict[str, bytes]:
 def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing: tuple[Workflow, Path]) -> None:
     workflow, ninth = growing
     folder = workflow.folder / "made" / "walk"
-    codebook = workflow.folder / "results/tiny/encoding/idt/codebook.h5"
+    codebook = workflow.folder / "results/tiny/codebook/idt/joint.h5"
     before, fitted = _trajectories(workflow), codebook.stat().st_mtime_ns
     assert len(before) == 8 and {len(workflow.computed(noun)) for noun in NOUNS} == {8}
 

@@ -84,6 +84,14 @@ def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> Non
     assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
 
 
+def test_the_codebook_of_each_channel_is_of_the_whole_fisher_vectors_alone(tiny: Workflow) -> None:
+    config = _changed(tiny.config, "encoding", "per_channel", to=True)
+    assert tiny.planned(config=config) == Counter(resolved_config=1, report=1)
+    config = _changed(config, "evaluation", "runs", to=["idt", "idt_fisher"])
+    planned = tiny.planned(config=config)
+    assert planned["codebook"] == 1 and planned["fisher_vectors"] > 0 and not planned["encoding"]
+
+
 CHANGES = {  # the README's first column, and what stands for it here
     "`persons.*`, `features.NAME.boxes`": ("features", "idt", "boxes", "hog"),
     "`trajectories.max_side`": ("trajectories", "max_side", 100),

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from workflow_scripts.artifacts import write_text
 from workflow_scripts.report.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
 
@@ -36,17 +38,24 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page as it opens; whatever a test does with it, it must make no error and ask for no other file."""
+    """The page as it opens."""
+    with opened(browser, address) as page:
+        yield page
+
+
+@contextmanager
+def opened(browser: Browser, address: str) -> Iterator[Page]:
+    """A page; whatever a test does with it, it must make no error and ask for no other file."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     said, asked = [], []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
     page.goto(address)
     yield page
     page.close()
     assert not said
-    assert [url for url in asked if not url.startswith("data:")] == [address]
+    assert {url for url in asked if not url.startswith("data:")} == {address}
 
 
 def names(videos: Locator) -> list[str]:
@@ -109,6 +118,49 @@ def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: 
     assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
 
 
+def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results: Any) -> None:
+    find = page.locator("#find")
+    find.fill("walk_beach_01")
+    assert page.locator("#near h3").text_content() == "walk_beach_01"
+    assert page.evaluate("location.hash") == f"#video={_ids(results)['walk_beach_01']}"
+    place = page.locator("#near a").evaluate("link => link.href")
+    assert place == (Path.cwd() / "walk/walk_beach_01.mp4").as_uri()
+    find.fill("BRICKS_01")  # a part of three names
+    find.press("Enter")
+    assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
+    find.fill("nobody")
+    find.press("Enter")
+    assert find.get_attribute("aria-invalid") == "true"
+    assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
+
+
+def test_an_address_chooses_its_video(page: Page, address: str, results: Any) -> None:
+    for name in ("spin_bricks_00", "walk_beach_01"):
+        page.evaluate(f"location.hash = 'video={_ids(results)[name]}'")
+        page.wait_for_function(f"document.querySelector('#near h3')?.textContent === '{name}'")
+        assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
+    page.reload()
+    assert page.locator("#near h3").text_content() == "walk_beach_01"
+    for wrong in ("#video=%", "#video=nobody", "#methods"):
+        page.evaluate(f"location.hash = '{wrong}'")
+        assert page.locator("#near h3").text_content() == "walk_beach_01"
+
+
+def test_a_page_of_videos_without_labels_offers_nothing_of_them(browser: Browser, results: Any) -> None:
+    index = results.folder / "unlabelled/toy/videos/index.tsv"
+    lines = results.indexes[0].read_text()
+    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
+        lines = lines.replace(f"\t{known}\t", "\t\t")
+    write_text(index, lines)
+    output = results.folder / "unlabelled/report/index.html"
+    build_report(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
+    with opened(browser, output.as_uri()) as page:
+        assert not page.locator("#only").is_visible()
+        assert page.locator("#color option").all_text_contents() == ["cluster"]
+        page.locator("#rows .video").first.click()
+        assert page.locator("#near > .note").inner_text() == "Open the file. Nearest on this page, by cosine."
+
+
 def _ids(results: Any) -> dict[str, str]:
     """video_id by the file's name."""
     table = (results.folder / "toy/videos/index.tsv").read_text().splitlines()
@@ -161,3 +213,20 @@ def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
 def test_a_narrow_screen_scrolls_one_way_alone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_captions_and_figures_can_be_read_on_a_narrow_screen(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
+    captions = page.locator("caption > span, figcaption:visible")
+    right = captions.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().right)")
+    assert len(right) > 6 and max(right) <= 390
+    # Pixels of a figure's text, which were 5 where figures shrank with the screen.
+    sizes = page.locator("figure svg").evaluate_all(
+        "figures => figures.flatMap(figure => [...figure.querySelectorAll('text')].map(text => "
+        "parseFloat(getComputedStyle(text).fontSize)"
+        " * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width))"
+    )
+    assert len(sizes) > 50 and min(sizes) >= 8.9
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -17,7 +17,10 @@ import pytest
 from workflow_scripts.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.identity import video_id
 from workflow_scripts.report.build_report import build_report
+from workflow_scripts.report.inputs import Evaluation
+from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.report.tables import method_table
 from workflow_scripts.stage import StageError
 
 SECTIONS = [
@@ -303,9 +306,54 @@ def test_methods_stand_in_the_papers_order_with_chance_and_baseline_below(page: 
     assert "2 splits, 2 seeds, 12 of 14 test videos" in " ".join(page.words["methods"].replace("\u00a0", " ").split())
 
 
-def test_only_the_best_network_without_labels_is_bold(page: Page) -> None:
-    rows = page.text[page.text.index('id="methods"') : page.text.index('id="few-shot"')].split("<tr")
-    assert {("la_idt" in row) for row in rows if "accuracy best" in row} == {True}
+BETTER_THAN = {  # accuracy and interval of ir, la and scratch; chance is 0.25
+    "clear": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], [0.3, 0.2, 0.4], "la"),
+    "not_above_chance": ([0.5, 0.4, 0.6], [0.6, 0.2, 0.9], None, ""),
+    "not_above_scratch": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], [0.75, 0.7, 0.8], ""),
+    "scratch_not_judged": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], None, "la"),
+    "alone": (None, [0.8, 0.7, 0.9], [0.3, 0.2, 0.4], ""),
+}
+
+
+@pytest.mark.parametrize("case", BETTER_THAN)
+def test_the_best_network_without_labels_is_bold_where_its_interval_is_clear(case: str) -> None:
+    *numbers, bold = BETTER_THAN[case]
+    found = [
+        Evaluation(run, 0, "toy", 1, "finetune", number[0], number[1:], number[0], 0.25, 10, 10, 0, "")
+        for run, number in zip(("ir", "la", "scratch"), numbers, strict=True)
+        if number
+    ]
+    methods = methods_of([one.run for one in found], {"ir": {"objective": "instance"}, "la": {"objective": "instance"}})
+    table = method_table(found, methods)
+    assert [run for (run, _), cell in table.cells.items() if cell.best] == ([bold] if bold else [])
+
+
+def test_the_interval_stands_below_each_accuracy(results: Any, page: Page) -> None:
+    for run in ("la", "supervised"):
+        found = [record["accuracy_interval"] for record in records(results, run=run, protocol="finetune")]
+        low, high = (100 * mean(bounds) for bounds in zip(*found, strict=True))
+        assert f"{low:.1f} to {high:.1f}" in page.rows("methods")[TITLES[run]][0]
+
+
+HOSTILE = "w$\\frac{1$ve\x07\u202e<b>"
+
+
+def test_a_label_with_dollars_and_control_characters_is_text(results: Any, tmp_path: Path) -> None:
+    records_of = [tmp_path / path.relative_to(results.folder) for path in results.evaluations]
+    for path, copy in zip(results.evaluations, records_of, strict=True):
+        write_text(copy, path.read_text().replace('"wave"', json.dumps(HOSTILE)))
+    index = tmp_path / "toy/videos/index.tsv"
+    write_text(index, results.indexes[0].read_text().replace("\twave\t", f"\t{HOSTILE}\t"))
+    arguments = outputs(results, tmp_path) | {"evaluations": records_of, "indexes": [index]}
+    title = "Cost in $, $\\alpha\x1b"
+    wanted = [{"title": title, "runs": ["la", "la_idt"]}]
+    build_report(**arguments, settings=ReportSettings(title=title, comparisons=wanted))
+    page = Page(arguments["output"])
+    shown, heading = "w$\\frac{1$ve\u2407\ufffd<b>", "Cost in $, $\\alpha\u241b"
+    assert shown in page.words["gallery"] and heading in page.words["methods"]
+    confusion = "".join(ElementTree.parse(tmp_path / "figures/confusion.svg").getroot().itertext())
+    assert shown in confusion and heading in (tmp_path / "figures/few_shot.svg").read_text()
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", page.text)
 
 
 def test_few_shot_numbers_are_the_means_over_draws_and_splits(results: Any, page: Page) -> None:
@@ -405,17 +453,18 @@ def test_each_strip_is_in_the_page_once(page: Page) -> None:
     assert len(page.text) < 1_000_000
 
 
-def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any], tmp_path: Path) -> None:
-    again = outputs(results, tmp_path)
+def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any]) -> None:
+    folder = results.folder / "again"  # as deep as the first page, so that links to videos are the same
+    again = outputs(results, folder)
     build_report(**again, settings=ReportSettings(baselines=BASELINE))
     assert again["output"].read_bytes() == arguments["output"].read_bytes()
     for name in ("few_shot", "curves", "confusion", "training", "nmi"):
-        figure = tmp_path / "figures" / f"{name}.svg"
+        figure = folder / "figures" / f"{name}.svg"
         assert figure.read_bytes() == (arguments["output"].parent / "figures" / figure.name).read_bytes()
         ElementTree.parse(figure)
 
 
-def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
+def test_empty_lists_give_a_page_without_their_sections(tmp_path: Path) -> None:
     lists: dict[str, Any] = {
         name: [] for name in "evaluations models clusters indexes frames statuses benchmarks paper_tables".split()
     }
@@ -423,9 +472,9 @@ def test_empty_lists_give_a_page_that_says_so(tmp_path: Path) -> None:
     build_report(**lists, **files, output=tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert sections == [section for section in SECTIONS if section not in ("paper", "explorer")]
-    for section in ("methods", "few-shot", "training", "agreement", "gallery", "times"):
-        assert "in this run." in page.words[section], section
+    assert sections == ["overview", "provenance"]
+    links = {attributes["href"] for tag, attributes in page.elements if tag == "a"}
+    assert links == {"#overview", "#provenance"}
     assert all(read_columns(file) == [] for file in files.values())
     for name in ("few_shot", "curves", "confusion", "training", "nmi"):
         ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
@@ -446,20 +495,47 @@ def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: P
     build_report(**arguments)
     page = Page(arguments["output"])
     assert "of sup" not in page.words["methods"]
-    assert "No few-shot" in page.words["few-shot"]
-    assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with motion alone
-    assert "not known" in page.words["agreement"]
+    assert "few-shot" not in page.words
+    assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with the class alone
+    # Motions are the paper's classes: those of a dataset without scenes may be anything.
+    assert "motion" not in re.sub(r"<style>.*?</style>|class=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
+    assert "Clusters and classes" in page.words["agreement"] and "class" in page.words["gallery"]
+    assert {line["label"] for line in read_columns(arguments["cluster_table"])} == {"class"}
+    assert ">motion<" not in (tmp_path / "figures/nmi.svg").read_text()
     assert "no frames" in page.words["gallery"] and "data:image/webp" not in page.text
 
 
-def test_the_command_line_builds_the_same_page(results: Any, arguments: dict[str, Any], tmp_path: Path) -> None:
+def without_labels(results: Any, folder: Path) -> dict[str, Any]:
+    """The arguments for a page of videos of which nothing is known."""
+    index = folder / "toy/videos/index.tsv"
+    lines = results.indexes[0].read_text()
+    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
+        lines = lines.replace(f"\t{known}\t", "\t\t")
+    write_text(index, lines)
+    nothing: dict[str, Any] = {"evaluations": [], "paper_tables": []}
+    return outputs(results, folder) | nothing | {"indexes": [index]}
+
+
+def test_without_labels_nothing_is_said_of_them(results: Any, tmp_path: Path) -> None:
+    arguments = without_labels(results, tmp_path)
+    build_report(**arguments)
+    page = Page(arguments["output"])
+    sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
+    assert sections == ["overview", "training", "gallery", "explorer", "times", "provenance"]
+    assert page.tables["overview"][0][0] == ["Dataset", "Videos", "Usable", "Failed", "Groups", "Length"]
+    for section in ("gallery", "explorer"):
+        assert not re.search("motion|class|unlabelled|most frequent", page.words[section], re.IGNORECASE)
+
+
+def test_the_command_line_builds_the_same_page(results: Any, arguments: dict[str, Any]) -> None:
+    folder = results.folder / "by_command"
     command = [sys.executable, "-m", "workflow_scripts.report.build_report"]
-    for name, value in outputs(results, tmp_path).items():
+    for name, value in outputs(results, folder).items():
         command += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
     settings = json.dumps({"baselines": BASELINE})
     done = subprocess.run([*command, "--settings", settings], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "index.html").read_bytes() == arguments["output"].read_bytes()
+    assert (folder / "index.html").read_bytes() == arguments["output"].read_bytes()
 
 
 @pytest.mark.parametrize(

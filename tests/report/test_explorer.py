@@ -1,7 +1,9 @@
 """The explorer's data: neighbours and map against scikit-learn, what is shown of a large set, names as they are."""
 
 import json
+import os
 from pathlib import Path
+from urllib.parse import unquote
 
 import h5py
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from workflow_scripts.report.explorer import explorer_data, map_points, nearest
+from workflow_scripts.report.explorer import explorer_data, links_to, map_points, nearest
 from workflow_scripts.report.gallery import gallery_columns, videos_on_page
 from workflow_scripts.report.inputs import Clustering, Video, read_vectors
 from workflow_scripts.report.methods import Method
@@ -90,15 +92,19 @@ def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(tmp_path: Path) -
     assert read_vectors(other, [model], [encoding], list("abc"))[0] == []
 
 
-def test_any_name_is_kept_and_none_ends_the_script() -> None:
+def test_any_name_is_kept_and_none_ends_the_script(tmp_path: Path) -> None:
     names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
     videos = [Video("toy", f"video{i}", name, name, "", "", 1.0, "ok", "") for i, name in enumerate(names)]
     clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))
     columns = gallery_columns([clustering], videos, METHODS, [], ReportSettings())
-    text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"})
+    links = links_to(videos[:2], tmp_path)
+    text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"}, links)
     assert "<" not in text
     data = json.loads(text)
     assert [video["label"] for video in data["videos"]][:2] == names[:2]
+    places = [tmp_path / unquote(video["link"]) if video["link"] else None for video in data["videos"]]
+    files = [place and os.path.normpath(place) for place in places]
+    assert files == [*map(os.path.abspath, names[:2]), None]
     assert [video["frames"] for video in data["videos"]] == [True, False, False]
     assert [(c["number"], c["size"], sorted(c["videos"])) for c in data["spaces"][0]["clusters"]] == [
         (0, 2, [0, 1]),

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from itertools import product
 
 import cv2
@@ -107,3 +108,20 @@ def test_a_confusion_matrix_is_the_sum_over_seeds_by_shares_of_its_rows() -> Non
             for share, part in zip(row, found, strict=True):
                 np.testing.assert_allclose(part, share, atol=0.01)
     assert svg.count(">wave<") >= 2 and svg.index("Video IR (short)") < svg.index("Video IR (usual)")
+    numbers = re.findall(r"<text[^>]*>(\d+)</text>", svg)
+    assert sorted(numbers) == sorted(["4", "6", "2", "6"]), "the test videos of the cells that have any"
+
+
+def test_every_confusion_matrix_is_named_on_both_sides() -> None:
+    runs = {f"ir{number}": {"objective": "instance"} for number in range(5)}
+    results = [evaluation(run, confusion=[[3, 1], [0, 4]]) for run in runs]
+    other = [replace(one, dataset="zoo", classes=["cat", "dog"]) for one in results[:1]]
+    svg = confusion_figure(results + other, methods_of(list(runs), runs))
+    # Five matrices in rows of four: two rows are named at the left, four columns at the bottom; the other has its own.
+    assert svg.count(">walk<") == svg.count(">wave<") == 2 + 4
+    assert svg.count(">cat<") == svg.count(">dog<") == 1 + 1
+    assert svg.count(">toy<") == svg.count(">zoo<") == 1
+    many = [str(number) * 9 for number in range(17)]
+    crowded = replace(results[0], classes=many, confusion=np.eye(17, dtype=int).tolist())
+    svg = confusion_figure([crowded], methods_of(["ir0"], runs))
+    assert many[0] not in svg and ">1<" not in svg, "no room for names and numbers"

@@ -14,6 +14,7 @@ from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.report.departures import departures, in_words
 from workflow_scripts.report.paper_table import paper_table
+from workflow_scripts.report.remarks import remarks
 from workflow_scripts.report.settings import TableSettings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -145,6 +146,86 @@ def test_equal_departures_of_several_runs_are_one_line() -> None:
     config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     lines = in_words(departures(config, ["la_idt", "la_idt_64"]))
     assert "la_idt.epochs, la_idt_64.epochs: 25 (authors' code; paper 3.3: a few)" in lines
+
+
+def judged_on_its_own() -> dict[str, Any]:
+    """A config whose networks are judged on the dataset that they are pretrained on."""
+    runs = {
+        "ir": {"objective": "instance"},
+        "la": {"objective": "local_aggregation", "clusters": "network", "init": "ir"},
+        "supervised": {"objective": "supervised"},
+    }
+    datasets = {"a": {"layout": "folder", "root": "videos"}, "b": {"layout": "folder", "root": "videos/more"}}
+    datasets["c"] = {"layout": "folder", "root": "videos_of_others"}
+    given = {"datasets": datasets, "pretraining": {"dataset": "a", "runs": runs}}
+    return pipeline.resolve(given)
+
+
+def test_networks_that_saw_the_test_videos_are_named() -> None:
+    config = judged_on_its_own()
+    config["frames"]["short_side"] = 240
+    runs = ["scratch", "la", "supervised"]
+    seen = "la: saw the test videos of {} in pretraining, without labels."
+    assert remarks(config, runs, {"a": {1}}) == [seen.format("a")]
+    assert remarks(config, runs, {"b": {1}}) == [seen.format("b")], "its folder is in that of a"
+    assert remarks(config, runs, {"c": {1}}) == [] == remarks(config, ["scratch", "supervised"], {"a": {1}})
+    config["pretraining"]["subset"] = "split1"
+    assert remarks(config, runs, {"a": {1}}) == []
+    (line,) = remarks(config, ["ir"], {"a": {1, 2, 3}})
+    assert line == "ir: saw test videos of split 2, 3 of a in pretraining, without labels."
+    config["pretraining"]["runs"]["ir"]["subset"] = 50  # what it starts from counts
+    (line,) = remarks(config, ["la"], {"a": {1}})
+    assert line == "la: saw some of the test videos of a in pretraining, without labels."
+    (line,) = remarks(config, ["idt", "idt_fisher"], {"c": {1}})
+    assert line.startswith("idt, idt_fisher: takes its PCA and mixture from a sample of the judged dataset")
+
+
+@pytest.mark.parametrize(("short_side", "enlarged"), [(240, False), (224, False), (223, True), (128, True)])
+def test_crops_that_are_enlarged_are_told(short_side: int, enlarged: bool) -> None:
+    config = judged_on_its_own()
+    config["frames"]["short_side"] = short_side
+    assert config["pretraining"]["size"] == 112 and config["pretraining"]["scales"] == 5
+    found = [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
+    assert bool(found) == enlarged
+    if short_side == 128:
+        assert found == [
+            "ir, la: learned from frames of 128 pixels: training crops of 64 to 128 pixels became 112, and those that "
+            "are enlarged are blurred."
+        ]
+    config["pretraining"]["scales"] = 1
+    assert not [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
+
+
+def test_notes_stand_beside_the_table_and_names_are_text(results: Any, tmp_path: Path) -> None:
+    rows = [{"method": "Cost $5$ ~ ^2 | <i>\x07\n", "run": "la", "paper": {"toy": 1.0}}]
+    table = TableSettings(title="In $, \x1b*all*", rows=rows, notes=["The paper's rows are $quoted$."])
+    outputs = made(results, tmp_path, table, {"finetune"})
+    markdown, latex, html = (outputs[kind].read_text() for kind in ("md", "tex", "html"))
+    assert "- The paper's rows are $quoted$." in markdown and "The paper's rows are $quoted$." in latex
+    assert r"| Cost \$5\$ ~ ^2 \| \<i>␇␊ |" in markdown and markdown.startswith(r"# In \$, ␛\*all\*")
+    assert r"Cost \$5\$ \~{} \^{}2 | <i>␇␊ &" in latex
+    page = ElementTree.fromstring(f"<page>{html}</page>")
+    assert page.findtext("h3") == "In $, ␛*all*" and page.findtext(".//tbody/tr/th") == "Cost $5$ ~ ^2 | <i>␇␊"
+    assert "The paper's rows are $quoted$." in [item.text for item in page.findall("ul/li")], "not in a fold"
+
+
+def test_the_papers_config_says_what_its_rows_rest_on() -> None:
+    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    tables = config["report"]["tables"]
+    most = [row for table in tables.values() for row in table["rows"] if "370" in row.get("run", "")]
+    assert len(most) == 3
+    for row in most:  # the authors skipped the tuning there
+        values = pipeline.run_values(config, row["run"])
+        assert (values["clusters"], values["subset"]) == ("idt", "all")
+    of_table = {name: " ".join(table["notes"]) for name, table in tables.items()}
+    assert "Hara et al." in of_table["table1"] and "noise-contrastive" in of_table["table1"]
+    assert "without the tuning" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
+    assert all("batch norm" in notes for name, notes in of_table.items() if name != "table2")
+    assert config["encoding"]["per_channel"]
+    told = {one.key for one in departures(config, ["la_idt"])}
+    assert "encoding.per_channel" not in told, "it is of the run idt_fisher alone"
+    config["encoding"]["per_channel"] = False
+    assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}
 
 
 @pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("few_shot", "draws and splits")])

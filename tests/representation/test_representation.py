@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import av
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -45,16 +47,19 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def write_model(path: Path, seed: int = 0, classes: int = 0) -> Path:
+def write_model(
+    path: Path, seed: int = 0, classes: int = 0, shortcut: str = "B", clip_length: int = SETTINGS.clip_length
+) -> Path:
     """A model.pt of random weights and batch statistics, as the training writes it."""
     torch.manual_seed(seed)
-    network = ResNet3D(SETTINGS.depth, classes or SETTINGS.embedding, SETTINGS.width)
+    network = ResNet3D(SETTINGS.depth, classes or SETTINGS.embedding, SETTINGS.width, shortcut)
     for name, weight in network.state_dict().items():
         if name.endswith("running_mean"):
             weight.normal_()
         elif name.endswith("running_var"):
             weight.uniform_(0.5, 2)
-    saved = {"state_dict": network.state_dict(), "settings": dataclasses.asdict(SETTINGS), "run": "la", "seed": 0}
+    settings = dataclasses.asdict(SETTINGS) | {"shortcut": shortcut, "clip_length": clip_length}
+    saved = {"state_dict": network.state_dict(), "settings": settings, "run": "la", "seed": 0}
     bank = None if classes else torch.zeros(1, SETTINGS.embedding)
     torch.save(saved | {"video_ids": ["a"], "bank": bank, "labels": None, "history": [], "classes": []}, path)
     return path
@@ -253,25 +258,92 @@ def test_a_supervised_network_has_features_alone(videos: Path, tmp_path: Path) -
     assert main(["neighbours", "walk_beach_00", "--among", str(tmp_path / "o.h5"), "--space", "embedding"]) == 1
 
 
-def test_what_is_exported_computes_the_same_without_this_code(model: Path, tmp_path: Path) -> None:
-    assert main(["export", str(model), "-o", str(tmp_path / "exported")]) == 0
+@pytest.mark.parametrize(
+    ("shortcut", "length", "least", "most"), [("A", 8, 5, 8), ("B", 16, 9, 16), ("B", 20, 17, None), ("B", 1, 1, 1)]
+)
+def test_what_is_exported_computes_the_same_without_this_code(
+    tmp_path: Path, shortcut: str, length: int, least: int, most: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_model(tmp_path / "model.pt", shortcut=shortcut, clip_length=length)
+    folder = tmp_path / "exported"
+    assert main(["export", str(model), "-o", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.partition(": ")[0] for line in lines) == sorted(map(str, folder.iterdir()))
     saved = torch.load(model, weights_only=True)
-    network = ResNet3D(SETTINGS.depth, SETTINGS.embedding, SETTINGS.width)
+    network = ResNet3D(SETTINGS.depth, SETTINGS.embedding, SETTINGS.width, shortcut)
     network.load_state_dict(saved["state_dict"])
     network.eval()
-    program = torch.export.load(tmp_path / "exported" / "backbone.pt2").module()
-    told = json.loads((tmp_path / "exported" / "preprocessing.json").read_text())
-    for batch in (1, 5):
-        shape = (batch, 3, told["frames"], told["side"], told["side"])
+    program = torch.export.load(folder / "backbone.pt2").module()
+    told = json.loads((folder / "preprocessing.json").read_text())
+    assert (told["network"]["least_frames"], told["network"]["most_frames"]) == (least, most)
+    for batch, frames in ((1, length), (5, length), (2, least), (2, most or 50)):
+        shape = (batch, 3, frames, told["input"]["side"], told["input"]["side"])
         clips = 50 * torch.randn(shape, generator=torch.Generator().manual_seed(batch))
         with torch.no_grad():
             features, embedding = program(clips)
             expected: Tensor = network.features(clips)
         torch.testing.assert_close(features, expected, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(embedding, network.fc(expected).detach(), rtol=1e-4, atol=1e-4)
-        assert told["outputs"] == {"features": features.shape[1], "embedding": embedding.shape[1]}
-    weights = torch.load(tmp_path / "exported" / "backbone.pt", weights_only=True)
+        sizes = {"features": features.shape[1], "embedding": embedding.shape[1]}
+        assert told["network"]["sizes"] == sizes and told["network"]["outputs"] == list(sizes)
+    weights = torch.load(folder / "backbone.pt", weights_only=True)
     network.load_state_dict(weights)
+
+
+def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
+    """The vectors of a video by what the exported files say, with other libraries alone."""
+    told = json.loads((folder / "preprocessing.json").read_text())
+    stored, clips, given = told["stored"], told["clips"], told["input"]
+    frames = []
+    with av.open(str(video)) as container:
+        for decoded in container.decode(video=0):
+            rgb = torch.from_numpy(decoded.to_ndarray(format="rgb24")).permute(2, 0, 1)[None]
+            scale = stored["short_side"] / min(rgb.shape[2:])
+            size = tuple(round(side * scale) for side in rgb.shape[2:])
+            small = torch.nn.functional.interpolate(rgb, size, mode="bilinear", antialias=True)
+            bgr = small[0].permute(1, 2, 0).numpy()[..., ::-1]
+            quality = [cv2.IMWRITE_JPEG_QUALITY, stored["jpeg_quality"]]
+            jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), quality)[1]
+            frames.append(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1].copy())
+    room = max(len(frames) - clips["frames"], 0)
+    starts = [int(room * (2 * i + 1) / (2 * clips["number"])) for i in range(clips["number"])]
+    height, width = frames[0].shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    program = torch.export.load(folder / "backbone.pt2").module()
+    of_clips: dict[str, list[Tensor]] = {name: [] for name in told["network"]["outputs"]}
+    for start in starts:
+        chosen = np.stack([frames[(start + t) % len(frames)] for t in range(clips["frames"])])
+        square = torch.from_numpy(chosen[:, top : top + side, left : left + side]).permute(0, 3, 1, 2).float()
+        values = torch.nn.functional.interpolate(square, (given["side"],) * 2, mode="bilinear", antialias=True)
+        values = values - torch.tensor(given["mean"])[:, None, None]
+        with torch.no_grad():
+            for name, output in zip(told["network"]["outputs"], program(values.transpose(0, 1)[None]), strict=True):
+                of_clips[name].append(output[0])
+    unit = torch.nn.functional.normalize
+    features = torch.stack(of_clips["features"]).mean(dim=0)
+    vectors = {"features": unit(features, dim=0).numpy()}
+    if "embedding" in told["vectors"]:
+        rows = unit(torch.stack(of_clips["embedding"]), dim=1)
+        vectors["embedding"] = unit(rows.mean(dim=0), dim=0).numpy()
+    assert list(vectors) == list(told["vectors"])
+    return vectors
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_the_exported_description_is_enough_to_give_the_vectors_of_embed(
+    videos: Path, shared: Path, tmp_path: Path, classes: int
+) -> None:
+    model, output = write_model(tmp_path / "model.pt", classes=classes), tmp_path / "out.h5"
+    real = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
+    named = [videos / "walk" / "walk_beach_00.mp4", real]
+    assert main(["export", str(model), "-o", str(tmp_path / "exported")]) == 0
+    assert main(["embed", *map(str, named), "--model", str(model), "-o", str(output)]) == 0
+    found = read(output)
+    for video in named:
+        row = found["video"].tolist().index(str(video))
+        for name, vector in described_vectors(video, tmp_path / "exported").items():
+            np.testing.assert_allclose(vector, found[name][row], atol=1e-5)
 
 
 def test_a_damaged_model_raises_the_same_everywhere(tmp_path: Path) -> None:

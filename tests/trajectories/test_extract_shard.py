@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import idt_tools
+from idt_tools import cli
 from idt_tools.attributes import read_attributes
 from idt_tools.trajectory_files import write_text
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
@@ -42,6 +43,15 @@ def test_the_file_holds_what_the_tracker_gives(listed: Path, tmp_path: Path) -> 
         assert (told["n_frames"], told["width"], told["status"]) == (20, 128, "ok")
         assert "mbhy 330-425" in read_attributes(video["descriptors"])["meaning"]
         broken = read_attributes(file["broken"])
+        extracted = tmp_path / "extracted.h5"
+        clip = listed.parent / "walk" / "walk_bricks_00.mp4"
+        assert cli.main(["extract", str(clip), "-o", str(extracted)]) == 0
+        with h5py.File(extracted) as single:
+            for name in ("info", "descriptors"):
+                for of in (video[name], file["broken"][name]):
+                    for key in ("columns", "unit"):
+                        assert np.array_equal(read_attributes(of)[key], read_attributes(single[name])[key])
+                assert len(read_attributes(video[name])["columns"]) == video[name].shape[1]
         assert broken["status"] != "ok" and broken["reason"]
         assert file["broken"]["descriptors"].shape == (0, 426)
 

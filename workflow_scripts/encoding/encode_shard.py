@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from idt_tools.attributes import read_attributes
-from idt_tools.codebook import Codebook
+from idt_tools.codebook import Codebook, Encoder
 from workflow_scripts.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.encoding.settings import VERSION
 from workflow_scripts.identity import digest
@@ -41,7 +41,7 @@ def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
             yield rows[first : first + READ_ROWS]
 
 
-def encode_video(descriptors: Iterable[np.ndarray], codebook: Codebook, fisher: bool = False) -> Result:
+def encode_video(descriptors: Iterable[np.ndarray], codebook: Encoder, fisher: bool = False) -> Result:
     """The sketch, or the Fisher vector, of a video from blocks of its descriptors, or the status it failed with."""
     n_trajectories = 0
 
@@ -112,7 +112,7 @@ def encode_shard(
         output,
         stage="encoding.encode_shard",
         version=VERSION,
-        parameters={"components": len(book.gmm_weights), "axes": len(book.pca_components)},
+        parameters=book.parameters,
         codebook=content,
         trajectories=digest(keys),
     ) as file:

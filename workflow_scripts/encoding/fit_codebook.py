@@ -1,13 +1,14 @@
 """Fits the codebook: PCA and Gaussian mixture on a sample of descriptors, and the drawn sketch (paper 3.3, 4.2).
 
 In:  sample.tsv (column video_id) and the dataset's trajectories, /{video_id}/descriptors (n, 426) float16 per shard.
-Out: encoding/{features}/codebook.h5, the arrays of `idt_tools.codebook.MEANING`.
+Out: codebook/{features}/joint.h5, the arrays of `idt_tools.codebook.MEANING`, or per_channel.h5 with a group a channel.
 """
 
 import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from idt_tools.attributes import read_attributes, write_attributes
-from idt_tools.codebook import Codebook
+from idt_tools.codebook import ChannelCodebook, Codebook, Mixture
+from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import draw_sketch
 from workflow_scripts.artifacts import read_columns, read_hdf5, write_hdf5
 from workflow_scripts.encoding.gmm import DiagonalGMM
@@ -57,13 +59,13 @@ def sample_descriptors(
 
 
 def fit_pca(
-    blocks: Sequence[NDArray[np.floating]], variance: float
+    blocks: Sequence[NDArray[np.floating]], variance: float, most: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
     """Mean (d,), principal axes (D, d) by falling variance, and the share of variance that they keep.
 
-    D is the least number of axes that keep at least the share `variance` of that of all rows of `blocks` (each
-    (n, d)). The sign of an axis is such that its largest entry is positive. Exact, from the covariance matrix in
-    float64, block by block. Raises ValueError where the rows do not vary.
+    D is the least number of axes, and at most `most`, that keep at least the share `variance` of that of all rows of
+    `blocks` (each (n, d)). The sign of an axis is such that its largest entry is positive. Exact, from the covariance
+    matrix in float64, block by block. Raises ValueError where the rows do not vary.
     """
     n = sum(len(block) for block in blocks)
     mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / n
@@ -77,7 +79,7 @@ def fit_pca(
     if variances.sum() == 0:
         raise ValueError("all descriptors of the sample are equal")
     kept = np.cumsum(variances) / variances.sum()
-    size = min(int(np.searchsorted(kept, variance - 1e-12)) + 1, int(np.count_nonzero(variances)))
+    size = min(int(np.searchsorted(kept, variance - 1e-12)) + 1, int(np.count_nonzero(variances)), most or len(axes))
     axes = axes[:size]
     largest = axes[np.arange(size), np.abs(axes).argmax(axis=1)]
     return (
@@ -100,18 +102,46 @@ def project(
     return projected
 
 
+Facts = dict[str, int | float]  # what is worth knowing of a fit
+
+
 def fit(
     blocks: Sequence[NDArray[np.float16]], settings: EncodingSettings, threads: int = 1
-) -> tuple[Codebook, dict[str, int | float]]:
-    """The codebook of the sampled descriptors, blocks (n, 426) each, and what is worth knowing of its fit.
+) -> tuple[Codebook | ChannelCodebook, dict[str, Facts]]:
+    """The codebook of the sampled descriptors, blocks (n, 426) each, and facts of its fit, by channel where it has any.
 
-    The same to the last bit for any number of `threads`. Raises ValueError where the descriptors are all equal, or
-    fewer than the mixture's components.
+    With `settings.per_channel`, each channel has a PCA to half its columns and a mixture of its own (Wang and Schmid,
+    ICCV 2013, section 3.2). The same to the last bit for any number of `threads`. Raises ValueError where the
+    descriptors, or those of a channel, are all equal.
     """
-    mean, axes, kept = fit_pca(blocks, settings.pca_variance)
-    log.info("codebook: %d principal axes keep %.1f %% of the variance", len(axes), 100 * kept)
+    fits: dict[str, tuple[Mixture, Facts]] = {}
+    if settings.per_channel:
+        for name, columns in CHANNELS.items():
+            of_channel, half = [rows[:, columns] for rows in blocks], (columns.stop - columns.start) // 2
+            fits[name] = _fit_mixture(name, fit_pca(of_channel, 1.0, half), of_channel, settings, threads)
+    else:
+        fits[""] = _fit_mixture("codebook", fit_pca(blocks, settings.pca_variance), blocks, settings, threads)
+    mixtures = {name: mixture for name, (mixture, _) in fits.items()}
+    length = sum(2 * mixture.gmm_means.size for mixture in mixtures.values())
+    places, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
+    sketch: dict[str, Any] = {"sketch_hash": places, "sketch_sign": signs, "sketch_dimension": settings.sketch_dim}
+    joint = mixtures.get("")
+    codebook = Codebook(**vars(joint), **sketch) if joint else ChannelCodebook(mixtures, **sketch)
+    return codebook, {name: facts for name, (_, facts) in fits.items()}
+
+
+def _fit_mixture(
+    name: str,
+    pca: tuple[NDArray[np.float32], NDArray[np.float32], float],
+    blocks: Sequence[NDArray[np.float16]],
+    settings: EncodingSettings,
+    threads: int,
+) -> tuple[Mixture, Facts]:
+    """The mixture of descriptors (n, d) in the space of their PCA, as `fit_pca` gives it."""
+    mean, axes, kept = pca
+    log.info("%s: %d principal axes keep %.1f %% of the variance", name, len(axes), 100 * kept)
     projected = project(blocks, mean, axes)
-    log.info("codebook: %d descriptors projected", len(projected))
+    log.info("%s: %d descriptors projected", name, len(projected))
     mixture = DiagonalGMM(
         settings.components,
         max_iter=settings.em_iterations,
@@ -120,18 +150,7 @@ def fit(
         random_state=settings.seed,
         n_jobs=threads,
     ).fit(projected)
-    places, signs = draw_sketch(2 * settings.components * len(axes), settings.sketch_dim, rng(settings.seed, "sketch"))
-    codebook = Codebook(
-        pca_mean=mean,
-        pca_components=axes,
-        gmm_weights=mixture.weights_,
-        gmm_means=mixture.means_,
-        gmm_variances=mixture.covariances_,
-        sketch_hash=places,
-        sketch_sign=signs,
-        sketch_dimension=settings.sketch_dim,
-    )
-    return codebook, {
+    return Mixture(mean, axes, mixture.weights_, mixture.means_, mixture.covariances_), {
         "n_descriptors": len(projected),
         "pca_kept_variance": kept,
         "gmm_log_likelihood": mixture.lower_bound_,
@@ -183,7 +202,8 @@ def fit_codebook(
     ) as file:
         codebook.write(file)
         write_attributes(file, {"digest": codebook.digest(), "persons": masking(trajectories[0])})
-        file.attrs.update(facts)
+        for channel, of_channel in facts.items():
+            file[channel or "/"].attrs.update(of_channel)
 
 
 if __name__ == "__main__":

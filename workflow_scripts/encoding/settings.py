@@ -17,4 +17,5 @@ class EncodingSettings:
     em_iterations: int = 100  # most EM steps of the mixture's fit (ours)
     em_tolerance: float = 1e-3  # EM ends when the mean log-likelihood, in nats, gains less (ours)
     variance_floor: float = 1e-3  # least variance of a component, as a share of the sample's in that column (ours)
+    per_channel: bool = False  # a PCA to half, a mixture and a Fisher vector of each channel ([42], the run idt_fisher)
     seed: int = 0  # of the drawn descriptors, the mixture's start and the sketch (ours)

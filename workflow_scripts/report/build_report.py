@@ -5,7 +5,7 @@ Output: `index.html` (self-contained: styles, figures and moving thumbnails are 
 `cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, curves.svg,
 confusion.svg, training.svg, nmi.svg).
 The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty; the
-page then says what there is not.
+page then leaves its sections out.
 """
 
 import logging
@@ -19,6 +19,7 @@ from workflow_scripts.artifacts import write_text
 from workflow_scripts.report import confusion, explorer, figures, gallery, inputs, table_files, tables
 from workflow_scripts.report.comparisons import ALONG, comparisons_of
 from workflow_scripts.report.methods import methods_of
+from workflow_scripts.report.remarks import remarks
 from workflow_scripts.report.settings import ReportSettings
 from workflow_scripts.report.svg import inline
 from workflow_scripts.report.templates import render
@@ -79,8 +80,9 @@ def build_report(
     strips = gallery.draw_strips(list(shown), frames, settings)
     explored = Markup("")
     if columns and settings.explorer_videos:
+        links = explorer.links_to(list(shown.values()), output.parent)
         vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
-        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips)
+        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
     asked_about = str(pretraining.get("validation") or "")
     held_out = asked_about if asked_about != pretraining.get("dataset") else ""
     drawn = {
@@ -90,8 +92,13 @@ def build_report(
         "training": figures.training_figure(comparisons, bool(held_out)),
         "nmi": figures.agreement_figure(comparisons),
     }
+    agreements = tables.agreements(clusterings, videos, methods)
+    splits = {one.dataset: {other.split for other in results if other.dataset == one.dataset} for one in results}
     page = render(
         "page.html",
+        kind=tables.kind_of_label(agreements),
+        shared_by_seeds=tables.SHARED_BY_SEEDS,
+        remarks=remarks(asked, [method.run for method in methods], splits) if asked.get("datasets") else [],
         settings=settings,
         datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
         passed_over=inputs.read_passed_over(indexes),
@@ -118,7 +125,7 @@ def build_report(
         write_text(output.parent / "figures" / f"{name}.svg", svg)
     accuracies, few_shot = tables.method_table(results, methods), tables.few_shot_tables(results, methods)
     table_files.write_method_table(accuracies, few_shot, settings.baselines, method_table)
-    table_files.write_cluster_table(tables.agreements(clusterings, videos, methods), cluster_table)
+    table_files.write_cluster_table(agreements, cluster_table)
     write_text(output, page)
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
 

@@ -37,13 +37,15 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     runs, sections, sources = list(runs), described(), config["report"]["sources"]
     features = sections["features"]
     trainings = config["pretraining"]["runs"]
-    trained = _with_ancestors(runs, trainings)
+    trained = with_ancestors(runs, trainings)
     described_by = _features(config, [*runs, *trained])
     # Section by section, what these runs read
     protocols = [protocol, *(["svm"] if IDT_RUNS.keys() & set(runs) else [])]
     sections["evaluation"] = {
         key: node for one in protocols for key, node in settings_of(one, sections["evaluation"]).items()
     }
+    if "idt_fisher" not in runs:
+        del sections["encoding"]["per_channel"]
     detectors = {detector(config, name) for name in described_by} - {"none"}
     sections["persons"] = {
         key: node
@@ -111,7 +113,7 @@ def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
     return [name for name in config["features"] if name in used]
 
 
-def _with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
+def with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
     """The trained runs and what they start from, each once, in the order of the config."""
     known: set[str] = set()
     for run in runs:

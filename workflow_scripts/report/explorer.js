@@ -5,6 +5,7 @@
   const part = (id) => document.getElementById(id);
   const [space, order, only, color] = ["space", "order", "only", "color"].map(part);
   const map = part("map"), tip = part("tip"), near = part("near"), rows = part("rows"), more = part("more");
+  const find = part("find"), called = { motion: part("explorer-parts").dataset.kind, scene: "scene" };
   const CLUSTERS_AT_ONCE = 10, VIDEOS_OF_CLUSTER = 24, LEGEND = 16, MARGIN = 40;
   let chosen = null, clustersShown = CLUSTERS_AT_ONCE;
 
@@ -41,7 +42,7 @@
     const { id, frames } = data.videos[video];
     return frames ? element("span", { class: `thumb v-${id}` }) : element("span", { class: "thumb missing" }, "no frames");
   };
-  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || "unlabelled";
+  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || (colours.label.size ? "unlabelled" : "");
   const button = (video, note = data.videos[video].name) => {
     const pressed = String(video === chosen);
     const made = element("button", { type: "button", class: "video", "aria-pressed": pressed, title: data.videos[video].name },
@@ -51,10 +52,10 @@
     made.dataset.video = video;
     return element("li", {}, made);
   };
-  const share = (kind, value) => {
+  const share = (mark, value) => {
     const bar = element("span", { class: "bar" });
     bar.style.setProperty("--share", `${(100 * value[1]) / value[2]}%`);
-    return element("div", { class: kind }, element("dt", {}, `most frequent ${kind}`),
+    return element("div", { class: mark }, element("dt", {}, `most frequent ${called[mark]}`),
       element("dd", {}, element("span", {}, value[0]), element("span", { class: "muted" }, `${value[1]} of ${value[2]}`), bar));
   };
 
@@ -66,7 +67,7 @@
       .filter((cluster) => cluster.videos.length)
       .sort((a, b) => first(a, b) || b.size - a.size || a.number - b.number);
     rows.replaceChildren(...clusters.slice(0, clustersShown).map((cluster) => {
-      const shares = ["motion", "scene"].filter((kind) => cluster[kind]).map((kind) => share(kind, cluster[kind]));
+      const shares = ["motion", "scene"].filter((mark) => cluster[mark]).map((mark) => share(mark, cluster[mark]));
       const left = cluster.videos.length - VIDEOS_OF_CLUSTER;
       const row = element("div", { class: "cluster" },
         element("h3", {}, `Cluster ${cluster.number} `, element("span", { class: "sd" }, counted(cluster.size, "video"))),
@@ -119,9 +120,9 @@
 
   function drawNear() {
     if (chosen === null) return near.replaceChildren();
-    const dots = (video) => ["label", "scene"].map((key, i) => {
+    const dots = (video) => [["label", "motion"], ["scene", "scene"]].map(([key, mark]) => {
       const same = data.videos[video][key] && data.videos[video][key] === data.videos[chosen][key];
-      return same ? element("span", { class: `dot ${["motion", "scene"][i]}`, title: `same ${["motion", "scene"][i]}` }) : "";
+      return same ? element("span", { class: `dot ${mark}`, title: `same ${called[mark]}` }) : "";
     });
     const lists = data.spaces.flatMap((of) => {
       const found = of.neighbours[chosen];
@@ -134,15 +135,26 @@
       return [element("h4", {}, `${of.title} `, element("span", {}, `cluster ${of.clusterOf.get(chosen) ?? "–"}`)),
         element("ul", { class: "videos" }, ...videos)];
     });
+    const { name, link } = data.videos[chosen];
+    const marks = [["label", "motion"], ["scene", "scene"]].filter(([key]) => colours[key].size)
+      .flatMap(([, mark]) => ["; ", element("span", { class: `dot ${mark}` }), `same ${called[mark]}`]);
+    const label = what(chosen);
     near.replaceChildren(
-      element("h3", { tabindex: "-1" }, data.videos[chosen].name),
-      element("p", { class: "note" }, what(chosen), ". Nearest on this page, by cosine; ", element("span", { class: "dot motion" }),
-        "same motion", ...(colours.scene.size ? [", ", element("span", { class: "dot scene" }), "same scene"] : []), "."),
+      element("h3", { tabindex: "-1" }, name),
+      element("p", { class: "note" }, ...(label ? [label, ". "] : []),
+        ...(link ? [element("a", { href: link }, "Open the file"), ". "] : []), "Nearest on this page, by cosine", ...marks, "."),
       ...lists);
   }
 
+  // The chosen video's id is the page's address after #video=, which can be kept and sent.
+  const address = () => {
+    const id = /^#video=([\w-]+)$/.exec(location.hash)?.[1];
+    return data.videos.findIndex((video) => video.id === id);
+  };
+
   function choose(video) {
     chosen = video;
+    if (address() !== video) history.replaceState(null, "", `#video=${data.videos[video].id}`);
     for (const shown of rows.querySelectorAll(".video")) shown.setAttribute("aria-pressed", String(Number(shown.dataset.video) === video));
     paintMap();
     drawNear();
@@ -150,13 +162,32 @@
 
   data.spaces.forEach(({ title, name }, i) => space.append(element("option", { value: i }, name === title.toLowerCase() ? title : `${title} (${name})`)));
   for (const label of colours.label.keys()) only.append(element("option", { value: label }, label));
-  order.value = part("explorer-parts").dataset.order;
+  if (order.querySelector(`[value=${part("explorer-parts").dataset.order}]`)) order.value = part("explorer-parts").dataset.order;
+  part("names").append(...[...new Set(data.videos.map(({ name }) => name))].sort().map((name) => element("option", { value: name })));
+
+  // A name or part of it; the first video that has it, one that is called so before others.
+  const search = () => {
+    const text = find.value.trim().toLowerCase();
+    const names = data.videos.map(({ name }) => name.toLowerCase());
+    const at = names.includes(text) ? names.indexOf(text) : names.findIndex((name) => name.includes(text));
+    find.setAttribute("aria-invalid", String(text !== "" && at < 0));
+    if (text && at >= 0) choose(at);
+  };
+  const follow = () => {
+    const video = address();
+    if (video < 0) return;
+    choose(video);
+    part("explorer").scrollIntoView();
+  };
 
   const again = () => { clustersShown = CLUSTERS_AT_ONCE; drawRows(); };
   space.addEventListener("change", () => { again(); drawMap(); });
   order.addEventListener("change", again);
   only.addEventListener("change", () => { again(); paintMap(); });
   color.addEventListener("change", () => { drawLegend(); paintMap(); });
+  find.addEventListener("change", search);
+  find.addEventListener("input", () => { if (data.videos.some(({ name }) => name === find.value)) search(); });
+  addEventListener("hashchange", follow);
   more.addEventListener("click", () => { clustersShown += CLUSTERS_AT_ONCE; drawRows(); });
   part("explorer-parts").addEventListener("click", (event) => {
     const clicked = event.target.closest("[data-video]");
@@ -189,4 +220,5 @@
   drawRows();
   drawMap();
   drawLegend();
+  follow();
 })();

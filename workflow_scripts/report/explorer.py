@@ -5,8 +5,11 @@ most frequent motions of clusters are of all videos, but the neighbours and the 
 """
 
 import json
-from collections.abc import Container
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
@@ -17,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.report.gallery import Cluster, Column, Share
 from workflow_scripts.report.inputs import Video
+from workflow_scripts.report.text import visible
 
 _NEIGHBOURS = 4
 _MAP_SIDE = 1000
@@ -27,15 +31,17 @@ def explorer_data(
     vectors: list[tuple[list[str], NDArray[np.float32]]],
     videos: list[Video],
     with_frames: Container[str],
+    links: Mapping[str, str],
 ) -> Markup:
     """What explorer.js reads, as JSON for a script element.
 
     vectors: for each column, the ids of the videos that have one and the vectors (n, d); videos: those on the page;
-    with_frames: ids of those that have a thumbnail.
+    with_frames: ids of those that have a thumbnail; links: address of the file of a video, by id.
     """
     place = {video.video_id: i for i, video in enumerate(videos)}
     shown = [
-        {"id": v.video_id, "name": v.name, "label": v.label, "scene": v.scene, "frames": v.video_id in with_frames}
+        {"id": v.video_id, "name": visible(v.name), "label": visible(v.label), "scene": visible(v.scene)}
+        | {"frames": v.video_id in with_frames, "link": links.get(v.video_id, "")}
         for v in videos
     ]
     spaces = []
@@ -62,7 +68,7 @@ def explorer_data(
 
 def _cluster(cluster: Cluster, place: dict[str, int]) -> dict[str, Any]:
     def share(value: Share | None) -> list[Any] | None:
-        return [value.value, value.count, value.known] if value else None
+        return [visible(value.value), value.count, value.known] if value else None
 
     return {
         "number": cluster.number,
@@ -100,3 +106,12 @@ def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         )
     low, high = points.min(axis=0), points.max(axis=0)
     return np.rint((points - low) / np.maximum(high - low, 1e-9) * _MAP_SIDE).astype(int)
+
+
+def links_to(videos: list[Video], folder: Path) -> dict[str, str]:
+    """Addresses, as seen from a page in `folder`, of the videos' files, by id."""
+    return {
+        video.video_id: quote(os.path.relpath(video.path, folder), errors="surrogateescape")
+        for video in videos
+        if video.dataset  # of others no index tells the file
+    }

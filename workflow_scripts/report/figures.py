@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 from workflow_scripts.report.comparisons import ALONG, Comparison
 from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
 from workflow_scripts.report.svg import STYLE, empty, to_svg
-from workflow_scripts.report.tables import PROTOCOLS, Agreement, FewShot
+from workflow_scripts.report.tables import PROTOCOLS, Agreement, FewShot, kind_of_label
+from workflow_scripts.report.text import visible
 
 _DASHES = {"scratch": (0, (1.2, 1.4)), "supervised": (0, (4, 2))}
 _MARKERS = "osD^vPX"
@@ -42,7 +43,7 @@ def _parts(figure: Figure, comparisons: list[Comparison], heights: list[float]) 
     parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
     for part, comparison in zip(parts, comparisons, strict=True):
         if comparison.title:
-            part.suptitle(comparison.title, x=0, ha="left", fontsize=11.5, fontweight="bold")
+            part.suptitle(visible(comparison.title), x=0, ha="left", fontsize=11.5, fontweight="bold")
     return parts
 
 
@@ -227,14 +228,14 @@ def _training_panel(panel: Axes, measure: str, objective: str, comparison: Compa
 
 
 def agreement_figure(comparisons: list[Comparison]) -> str:
-    """NMI and AMI of each clustering with motion and with scene, as bars with their spread."""
+    """NMI and AMI of each clustering with motion (or class) and with scene, as bars with their spread."""
     drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
     if not drawn:
         return empty("No clustering of videos whose motion or scene is known in this run.")
     everything = [row for comparison in drawn for row in comparison.agreements]
-    kinds = [("motion", MOTION), ("scene", SCENE)]
-    kinds = [(kind, color) for kind, color in kinds if any(getattr(row, kind) for row in everything)]
-    scores = [score for row in everything for kind, _ in kinds for score in getattr(row, kind) or ()]
+    kinds = [("motion", kind_of_label(everything), MOTION), ("scene", "scene", SCENE)]
+    kinds = [kind for kind in kinds if any(getattr(row, kind[0]) for row in everything)]
+    scores = [score for row in everything for kind, _, _ in kinds for score in getattr(row, kind) or ()]
     lowest = min(score.mean - (score.sd or 0.0) for score in scores)
     with matplotlib.rc_context(STYLE):
         rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
@@ -255,16 +256,16 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
         return to_svg(figure)
 
 
-def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str]]) -> None:
-    """position: 0 for NMI, 1 for AMI."""
+def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str, str]]) -> None:
+    """position: 0 for NMI, 1 for AMI; kinds: field of the row, name and colour of each."""
     panel.grid(axis="x")
     height = 0.72 / len(kinds)
-    for number, (kind, color) in enumerate(kinds):
+    for number, (kind, name, color) in enumerate(kinds):
         for place, row in enumerate(rows):
             if scores := getattr(row, kind):
                 score = scores[position]
                 y = place + (number - (len(kinds) - 1) / 2) * height
-                panel.barh(y, score.mean, height * 0.86, color=color, label=kind)
+                panel.barh(y, score.mean, height * 0.86, color=color, label=name)
                 if score.sd:
                     panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
     panel.set_title(["NMI", "AMI (0 = chance)"][position])

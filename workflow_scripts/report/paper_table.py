@@ -3,6 +3,7 @@
 `snakemake NAME` computes exactly what the table NAME of the config's `report.tables` needs.
 """
 
+import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,9 +16,11 @@ import yaml
 from workflow_scripts.artifacts import write_columns, write_text
 from workflow_scripts.report.departures import Departure, departures, in_words
 from workflow_scripts.report.inputs import Evaluation, read_evaluations
+from workflow_scripts.report.remarks import remarks
 from workflow_scripts.report.settings import TableSettings
-from workflow_scripts.report.tables import Spread, by_seed, origin
+from workflow_scripts.report.tables import SHARED_BY_SEEDS, Spread, by_seed, origin
 from workflow_scripts.report.templates import render
+from workflow_scripts.report.text import visible
 from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
@@ -26,10 +29,13 @@ COLUMNS = (
     "method run dataset protocol shots paper ours sd difference paper_of_supervised of_supervised chance "
     "n_seeds n_splits splits n_train n_test n_listed config_digests"
 ).split()
-LATEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "−": "$-$", **{sign: f"\\{sign}" for sign in "&%$#_{}"}}
+LATEX = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", "±": r"$\pm$", "−": "$-$"}
+LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+MARKDOWN = {sign: f"\\{sign}" for sign in "\\|`*<$["}
 
 Place = tuple[str, str]  # a column: dataset, and the number of shots, empty where all videos are trained on
-Notes = dict[str, list[str]]  # values beside the table, by what they have in common
+Notes = dict[str, list[str]]  # what stands beside the table, by what it has in common
+BESIDE = "How ours differs from the paper's"
 
 
 @dataclass(frozen=True)
@@ -61,15 +67,21 @@ def paper_table(
 
     `config` is the resolved config, by which is told which values are not the paper's. `output` has a row for each
     method, dataset and number of shots, in percent, with what the number rests on; `markdown`, `latex` and `html` (a
-    part of a page: the report's) are for reading, with the standard deviation over seeds (as in `Spread`). Raises
-    StageError for a damaged record.
+    part of a page: the report's) are for reading, with the standard deviation over seeds (as in `Spread`) and with the
+    table's notes and `remarks`. Raises StageError for a damaged record.
     """
     # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
     found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
+    rows = [{**row, "method": visible(row["method"])} for row in table.rows]
+    table = dataclasses.replace(table, title=visible(table.title), rows=rows)
     places = _places(table, found)
     numbers = [{place: _number(row, place, table, found) for place in places} for row in table.rows]
     runs = [row["run"] for row in table.rows if "run" in row]
-    notes = _notes(departures(yaml.safe_load(config.read_text()), runs, table.protocol))
+    resolved = yaml.safe_load(config.read_text())
+    judged = dict.fromkeys(one.dataset for one in found)
+    splits = {dataset: {one.split for one in found if one.dataset == dataset} for dataset in judged}
+    beside = [*map(visible, table.notes), *remarks(resolved, runs, splits)]
+    notes = {BESIDE: beside, **_notes(departures(resolved, runs, table.protocol))}
     write_columns(output, _long(table, numbers), COLUMNS)
     write_text(markdown, _markdown(table, places, numbers, notes))
     write_text(latex, _latex(table, places, numbers, notes))
@@ -168,7 +180,7 @@ def _caption(table: TableSettings) -> str:
     repeats = ["draws", "splits"] if table.protocol == "few_shot" else ["splits"]
     return (
         f"Accuracy, %: mean over {', '.join(repeats)} and seeds, ± standard deviation over seeds, each the mean of its "
-        f"{' and '.join(repeats)} (of one seed: over these)."
+        f"{' and '.join(repeats)} (of one seed: over these). {SHARED_BY_SEEDS}"
     )
 
 
@@ -211,12 +223,17 @@ def _markdown(table: TableSettings, places: list[Place], numbers: list[dict[Plac
     titles, heads, rows = _grid(table, places, numbers)
     header = ["", *(f"{title}: {head}" for title in titles for head in heads)]
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    text = [f"# {table.title}", "", _caption(table), ""]
-    text += ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    text = [f"# {_markdown_text(table.title)}", "", _caption(table), ""]
+    text += ["| " + " | ".join(map(_markdown_text, line)) + " |" for line in lines]
     text += ["", *(f"- {fact}" for fact in _facts(numbers)), ""]
     for heading, of_kind in notes.items():
         text += [f"{heading}:" if of_kind else f"{heading}: none", "", *(f"- {note}" for note in of_kind), ""]
     return "\n".join(text)
+
+
+def _markdown_text(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(MARKDOWN.get(sign, sign) for sign in text)
 
 
 def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: Notes) -> str:
@@ -243,8 +260,9 @@ def _latex(table: TableSettings, places: list[Place], numbers: list[dict[Place, 
 
 def _html(table: TableSettings, places: list[Place], numbers: list[dict[Place, Number]], notes: Notes) -> str:
     titles, heads, rows = _grid(table, places, numbers)
-    content = {"table": table, "titles": titles, "heads": heads, "rows": rows, "facts": _facts(numbers), "notes": notes}
-    return render("paper_table.html", **content, caption=_caption(table))
+    content = {"table": table, "titles": titles, "heads": heads, "rows": rows, "facts": _facts(numbers)}
+    folded = {heading: of_kind for heading, of_kind in notes.items() if heading != BESIDE}
+    return render("paper_table.html", **content, caption=_caption(table), beside=notes[BESIDE], notes=folded)
 
 
 if __name__ == "__main__":

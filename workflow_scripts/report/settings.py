@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class TableSettings:
     # or in few-shot tables -> number of shots -> accuracy; "paper_of_supervised", likewise, where no row gives the
     # supervised accuracy; "supervised": another run than the table's.
     rows: list[dict[str, Any]] = field(default_factory=list)
+    # What else tells our numbers from the paper's, a sentence each; they stand beside the table.
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from workflow_scripts.report.methods import INK, LINE, MUTED
+
+_SMALLEST = 0.9  # share of its size below which a figure is not shrunk but scrolled: its text stays legible
 
 STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "svg.fonttype": "none",
@@ -33,6 +36,7 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "grid.color": LINE,
     "grid.linewidth": 0.6,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollars
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
@@ -45,7 +49,11 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG document."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: who reads it has the font
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04
+        )
     return buffer.getvalue().decode()
 
 
@@ -70,4 +78,5 @@ def inline(svg: str, name: str) -> str:
     width = float(re.search(r'<svg[^>]* width="([\d.]+)pt"', svg).group(1))  # type: ignore[union-attr]
     svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) (?:height|width)="[\d.]+pt"', r"\1", svg, count=1)
-    return svg.replace("<svg", f'<svg aria-hidden="true" style="max-width:{width * 4 / 3:.0f}px"', 1)
+    size = f"max-width:{width * 4 / 3:.0f}px;min-width:{width * 4 / 3 * _SMALLEST:.0f}px"
+    return svg.replace("<svg", f'<svg aria-hidden="true" style="{size}"', 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.artifacts import write_columns
-from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, Spread
+from workflow_scripts.report.tables import Agreement, FewShot, MethodTable, Spread, kind_of_label
 
 
 def _share(share: float | None) -> str:
@@ -56,13 +56,13 @@ def write_method_table(
 
 
 def write_cluster_table(agreements: list[Agreement], path: Path) -> None:
-    """Writes a row per clustering, kind of label (motion, scene) and score (NMI, AMI); `sd` is as in `Spread`."""
+    """Writes a row per clustering, kind of label (motion or class, scene) and score (NMI, AMI); `sd` as in `Spread`."""
     rows = [
         {"run": row.name, "method": row.title, "label": label, "score": score, "n_videos": row.n_videos}
         | {"n_clusters": row.n_clusters}
         | _spread(spread, "value")
         for row in agreements
-        for label, scores in (("motion", row.motion), ("scene", row.scene))
+        for label, scores in ((kind_of_label(agreements), row.motion), ("scene", row.scene))
         for score, spread in zip(("NMI", "AMI"), scores or (), strict=False)
     ]
     write_columns(path, rows, "run method label score value sd n_values n_seeds n_videos n_clusters".split())

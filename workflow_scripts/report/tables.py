@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import mean, stdev
 
 import numpy as np
@@ -12,6 +12,9 @@ from workflow_scripts.report.inputs import Clustering, Evaluation, Failure, Run,
 from workflow_scripts.report.methods import CLUSTERED, Method
 
 PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
+
+# What the spread over seeds leaves out, for the captions.
+SHARED_BY_SEEDS = "Seeds share the trajectories, the codebook and the IDT clusters: the spread is that of the networks."
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Cell:
     chance: float
     origin: dict[str, str]  # as `origin` says
     of_supervised: float | None
-    best: bool  # the highest mean among networks trained without labels
+    best: bool  # the highest mean among networks trained without labels, its interval above chance and scratch
 
 
 Column = tuple[str, str]  # dataset, protocol
@@ -120,7 +123,7 @@ def _of(methods: list[Method], evaluations: list[Evaluation]) -> list[Evaluation
     return [evaluation for evaluation in evaluations if evaluation.run in runs]
 
 
-def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> Cell:
+def _cell(found: list[Evaluation], of_supervised: float | None) -> Cell:
     accuracy = Spread.of(by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
     low, high = (mean(bounds) for bounds in zip(*(evaluation.accuracy_interval for evaluation in found), strict=True))
     top5 = [evaluation.top5_accuracy for evaluation in found if evaluation.top5_accuracy is not None]
@@ -141,7 +144,7 @@ def _cell(found: list[Evaluation], of_supervised: float | None, best: bool) -> C
         chance=mean(evaluation.chance for evaluation in found),
         origin=origin(found),
         of_supervised=of_supervised,
-        best=best,
+        best=False,
     )
 
 
@@ -170,10 +173,13 @@ def method_table(evaluations: list[Evaluation], methods: list[Method]) -> Method
             if method.kind == "supervised" and value >= 2 * mean(result.chance for result in groups[method.run, column])
         ]
         learned = [value for method, value in means.items() if method.learned]
+        scratch = [value for method, value in means.items() if method.kind == "scratch"]
         for method, value in means.items():
             fraction = value / supervised[0] if len(supervised) == 1 else None
-            best = method.learned and len(learned) > 1 and value == max(learned)
-            cells[method.run, column] = _cell(groups[method.run, column], fraction, best)
+            cell = _cell(groups[method.run, column], fraction)
+            clear = cell.interval[0] > max([cell.chance, *scratch])
+            best = clear and method.learned and len(learned) > 1 and value == max(learned)
+            cells[method.run, column] = replace(cell, best=best)
     return MethodTable(columns, methods, cells)
 
 
@@ -248,6 +254,11 @@ def _scores(clusterings: list[Clustering], labels: dict[str, str]) -> tuple[Spre
         nmi.append((clustering.variant, [float(normalized_mutual_info_score(kept, row)) for row in rows]))
         ami.append((clustering.variant, [float(adjusted_mutual_info_score(kept, row)) for row in rows]))
     return (Spread.of(by_seed(nmi)), Spread.of(by_seed(ami))) if nmi else None
+
+
+def kind_of_label(rows: Iterable[Agreement]) -> str:
+    """What the videos' labels are called: motions where their scenes are known besides, else classes."""
+    return "motion" if any(row.scene for row in rows) else "class"
 
 
 def agreements(clusterings: list[Clustering], videos: list[Video], methods: list[Method]) -> list[Agreement]:

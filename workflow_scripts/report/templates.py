@@ -5,6 +5,8 @@ from typing import Any
 
 import jinja2
 
+from workflow_scripts.report.text import visible
+
 
 def render(template: str, **content: Any) -> str:
     """The template of that name filled with `content`, all of which it must be given; text is escaped."""
@@ -14,10 +16,15 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
     )
     environment.filters |= {"percent": _percent, "duration": _duration}
-    # File names that are not UTF-8 reach us with surrogates, which a page cannot hold.
-    return environment.get_template(template).render(**content).encode("utf-8", "replace").decode()
+    return environment.get_template(template).render(**content)
+
+
+def _shown(value: Any) -> Any:
+    """A value as a page shows it: of a plain text the characters that are not printed, too."""
+    return visible(value) if type(value) is str else value
 
 
 def _percent(share: float) -> str:

@@ -44,7 +44,8 @@ def _neighbours(chosen: argparse.Namespace) -> int:
 def _export(chosen: argparse.Namespace) -> int:
     from workflow_scripts.representation.export_model import export_model
 
-    export_model(chosen.model, chosen.output)
+    for path, what in export_model(chosen.model, chosen.output).items():
+        print(f"{path}: {what}")
     return 0
 
 

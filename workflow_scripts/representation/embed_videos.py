@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 KINDS = ("features", "embedding")
 
+CLIPS = 5  # of a video, that are averaged where nothing else is wanted
+
 
 @dataclass(frozen=True)
 class Representation:
@@ -85,7 +87,7 @@ def embed_videos(
     model: Path,
     output: Path,
     *,
-    clips: int = 5,
+    clips: int = CLIPS,
     short_side: int = 0,
     threads: int = 1,
     force: bool = False,
@@ -102,7 +104,7 @@ def embed_videos(
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
     representation = Representation.read(model)
-    settings = FramesSettings(short_side=short_side or round(representation.architecture.size * 15 / 7))
+    settings = FramesSettings(short_side=short_side or usual_short_side(representation.architecture.size))
     paths = {readable(path): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
     keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
@@ -167,6 +169,11 @@ def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[
         arrays = {kind: values[i] for kind, values in vectors.items()} if statuses[i] == "ok" else {}
         rows[name] = Row(keys[i], Result(statuses[i], reasons[i], arrays))
     return rows
+
+
+def usual_short_side(size: int) -> int:
+    """To which frames are resized for an input of `size` pixels: 15 / 7 of it, as 240 for 112."""
+    return round(size * 15 / 7)
 
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:

@@ -2,15 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from workflow_scripts.artifacts import replacing, write_text
-from workflow_scripts.pretraining.augmentation import SCALES
+from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.pretraining.inputs import MEAN
 from workflow_scripts.pretraining.resnet3d import Conv3d, ResNet3D
-from workflow_scripts.representation.embed_videos import Representation
+from workflow_scripts.representation.embed_videos import CLIPS, Representation, usual_short_side
+
+TIME_STRIDES = (2, 4, 8, 16)  # over how many frames a value of each stage stands
+Lengths = tuple[int, int | None]  # least and most frames of a clip; None: no most
+
+FILES = ("backbone.pt2", "backbone.pt", "preprocessing.json")
 
 
 class Exported(nn.Module):
@@ -26,35 +33,96 @@ class Exported(nn.Module):
         return features, self.network.fc(features)
 
 
-def export_model(model: Path, folder: Path) -> None:
+def export_model(model: Path, folder: Path) -> dict[Path, str]:
     """Writes into `folder`: the network of model.pt as `backbone.pt2` (torch.export, any number of clips), its weights
-    as `backbone.pt` (a plain state dict, named as those of Hara et al.), and `preprocessing.json`: what it is fed.
+    as `backbone.pt` (a plain state dict, named as those of Hara et al.), and `preprocessing.json`: what it is fed and
+    how the vectors of `dtc embed` come from what it gives. Returns the files with what each is.
 
     Raises StageError where model.pt is not one, or the folder cannot be written.
     """
     representation = Representation.read(model)
-    network, architecture = representation.network.cpu().float(), representation.architecture
+    network = representation.network.cpu().float()
     for module in network.modules():
         if isinstance(module, Conv3d):
             module.__class__ = nn.Conv3d  # type: ignore[assignment]  # ours only minds bfloat16 on a CPU
-    shape = (2, 3, architecture.clip_length, architecture.size, architecture.size)
-    dynamic = {"clips": {0: torch.export.Dim("batch", min=1)}}
-    program = torch.export.export(Exported(network), (torch.zeros(shape),), dynamic_shapes=dynamic)
-    with replacing(folder / "backbone.pt2") as file:
+    program, lengths = _program(network, representation.architecture)
+    described = preprocessing(representation, lengths)
+    program_file, weights_file, description = (folder / name for name in FILES)
+    with replacing(program_file) as file:
         torch.export.save(program, file)
-    with replacing(folder / "backbone.pt") as file:
+    with replacing(weights_file) as file:
         torch.save(network.state_dict(), file)
-    described = {
-        "input": "clips (batch, 3, frames, side, side), float32, RGB of 0..255 with the mean subtracted",
-        "frames": architecture.clip_length,
-        "side": architecture.size,
-        "mean": MEAN,
-        "resizing": "the largest centre square of each frame, by an antialiased bilinear filter (PIL's BILINEAR)",
-        "largest_square": SCALES[0],
-        "outputs": {
-            "features": network.n_features,
-            "embedding" if representation.has_embedding else "logits": network.fc.out_features,
-        },
-        "architecture": {"depth": architecture.depth, "width": architecture.width, "shortcut": architecture.shortcut},
+    write_text(description, json.dumps(described, indent=1) + "\n")
+    length = f"{lengths[0]} to {lengths[1]} frames" if lengths[1] else f"{lengths[0]} frames or more"
+    return {
+        program_file: f"the network for torch.export.load, any number of clips of {length}",
+        weights_file: "its weights, a state dict",
+        description: "what it is fed, and how the vectors of `dtc embed` come from what it gives",
     }
-    write_text(folder / "preprocessing.json", json.dumps(described, indent=1) + "\n")
+
+
+def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.export.ExportedProgram, Lengths]:
+    """The exported network, of any number of clips, and how many frames they may have."""
+    trained = architecture.clip_length
+    clips = (torch.zeros(2, 3, trained, architecture.size, architecture.size),)
+    batch = {0: torch.export.Dim("batch", min=1)}
+    # torch.export takes a stage that leaves a single frame for another one than where it leaves several.
+    least = 1 + max((stride for stride in TIME_STRIDES if stride < trained), default=0)
+    most = min((stride for stride in TIME_STRIDES if trained <= stride), default=None)
+    try:
+        free = {"clips": {**batch, 2: torch.export.Dim("frames", min=least, max=most)}}
+        program = torch.export.export(
+            Exported(network), clips, dynamic_shapes=free, prefer_deferred_runtime_asserts_over_guards=True
+        )
+        return program, (least, most)
+    except (torch._dynamo.exc.UserError, ValueError):
+        fixed = {"clips": batch}
+        return torch.export.export(Exported(network), clips, dynamic_shapes=fixed), (trained, trained)
+
+
+def preprocessing(representation: Representation, lengths: Lengths) -> dict[str, Any]:
+    """From a video's file to the vectors of `dtc embed`, step by step: values as numbers, rules as sentences."""
+    network, architecture = representation.network, representation.architecture
+    frames = FramesSettings(short_side=usual_short_side(architecture.size))
+    head = "embedding" if representation.has_embedding else "logits"
+    vectors = {"features": "the mean over the clips, divided by its Euclidean norm"}
+    if representation.has_embedding:
+        vectors["embedding"] = (
+            "that of each clip divided by its Euclidean norm; their mean over the clips, divided by its Euclidean norm"
+        )
+    return {
+        "steps": "frames, stored, clips, input, network, vectors: each takes what the one before gives",
+        "frames": "every frame of the video, upright, RGB, uint8 of 0..255",
+        "stored": {
+            "short_side": frames.short_side,
+            "size": "the shorter side becomes short_side, the other round(side * short_side / shorter side)",
+            "resizing": "bilinear, antialiased (torch.nn.functional.interpolate of uint8: mode bilinear, antialias)",
+            "jpeg_quality": frames.jpeg_quality,
+            "compression": "each frame is written as JPEG by OpenCV (4:2:0) and read again",
+        },
+        "clips": {
+            "number": CLIPS,
+            "frames": architecture.clip_length,
+            "start": "of clip i = 0, 1, ...: floor(max(length of the video - frames, 0) * (2 i + 1) / (2 number))",
+            "short_videos": "past its end a video starts again from its first frame",
+        },
+        "input": {
+            "shape": ["clips", 3, "frames", architecture.size, architecture.size],
+            "side": architecture.size,
+            "crop": "the largest centre square: top and left are floor((height or width - shorter side) / 2)",
+            "resizing": "to side x side, bilinear, antialiased, in float32, not rounded",
+            "mean": list(MEAN),
+            "values": "float32, RGB of 0..255, mean subtracted",
+        },
+        "network": {
+            "clips": "any number",
+            "least_frames": lengths[0],
+            "most_frames": lengths[1],
+            "outputs": ["features", head],
+            "sizes": {"features": network.n_features, head: network.fc.out_features},
+            "depth": architecture.depth,
+            "width": architecture.width,
+            "shortcut": architecture.shortcut,
+        },
+        "vectors": vectors,
+    }

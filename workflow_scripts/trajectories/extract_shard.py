@@ -18,8 +18,10 @@ from workflow_scripts.trajectories.describe_video import Undescribed, Video, sha
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
-INFO_MEANING = ", ".join(columns.INFO)
-DESCRIPTORS_MEANING = ", ".join(f"{name} {part.start}-{part.stop - 1}" for name, part in columns.CHANNELS.items())
+MEANING = {
+    "info": ", ".join(columns.INFO),
+    "descriptors": ", ".join(f"{name} {part.start}-{part.stop - 1}" for name, part in columns.CHANNELS.items()),
+}
 
 
 def extract_shard(
@@ -51,8 +53,9 @@ def extract_shard(
             told = {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}
             write_attributes(group, told)
             arrays = result.arrays or {"info": np.zeros((0, 10), "f4"), "descriptors": np.zeros((0, 426), "f2")}
-            dataset(group, "info", arrays["info"], meaning=INFO_MEANING)
-            dataset(group, "descriptors", arrays["descriptors"], meaning=DESCRIPTORS_MEANING)
+            for part, names in (("info", columns.INFO), ("descriptors", columns.DESCRIPTORS)):
+                rows = dataset(group, part, arrays[part], unit=columns.UNITS[part], meaning=MEANING[part])
+                write_attributes(rows, {"columns": names})
 
 
 def _extract(video: Video) -> Result:
