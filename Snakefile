@@ -35,3 +35,11 @@ rule all:
         "results/report/index.html",
         "results/config.yaml",
         expand("results/tables/{table}.tsv", table=config["report"]["tables"]),
+
+
+onsuccess:
+    unfinished.note_failed([])
+
+
+onerror:
+    unfinished.note_failed(file for job in workflow.scheduler.failed for file in job.output)

@@ -6,7 +6,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow_scripts import config as pipeline
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts import unfinished
+from workflow_scripts.artifacts import read_columns, write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.identity import digest, shard_of
 from workflow_scripts.stage import StageError
@@ -21,16 +22,20 @@ try:
 except StageError as error:
     raise WorkflowError(str(error)) from None
 
+# Without this, targets made from the output of a failed job would pass for up to date (`unfinished` says why).
+if workflow.dag_settings and workflow.is_main_process:  # none where it only lints
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *unfinished.to_force(SOURCES)}
+
 
 wildcard_constraints:
-    dataset="[^/]+",
-    detector="[^/]+",
-    features="[^/]+",
+    dataset=pipeline.NAME,
+    detector=pipeline.NAME,
+    features=pipeline.NAME,
     shard=r"\d+of\d+",
-    run="[^/]+",
+    run=pipeline.NAME,
     seed=r"\d+",
     split=r"\d+",
-    subset="[^/]+",
+    subset=pipeline.SUBSET,
     protocol="finetune|few_shot|svm",
     table="|".join(config["report"]["tables"]) or "(?!)",
 
@@ -49,8 +54,8 @@ def of_dataset(wildcards):
 
 
 def of_run(wildcards):
-    """The hyper-parameters of a run, as JSON."""
-    return pipeline.changed("pretraining", pipeline.run_values(config, wildcards.run))
+    """The hyper-parameters that a run reads, as JSON."""
+    return pipeline.run_settings(config, wildcards.run)
 
 
 def run_key(key):
@@ -213,6 +218,8 @@ def run_videos(wildcards):
 
 def run_frames(wildcards):
     """The frames a run is trained on."""
+    if of(wildcards)["objective"] == "local_aggregation":
+        check_clusters(of(wildcards))
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
@@ -234,8 +241,18 @@ def run_clusters(wildcards):
     return clusters_file(values) if values["clusters"] == "idt" else []
 
 
+def check_clusters(values):
+    """Stops where a run's K is too large for the videos, before anything is computed of them."""
+    (totals,) = beside_index(PRETRAINING_DATASET, "totals.json")
+    try:
+        pipeline.check_clusters(values, Path(totals))
+    except StageError as error:
+        raise WorkflowError(f"config: clusters: {error}") from None
+
+
 def clusters_file(values):
     """The clusters in the IDT space at a run's K, m, features and subset."""
+    check_clusters(values)
     pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 

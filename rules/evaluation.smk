@@ -31,11 +31,11 @@ rule finetune:
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
+        " --splits {input.splits:q} --split {wildcards.split:q}"
         " {params.frames} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --checkpoints {params.checkpoints}"
-        " --settings {params.settings:q} --workers {threads} --log {log}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --output {output:q} --checkpoints {params.checkpoints:q}"
+        " --settings {params.settings:q} --workers {threads} --log {log:q}"
 
 
 rule few_shot:
@@ -64,10 +64,10 @@ rule few_shot:
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits} --split {wildcards.split}"
+        " --splits {input.splits:q} --split {wildcards.split:q}"
         " {params.frames} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --settings {params.settings:q} --workers {threads} --log {log}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --output {output:q} --settings {params.settings:q} --workers {threads} --log {log:q}"
 
 
 rule idt_svm:
@@ -92,9 +92,9 @@ rule idt_svm:
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits} --split {wildcards.split} {params.encodings}"
-        " --run {wildcards.run} --seed {wildcards.seed} --dataset {wildcards.dataset}"
-        " --output {output} --settings {params.settings:q} --log {log}"
+        " --splits {input.splits:q} --split {wildcards.split:q} {params.encodings}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        " --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule bank_clusters:
@@ -117,4 +117,4 @@ rule bank_clusters:
         version=[pipeline.version("clusters"), pipeline.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model} {params.frames} --output {output} --settings {params.settings:q} --log {log}"
+        " --model {input.model:q} {params.frames} --output {output:q} --settings {params.settings:q} --log {log:q}"

@@ -8,6 +8,7 @@ schema's, held by a test), so that a new key with a default reruns nothing.
 import dataclasses
 import difflib
 import json
+import keyword
 import os
 import re
 import shlex
@@ -22,7 +23,9 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from workflow_scripts.clusters.settings import check_k
 from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.pretraining.settings import parts_of_subset, values_read
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -32,6 +35,13 @@ DEMO = Path(__file__).parents[1] / "config.yaml"
 
 # What most paths of a long list differ by: a shard's number, or a seed.
 _NUMBERED = re.compile(r"(.*/)(\d+)(of\d+\.\w+)|(.*/seed)(\d+)(/.*)")
+
+# What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
+NAME = "[A-Za-z0-9_-]+"
+SUBSET = r"[^/{}\x00-\x1f]+"
+
+# Keys below which numbers are names: the paper's accuracies by number of shots.
+_BY_NUMBER = ("paper", "paper_of_supervised")
 
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
@@ -58,6 +68,7 @@ def read(files: list[Path]) -> dict[str, Any]:
 def resolve(given: dict[str, Any]) -> dict[str, Any]:
     """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
     schema = yaml.safe_load(SCHEMA.read_text())
+    _check_keys(given)
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
@@ -76,6 +87,17 @@ def described() -> dict[str, dict[str, Any]]:
     schema = yaml.safe_load(SCHEMA.read_text())
     sections = {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
     return sections | {"features": schema["properties"]["features"]["additionalProperties"]["properties"]}
+
+
+def _check_keys(node: Any, where: str = "") -> None:
+    """Raises StageError for a key that YAML does not read as text, such as `1:` or `on:`."""
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if not isinstance(key, str):
+            raise StageError(f"config: {where}{key}: YAML does not read this name as text; put it in quotes")
+        if key not in _BY_NUMBER:
+            _check_keys(value, f"{where}{key}.")
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +137,9 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
         return "; ".join(sentences)
+    described = cast(dict[str, Any], error.schema).get("description")
+    if error.validator in ("pattern", "anyOf") and described:  # of which the message shows the pattern
+        return f"config: {where}: {error.instance!r} is not of this kind: {described}"
     return f"config: {where or 'the top level'}: {error.message}"
 
 
@@ -162,6 +187,8 @@ def _check_names(config: dict[str, Any]) -> None:
     for table, entry in config["report"]["tables"].items():
         if table in RESERVED_TABLES:
             raise StageError(f"config: report.tables.{table}: results/tables/{table}.tsv is another table's; rename it")
+        if table in rule_names() or keyword.iskeyword(table):
+            raise StageError(f"config: report.tables.{table}: {table} is the name of a rule; choose another")
         named = [row["run"] for row in entry["rows"] if "run" in row]
         for name in named:
             check(f"report.tables.{table}", name, [*runs, *always])
@@ -179,6 +206,13 @@ def _check_names(config: dict[str, Any]) -> None:
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
+
+
+def rule_names() -> set[str]:
+    """The names of all rules, `all` among them, which no other target may have."""
+    files = [SCHEMA.parents[2] / "Snakefile", *SCHEMA.parents[1].glob("*.smk")]
+    rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
+    return {name for path in files for name in rules.findall(path.read_text())}
 
 
 def _settings_class(noun: str, name: str = "") -> Any:
@@ -209,7 +243,8 @@ def argument(name: str, files: Sequence[str]) -> str:
     out: in full, a thousand paths would be longer than the one string (128 KiB on Linux) that a shell's command is.
     """
     numbers: dict[tuple[str, str], list[str]] = {}  # by what stands before and after the number
-    for file in files:
+    for path in files:
+        file = f"./{path}" if path.startswith("-") else path  # or it would be taken for an option
         numbered = _NUMBERED.fullmatch(file)
         before, number, after = (part for part in numbered.groups() if part is not None) if numbered else (file, "", "")
         numbers.setdefault((before, after), []).append(number)
@@ -234,6 +269,17 @@ def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     return keeps_all(section["keep"], section["keep_gb"], json.loads(totals.read_text())["pixels"])
 
 
+def check_clusters(values: dict[str, Any], totals: Path) -> None:
+    """Raises StageError where a run's `values` ask for too many clusters; `totals` as for `keeps_all_trajectories`.
+
+    Of the videos in a folder the number is not known here; the stage itself checks it.
+    """
+    folder, number = parts_of_subset(str(values["subset"]))
+    if not folder:
+        n_videos = json.loads(totals.read_text())["videos"]
+        check_k(values["k"], n_videos if number is None else min(number, n_videos))
+
+
 def version(noun: str) -> int:
     """The VERSION of a noun's stages, raised when their results change."""
     return int(import_module(f"workflow_scripts.{noun}.settings").VERSION)
@@ -247,6 +293,12 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     shared = {"features": next(iter(config["features"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
     return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
+
+
+def run_settings(config: dict[str, Any], run: str) -> str:
+    """JSON of the keys that a run's training reads and that differ from the defaults, for the stage's --settings."""
+    values = run_values(config, run)
+    return changed("pretraining", values_read(values, values["objective"], values["clusters"]))
 
 
 def used_datasets(config: dict[str, Any]) -> list[str]:

@@ -1,7 +1,9 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 VERSION = 3  # raised when the stage's result changes
 
@@ -54,6 +56,31 @@ class PretrainingSettings:
     precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
     compile: bool = False  # the network by torch.compile: minutes at the start, then perhaps faster; ours
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
+
+
+# The keys that not every training reads. Those of local aggregation name the clusters it learns from, also where these
+# are made beforehand (idt); the others it makes anew before every epoch.
+_OF_A_BANK = frozenset({"embedding", "temperature", "bank_momentum"})
+_OF_OBJECTIVE = {
+    "instance": _OF_A_BANK | {"negatives"},
+    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
+    "supervised": frozenset[str](),
+}
+_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+_NOT_OF_ALL = frozenset[str]().union(*_OF_OBJECTIVE.values(), *_OF_CLUSTERS.values())
+
+
+def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
+    """Those of a run's `values` that its training reads, so that a change of the others trains nothing again.
+
+    `objective` and `clusters` as of `train`. Of `drops` those that come before the last epoch.
+    """
+    own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
+    read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
+    read["drops"] = [drop for drop in read["drops"] if drop < read["epochs"]]
+    if not read["drops"]:
+        del read["drop_factor"]
+    return read
 
 
 def parts_of_subset(subset: str) -> tuple[str, int | None]:
