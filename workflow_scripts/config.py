@@ -362,6 +362,20 @@ def evaluated_runs(config: dict[str, Any]) -> list[str]:
     return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
 
 
+def needed_runs(config: dict[str, Any]) -> list[str]:
+    """The runs that results are asked of, by `evaluation` or by tables, and those that they start from, these first."""
+    tables = config["report"]["tables"].values()
+    asked = [*evaluated_runs(config), *(row["run"] for table in tables for row in table["rows"] if "run" in row)]
+    runs = config["pretraining"]["runs"]
+    order: list[str] = []
+    for run in asked:
+        line = [run]
+        while line[0] in runs and (before := run_values(config, line[0])["init"]) in runs:
+            line.insert(0, before)
+        order += line
+    return list(dict.fromkeys(order))
+
+
 def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:
     """(run, seed, dataset, protocol) of every result that the config asks for."""
     section = config["evaluation"]

@@ -86,7 +86,7 @@ def finetune(
         version=VERSION,
         history=history,
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)  # also those of earlier settings
     log.info("%s finetuned on %s split %d: %s", run, dataset, split, results.in_words(record))
 
 
