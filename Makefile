@@ -25,7 +25,6 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
-	@$(if $(filter setup,$(or $(MAKECMDGOALS),setup)),echo 'Ready. Next: make demo, or: source .venv/bin/activate; snakemake --help',:)
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -36,10 +35,11 @@ help:
 	@command -v $${CXX:-c++} > /dev/null || \
 		{ echo 'error: no C++ compiler (c++) was found; install one with C++20, for example: apt install g++'; exit 1; }
 	@echo 'Installs torch, OpenCV, faiss, Snakemake and what else constraints.txt lists into .venv, and compiles the tracker:'
-	@echo '2 to 5 minutes where the packages are near, and up to 5 GB (1.5 GB with a torch for CPUs, see PIP_ARGS).'
+	@echo 'some minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
 	@touch $@
+	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then README, "Your own videos".'
 
 # The demo's networks are so small that each trains best on one core, several at a time.
 demo: setup

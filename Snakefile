@@ -37,6 +37,10 @@ rule all:
         expand("results/tables/{table}.tsv", table=config["report"]["tables"]),
 
 
+onstart:
+    begin()
+
+
 onsuccess:
     unfinished.note_failed([])
 

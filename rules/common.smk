@@ -10,6 +10,7 @@ from workflow_scripts import unfinished
 from workflow_scripts.artifacts import read_columns, write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.identity import digest, shard_of
+from workflow_scripts.report import plan
 from workflow_scripts.stage import StageError
 
 # The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
@@ -424,3 +425,15 @@ def report_statuses(wildcards):
             *encodings_of(dataset, next(iter(config["features"]))),
         ]
     ]
+
+
+def begin():
+    """Stops where people are to be found by what is not installed, and tells what the whole run is going to do."""
+    rules = {job.rule.name for job in workflow.dag.jobs}
+    missing = plan.missing_detectors(config) if rules & {"persons", "report"} else []
+    if missing and "conda" not in str(workflow.deployment_settings.deployment_method):
+        raise WorkflowError("; ".join(missing))
+    if "report" in rules:
+        pending = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+        print(*plan.plan(config, pending), sep="\n", flush=True)
+    print("Beside this run: make status, and snakemake --dry-run --nolock.", flush=True)

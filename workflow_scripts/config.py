@@ -46,7 +46,6 @@ _BY_NUMBER = ("paper", "paper_of_supervised")
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
 
-
 # Tables in `results/tables/` that are made for every config.
 RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
 
@@ -275,9 +274,9 @@ def check_clusters(values: dict[str, Any], totals: Path) -> None:
     Of the videos in a folder the number is not known here; the stage itself checks it.
     """
     folder, number = parts_of_subset(str(values["subset"]))
+    n_videos = json.loads(totals.read_text())["videos"]
     if not folder:
-        n_videos = json.loads(totals.read_text())["videos"]
-        check_k(values["k"], n_videos if number is None else min(number, n_videos))
+        check_k(values["k"], min(number or n_videos, n_videos))
 
 
 def version(noun: str) -> int:

@@ -276,8 +276,8 @@ def read_stage_times(
     """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
 
     Of jobs that are `asked` for, by their path. Longest first. A value that Snakemake could not measure (`NA`, `-`) is
-    left out. Snakemake measures the last attempt of a job; a training that was resumed has taken at least the seconds of
-    all its epochs, which its history tells.
+    left out. Snakemake measures the last attempt of a job; a training that was resumed has taken at least the seconds
+    of all its epochs, which its history tells.
     """
     trained: dict[tuple[str, ...], float] = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
     seconds: dict[str, list[float]] = defaultdict(list)
