@@ -10,6 +10,7 @@ from workflow_scripts import unfinished
 from workflow_scripts.artifacts import read_columns, write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.identity import digest, shard_of
+from workflow_scripts.pretraining.settings import check_clusters
 from workflow_scripts.report import plan
 from workflow_scripts.stage import StageError
 
@@ -220,7 +221,7 @@ def run_videos(wildcards):
 def run_frames(wildcards):
     """The frames a run is trained on."""
     if of(wildcards)["objective"] == "local_aggregation":
-        check_clusters(of(wildcards))
+        check_run_clusters(of(wildcards))
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
@@ -242,18 +243,18 @@ def run_clusters(wildcards):
     return clusters_file(values) if values["clusters"] == "idt" else []
 
 
-def check_clusters(values):
+def check_run_clusters(values):
     """Stops where a run's K is too large for the videos, before anything is computed of them."""
     (totals,) = beside_index(PRETRAINING_DATASET, "totals.json")
     try:
-        pipeline.check_clusters(values, Path(totals))
+        check_clusters(values, Path(totals))
     except StageError as error:
         raise WorkflowError(f"config: clusters: {error}") from None
 
 
 def clusters_file(values):
     """The clusters in the IDT space at a run's K, m, features and subset."""
-    check_clusters(values)
+    check_run_clusters(values)
     pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 

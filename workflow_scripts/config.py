@@ -23,9 +23,8 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from workflow_scripts.clusters.settings import check_k
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.pretraining.settings import parts_of_subset, values_read
+from workflow_scripts.pretraining.settings import values_read
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -266,17 +265,6 @@ def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     """Whether the trajectories of all videos of a dataset are kept; `totals` is what its index adds up to."""
     section = config["trajectories"]
     return keeps_all(section["keep"], section["keep_gb"], json.loads(totals.read_text())["pixels"])
-
-
-def check_clusters(values: dict[str, Any], totals: Path) -> None:
-    """Raises StageError where a run's `values` ask for too many clusters; `totals` as for `keeps_all_trajectories`.
-
-    Of the videos in a folder the number is not known here; the stage itself checks it.
-    """
-    folder, number = parts_of_subset(str(values["subset"]))
-    n_videos = json.loads(totals.read_text())["videos"]
-    if not folder:
-        check_k(values["k"], min(number or n_videos, n_videos))
 
 
 def version(noun: str) -> int:

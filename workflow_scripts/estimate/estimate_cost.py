@@ -23,6 +23,17 @@ from workflow_scripts.stage import StageError, command_line
 log = logging.getLogger(__name__)
 
 TRAINING_THREADS = 8  # of a training, where there are so many cores: rules/pretraining.smk
+MEANINGS = {
+    "configfile": "one config or several, as for snakemake; none: the demo",
+    "videos": "videos of each dataset that are tried (50)",
+    "threads": "videos that are tried at a time (1)",
+    "cores": "cores that the wall time is told for (0: this machine's)",
+    "as_if_videos": "as if pretraining.dataset had so many videos",
+    "as_if_seconds": "... of so many seconds each",
+    "as_if_fps": "... at so many frames a second (30)",
+    "as_if_size": "... of WIDTHxHEIGHT pixels, such as 340x256",
+    "training": "also try steps of the networks (on)",
+}
 RECOMMENDED_STRIDE = 3  # the longest that keeps 0.95 of the people's area, as IoU: benchmarks/persons_stride.py
 
 
@@ -191,4 +202,4 @@ def estimate_cost(
 
 
 if __name__ == "__main__":
-    command_line(estimate_cost)
+    command_line(estimate_cost, meanings=MEANINGS)

@@ -53,7 +53,7 @@ def _judging(section: dict[str, Any], protocol: str, rate: NetworkSeconds, n_tra
 
 
 def _parts(config: dict[str, Any], dataset: str, n_videos: float) -> list[tuple[float, float]]:
-    """Videos to train on and to test, of each split: from the table of splits, or what is usual where it is not there."""
+    """Videos to train on and to test, of each split: from its table, or what is usual where that is not there."""
     table = Path(f"results/{dataset}/videos/splits.tsv")
     if table.exists() and (rows := read_columns(table)):
         counts = Counter((row["split"], row["part"]) for row in rows)

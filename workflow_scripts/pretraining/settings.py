@@ -1,9 +1,12 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from workflow_scripts.clusters.settings import check_k
 
 VERSION = 3  # raised when the stage's result changes
 
@@ -92,3 +95,14 @@ def parts_of_subset(subset: str) -> tuple[str, int | None]:
 def in_folder(path: str, folder: str) -> bool:
     """Whether a file lies in a folder of that name, at whatever depth; "": anywhere."""
     return not folder or folder in Path(path).parts[:-1]
+
+
+def check_clusters(values: dict[str, Any], totals: Path) -> None:
+    """Raises StageError where a run's `values` ask for too many clusters; `totals` are the index's.
+
+    Of the videos in a folder the number is not known here; the stage itself checks it.
+    """
+    folder, number = parts_of_subset(str(values["subset"]))
+    n_videos = json.loads(totals.read_text())["videos"]
+    if not folder:
+        check_k(values["k"], min(number or n_videos, n_videos))
