@@ -2,7 +2,9 @@
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-all   make test, then the longer targets: test-browser, -kill, -persons, -slurm, -sanitize, -tables, -demo, -ut
+# make help       this list
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
+# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
@@ -19,19 +21,25 @@ BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
 .PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-tables \
-	test-browser test-demo test-ut setup-persons test-persons status estimate clean-stores benchmark
+	test-browser test-demo test-ut setup-persons test-persons help status estimate clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 .venv/.setup: pyproject.toml constraints.txt $(TRACKER)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'error: $(PYTHON) is older than Python 3.11; run: make PYTHON=python3.11 ...'; exit 1; }
 	@command -v $${CXX:-c++} > /dev/null || \
 		{ echo 'error: no C++ compiler (c++) was found; install one with C++20, for example: apt install g++'; exit 1; }
+	@echo 'Installs torch, OpenCV, faiss, Snakemake and what else constraints.txt lists into .venv, and compiles the tracker:'
+	@echo 'some minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
 	@touch $@
+	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then README, "Your own videos".'
 
 demo: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -146,3 +154,6 @@ benchmark-%: setup
 
 clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +
+
+clean-outdated: setup
+	@$(BIN)/python -m workflow_scripts.report.clean_outdated $(if $(CONFIG),--configfile $(CONFIG))

@@ -35,3 +35,15 @@ rule all:
         "results/report/index.html",
         "results/config.yaml",
         expand("results/tables/{table}.tsv", table=config["report"]["tables"]),
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    unfinished.note_failed([])
+
+
+onerror:
+    unfinished.note_failed(file for job in workflow.scheduler.failed for file in job.output)

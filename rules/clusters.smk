@@ -27,5 +27,5 @@ rule clusters:
         version=pipeline.version("clusters"),
     shell:
         "python -m workflow_scripts.clusters.cluster_sketches"
-        " {params.encodings} --videos {input.videos} --output {output}"
-        " --settings {params.settings:q} --threads {threads} --log {log}"
+        " {params.encodings} --videos {input.videos:q} --output {output:q}"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"

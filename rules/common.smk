@@ -6,11 +6,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from workflow_scripts import config as pipeline
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts import unfinished
+from workflow_scripts.artifacts import read_columns, write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.evaluation.unseen import only_split
 from workflow_scripts.identity import digest, shard_of
-from workflow_scripts.pretraining.settings import split_of_subset
+from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
+from workflow_scripts.report import plan
 from workflow_scripts.stage import StageError
 
 # The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
@@ -23,17 +25,21 @@ try:
 except StageError as error:
     raise WorkflowError(str(error)) from None
 
+# Without this, targets made from the output of a failed job would pass for up to date (`unfinished` says why).
+if workflow.dag_settings and workflow.is_main_process:  # none where it only lints
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *unfinished.to_force(SOURCES)}
+
 
 wildcard_constraints:
-    dataset="[^/]+",
-    detector="[^/]+",
-    features="[^/]+",
+    dataset=pipeline.NAME,
+    detector=pipeline.NAME,
+    features=pipeline.NAME,
     space="joint|per_channel",
     shard=r"\d+of\d+",
-    run="[^/]+",
+    run=pipeline.NAME,
     seed=r"\d+",
     split=r"\d+",
-    subset="[^/]+",
+    subset=pipeline.SUBSET,
     protocol="finetune|few_shot|svm",
     table="|".join(config["report"]["tables"]) or "(?!)",
 
@@ -55,8 +61,8 @@ def of_dataset(wildcards):
 
 
 def of_run(wildcards):
-    """The hyper-parameters of a run, as JSON."""
-    return pipeline.changed("pretraining", pipeline.run_values(config, wildcards.run))
+    """The hyper-parameters that a run reads, as JSON."""
+    return pipeline.run_settings(config, wildcards.run)
 
 
 def run_key(key):
@@ -255,6 +261,8 @@ def run_videos(wildcards):
 
 def run_frames(wildcards):
     """The frames a run is trained on."""
+    if of(wildcards)["objective"] == "local_aggregation":
+        check_run_clusters(of(wildcards))
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
@@ -276,8 +284,18 @@ def run_clusters(wildcards):
     return clusters_file(values) if values["clusters"] == "idt" else []
 
 
+def check_run_clusters(values):
+    """Stops where a run's K is too large for the videos, before anything is computed of them."""
+    (totals,) = beside_index(PRETRAINING_DATASET, "totals.json")
+    try:
+        check_clusters(values, Path(totals))
+    except StageError as error:
+        raise WorkflowError(f"config: clusters: {error}") from None
+
+
 def clusters_file(values):
     """The clusters in the IDT space at a run's K, m, features and subset."""
+    check_run_clusters(values)
     pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 
@@ -456,3 +474,15 @@ def report_statuses(wildcards):
     frames = [file for dataset in SOURCES for file in frames_of(dataset, config["frames"]["short_side"])]
     described = [dataset for dataset in SOURCES if dataset in {PRETRAINING_DATASET, *by_idt}]
     return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["features"])))]
+
+
+def begin():
+    """Stops where people are to be found by what is not installed, and tells what the whole run is going to do."""
+    rules = {job.rule.name for job in workflow.dag.jobs}
+    missing = plan.missing_detectors(config) if rules & {"persons", "report"} else []
+    if missing and "conda" not in str(workflow.deployment_settings.deployment_method):
+        raise WorkflowError("; ".join(missing))
+    if "report" in rules:
+        pending = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+        print(*plan.plan(config, pending), sep="\n", flush=True)
+    print("Beside this run: make status, and snakemake --dry-run --nolock.", flush=True)

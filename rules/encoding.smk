@@ -28,8 +28,8 @@ rule codebook:
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
-        " --sample {input.sample} {params.trajectories} --output {output}"
-        " --settings {params.settings:q} --threads {threads} --log {log}"
+        " --sample {input.sample:q} {params.trajectories} --output {output:q}"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
 rule encoding:
@@ -57,10 +57,10 @@ rule encoding:
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
-        " --trajectories {input.trajectories} --codebook {input.codebook}"
+        " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"
         " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
-        " --output {output}"
-        " --store {params.store} --threads {threads} --log {log}"
+        " --output {output:q}"
+        " --store {params.store:q} --threads {threads} --log {log:q}"
 
 
 rule fisher_vectors:
@@ -88,7 +88,7 @@ rule fisher_vectors:
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard --fisher"
-        " --trajectories {input.trajectories} --codebook {input.codebook}"
+        " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"
         " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
-        " --output {output}"
-        " --store {params.store} --threads {threads} --log {log}"
+        " --output {output:q}"
+        " --store {params.store:q} --threads {threads} --log {log:q}"

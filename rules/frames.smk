@@ -26,5 +26,5 @@ rule frames:
         version=pipeline.version("frames"),
     shell:
         "python -m workflow_scripts.frames.store_frames"
-        " --videos {input.videos} --output {output} --store {params.store}"
-        " --settings {params.settings:q} --reading {params.reading:q} --threads {threads} --log {log}"
+        " --videos {input.videos:q} --output {output:q} --store {params.store:q}"
+        " --settings {params.settings:q} --reading {params.reading:q} --threads {threads} --log {log:q}"

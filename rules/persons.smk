@@ -24,6 +24,6 @@ rule persons:
         version=pipeline.version("persons"),
     shell:
         "python -m workflow_scripts.persons.detect_persons"
-        " --videos {input.videos} --output {output} --store {params.store}"
-        " --detector {wildcards.detector} --settings {params.settings:q} --reading {params.reading:q}"
-        " --threads {threads} --log {log}"
+        " --videos {input.videos:q} --output {output:q} --store {params.store:q}"
+        " --detector={wildcards.detector:q} --settings {params.settings:q} --reading {params.reading:q}"
+        " --threads {threads} --log {log:q}"

@@ -31,10 +31,10 @@ rule training_videos:
         version=pipeline.version("pretraining"),
     shell:
         "python -m workflow_scripts.pretraining.select_videos"
-        " {params.videos} {params.frames} {params.encodings} --output {output}"
-        " --subset {wildcards.subset} --seed {params.seed}"
+        " {params.videos} {params.frames} {params.encodings} --output {output:q}"
+        " --subset={wildcards.subset:q} --seed {params.seed:q}"
         " --root {params.root:q} {params.splits}"
-        " --max-failed-fraction {params.max_failed_fraction} --log {log}"
+        " --max-failed-fraction {params.max_failed_fraction:q} --log {log:q}"
 
 
 rule pretraining:
@@ -72,10 +72,10 @@ rule pretraining:
         version=pipeline.version("pretraining"),
     shell:
         "{resources.launcher} workflow_scripts.pretraining.train"
-        " --videos {input.videos} {params.frames}"
+        " --videos {input.videos:q} {params.frames}"
         " {params.clusters_file} {params.sketches} {params.init}"
         " {params.validation} {params.validation_frames}"
-        " --output {output} --checkpoints {params.checkpoints}"
-        " --run {wildcards.run} --seed {wildcards.seed}"
-        " --objective {params.objective} --clusters '{params.clusters}'"
-        " --settings {params.settings:q} --workers {threads} --log {log}"
+        " --output {output:q} --checkpoints {params.checkpoints:q}"
+        " --run={wildcards.run:q} --seed {wildcards.seed:q}"
+        " --objective {params.objective:q} --clusters {params.clusters:q}"
+        " --settings {params.settings:q} --workers {threads} --log {log:q}"

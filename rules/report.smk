@@ -22,12 +22,10 @@ rule resolved_config:
         "results/config.yaml",
     log:
         "results/logs/config.log",
-    conda:
-        "../envs/pipeline.yaml"
     params:
-        config=lambda wildcards: pipeline.as_yaml(config),
-    shell:
-        "printf %s {params.config:q} > {output} 2> {log}"
+        digest=digest(pipeline.as_yaml(config)),
+    run:
+        write_text(Path(output[0]), pipeline.as_yaml(config))
 
 
 rule examples:
@@ -49,8 +47,8 @@ rule examples:
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.draw_examples"
-        " --videos {input.videos} {params.boxes} --output {output}"
-        " --settings {params.settings:q} --reading {params.reading:q} --log {log}"
+        " --videos {input.videos:q} {params.boxes} --output {output:q}"
+        " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
 
 rule people:
@@ -72,8 +70,8 @@ rule people:
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.measure_people"
-        " --videos {input.videos} --boxes {input.boxes} --output {output.page} --table {output.table}"
-        " --settings {params.settings:q} --reading {params.reading:q} --log {log}"
+        " --videos {input.videos:q} --boxes {input.boxes:q} --output {output.page:q} --table {output.table:q}"
+        " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
 
 rule report:
@@ -127,11 +125,11 @@ rule report:
     shell:
         "python -m workflow_scripts.report.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes} {params.frames} {params.statuses} {params.paper_tables}"
-        " --examples {input.examples} {params.people}"
-        " --benchmarks {params.benchmarks} --config {input.config}"
-        " --method-table {output.methods} --cluster-table {output.agreements} --output {output.page}"
-        " --settings {params.settings:q} --log {log}"
+        " --indexes {input.indexes:q} {params.frames} {params.statuses} {params.paper_tables}"
+        " --examples {input.examples:q} {params.people}"
+        " --benchmarks {params.benchmarks:q} --config {input.config:q}"
+        " --method-table {output.methods:q} --cluster-table {output.agreements:q} --output {output.page:q}"
+        " --settings {params.settings:q} --log {log:q}"
 
 
 rule paper_table:
@@ -155,6 +153,6 @@ rule paper_table:
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.paper_table"
-        " {params.evaluations} --config {input.config}"
-        " --output {output.tsv} --markdown {output.markdown} --latex {output.latex} --html {output.html}"
-        " --table {params.table:q} --log {log}"
+        " {params.evaluations} --config {input.config:q}"
+        " --output {output.tsv:q} --markdown {output.markdown:q} --latex {output.latex:q} --html {output.html:q}"
+        " --table {params.table:q} --log {log:q}"

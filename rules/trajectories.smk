@@ -20,7 +20,7 @@ rule made_by:
     params:
         digest=trajectories_digest,
     shell:
-        "echo {params.digest} > {output} 2> {log}"
+        "echo {params.digest:q} > {output:q} 2> {log:q}"
 
 
 rule trajectories:
@@ -47,6 +47,6 @@ rule trajectories:
         version=pipeline.version("trajectories"),
     shell:
         "python -m workflow_scripts.trajectories.extract_shard"
-        " --videos {input.videos} {params.boxes} {params.only} --output {output}"
-        " --store {params.store} --settings {params.settings:q} --reading {params.reading:q}"
-        " --threads {threads} --log {log}"
+        " --videos {input.videos:q} {params.boxes} {params.only} --output {output:q}"
+        " --store {params.store:q} --settings {params.settings:q} --reading {params.reading:q}"
+        " --threads {threads} --log {log:q}"

@@ -21,14 +21,14 @@ checkpoint videos:
         reading=READING,
         seed=config["seed"],
         sample_videos=config["encoding"]["sample_videos"],
-        resample="--resample" if config["encoding"]["resample"] else "",
+        resample="--resample" if config["encoding"]["resample"] else "--no-resample",
         max_failed_fraction=config["max_failed_fraction"],
         sources=lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
         version=pipeline.version("videos"),
     shell:
         "python -m workflow_scripts.videos.index_videos"
-        " --dataset {wildcards.dataset} --index {output.index}"
-        " --settings {params.settings:q} --reading {params.reading:q} --seed {params.seed}"
-        " --sample-videos {params.sample_videos} {params.resample}"
-        " --max-failed-fraction {params.max_failed_fraction}"
-        " --threads {threads} --log {log}"
+        " --dataset={wildcards.dataset:q} --index {output.index:q}"
+        " --settings {params.settings:q} --reading {params.reading:q} --seed {params.seed:q}"
+        " --sample-videos {params.sample_videos:q} {params.resample:q}"
+        " --max-failed-fraction {params.max_failed_fraction:q}"
+        " --threads {threads} --log {log:q}"

@@ -8,7 +8,9 @@ schema's, held by a test), so that a new key with a default reruns nothing.
 import dataclasses
 import difflib
 import json
+import keyword
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -25,7 +27,7 @@ from workflow_scripts.artifacts import write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.identity import digest
-from workflow_scripts.pretraining.settings import useful_threads
+from workflow_scripts.pretraining.settings import useful_threads, values_read
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
 
@@ -37,9 +39,15 @@ DEMO = Path(__file__).parents[1] / "config.yaml"
 LISTS = Path(".snakemake/lists")
 LONGEST_ARGUMENT = 8192  # bytes; a rule has fewer than ten lists
 
+# What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
+NAME = "[A-Za-z0-9_-]+"
+SUBSET = r"[^/{}\x00-\x1f]+"
+
+# Keys below which numbers are names: the paper's accuracies by number of shots.
+_BY_NUMBER = ("paper", "paper_of_supervised")
+
 # Folders of `results/` that no dataset may be named like.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
-
 
 # Tables in `results/tables/` that are made for every config.
 RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
@@ -62,6 +70,7 @@ def read(files: list[Path]) -> dict[str, Any]:
 def resolve(given: dict[str, Any]) -> dict[str, Any]:
     """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
     schema = yaml.safe_load(SCHEMA.read_text())
+    _check_keys(given)
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
@@ -85,6 +94,17 @@ def described() -> dict[str, dict[str, Any]]:
     schema = yaml.safe_load(SCHEMA.read_text())
     sections = {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
     return sections | {"features": schema["properties"]["features"]["additionalProperties"]["properties"]}
+
+
+def _check_keys(node: Any, where: str = "") -> None:
+    """Raises StageError for a key that YAML does not read as text, such as `1:` or `on:`."""
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if not isinstance(key, str):
+            raise StageError(f"config: {where}{key}: YAML does not read this name as text; put it in quotes")
+        if key not in _BY_NUMBER:
+            _check_keys(value, f"{where}{key}.")
 
 
 def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +144,9 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
         return "; ".join(sentences)
+    described = cast(dict[str, Any], error.schema).get("description")
+    if error.validator in ("pattern", "anyOf") and described:  # of which the message shows the pattern
+        return f"config: {where}: {error.instance!r} is not of this kind: {described}"
     return f"config: {where or 'the top level'}: {error.message}"
 
 
@@ -171,6 +194,8 @@ def _check_names(config: dict[str, Any]) -> None:
     for table, entry in config["report"]["tables"].items():
         if table in RESERVED_TABLES:
             raise StageError(f"config: report.tables.{table}: results/tables/{table}.tsv is another table's; rename it")
+        if table in rule_names() or keyword.iskeyword(table):
+            raise StageError(f"config: report.tables.{table}: {table} is the name of a rule; choose another")
         named = [row["run"] for row in entry["rows"] if "run" in row]
         for name in named:
             check(f"report.tables.{table}", name, [*runs, *always])
@@ -188,6 +213,13 @@ def _check_names(config: dict[str, Any]) -> None:
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
+
+
+def rule_names() -> set[str]:
+    """The names of all rules, `all` among them, which no other target may have."""
+    files = [SCHEMA.parents[2] / "Snakefile", *SCHEMA.parents[1].glob("*.smk")]
+    rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
+    return {name for path in files for name in rules.findall(path.read_text())}
 
 
 def _settings_class(noun: str, name: str = "") -> Any:
@@ -219,6 +251,7 @@ def argument(name: str, files: Sequence[str]) -> str:
     """
     if not files:
         return ""
+    files = [f"./{file}" if file.startswith("-") else file for file in files]  # or it would be taken for an option
     option = f"--{name.replace('_', '-')}"
     text = f"{option} {shlex.join(files)}"
     if len(os.fsencode(text)) <= LONGEST_ARGUMENT:
@@ -261,6 +294,12 @@ def training_threads(config: dict[str, Any], run: str, batch: int | None = None)
     values = run_values(config, run)
     shape = {key: values[key] for key in ("depth", "width", "clip_length", "size")}
     return useful_threads(**shape, batch=batch or values["batch"])
+
+
+def run_settings(config: dict[str, Any], run: str) -> str:
+    """JSON of the keys that a run's training reads and that differ from the defaults, for the stage's --settings."""
+    values = run_values(config, run)
+    return changed("pretraining", values_read(values, values["objective"], values["clusters"]))
 
 
 def used_datasets(config: dict[str, Any]) -> list[str]:
@@ -329,6 +368,20 @@ def sources(values: dict[str, Any]) -> str:
 def evaluated_runs(config: dict[str, Any]) -> list[str]:
     """The runs that are judged: those the config names, else all."""
     return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
+
+
+def needed_runs(config: dict[str, Any]) -> list[str]:
+    """The runs that results are asked of, by `evaluation` or by tables, and those that they start from, these first."""
+    tables = config["report"]["tables"].values()
+    asked = [*evaluated_runs(config), *(row["run"] for table in tables for row in table["rows"] if "run" in row)]
+    runs = config["pretraining"]["runs"]
+    order: list[str] = []
+    for run in asked:
+        line = [run]
+        while line[0] in runs and (before := run_values(config, line[0])["init"]) in runs:
+            line.insert(0, before)
+        order += line
+    return list(dict.fromkeys(order))
 
 
 def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from workflow_scripts.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.clusters.kmeans import KMeans, kmeans
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings
+from workflow_scripts.clusters.settings import VERSION, ClustersSettings, check_k
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, command_line
 
@@ -82,10 +82,11 @@ def cluster_sketches(
     """Clusters the videos listed in `videos` by their sketches, `settings.m` times from different starts.
 
     `encodings`: the shards' files, in any order. At most `threads` runs go on at a time, each on one core, so that the
-    result does not depend on their number. Raises StageError for a video without a usable sketch.
+    result does not depend on their number. Raises StageError for a video without a usable sketch, or too many clusters.
     """
     video_ids = sorted(row["video_id"] for row in read_columns(videos))
     sketches = read_sketches(encodings, video_ids)
+    check_k(settings.k, len(video_ids))
     seeds = [settings.seed + run for run in range(settings.m)]
 
     def run(seed: int) -> KMeans:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workflow_scripts.stage import StageError
+
 VERSION = 1  # raise when the same settings give other clusters
 
 
@@ -13,3 +15,13 @@ class ClustersSettings:
     m: int = 3  # runs of K-means from different starts (paper 4.2)
     iterations: int = 20  # Lloyd's steps of a run (authors' code)
     seed: int = 0  # run i starts by seed + i (ours)
+
+
+def check_k(k: int, n_videos: int) -> None:
+    """Raises StageError where `k` clusters are at least half of the videos: most would hold one video or none."""
+    if k > 1 and 2 * k >= n_videos:
+        fewest, most = (max(1, n_videos // part) for part in (50, 10))
+        raise StageError(
+            f"{k} clusters of {n_videos} videos are too many, for most would hold a single video; set clusters.k (or "
+            f"k of the run) to a fiftieth to a tenth of the number of videos, here {fewest} to {most}"
+        )

@@ -71,7 +71,7 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
 
 def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
     """K-means in the IDT space for each request that a run, or the report, makes."""
-    from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `training_hours`
+    from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `device_in_words`
 
     runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
     asked = {

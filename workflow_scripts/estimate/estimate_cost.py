@@ -12,15 +12,28 @@ from typing import Any
 
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_text
+from workflow_scripts.durations import in_words
 from workflow_scripts.estimate.breakdown import NOT_ASKED, lines_of, longest
 from workflow_scripts.estimate.extrapolate import NOTHING, Line, Range, Size, fitting_shards
 from workflow_scripts.estimate.pilot import ESTIMATES, detectors, fisher_features, pilot_folder, run_pilot, section
-from workflow_scripts.estimate.survey import REPOSITORY, Survey, as_if, survey, videos_of_subset
+from workflow_scripts.estimate.survey import REPOSITORY, Survey, as_if, survey
 from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
+TRAINING_THREADS = 8  # of a training, where there are so many cores: rules/pretraining.smk
+MEANINGS = {
+    "configfile": "one config or several, as for snakemake; none: the demo",
+    "videos": "videos of each dataset that are tried (50)",
+    "threads": "videos that are tried at a time (1)",
+    "cores": "cores that the wall time is told for (0: this machine's)",
+    "as_if_videos": "as if pretraining.dataset had so many videos",
+    "as_if_seconds": "... of so many seconds each",
+    "as_if_fps": "... at so many frames a second (30)",
+    "as_if_size": "... of WIDTHxHEIGHT pixels, such as 340x256",
+    "training": "also try steps of the networks (on)",
+}
 RECOMMENDED_STRIDE = 3  # the longest that keeps 0.95 of the people's area, as IoU: benchmarks/persons_stride.py
 
 
@@ -38,8 +51,8 @@ def total(lines: list[Line], keep: str) -> tuple[Line, int]:
 
 
 def _number(value: float) -> str:
-    """Three digits, without an exponent where it is large."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Three digits, never with an exponent."""
+    return f"{value:,.0f}" if value >= 100 else "< 0.001" if 0 < value < 0.001 else f"{value:.3g}"
 
 
 def _with_interval(estimate: Range, factor: float) -> str:
@@ -57,7 +70,7 @@ def _cells(line: Line, files: int, dataset_total: bool = False) -> list[str]:
         _with_interval(line.artifacts, 1e-9),
         _number(line.stores.value / 1e9) if line.stores.value else "",
         f"{files:,}",
-        f"{line.memory / 1e9:.2g}" if line.memory else "",
+        _number(line.memory / 1e9) if line.memory else "",
         "" if dataset_total else _number(line.hours.value * 60 / line.jobs),
         line.note,
     ]
@@ -87,12 +100,12 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
     slow, summed = longest(lines), total(lines, "all")[0]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
     told = [
-        f"On {cores} cores: {_number(summed.hours.value / cores)} hours, if all of them always have work.",
+        f"On {cores} cores: {in_words(3600 * summed.hours.value / cores)}, if all of them always have work.",
         f"The longest stage is {slow.stage} {slow.of}: {fewest} to {most} shards make its jobs 60 to 15 minutes long; "
         f"the table has {slow.jobs}.",
         "Stores are second copies by which a stopped or changed run goes on; `make clean-stores` frees them.",
         "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
-        "Evaluation is not in the table.",
+        "The networks' training and judging is below the table.",
     ]
     for line in lines:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
@@ -117,22 +130,11 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
     return usable, told
 
 
-def training_hours(config: dict[str, Any], surveyed: Survey, size: Size) -> list[str]:
-    """The hours of each pretraining run on this machine's device, by a few steps of its network."""
+def device_in_words() -> str:
+    """The device that the networks are measured on."""
     import torch  # here: the pilot's processes import this module, and its memory would count as the stages'
 
-    from workflow_scripts.estimate.kernels import training_seconds
-
-    cpu = f"this machine's CPU (threads: {torch.get_num_threads()})"
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
-    told = [f"Pretraining on {device}, hours by single steps, without loading clips:", ""]
-    for run in config["pretraining"]["runs"]:
-        values = pipeline.run_values(config, run)
-        settings = pipeline.settings("pretraining", values)
-        n_videos = videos_of_subset(surveyed, size, str(values["subset"]))
-        hours = training_seconds(settings) * n_videos * settings.epochs * len(config["pretraining"]["seeds"]) / 3600
-        told.append(f"- {run}: {_number(hours)}")
-    return told
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "this machine's CPU"
 
 
 def estimate_cost(
@@ -161,6 +163,7 @@ def estimate_cost(
     usable, missing = usable_detectors(config)
     found: list[dict[str, Any]] = []
     text: list[str] = []
+    sizes: dict[str, tuple[Survey, Size]] = {}
     for dataset in [pretrained] if asked else pipeline.used_datasets(config):
         surveyed = survey(config, dataset)
         size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
@@ -181,9 +184,17 @@ def estimate_cost(
             *(f"- {remark}" for remark in [*told, *missing]),
             "",
         ]
-        if training and dataset == pretrained and config["pretraining"]["runs"]:
-            text += [*training_hours(config, surveyed, size), ""]
+        sizes[dataset] = surveyed, size
         found += [numbers(dataset, line) for line in lines]
+    if training:
+        from workflow_scripts.estimate.networks import (
+            network_lines,
+            network_text,
+        )  # here, for torch: see `device_in_words`
+
+        networks = network_lines(config, sizes, min(TRAINING_THREADS, cores or os.cpu_count() or 1))
+        text += [*network_text(networks, device_in_words()), ""] if networks else []
+        found += [numbers(pretrained, line) for line in networks]
     print("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_columns(ESTIMATES / "cost.tsv", found, list(found[0]))
@@ -191,4 +202,4 @@ def estimate_cost(
 
 
 if __name__ == "__main__":
-    command_line(estimate_cost)
+    command_line(estimate_cost, meanings=MEANINGS)

@@ -3,6 +3,8 @@
 import functools
 import logging
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,8 +20,8 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 log = logging.getLogger(__name__)
 
 SLICE = (8192, 1024)  # points and clusters of the K-means that is timed
-STEPS = 2  # of training that are timed, after one that is not
-CLIPS_ON_CPU = 2  # in such a step, where a full batch would take minutes
+WARM_UP, STEPS = 2, 5  # steps of training before the timed ones, which take longer, and the timed ones
+FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of a first try, and what a step may take of which more are tried
 
 
 def kmeans_seconds(dimensions: int) -> float:
@@ -35,33 +37,65 @@ def kmeans_seconds(dimensions: int) -> float:
     return (seconds[1] - seconds[0]) / (3 * SLICE[0] * SLICE[1])
 
 
-def training_seconds(settings: PretrainingSettings) -> float:
-    """Seconds, by the clock, for one clip of a training step (Video IR) on this machine's GPU or, without, its CPU.
+@dataclass(frozen=True)
+class NetworkSeconds:
+    """Seconds, by the clock, that a clip takes in a step of training and where the network is only asked."""
 
-    A full batch on a GPU; on a CPU fewer clips. Loading them is not in it.
+    trained: float
+    asked: float
+
+
+def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
+    """The rates of a run's network in its batch (Video IR) on this machine's GPU or, without, its CPU.
+
+    On a CPU by one thread or by `threads`, whichever is faster; of a batch so many clips as take some seconds.
+    Loading the clips is not in it.
     """
-    clips = settings.batch if torch.cuda.is_available() else min(settings.batch, CLIPS_ON_CPU)
-    return _training_seconds(settings.depth, settings.width, settings.clip_length, settings.size, clips)
+    shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.size
+    return _network_seconds(shape, settings.batch, threads)
 
 
 @functools.cache
-def _training_seconds(depth: int, width: float, clip_length: int, size: int, clips: int) -> float:
-    log.info("pretraining: steps of depth %d, width %g, %d frames of %d pixels", depth, width, clip_length, size)
+def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, threads: int) -> NetworkSeconds:
+    depth, width, shortcut, clip_length, size = shape
+    log.info("networks: steps of depth %d, width %g, %d frames of %d pixels", depth, width, clip_length, size)
+    settings = PretrainingSettings(depth=depth, width=width, shortcut=shortcut, clip_length=clip_length, size=size)
+    if torch.cuda.is_available():
+        return _timed(settings, batch)
+    before = torch.get_num_threads()
+    try:
+        rates = []
+        for number in sorted({1, threads}):
+            torch.set_num_threads(number)
+            few = _timed(settings, min(FEW_CLIPS, batch), steps=1)
+            rates.append(_timed(settings, min(batch, max(FEW_CLIPS, int(BATCH_SECONDS / few.trained)))))
+    finally:
+        torch.set_num_threads(before)
+    return min(rates, key=lambda rate: rate.trained)
+
+
+def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> NetworkSeconds:
+    """The rates of a batch of `clips`, over `steps` after a warm-up."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    settings = PretrainingSettings(depth=depth, width=width, batch=clips, negatives=clips)
-    model = ResNet3D(depth, settings.embedding, width).to(device)
+    model = ResNet3D(settings.depth, settings.embedding, settings.width, settings.shortcut).to(device)
     bank = MemoryBank([str(row) for row in range(2 * clips)], settings.embedding, 0)
-    learner = Learner("instance", model, bank, settings, 0)
-    inputs = torch.randn(clips, 3, clip_length, size, size, device=device)
+    learner = Learner("instance", model, bank, replace(settings, batch=clips, negatives=clips), 0)
+    inputs = torch.randn(clips, 3, settings.clip_length, settings.size, settings.size, device=device)
     inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
-    started = 0.0
-    for step in range(1 + STEPS):
-        if step == 1:
-            _wait(device)
-            started = time.perf_counter()
-        learner.step(inputs, list(range(clips)), 0, step)
-    _wait(device)
-    return (time.perf_counter() - started) / (STEPS * clips)
+
+    def seconds(work: Callable[[int], object]) -> float:
+        for step in range(WARM_UP):
+            work(step)
+        _wait(device)
+        started = time.perf_counter()
+        for step in range(steps):
+            work(WARM_UP + step)
+        _wait(device)
+        return (time.perf_counter() - started) / (steps * clips)
+
+    trained = seconds(lambda step: learner.step(inputs, list(range(clips)), 0, step))
+    with torch.no_grad():
+        return NetworkSeconds(trained, seconds(lambda step: model.eval()(inputs)))
 
 
 def _wait(device: torch.device) -> None:

@@ -1,8 +1,13 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from workflow_scripts.clusters.settings import check_k
 
 VERSION = 4  # raised when the stage's result changes
 
@@ -69,6 +74,31 @@ def useful_threads(*, depth: int, width: float, clip_length: int, size: int, bat
     return min(8, 1 + int(batch * clip / 4))
 
 
+# The keys that not every training reads. Those of local aggregation name the clusters it learns from, also where these
+# are made beforehand (idt); the others it makes anew before every epoch.
+_OF_A_BANK = frozenset({"embedding", "temperature", "bank_momentum"})
+_OF_OBJECTIVE = {
+    "instance": _OF_A_BANK | {"negatives"},
+    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
+    "supervised": frozenset[str](),
+}
+_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+_NOT_OF_ALL = frozenset[str]().union(*_OF_OBJECTIVE.values(), *_OF_CLUSTERS.values())
+
+
+def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
+    """Those of a run's `values` that its training reads, so that a change of the others trains nothing again.
+
+    `objective` and `clusters` as of `train`. Of `drops` those that come before the last epoch.
+    """
+    own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
+    read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
+    read["drops"] = [drop for drop in read["drops"] if drop < read["epochs"]]
+    if not read["drops"]:
+        del read["drop_factor"]
+    return read
+
+
 def parts_of_subset(subset: str) -> tuple[str, int | None]:
     """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`.
 
@@ -87,3 +117,14 @@ def split_of_subset(subset: str) -> int | None:
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
     """Whether a file lies in a folder of that name below `root`, at whatever depth; "": anywhere."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
+
+
+def check_clusters(values: dict[str, Any], totals: Path) -> None:
+    """Raises StageError where a run's `values` ask for too many clusters; `totals` are the index's.
+
+    Of the videos in a folder the number is not known here; the stage itself checks it.
+    """
+    folder, number = parts_of_subset(str(values["subset"]))
+    n_videos = json.loads(totals.read_text())["videos"]
+    if not folder:
+        check_k(values["k"], min(number or n_videos, n_videos))

@@ -27,6 +27,7 @@ import torch
 from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.clusters.cluster_sketches import read_sketches
+from workflow_scripts.clusters.settings import check_k
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
 from workflow_scripts.pretraining.checkpoint import save
@@ -36,7 +37,7 @@ from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import joined_ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, useful_threads
+from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, useful_threads, values_read
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
 from workflow_scripts.stage import StageError, command_line
@@ -76,8 +77,17 @@ def check_request(
         raise StageError("clusters idt need --clusters-file")
     if clusters == "joint" and not sketches:
         raise StageError("clusters joint need --sketches, the encoding's shards")
-    if clusters != "idt" and settings.k > len(labels):
-        raise StageError(f"{len(labels)} videos cannot make k = {settings.k} clusters; set pretraining.k lower")
+    if clusters != "idt":  # which are made, and checked, before
+        check_k(settings.k, len(labels))
+
+
+def training_request(
+    videos: list[dict[str, str]], seed: int, objective: str, clusters: str, settings: PretrainingSettings
+) -> dict[str, Any]:
+    """What a training's weights depend on besides files; `videos` are the rows of its list, sorted by id."""
+    values = values_read(dataclasses.asdict(settings), objective, clusters)
+    del values["checkpoint_minutes"]
+    return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
 
 def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -> str:
@@ -186,9 +196,7 @@ def train(
             return {}
 
         # From where it was left, to the last epoch
-        request = dataclasses.asdict(settings)
-        del request["checkpoint_minutes"]
-        request.update(seed=seed, objective=objective, clusters=clusters, videos=listed)
+        request = training_request(listed, seed, objective, clusters, settings)
         prior = [path for path in (clusters_file, *sorted(sketches)) if path is not None]
         folder = checkpoints / run_digest(request, [*prior, *([init] if init else [])], frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)

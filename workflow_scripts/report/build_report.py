@@ -18,6 +18,7 @@ from markupsafe import Markup
 from workflow_scripts.artifacts import write_text
 from workflow_scripts.report import confusion, explorer, figures, gallery, inputs, table_files, tables
 from workflow_scripts.report.comparisons import ALONG, comparisons_of
+from workflow_scripts.report.current_jobs import asked_for
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.remarks import remarks
 from workflow_scripts.report.settings import ReportSettings
@@ -116,7 +117,7 @@ def build_report(
         videos=shown,
         strips=strips,
         explorer=explored,
-        times=inputs.read_stage_times(benchmarks, runs),
+        times=inputs.read_stage_times(benchmarks, runs, *([asked_for(asked)] if asked else [])),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
         config=resolved,

@@ -7,6 +7,7 @@ features or run a file belongs to is read from the file where it says so and els
 
 import pickle
 from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -312,11 +313,14 @@ def read_damaged(paths: list[Path]) -> list[Damaged]:
     return sorted(damaged)
 
 
-def read_stage_times(benchmarks: list[Path], runs: list[Run]) -> list[StageTime]:
+def read_stage_times(
+    benchmarks: list[Path], runs: list[Run], asked: Callable[[Sequence[str]], bool] = lambda job: True
+) -> list[StageTime]:
     """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
 
-    Longest first. A value that Snakemake could not measure (`NA`, `-`) is left out. Snakemake measures the last attempt
-    of a job; a training that was resumed has taken at least the seconds of all its epochs, which its history tells.
+    Of jobs that are `asked` for, by their path. Longest first. A value that Snakemake could not measure (`NA`, `-`) is
+    left out. Snakemake measures the last attempt of a job; a training that was resumed has taken at least the seconds
+    of all its epochs, which its history tells.
     """
     trained: dict[tuple[str, ...], float] = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
     seconds: dict[str, list[float]] = defaultdict(list)
@@ -326,6 +330,8 @@ def read_stage_times(benchmarks: list[Path], runs: list[Run]) -> list[StageTime]
         for folder in benchmarks
         for path in sorted(folder.rglob("*.tsv"))
     ):
+        if not asked(job):
+            continue
         for row in read_columns(path):
             # Not every system can tell the memory of a job.
             with suppress(ValueError):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts import config as pipeline
+from workflow_scripts.report.checkpoints import size, training_folder, unneeded
 from workflow_scripts.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
@@ -129,11 +130,9 @@ def kept_in_store(output: Path) -> bool:
     return next((output.parents[1] / ".store" / output.parent.name).glob(f"{output.stem}*"), None) is not None
 
 
-def epochs_done(model: Path, epochs: int) -> str:
-    """How far the newest checkpoint of a model that is not finished has come; empty where there is none."""
-    found = (model.parent / "checkpoints").glob("*/last.pt")
-    newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    if newest is None:
+def epochs_done(folder: Path | None, epochs: int) -> str:
+    """How far the checkpoint in `folder` has come; empty where there is none."""
+    if folder is None or not (newest := folder / "last.pt").exists():
         return ""
     import torch  # here: seconds that are not needed otherwise
 
@@ -153,8 +152,9 @@ def _notes(output: Output, attempt: Attempt | None, config: dict[str, Any]) -> I
         run, seed = output.path.parts[2:4]
         name = f"{run}/{seed}"
         attempt = read_log(log_of(output.path), output.rule)
-        done = epochs_done(output.path, pipeline.run_values(config, run)["epochs"])
-        if done:
+        kept = any((output.path.parent / "checkpoints").glob("*"))
+        folder = training_folder(config, run, int(seed.removeprefix("seed"))) if kept else None
+        if done := epochs_done(folder, pipeline.run_values(config, run)["epochs"]):
             yield f"{name}: {done}"
     elif attempt and attempt.n_kept and kept_in_store(output.path):
         yield f"{name}: {attempt.n_kept} of {attempt.n_videos} videos done"
@@ -222,6 +222,11 @@ def status(configfile: list[Path], full: bool = False) -> None:
     if lost:
         print(f"\nvideos that failed: {len(lost)}")
         print(*_shortened(table(list(lost.values())).splitlines(), full), sep="\n")
+    left = unneeded(config, {output.path for output in due if output.there and not output.pending})
+    if left:
+        megabytes = sum(map(size, left)) / 1e6
+        print(f"\ncheckpoints that nothing needs: {len(left)}, {megabytes:.1f} MB (`make clean-outdated` deletes them)")
+        print(*_shortened([str(folder) for folder in left], full), sep="\n")
     print("", *would_run(due), sep="\n")
     if any(Path(".snakemake/locks").glob("*")):
         print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")

@@ -1,0 +1,100 @@
+"""The rules: whatever a config says reaches a stage as it is, and no shell."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts import config as pipeline
+from workflow_scripts.stage import StageError
+
+REPOSITORY = Path(__file__).parents[2]
+RULES = sorted((REPOSITORY / "rules").glob("*.smk"))
+HOSTILE = ["a b", "'", '"', "zz;touch X;echo", "$(touch X)", "`touch X`", "--help", "-x", "a&b", "*", "\\", "#"]
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_every_value_in_a_shell_command_is_quoted(path: Path) -> None:
+    """But numbers, the profile's launcher, and words that `argument` has quoted already."""
+    for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+        ready = {"threads", "resources.launcher", *(f"params.{name}" for name in re.findall(r"(\w+)=argument\(", rule))}
+        _, _, command = rule.partition("shell:")
+        values = set(re.findall(r"\{([^}]+)\}", command))
+        assert {value for value in values if not value.endswith(":q")} <= ready, rule.splitlines()[0]
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_free_strings_are_not_taken_for_options(path: Path) -> None:
+    for name in ("dataset", "run", "subset", "detector"):
+        assert f"--{name} {{" not in path.read_text()
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1), max_size=4))
+def test_paths_pass_a_shell_as_they_are(paths: list[str]) -> None:
+    words = shlex.split(pipeline.argument("init", list(dict.fromkeys(paths))))[1:]
+    expected = [f"./{path}" if path.startswith("-") else path for path in dict.fromkeys(paths)]
+    if not any(re.search(r"/(\d+of\d+\.\w+|seed\d+)", path) for path in paths):  # these are written in short
+        assert words == expected
+
+
+def _config(where: str, value: object) -> dict[str, object]:
+    config: dict[str, object] = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
+    *parents, last = where.split(".")
+    node = config
+    for key in parents:
+        node = node.setdefault(key, {})  # type: ignore[assignment]
+    node[last] = value
+    return config
+
+
+@pytest.mark.parametrize("value", [*HOSTILE, "{x}", "a\nb"])
+@pytest.mark.parametrize(
+    "where",
+    ["pretraining.subset", "report.title", "persons.model", "persons.weights", "datasets.a.root", "datasets.a.include"],
+)
+def test_a_free_string_arrives_or_is_refused_in_one_sentence(where: str, value: str) -> None:
+    try:
+        config = pipeline.resolve(_config(where, value))
+    except StageError as error:
+        assert where == "pretraining.subset" and str(error).startswith("config: ") and "\n" not in str(error)
+        return
+    *_, last = where.split(".")
+    noun = "videos" if where.startswith("datasets") else where.split(".")[0]
+    if where == "pretraining.subset":
+        assert re.fullmatch(pipeline.SUBSET, value)
+        return
+    values = config["datasets"]["a"] if noun == "videos" else config[noun]
+    text = pipeline.changed(noun, values, "DatasetSettings" if noun == "videos" else "")
+    done = subprocess.run(["bash", "-c", f"printf %s {shlex.quote(text)}"], capture_output=True, text=True, check=True)
+    assert getattr(pipeline.settings(noun, values, "DatasetSettings" if noun == "videos" else ""), last) == value
+    assert done.stdout == text
+
+
+@pytest.mark.parametrize("name", ["{x}", "<b>", "1:", "", "a b", "a\n", 1, True, "a/b", "$(x)"])
+@pytest.mark.parametrize("where", ["datasets", "features", "pretraining.runs", "report.tables"])
+def test_a_name_that_snakemake_cannot_take_is_one_sentence(where: str, name: object) -> None:
+    with pytest.raises(StageError) as told:
+        pipeline.resolve(_config(where, {name: {}}))
+    assert f"config: {where}" in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("table", ["all", "videos", "pretraining", "class"])
+def test_a_table_is_not_named_like_a_rule(table: str) -> None:
+    with pytest.raises(StageError, match=f"report.tables.{table}: {table} is the name of a rule"):
+        pipeline.resolve(_config("report.tables", {table: {"title": "t", "rows": [{"method": "m"}]}}))
+
+
+@pytest.mark.parametrize(("where", "value"), [("seed", 10**30), ("pretraining.seeds", [10**30])])
+def test_a_seed_of_thirty_digits_is_one_sentence(where: str, value: object) -> None:
+    with pytest.raises(StageError, match="is greater than the maximum of 4294967295"):
+        pipeline.resolve(_config(where, value))
+
+
+@pytest.mark.parametrize("name", ["all", "-x", "seed0"])
+def test_odd_names_that_work(name: str) -> None:
+    runs = {name: {"objective": "instance"}}
+    assert pipeline.run_values(pipeline.resolve(_config("pretraining.runs", runs)), name)["objective"] == "instance"

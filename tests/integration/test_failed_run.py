@@ -1,0 +1,73 @@
+"""After a job has failed, no target that rests on what it makes passes for up to date."""
+
+import copy
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from workflow import Workflow
+
+from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+
+LA = "results/pretraining/la/seed0/model.pt"
+
+
+@pytest.fixture
+def changed(tiny: Workflow, tmp_path: Path) -> Workflow:
+    """The tiny run, of which `ir` is to be trained anew and cannot be."""
+    shutil.copytree(tiny.folder, tmp_path / "changed")
+    config = copy.deepcopy(tiny.config)
+    config["pretraining"]["runs"]["ir"]["lr"] = 1.0e30
+    return Workflow(tmp_path / "changed", config)
+
+
+def test_what_starts_from_a_run_that_failed_is_trained_anew(changed: Workflow) -> None:
+    in_vain = changed.snakemake(LA)
+    assert in_vain.returncode != 0 and "the loss is nan" in in_vain.stdout + in_vain.stderr
+    assert (changed.folder / LA).exists()
+    assert changed.planned(LA)["pretraining"] == 2, "the same command as before, with the same config"
+    assert changed.planned()["pretraining"] == 4
+    fixed = copy.deepcopy(changed.config)
+    fixed["pretraining"]["runs"]["ir"]["lr"] = 0.02
+    changed.run(LA, config=fixed)
+    assert "Nothing to be done" in changed.run("--dry-run", LA, config=fixed)
+
+
+def test_a_model_is_compared_with_its_inputs_where_the_index_is_missing(tiny: Workflow, tmp_path: Path) -> None:
+    """As a failed or killed job of the index leaves it."""
+    shutil.copytree(tiny.folder, tmp_path / "copy")
+    workflow = Workflow(tmp_path / "copy", tiny.config)
+    (workflow.folder / "results/tiny/videos/index.tsv").unlink()
+    with h5py.File(workflow.folder / "results/tiny/frames/40/000of002.h5", "r+") as file:
+        file.attrs["changed"] = 1
+    planned = workflow.planned(LA)
+    assert planned["videos"] == 1 and planned["pretraining"] == 2
+
+
+def test_hostile_names_pass_every_stage_and_touch_nothing(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    folder = "zz;touch X;echo $(touch X) 'v' \"q\""
+    settings = GeneratedSettings(
+        motions=("walk", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=96, height=96
+    )
+    generate_videos(tmp_path / "made" / folder, settings)
+    title = "--help {x} `touch X` <b>;touch X"
+    config = {
+        **tiny_config,
+        "datasets": {"-x": {"layout": "folder", "root": "made", "shards": 1}},
+        "features": {"all": {"boxes": "none"}},
+        "clusters": {"k": 2, "m": 1, "iterations": 2},
+        "evaluation": {"datasets": []},
+        "report": {**tiny_config["report"], "title": title},
+    }
+    runs = {"-r": {"objective": "local_aggregation", "clusters": "idt", "neighbours": 2}}
+    config["pretraining"] = {**tiny_config["pretraining"], "dataset": "-x", "subset": folder, "batch": 3, "runs": runs}
+    workflow = Workflow(tmp_path, config)
+    workflow.run()
+    assert (tmp_path / "results/pretraining/-r/seed0/model.pt").exists()
+    assert not list(tmp_path.rglob("X"))
+    assert re.search(
+        re.escape(title.replace("<", "&lt;").replace(">", "&gt;")), (tmp_path / "results/report/index.html").read_text()
+    )
