@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 import workflow_scripts.encoding.encode_shard as stage
-from idt_tools.attributes import read_attributes
+from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import count_sketch
-from workflow_scripts.artifacts import write_columns
+from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
@@ -220,3 +220,16 @@ def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: 
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(StageError, match=r"text.h5 is not a codebook that can be read"):
         encode_shard(shard, tmp_path / "text.h5", tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
+
+
+@pytest.mark.parametrize("persons", ["masked", "not masked"])
+def test_the_codebook_tells_whether_its_sample_was_masked(persons: str, tmp_path: Path) -> None:
+    trajectories = tmp_path / "t.h5"
+    with write_hdf5(trajectories, stage="trajectories", version=1, parameters={"persons": persons}) as file:
+        group = file.create_group("v")
+        write_attributes(group, {"status": "ok", "reason": "", "key": "1"})
+        dataset(group, "descriptors", np.random.default_rng(0).random((200, 426)).astype(np.float16))
+    write_columns(tmp_path / "sample.tsv", [{"video_id": "v"}], ["video_id"])
+    fit_codebook(tmp_path / "sample.tsv", [trajectories], tmp_path / "c.h5", EncodingSettings(components=2))
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert read_attributes(file)["persons"] == persons
