@@ -31,7 +31,7 @@ from workflow_scripts.stage import StageError
 from workflow_scripts.store import Result, file_stamp, process_shard
 from workflow_scripts.videos.listing import video_files
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
