@@ -38,7 +38,7 @@ from workflow_scripts.videos.folders import video_files
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 KINDS = ("features", "embedding")
 
 CLIPS = 5  # of a video, that are averaged where nothing else is wanted
