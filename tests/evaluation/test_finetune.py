@@ -167,7 +167,7 @@ def test_the_held_out_part(labels: list[str], fraction: float, seed: int) -> Non
 def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     broken = tmp_path / "model.pt"
     broken.write_text("not a model")
-    with pytest.raises(StageError, match=r"model\.pt cannot be read as a pretrained model"):
+    with pytest.raises(StageError, match=r"model\.pt cannot be read as weights"):
         run(dataset, tmp_path, tiny, ONE_EPOCH, model=broken)
     with pytest.raises(StageError, match="in none of the given files"):
         finetune(
