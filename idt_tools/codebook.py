@@ -56,6 +56,19 @@ class Codebook:
             if getattr(self, name).shape != shape:
                 raise ValueError(f"{name} of a codebook has shape {getattr(self, name).shape}, expected {shape}")
 
+    def check_values(self) -> None:
+        """Raises ValueError where a number is not finite or out of its range."""
+        if not all(np.isfinite(getattr(self, name)).all() for name in MEANING):
+            raise ValueError("it holds numbers that are not finite")
+        if not ((self.gmm_weights > 0).all() and (self.gmm_variances > 0).all()):
+            raise ValueError("a weight or variance of its mixture is not positive")
+        if not 0 < self.sketch_dimension <= 2**20:
+            raise ValueError(f"its sketch has {self.sketch_dimension} dimensions")
+        if not ((self.sketch_hash >= 0) & (self.sketch_hash < self.sketch_dimension)).all():
+            raise ValueError("its sketch_hash names a place that the sketch does not have")
+        if not (np.abs(self.sketch_sign) == 1).all():
+            raise ValueError("its sketch_sign is not -1 or 1")
+
     def project(self, descriptors: Floats) -> NDArray[np.float32]:
         """A block of descriptors (n, 426) in the space of the principal axes (n, D).
 
@@ -111,11 +124,13 @@ class Codebook:
     @classmethod
     def load(cls, path: str | Path) -> "Codebook":
         """The codebook in the HDF5 file at `path`. Raises ValueError where the file is none."""
-        import h5py
+        from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5  # it needs h5py
 
         try:
-            with h5py.File(path, "r") as file:
-                arrays = {name: file[name][:] for name in MEANING}
-                return cls(**arrays, sketch_dimension=int(file.attrs["sketch_dimension"]))
-        except (OSError, KeyError, RuntimeError) as error:
+            with opened_hdf5(Path(path)) as file:
+                arrays = {name: checked_array(file, name) for name in MEANING}
+                codebook = cls(**arrays, sketch_dimension=int(file.attrs["sketch_dimension"]))
+            codebook.check_values()
+        except ValueError as error:
             raise ValueError(f"{path} is not a codebook that can be read: {error}") from error
+        return codebook

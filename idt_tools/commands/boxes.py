@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
+import numpy as np
 
 from ..attributes import read_attributes
-from ..person_boxes import write_bb
+from ..person_boxes import LAST_FRAME, write_bb
 from ..trajectory_files import read_boxes
+from ..untrusted_hdf5 import opened_hdf5
 from .files import CommandError, readable
 
 SIZE = ("n_frames", "width", "height")  # attributes of a video's group
@@ -49,14 +50,16 @@ def _groups(path: Path) -> dict[str, dict[str, Any]]:
     """The attributes of each video in a file of the persons stage."""
     if not path.exists():
         raise CommandError(f"{path}: there is no such file")
-    try:
-        with h5py.File(path) as file:
-            told = {name: read_attributes(group) for name, group in file.items()}
-    except (OSError, RuntimeError) as error:
-        raise CommandError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
-    if any(key not in attributes for attributes in told.values() for key in SIZE):
+    with opened_hdf5(path) as file:
+        told = {name: read_attributes(group) for name, group in file.items()}
+    if not all(_is_size(attributes.get(key)) for attributes in told.values() for key in SIZE):
         raise CommandError(f"{path}: it is no file of the persons stage, results/DATASET/persons/DETECTOR/SHARD.h5")
     return told
+
+
+def _is_size(value: Any) -> bool:
+    """Whether it is a number of frames or pixels that a video can have."""
+    return isinstance(value, int | float | np.number) and bool(0 <= value <= LAST_FRAME)
 
 
 def _videos(index: Path) -> dict[str, Path]:

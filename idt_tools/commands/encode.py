@@ -17,6 +17,7 @@ from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook
 from ..tracker import MIN_SIDE, stream
+from ..untrusted_hdf5 import TEXT, checked_array, opened_hdf5
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
 from .files import CommandError, check_boxes, check_output, readable
@@ -183,17 +184,17 @@ def _save(sketches: Sketches) -> None:
 def _kept(output: Path, attributes: dict[str, str]) -> dict[str, Sketch]:
     """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
     try:
-        with h5py.File(output, "r") as file:
+        with opened_hdf5(output) as file:
             told = read_attributes(file)
             other = [name for name, value in attributes.items() if told.get(name) != value]
-            texts = [file[name].asstr()[:] for name in ("video", "status", "reason")] if not other else []
-            sketches, counts = (file["sketch"][:], file["n_trajectories"][:]) if not other else ([], [])
-    except (OSError, KeyError, RuntimeError) as error:
+            if other:
+                what = "another codebook, or with other --boxes" if "stage" not in other else "something else"
+                raise CommandError(f"{output}: it is there and was made by {what}; choose another name, or --force")
+            texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason")]
+            sketches, counts = checked_array(file, "sketch"), checked_array(file, "n_trajectories")
+            rows = list(zip(*texts, sketches, counts, strict=True))
+    except ValueError as error:
         raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
-    if other:
-        what = "another codebook, or with other --boxes" if "stage" not in other else "something else"
-        raise CommandError(f"{output}: it is there and was made by {what}; choose another name, or --force")
-    rows = zip(*texts, sketches, counts, strict=True)
     return {
         name: Sketch(status, reason, int(count), values if status == "ok" else None)
         for name, status, reason, values, count in rows
