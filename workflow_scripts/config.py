@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -29,6 +29,9 @@ from workflow_scripts.trajectories.settings import keeps_all
 SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[1] / "config.yaml"
+
+# What no config exceeds: values with aliases written out, levels, and bytes of a file.
+MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
 
 # What most paths of a long list differ by: a shard's number, or a seed.
 _NUMBERED = re.compile(r"(.*/)(\d+)(of\d+\.\w+)|(.*/seed)(\d+)(/.*)")
@@ -49,7 +52,13 @@ def read(files: list[Path]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for path in files or [DEMO]:
         try:
-            update_config(given, load_configfile(path))
+            if path.stat().st_size > LONGEST_FILE:
+                raise WorkflowError(f"it is longer than {LONGEST_FILE} bytes")
+            of_file = load_configfile(path)
+            _check_extent(of_file)
+            update_config(given, of_file)
+        except RecursionError as error:
+            raise StageError(f"config: {path} cannot be read: it is nested too deeply") from error
         except (OSError, WorkflowError) as error:
             raise StageError(f"config: {path} cannot be read: {error}") from error
     return resolve(given)
@@ -57,6 +66,7 @@ def read(files: list[Path]) -> dict[str, Any]:
 
 def resolve(given: dict[str, Any]) -> dict[str, Any]:
     """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    _check_extent(given)
     schema = yaml.safe_load(SCHEMA.read_text())
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
@@ -66,6 +76,27 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
     config = _filled(schema, given, schema)
     _check_names(config)
     return config
+
+
+def _check_extent(given: Any) -> None:
+    """Raises StageError where the config has more values, or deeper ones, than any config.
+
+    Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
+    if all were written out.
+    """
+    waiting, n_values = [(given, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        n_values += 1
+        if n_values > MOST_VALUES or depth > DEEPEST:
+            raise StageError(
+                f"config: it has more than {MOST_VALUES} values or levels beyond {DEEPEST}, aliases (*name) written "
+                "out; take out what is repeated"
+            )
+        if isinstance(value, Mapping):
+            waiting += [(part, depth + 1) for part in value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(part, depth + 1) for part in value]
 
 
 def described() -> dict[str, dict[str, Any]]:

@@ -20,9 +20,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import PrintableFormatter, PrintableParser, printable
+
 
 class StageError(Exception):
-    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
+    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback.
+
+    Snakemake shows it too, so control characters of names are escaped here.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 def first_line(error: Exception) -> str:
@@ -96,7 +104,9 @@ def _log_to(path: Path | None) -> None:
             handlers.append(_LogFile(path, mode="w"))
         except OSError as error:
             raise cannot_write(path, error) from error
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    for handler in handlers:
+        handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
 
@@ -108,7 +118,7 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
     keys that differ from the defaults) become `--their-name`. `--log FILE` collects log lines and, of an unforeseen
     exception, the traceback; the terminal shows one sentence. A StageError exits with 1, an unforeseen one with 2.
     """
-    parser = argparse.ArgumentParser(description=(function.__doc__ or "").split("\n")[0])
+    parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         _add_argument(parser, name, parameter, hints[name])

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..attributes import read_attributes
 from ..person_boxes import LAST_FRAME, write_bb
+from ..printable import say
 from ..trajectory_files import read_boxes
 from ..untrusted_hdf5 import opened_hdf5
 from .files import CommandError, readable
@@ -30,7 +31,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
     for path in files:
         for name, told in _groups(path).items():
             if told.get("status", "ok") != "ok":
-                print(f"{name} is {told['status']}: {told['reason']}", file=sys.stderr)
+                say(f"{name} is {told['status']}: {told['reason']}", file=sys.stderr)
                 n_failed += 1
                 continue
             if index and name not in videos:
@@ -42,7 +43,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
             boxes = read_boxes(Path(f"{path}:{name}"))
             write_bb(target, boxes, *(int(told[key]) for key in SIZE))
             written.add(target)
-    print(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
+    say(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
     return n_failed
 
 

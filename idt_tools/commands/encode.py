@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook
+from ..printable import say
 from ..tracker import MIN_SIDE, stream
 from ..untrusted_hdf5 import TEXT, checked_array, opened_hdf5
 from ..video import VideoError, probe_video
@@ -100,7 +101,7 @@ def encode_videos(
     if output:
         n_kept = len(videos) - len(todo)
         kept = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
-        print(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
+        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
     return len(todo) - n_encoded
 
 

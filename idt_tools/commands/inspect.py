@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from ..attributes import read_attributes
+from ..printable import say
 from ..trajectory_files import split_group
 from ..untrusted_hdf5 import TEXT, checked_array
 from .files import CommandError
@@ -47,7 +48,7 @@ def inspect_file(place: Path) -> None:
         raise CommandError(f"{path}: it is damaged ({error}); delete it and make it again") from None
     size = path.stat().st_size
     amount = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-    print(f"{place}: HDF5, {amount}", *lines, sep="\n")
+    say("\n".join([f"{place}: HDF5, {amount}", *lines]))
 
 
 def _opened(path: Path) -> h5py.File:

@@ -2,8 +2,10 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 import subprocess
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -220,3 +222,31 @@ def test_shards_and_seeds_are_written_in_short_and_bash_spells_them_out(numbers:
     spelt = subprocess.run(["bash", "-c", f"printf '%s\n' {text}"], capture_output=True, text=True, check=True).stdout
     assert spelt.splitlines() == ["--the-files", *files]
     assert pipeline.argument("the_files", []) == ""
+
+
+@pytest.mark.parametrize("kind", ["lists", "maps", "deep lists", "deep maps", "long"])
+def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kind: str) -> None:
+    """Aliases of YAML are nothing until somebody walks through them: 9 to the 9th values here."""
+    lines = ["datasets: {q: {layout: generated}}", "pretraining: {dataset: q}", "report:", "  baselines:"]
+    if kind in ("lists", "maps"):
+        lines.append("    a: &a {x: 1}")
+        for above, name in itertools.pairwise("abcdefghijk"):
+            words = [f"*{above} " if kind == "lists" else f"{key}: *{above} " for key in "pqrstuvwx"]
+            brackets = "[]" if kind == "lists" else "{}"
+            lines.append(f"    {name}: &{name} {brackets[0]}{', '.join(words)}{brackets[1]}")
+    elif kind == "long":
+        lines.append("    a: " + "x" * 11_000_000)
+    else:
+        opening, closing = ("[", "]") if kind == "deep lists" else ("{a: ", "}")
+        lines.append(f"    a: {opening * 3000}1{closing * 3000}")
+    path = tmp_path / "config.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    start = time.monotonic()
+    with pytest.raises(StageError, match=r"^config: .*(values or levels|nested too deeply|longer than)"):
+        pipeline.read([path])
+    assert time.monotonic() - start < 10
+
+
+def test_the_crafted_config_is_one_sentence(shared: Path) -> None:
+    with pytest.raises(StageError, match=r"values or levels beyond 50, aliases \(\*name\) written out"):
+        pipeline.resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))

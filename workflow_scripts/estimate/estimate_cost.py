@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import say
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_text
 from workflow_scripts.estimate.breakdown import NOT_ASKED, lines_of, longest
@@ -184,7 +185,7 @@ def estimate_cost(
         if training and dataset == pretrained and config["pretraining"]["runs"]:
             text += [*training_hours(config, surveyed, size), ""]
         found += [numbers(dataset, line) for line in lines]
-    print("\n".join(text))
+    say("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_columns(ESTIMATES / "cost.tsv", found, list(found[0]))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import say
 from workflow_scripts import config as pipeline
 from workflow_scripts.stage import StageError, command_line
 
@@ -221,7 +222,7 @@ def status(configfile: list[Path], full: bool = False) -> None:
     print(*(line + note for line, note in zip(table(rows).splitlines(), notes, strict=True)), sep="\n")
     if lost:
         print(f"\nvideos that failed: {len(lost)}")
-        print(*_shortened(table(list(lost.values())).splitlines(), full), sep="\n")
+        say("\n".join(_shortened(table(list(lost.values())).splitlines(), full)))
     print("", *would_run(due), sep="\n")
     if any(Path(".snakemake/locks").glob("*")):
         print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")
