@@ -8,6 +8,7 @@ gives equal bytes.
 
 import csv
 import errno
+import io
 import json
 import os
 import shlex
@@ -21,7 +22,8 @@ import h5py
 import numpy as np
 
 from idt_tools.attributes import fixed_length, write_attributes
-from idt_tools.whole_file import WholeFile, whole_file
+from idt_tools.checksum import Changed, checksum_file, read_verified, write_checksum
+from idt_tools.whole_file import WholeFile, naming, whole_file
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, cannot_write
 
@@ -118,20 +120,58 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
+def _write_with_checksum(path: Path, text: str) -> None:
+    content = text.encode("utf-8", "surrogateescape")
+    with replacing(path) as file:
+        file.write(content)
+        file.raise_error()
+        with naming(path):
+            write_checksum(path, content)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically. Raises ValueError for NaN and infinity."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Writes `value` as indented JSON, atomically, with a checksum beside it.
+
+    Raises ValueError for NaN and infinity.
+    """
+    _write_with_checksum(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Writes a tab-separated table with a header, atomically; tabs and line breaks in values become blanks."""
+    """Writes a tab-separated table with a header, atomically, with a checksum beside it; tabs and line breaks in values
+    become blanks."""
     lines = ["\t".join(columns)]
     for row in rows:
         lines.append("\t".join(" ".join(str(row.get(name, "")).split("\t")) for name in columns))
-    write_text(path, "\n".join(" ".join(line.splitlines()) for line in lines) + "\n")
+    _write_with_checksum(path, "\n".join(" ".join(line.splitlines()) for line in lines) + "\n")
+
+
+def remove(path: Path) -> None:
+    """Removes a file that a function here wrote, and its checksum, where they are there."""
+    path.unlink(missing_ok=True)
+    checksum_file(path).unlink(missing_ok=True)
 
 
 def read_columns(path: Path) -> list[dict[str, str]]:
-    """The rows of a tab-separated table as dicts of strings, in the order of the file."""
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    """The rows of a tab-separated table as dicts of strings, in the order of the file.
+
+    Raises what `read_text` raises.
+    """
+    file = io.StringIO(read_text(path), newline="")
+    return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def read_json(path: Path) -> Any:
+    """What JSON at `path` holds. Raises what `read_text` raises, ValueError where it is no JSON."""
+    return json.loads(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text at `path`, checked against the checksum beside it where there is one.
+
+    Raises StageError with what to type where it is damaged or was edited; OSError where it cannot be read.
+    """
+    try:
+        return read_verified(path).decode("utf-8", "surrogateescape")
+    except Changed as error:
+        raise StageError(str(error)) from None

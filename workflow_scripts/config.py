@@ -22,6 +22,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from workflow_scripts.artifacts import read_json
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
@@ -262,7 +263,7 @@ def detector(config: dict[str, Any], features: str) -> str:
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     """Whether the trajectories of all videos of a dataset are kept; `totals` is what its index adds up to."""
     section = config["trajectories"]
-    return keeps_all(section["keep"], section["keep_gb"], json.loads(totals.read_text())["pixels"])
+    return keeps_all(section["keep"], section["keep_gb"], read_json(totals)["pixels"])
 
 
 def version(noun: str) -> int:

@@ -1,6 +1,7 @@
 """`idt boxes`: the people that the pipeline found, as the text that the original extractor reads."""
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..attributes import read_attributes
+from ..checksum import read_verified
 from ..person_boxes import LAST_FRAME, write_bb
 from ..printable import say
 from ..trajectory_files import read_boxes
@@ -66,8 +68,8 @@ def _is_size(value: Any) -> bool:
 def _videos(index: Path) -> dict[str, Path]:
     """The paths of a dataset's videos by id."""
     try:
-        with open(index, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return {row["video_id"]: Path(row["path"]) for row in rows}
+        text = read_verified(index).decode("utf-8", "surrogateescape")
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["video_id"]: Path(row["path"]) for row in rows}
     except KeyError as error:
         raise CommandError(f"{index}: it has no column {error}; results/DATASET/videos/index.tsv is meant") from None

@@ -6,7 +6,6 @@ and left out, what always answering the most frequent training class would give 
 where there are more than 5 classes.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,8 +97,8 @@ def write_record(
 def read_record(path: Path) -> Record:
     """Reads a record and checks it; raises StageError if the file is not one."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = artifacts.read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise StageError(f"{path} cannot be read as an evaluation record ({error}); delete it and rerun") from error
     validate(record, path)
     return dict(record)
