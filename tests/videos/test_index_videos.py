@@ -36,7 +36,7 @@ def _index(root: Path, folder: Path, **settings: object) -> list[dict[str, str]]
 
 
 def _times(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("shards/*"), *folder.glob("s*.tsv")]}
+    return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("shards/*.tsv"), *folder.glob("s*.tsv")]}
 
 
 def test_every_file_has_a_row_and_every_usable_one_a_shard(root: Path, tmp_path: Path) -> None:
