@@ -23,6 +23,7 @@ from .commands.extract import extract_videos
 from .commands.files import CommandError
 from .commands.inspect import inspect_file
 from .commands.show import show_video
+from .printable import PrintableParser, say
 from .video import VideoError
 
 ONE_BOXES = (
@@ -81,13 +82,13 @@ def _inspect(chosen: argparse.Namespace) -> int:
         try:
             inspect_file(place)
         except CommandError as error:
-            print(f"error: {error}", file=sys.stderr)
+            say(f"error: {error}", sys.stderr)
             code = 1
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = PrintableParser(
         prog="idt",
         description="Improved dense trajectories of videos: where points move, and how it looks there.",
         epilog="examples:\n"

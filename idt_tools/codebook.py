@@ -20,7 +20,6 @@ from idt_tools.attributes import write_attributes
 from idt_tools.columns import CHANNELS, DESCRIPTORS
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import FisherSums, Floats, fixed_blocks, l2_normalise, power_normalise
-from idt_tools.reading import raise_if_of_the_system
 
 OF_MIXTURE = {  # the datasets of a codebook file, or of each channel's group in it; each is an attribute of Mixture
     "pca_mean": "mean of the sampled descriptors, (426,), or as many as the channel has columns",
@@ -55,6 +54,13 @@ class Mixture:
             "gmm_variances": (k, d),
         }
         _check_shapes(self, shapes)
+
+    def check_mixture(self) -> None:
+        """Raises ValueError where a number is not finite or out of its range."""
+        if not all(np.isfinite(getattr(self, name)).all() for name in OF_MIXTURE):
+            raise ValueError("it holds numbers that are not finite")
+        if not ((self.gmm_weights > 0).all() and (self.gmm_variances > 0).all()):
+            raise ValueError("a weight or variance of its mixture is not positive")
 
     def project(self, descriptors: Floats) -> NDArray[np.float32]:
         """A block of descriptors (n, 426), or of the channel's columns, in the space of the principal axes (n, D).
@@ -143,6 +149,17 @@ class Encoder:
         for name in OF_SKETCH:
             yield name, getattr(self, name)
 
+    def check_values(self) -> None:
+        """Raises ValueError where a number of a mixture or of the sketch is not finite or out of its range."""
+        for mixture in self.mixtures().values():
+            mixture.check_mixture()
+        if not 0 < self.sketch_dimension <= 2**20:
+            raise ValueError(f"its sketch has {self.sketch_dimension} dimensions")
+        if not ((self.sketch_hash >= 0) & (self.sketch_hash < self.sketch_dimension)).all():
+            raise ValueError("its sketch_hash names a place that the sketch does not have")
+        if not (np.abs(self.sketch_sign) == 1).all():
+            raise ValueError("its sketch_sign is not -1 or 1")
+
     def _check_sketch(self) -> None:
         length = sum(2 * mixture.gmm_means.size for mixture in self.mixtures().values())
         _check_shapes(self, dict.fromkeys(OF_SKETCH, (length,)))
@@ -168,21 +185,26 @@ class Codebook(Encoder, Mixture):
     def load(path: str | Path) -> "Codebook | ChannelCodebook":
         """The codebook in the HDF5 file at `path`, of either kind. Raises ValueError where the file is none, and
         ReadingFailed."""
-        import h5py
+        from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5  # it needs h5py
 
+        codebook: Codebook | ChannelCodebook
         try:
-            with h5py.File(path, "r") as file:
-                sketch = {name: file[name][:] for name in OF_SKETCH}
+            with opened_hdf5(Path(path)) as file:
+                sketch: dict[str, Any] = {name: checked_array(file, name) for name in OF_SKETCH}
                 sketch["sketch_dimension"] = int(file.attrs["sketch_dimension"])
                 if "pca_mean" in file:
-                    return Codebook(**{name: file[name][:] for name in OF_MIXTURE}, **sketch)
-                channels = {
-                    channel: Mixture(**{name: file[channel][name][:] for name in OF_MIXTURE}) for channel in CHANNELS
-                }
-                return ChannelCodebook(channels, **sketch)
-        except (OSError, KeyError, RuntimeError) as error:
-            raise_if_of_the_system(path, error)
+                    mixture: dict[str, Any] = {name: checked_array(file, name) for name in OF_MIXTURE}
+                    codebook = Codebook(**mixture, **sketch)
+                else:
+                    channels = {
+                        channel: Mixture(**{name: checked_array(file, f"{channel}/{name}") for name in OF_MIXTURE})
+                        for channel in CHANNELS
+                    }
+                    codebook = ChannelCodebook(channels, **sketch)
+            codebook.check_values()
+        except ValueError as error:
             raise ValueError(f"{path} is not a codebook that can be read: {error}") from error
+        return codebook
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -17,13 +18,15 @@ import numpy as np
 
 from . import columns
 from .attributes import write_attributes
-from .person_boxes import boxes_by_frame, read_bb, read_coco
+from .person_boxes import MOST_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
 from .tracker import TrackerOptions, Trajectories
+from .untrusted_hdf5 import Missing, checked_array, checked_dataset, opened_hdf5
 from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
 BLOCK_ROWS = 1024  # read at once
+LONGEST_LINE = 2**16  # characters of a line of text: 436 numbers take some 4,000
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 BOX_ENDINGS = (".bb", ".h5", ".json")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
@@ -108,7 +111,8 @@ def read_text(path: Path) -> Iterator[Trajectories]:
     n_lines = 0
     try:
         with _opened_text(path) as file:
-            while lines := list(islice(file, BLOCK_ROWS)):
+            lines_of = iter(partial(file.readline, LONGEST_LINE), "")
+            while lines := list(islice(lines_of, BLOCK_ROWS)):
                 rows = _parse(path, lines, n_lines)
                 n_lines += len(lines)
                 yield Trajectories(rows[:, : len(columns.INFO)], rows[:, len(columns.INFO) :])
@@ -121,6 +125,8 @@ def read_text(path: Path) -> Iterator[Trajectories]:
 
 def _opened_text(path: Path) -> io.TextIOBase:
     """The file's text, whatever its name ends in."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path}: it is not a regular file")
     with open(path, "rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     return (gzip.open if is_gzip else open)(path, "rt", encoding="ascii", errors="replace")
@@ -157,19 +163,17 @@ def read_hdf5(path: Path) -> Iterator[Trajectories]:
     Raises ValueError, which names the file, where it is none or damaged.
     """
     try:
-        with h5py.File(path, "r") as file:
-            info, descriptors = file["info"], file["descriptors"]
-            shapes = (len(info), len(columns.INFO)), (len(info), len(columns.DESCRIPTORS))
+        with opened_hdf5(path) as file:
+            info, descriptors = checked_dataset(file, "info"), checked_dataset(file, "descriptors")
+            n_rows = (info.shape or (0,))[0]
+            shapes = (n_rows, len(columns.INFO)), (n_rows, len(columns.DESCRIPTORS))
             if (info.shape, descriptors.shape) != shapes:
-                raise ValueError(f"{path}: info and descriptors are {info.shape} and {descriptors.shape}, not {shapes}")
-            for start in range(0, len(info), BLOCK_ROWS):
+                raise ValueError(f"info and descriptors are {info.shape} and {descriptors.shape}, not {shapes}")
+            for start in range(0, n_rows, BLOCK_ROWS):
                 block = slice(start, start + BLOCK_ROWS)
                 yield Trajectories(info[block].astype(np.float32), descriptors[block].astype(np.float32))
-    except KeyError:
+    except Missing:
         raise ValueError(f"{path}: it holds no /info and /descriptors, as `idt extract` writes") from None
-    except (OSError, RuntimeError) as error:
-        raise_if_of_the_system(path, error)
-        raise ValueError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
 
 
 def find_boxes(place: Path, video: Path, several: bool) -> Path:
@@ -201,7 +205,10 @@ def read_boxes(path: Path) -> np.ndarray:
 
     `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else, and ReadingFailed.
     """
-    with system_errors(split_group(path)[0]):
+    file = split_group(path)[0]
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file}: it is not a regular file")
+    with system_errors(file):
         boxes = {".bb": read_bb, ".json": read_coco}.get(path.suffix, _read_hdf5_boxes)(path)
     try:
         boxes_by_frame(boxes)
@@ -213,20 +220,14 @@ def read_boxes(path: Path) -> np.ndarray:
 def _read_hdf5_boxes(path: Path) -> np.ndarray:
     """The dataset as it is."""
     file_name, group = split_group(path)
-    try:
-        file = h5py.File(file_name, "r")
-    except OSError as error:
-        raise_if_of_the_system(file_name, error)
-        raise ValueError(f"{file_name}: neither a .bb nor an HDF5 file") from None
-    with file:
+    with opened_hdf5(file_name) as file:
         if not group and "boxes" not in file and len(file) == 1:
             group = next(iter(file))
-        place = file.get(f"{group}/boxes" if group else "boxes")
-        if not isinstance(place, h5py.Dataset):
-            wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
-            raise ValueError(f"{file_name}: it holds {wanted}")
         try:
-            return place[()]
-        except OSError as error:
-            raise_if_of_the_system(file_name, error)
-            raise ValueError(f"{file_name}: it is damaged ({error})") from None
+            boxes = checked_dataset(file, f"{group}/boxes" if group else "boxes")
+        except Missing:
+            wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
+            raise ValueError(f"it holds {wanted}") from None
+        if boxes.size > 6 * MOST_BOXES:
+            raise ValueError(f"it holds more than {MOST_BOXES} boxes, which are not those of one video")
+        return checked_array(file, str(boxes.name))

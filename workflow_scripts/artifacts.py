@@ -19,9 +19,10 @@ import h5py
 import numpy as np
 
 from idt_tools.attributes import fixed_length, write_attributes
+from idt_tools.checksum import Changed, checksum_file, read_verified, write_checksum
 from idt_tools.reading import OF_THE_SYSTEM
 from idt_tools.tab_separated import escaped, unescaped
-from idt_tools.whole_file import WholeFile, whole_file
+from idt_tools.whole_file import WholeFile, naming, whole_file
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import StageError, cannot_write
 
@@ -115,20 +116,59 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
+def _write_with_checksum(path: Path, text: str) -> None:
+    content = text.encode("utf-8", "surrogateescape")
+    with replacing(path) as file:
+        file.write(content)
+        file.raise_error()
+        with naming(path):
+            write_checksum(path, content)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as indented JSON, atomically. Raises ValueError for NaN and infinity."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    """Writes `value` as indented JSON, atomically, with a checksum beside it.
+
+    Raises ValueError for NaN and infinity.
+    """
+    _write_with_checksum(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Writes a tab-separated table with a header, atomically; control characters in values are escaped."""
+    """Writes a tab-separated table with a header, atomically, with a checksum beside it.
+
+    Control characters in values are escaped.
+    """
     lines = ["\t".join(columns)]
     lines += ["\t".join(escaped(str(row.get(name, ""))) for name in columns) for row in rows]
-    write_text(path, "\n".join(lines) + "\n")
+    _write_with_checksum(path, "\n".join(lines) + "\n")
+
+
+def remove(path: Path) -> None:
+    """Removes a file that a function here wrote, and its checksum, where they are there."""
+    path.unlink(missing_ok=True)
+    checksum_file(path).unlink(missing_ok=True)
 
 
 def read_columns(path: Path) -> list[dict[str, str]]:
-    """The rows of a tab-separated table as dicts of strings, in the order of the file, as they were written."""
-    with open(path, newline="\n", encoding="utf-8", errors="surrogateescape") as file:
-        lines = [line.removesuffix("\n").split("\t") for line in file]
+    """The rows of a tab-separated table as dicts of strings, in the order of the file, as they were written.
+
+    Raises what `read_text` raises.
+    """
+    lines = [line.split("\t") for line in read_text(path).removesuffix("\n").split("\n")]
     return [dict(zip(lines[0], map(unescaped, cells), strict=False)) for cells in lines[1:]]
+
+
+def read_json(path: Path) -> Any:
+    """What JSON at `path` holds. Raises what `read_text` raises, ValueError where it is no JSON."""
+    return json.loads(read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text at `path`, checked against the checksum beside it where there is one.
+
+    Raises StageError with what to type where it is damaged or was edited; OSError where it cannot be read.
+    """
+    try:
+        return read_verified(path).decode("utf-8", "surrogateescape")
+    except Changed as error:
+        raise StageError(str(error)) from None

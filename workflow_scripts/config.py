@@ -12,7 +12,7 @@ import keyword
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +23,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from workflow_scripts.artifacts import write_text
+from workflow_scripts.artifacts import read_json, write_text
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.identity import digest
@@ -34,6 +34,9 @@ from workflow_scripts.trajectories.settings import keeps_all
 SCHEMA = Path(__file__).parents[1] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[1] / "config.yaml"
+
+# What no config exceeds: values with aliases written out, levels, and bytes of a file.
+MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
 
 # Long lists of files are written here, in the folder that Snakemake keeps for itself.
 LISTS = Path(".snakemake/lists")
@@ -61,7 +64,13 @@ def read(files: list[Path]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for path in files or [DEMO]:
         try:
-            update_config(given, load_configfile(path))
+            if path.stat().st_size > LONGEST_FILE:
+                raise WorkflowError(f"it is longer than {LONGEST_FILE} bytes")
+            of_file = load_configfile(path)
+            _check_extent(of_file)
+            update_config(given, of_file)
+        except RecursionError as error:
+            raise StageError(f"config: {path} cannot be read: it is nested too deeply") from error
         except (OSError, WorkflowError) as error:
             raise StageError(f"config: {path} cannot be read: {error}") from error
     return resolve(given)
@@ -69,6 +78,7 @@ def read(files: list[Path]) -> dict[str, Any]:
 
 def resolve(given: dict[str, Any]) -> dict[str, Any]:
     """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    _check_extent(given)
     schema = yaml.safe_load(SCHEMA.read_text())
     _check_keys(given)
     validator = jsonschema.Draft202012Validator(schema)
@@ -84,6 +94,27 @@ def resolve(given: dict[str, Any]) -> dict[str, Any]:
     ]
     check_unseen(config, dict.fromkeys((run, dataset) for run, _, dataset, _ in asked))
     return config
+
+
+def _check_extent(given: Any) -> None:
+    """Raises StageError where the config has more values, or deeper ones, than any config.
+
+    Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
+    if all were written out.
+    """
+    waiting, n_values = [(given, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        n_values += 1
+        if n_values > MOST_VALUES or depth > DEEPEST:
+            raise StageError(
+                f"config: it has more than {MOST_VALUES} values or levels beyond {DEEPEST}, aliases (*name) written "
+                "out; take out what is repeated"
+            )
+        if isinstance(value, Mapping):
+            waiting += [(part, depth + 1) for part in value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(part, depth + 1) for part in value]
 
 
 def described() -> dict[str, dict[str, Any]]:
@@ -271,7 +302,7 @@ def detector(config: dict[str, Any], features: str) -> str:
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     """Whether the trajectories of all videos of a dataset are kept; `totals` is what its index adds up to."""
     section = config["trajectories"]
-    return keeps_all(section["keep"], section["keep_gb"], json.loads(totals.read_text())["pixels"])
+    return keeps_all(section["keep"], section["keep_gb"], read_json(totals)["pixels"])
 
 
 def version(noun: str) -> int:

@@ -21,12 +21,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import PrintableFormatter, PrintableParser, printable
 from idt_tools.reading import ReadingFailed
 from idt_tools.signals import exit_code_of, interruptible
 
 
 class StageError(Exception):
-    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback."""
+    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback.
+
+    Snakemake shows it too, so control characters of names are escaped here.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 def first_line(error: Exception) -> str:
@@ -118,7 +125,9 @@ def _log_to(path: Path | None) -> None:
             handlers.append(_LogFile(path, mode="w", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise cannot_write(path, error) from error
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    for handler in handlers:
+        handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
 
@@ -134,7 +143,7 @@ def command_line(
     the traceback; the terminal shows one sentence. A StageError or ReadingFailed exits with 1, an unforeseen one with
     2, Ctrl-C with 130, SIGTERM with 143.
     """
-    parser = argparse.ArgumentParser(description=(function.__doc__ or "").split("\n")[0])
+    parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         _add_argument(parser, name, parameter, hints[name], (meanings or {}).get(name))

@@ -1,17 +1,21 @@
 """`idt boxes`: the people that the pipeline found, as the text that the original extractor reads."""
 
 import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
+import numpy as np
 
 from ..attributes import read_attributes
-from ..person_boxes import write_bb
+from ..checksum import read_verified
+from ..person_boxes import LAST_FRAME, write_bb
+from ..printable import say
 from ..tab_separated import unescaped
 from ..trajectory_files import read_boxes
+from ..untrusted_hdf5 import opened_hdf5
 from .files import CommandError, readable
 
 SIZE = ("n_frames", "width", "height")  # attributes of a video's group
@@ -30,7 +34,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
     for path in files:
         for name, told in _groups(path).items():
             if told.get("status", "ok") != "ok":
-                print(f"{name} is {told['status']}: {told['reason']}", file=sys.stderr)
+                say(f"{name} is {told['status']}: {told['reason']}", file=sys.stderr)
                 n_failed += 1
                 continue
             if index and name not in videos:
@@ -42,7 +46,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
             boxes = read_boxes(Path(f"{path}:{name}"))
             write_bb(target, boxes, *(int(told[key]) for key in SIZE))
             written.add(target)
-    print(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
+    say(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
     return n_failed
 
 
@@ -50,21 +54,23 @@ def _groups(path: Path) -> dict[str, dict[str, Any]]:
     """The attributes of each video in a file of the persons stage."""
     if not path.exists():
         raise CommandError(f"{path}: there is no such file")
-    try:
-        with h5py.File(path) as file:
-            told = {name: read_attributes(group) for name, group in file.items()}
-    except (OSError, RuntimeError) as error:
-        raise CommandError(f"{path}: it is no HDF5 file, or a damaged one ({error})") from None
-    if any(key not in attributes for attributes in told.values() for key in SIZE):
+    with opened_hdf5(path) as file:
+        told = {name: read_attributes(group) for name, group in file.items()}
+    if not all(_is_size(attributes.get(key)) for attributes in told.values() for key in SIZE):
         raise CommandError(f"{path}: it is no file of the persons stage, results/DATASET/persons/DETECTOR/SHARD.h5")
     return told
+
+
+def _is_size(value: Any) -> bool:
+    """Whether it is a number of frames or pixels that a video can have."""
+    return isinstance(value, int | float | np.number) and bool(0 <= value <= LAST_FRAME)
 
 
 def _videos(index: Path) -> dict[str, Path]:
     """The paths of a dataset's videos by id."""
     try:
-        with open(index, newline="", encoding="utf-8", errors="surrogateescape") as file:
-            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            return {row["video_id"]: Path(unescaped(row["path"])) for row in rows}
+        text = read_verified(index).decode("utf-8", "surrogateescape")
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["video_id"]: Path(unescaped(row["path"])) for row in rows}
     except KeyError as error:
         raise CommandError(f"{index}: it has no column {error}; results/DATASET/videos/index.tsv is meant") from None

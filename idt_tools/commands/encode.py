@@ -17,8 +17,10 @@ from threadpoolctl import threadpool_limits
 from .. import columns, trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook, Encoder
+from ..printable import say
 from ..reading import ReadingFailed, size_and_time
 from ..tracker import MIN_SIDE, stream
+from ..untrusted_hdf5 import TEXT, checked_array, opened_hdf5
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
 from .files import CommandError, check_boxes, check_output, readable
@@ -127,7 +129,7 @@ def encode_videos(
     if output:
         n_kept = len(videos) - len(todo)
         kept = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
-        print(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
+        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
     return len(todo) - n_encoded
 
 
@@ -213,12 +215,13 @@ def _save(sketches: Sketches) -> None:
 def _kept(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
     """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
     try:
-        with h5py.File(output, "r") as file:
+        with opened_hdf5(output) as file:
             told = read_attributes(file)
             other = [name for name, value in attributes.items() if told.get(name) != value]
-            texts = [file[name].asstr()[:] for name in ("video", "status", "reason")] if not other else []
-            numbers = [file[name][:] for name in ("n_trajectories", "sketch", "stamp")] if not other else []
-    except (OSError, KeyError, RuntimeError) as error:
+            if not other:
+                texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason")]
+                numbers = [checked_array(file, name) for name in ("n_trajectories", "sketch", "stamp")]
+    except ValueError as error:
         raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
     if other:
         what = "another codebook, or with other --boxes"
@@ -238,15 +241,15 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
     with h5py.File(codebook, "r") as file:
         persons = read_attributes(file).get("persons")
     if persons == "masked" and boxes is None:
-        print(
+        say(
             f"warning: {codebook}: its sample was tracked with people masked, and --boxes is missing, so these "
             "sketches are not the pipeline's; `idt boxes VIDEO --detector hog -o people/` finds the people, "
             "and --boxes people/ masks them",
-            file=sys.stderr,
+            sys.stderr,
         )
     if persons == "not masked" and boxes is not None:
-        print(
+        say(
             f"warning: {codebook}: its sample was tracked with nobody masked, so these sketches, with --boxes, are "
             "not the pipeline's; leave --boxes out",
-            file=sys.stderr,
+            sys.stderr,
         )

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from ..printable import say
 from ..signals import exit_code_of, interruptible
 from .files import sentence
 
@@ -22,7 +23,7 @@ def exit_code(command: Callable[[], int], expected: tuple[type[Exception], ...])
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except expected as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        say(f"error: {sentence(error)}", sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print("error: interrupted; the files that are there are whole, and the same command goes on", file=sys.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import trajectory_files
+from ..printable import say
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
 from .files import CommandError, check_boxes, check_output, check_stems, readable
@@ -51,7 +52,7 @@ def extract_videos(
     n_kept = len(work) - len(todo)
     if n_kept or len(work) > 1:
         kept = f", {n_kept} there already (--force writes anew)" if n_kept else ""
-        print(f"{n_written} of {len(work)} videos written{kept}")
+        say(f"{n_written} of {len(work)} videos written{kept}")
     return len(todo) - n_written
 
 

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from ..attributes import read_attributes
+from ..printable import say
 from ..trajectory_files import split_group
+from ..untrusted_hdf5 import TEXT, checked_array
 from .files import CommandError
 
 SHOWN = 3  # groups or failures, of thousands
+LONGEST = 10_000  # characters of a value
 OTHER_FILES = {  # the first bytes of files that are not HDF5, and what the user has before them
     b"IDTR": "the store of a stage's finished work; the artifact made from it lies beside the folder .store",
     b"PK\x03\x04": "a zip archive, such as a model.pt, which torch.load(FILE, weights_only=True) opens",
@@ -38,11 +42,13 @@ def inspect_file(place: Path) -> None:
                 known = ", ".join([*file][:SHOWN]) + (", ..." if len(file) > SHOWN else "")
                 raise CommandError(f"{path}: it holds no group {group!r}; it holds {known or 'nothing'}")
             lines = list(_described(file[group] if group else file))
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
+    except CommandError:
+        raise
+    except Exception as error:  # a damaged or foreign file can make h5py raise anything
         raise CommandError(f"{path}: it is damaged ({error}); delete it and make it again") from None
     size = path.stat().st_size
     amount = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-    print(f"{place}: HDF5, {amount}", *lines, sep="\n")
+    say("\n".join([f"{place}: HDF5, {amount}", *lines]))
 
 
 def _opened(path: Path) -> h5py.File:
@@ -51,6 +57,8 @@ def _opened(path: Path) -> h5py.File:
         raise CommandError(f"{path}: there is no such file")
     if path.is_dir():
         raise CommandError(f"{path}: it is a folder; name an HDF5 file in it")
+    if not path.is_file():
+        raise CommandError(f"{path}: it is no regular file; name an HDF5 file")
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -81,7 +89,7 @@ def _described(group: h5py.Group) -> Iterator[str]:
         yield from _entry("made by", ["idt extract"])
     for name in ("parameters", "options"):
         if name in told:
-            yield from _entry(name, [f"{key}: {_plain(value)}" for key, value in _flat(json.loads(told.pop(name)))])
+            yield from _entry(name, _parameters(told.pop(name)))
     inputs = {name.removeprefix("input_"): told.pop(name) for name in list(told) if name.startswith("input_")}
     if "parameters_digest" in told:
         inputs["parameters"] = told.pop("parameters_digest")
@@ -89,13 +97,14 @@ def _described(group: h5py.Group) -> Iterator[str]:
         yield from _entry("digests", [", ".join(f"{name} {value}" for name, value in inputs.items())])
     for name, value in told.items():
         yield from _entry(name, [_plain(value)])
-    groups = [part for part in group.values() if isinstance(part, h5py.Group)]
+    parts = dict(_parts(group))
+    groups = [part for part in parts.values() if isinstance(part, h5py.Group)]
     outcomes = _outcomes(group, groups)
     if outcomes:
         yield from _entry("videos", _counted(outcomes))
     yield ""
     own: dict[str, _Member] = {}
-    for name, part in group.items():
+    for name, part in parts.items():
         _add(own, name, part)
     yield from _table(own)
     if groups:
@@ -103,6 +112,21 @@ def _described(group: h5py.Group) -> Iterator[str]:
         more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
         yield from _wrapped(f"{len(groups)} group{'s' * (len(groups) > 1)}: {', '.join(names)}{more}; in each", "")
         yield from _table(_members(groups))
+
+
+def _parts(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """What lies in the group itself, links to other places left out."""
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            yield name, group[name]
+
+
+def _parameters(text: Any) -> list[str]:
+    """Lines `key: value` of a JSON object; of anything else one line with what there is."""
+    try:
+        return [f"{key}: {_plain(value)}" for key, value in _flat(json.loads(text))]
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        return [_plain(text)]
 
 
 def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -118,9 +142,12 @@ def _outcomes(group: h5py.Group, groups: list[h5py.Group]) -> list[tuple[str, st
     """(video, status, reason) of the videos in a file, which is a group for each or a row for each in every dataset."""
     names = "video_id" if "video_id" in group else "video"
     if {names, "status", "reason"} <= group.keys():
-        return list(zip(*(group[name].asstr()[:] for name in (names, "status", "reason")), strict=True))
+        columns = (checked_array(group, name, TEXT) for name in (names, "status", "reason"))
+        return list(zip(*columns, strict=True))
     found = {str(part.name).split("/")[-1]: read_attributes(part) for part in groups}
-    return [(name, told["status"], told.get("reason", "")) for name, told in found.items() if "status" in told]
+    return [
+        (name, str(told["status"]), str(told.get("reason", ""))) for name, told in found.items() if "status" in told
+    ]
 
 
 def _counted(outcomes: list[tuple[str, str, str]]) -> list[str]:
@@ -165,14 +192,14 @@ def _add(found: dict[str, _Member], name: str, part: h5py.Dataset | h5py.Group) 
         if name not in found:
             found[name] = _Member(meaning=_meaning(part))
         found[name].n_groups += 1
-        found[name].shapes.append(part.shape)
+        found[name].shapes.append(part.shape or ())
         found[name].kinds.add("text" if h5py.check_string_dtype(part.dtype) else str(part.dtype))
 
 
 def _meaning(part: h5py.Dataset) -> str:
     """What the file says of a dataset: its meaning or its columns, and its unit."""
     told = read_attributes(part)
-    names = [str(name) for name in told.get("columns", ())]
+    names = [str(name) for name in np.atleast_1d(told.get("columns", ()))]
     columns = ", ".join(names) if len(names) <= 12 else f"{names[0]} to {names[-1]}" if names else ""
     unit = f"[{told['unit']}]" if "unit" in told else ""
     return f"{told.get('meaning', columns)} {unit}".strip()
@@ -204,15 +231,16 @@ def _range(values: list[Any]) -> str:
     """One value, or the least and the greatest; of texts how many there are."""
     if len(set(map(str, values))) == 1:
         return _plain(values[0])
-    if any(isinstance(value, str) for value in values):
-        return f"({len(set(values))} different)"
+    if not all(isinstance(value, int | float | np.number) for value in values):
+        return f"({len(set(map(str, values)))} different)"
     return f"{_plain(min(values))}..{_plain(max(values))}"
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value) if str(value) else "(empty)"
+    text = str(value)
+    return (text if len(text) <= LONGEST else f"{text[:LONGEST]}...") or "(empty)"
 
 
 def _entry(name: str, lines: list[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ..printable import printable
 from ..video import VideoError, VideoFrames, read_video
 from .files import CommandError, sentence
 
@@ -72,7 +73,7 @@ class Progress:
     def print(self, line: str, file: TextIO | None = None) -> None:
         """A line above the bar, on stdout unless another file is given."""
         with self._lock:
-            self._bar.write(line, file=file or sys.stdout)
+            self._bar.write(printable(line), file=file or sys.stdout)
 
     def _read(self, video: Path) -> Iterator[np.ndarray]:
         for frame in read_video(video):

@@ -245,7 +245,7 @@ def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path
 def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     broken = tmp_path / "model.pt"
     broken.write_text("not a model")
-    with pytest.raises(StageError, match=r"model\.pt cannot be read as a pretrained model"):
+    with pytest.raises(StageError, match=r"model\.pt cannot be read as weights"):
         run(dataset, tmp_path, tiny, ONE_EPOCH, model=broken)
     with pytest.raises(StageError, match="in none of the given files"):
         finetune(

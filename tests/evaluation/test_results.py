@@ -61,7 +61,7 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
 )
 def test_a_record_that_contradicts_itself_is_refused(tmp_path: Path, change: dict, message: str) -> None:
     path = tmp_path / "svm.json"
-    path.write_text(json.dumps({**write(path, [1, 2, 2, 1]), **change}))
+    path.write_text(json.dumps({**write(tmp_path / "whole.json", [1, 2, 2, 1]), **change}))
     with pytest.raises(StageError, match=message) as error:
         results.read_record(path)
     assert str(path) in str(error.value)
@@ -82,8 +82,11 @@ def test_a_torn_record_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "svm.json"
     write(path, [1, 2, 2, 1])
     path.write_text(path.read_text()[:50])
-    with pytest.raises(StageError, match="cannot be read"):
+    with pytest.raises(StageError, match="is not what was written to it"):
         results.read_record(path)
+    (tmp_path / "copied.json").write_text(path.read_text())
+    with pytest.raises(StageError, match="cannot be read"):
+        results.read_record(tmp_path / "copied.json")
 
 
 def test_a_video_that_the_stage_lost_is_left_out_with_its_reason(dataset) -> None:  # type: ignore[no-untyped-def]

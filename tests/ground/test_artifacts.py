@@ -1,5 +1,6 @@
 """Files are whole or not there, say what they are, and equal work gives equal bytes."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idt_tools.attributes import read_attributes, write_attributes
-from workflow_scripts.artifacts import dataset, read_columns, read_hdf5, write_columns, write_hdf5, write_json
+from workflow_scripts.artifacts import (
+    dataset,
+    read_columns,
+    read_hdf5,
+    read_json,
+    remove,
+    write_columns,
+    write_hdf5,
+    write_json,
+)
 from workflow_scripts.stage import StageError
 
 
@@ -118,3 +128,69 @@ def test_any_text_is_read_back_from_a_table_of_one_line_a_row(
     assert rows == [{"a": values[0], "b": values[1]}, {"a": "1", "b": '"2"'}]
     lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     assert [line.count("\t") for line in lines] == [1, 1, 1]
+
+
+def _index(folder: Path) -> dict[str, Path]:
+    """Tables and JSON as the index leaves them."""
+    rows = [{"video_id": f"video-{number:03d}", "label": "a b", "path": "x/ä.mp4"} for number in range(50)]
+    files = {name: folder / "videos" / name for name in ("shards/000of001.tsv", "splits.tsv", "index.tsv")}
+    for path in files.values():
+        write_columns(path, rows, ["video_id", "label", "path"])
+    write_json(folder / "videos" / "totals.json", {"videos": 50, "frames": 1234})
+    return files | {"totals.json": folder / "videos" / "totals.json"}
+
+
+@pytest.mark.parametrize("name", ["index.tsv", "splits.tsv", "shards/000of001.tsv", "totals.json"])
+def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str) -> None:
+    files = _index(tmp_path / "it's")
+    path, read = files[name], read_json if name.endswith("json") else read_columns
+    content, whole = path.read_bytes(), read(path)
+    for place in range(0, len(content), 17):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(StageError, match="is not what was written to it") as refused:
+            read(path)
+    path.write_bytes(content[:-9])
+    with pytest.raises(StageError, match="is not what was written to it"):
+        read(path)
+    anew, edit = re.findall("`(rm .*?)`", str(refused.value))
+    subprocess.run(edit, shell=True, check=True)  # an edit by hand is kept
+    assert read_columns(path) if name.endswith("tsv") else path.exists()
+    path.write_bytes(content)
+    assert read(path) == whole
+    subprocess.run(anew, shell=True, check=True)
+    assert not path.exists() and not files["index.tsv"].exists()  # the index makes all of them anew
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_tables_stay_plain_and_may_be_copied(tmp_path: Path) -> None:
+    path = _index(tmp_path)["index.tsv"]
+    assert path.read_text().splitlines()[:2] == ["video_id\tlabel\tpath", "video-000\ta b\tx/ä.mp4"]
+    copy = tmp_path / "copy.tsv"
+    copy.write_bytes(path.read_bytes()[:-1])
+    assert len(read_columns(copy)) == 50  # without a checksum beside it, it is read as it is
+    remove(path)
+    assert not list(path.parent.glob("*index*")) and not list(path.parent.glob(".index*"))
+
+
+def test_a_kill_between_a_table_and_its_checksum_leaves_both_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+    replace = os.replace
+
+    def killed(source: str, target: Path) -> None:
+        if Path(target) == path:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                write_json(path, 2)
+    assert read_json(path) == 1
+    write_json(path, 3)
+    assert read_json(path) == 3

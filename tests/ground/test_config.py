@@ -2,9 +2,11 @@
 
 import copy
 import dataclasses
+import itertools
 import json
 import shlex
 import subprocess
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -256,3 +258,31 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
         command_line(stage, shlex.split(text))
     pipeline.argument("the_files", files)
     assert json.loads(written.read_text()) == files, "a damaged list is written again"
+
+
+@pytest.mark.parametrize("kind", ["lists", "maps", "deep lists", "deep maps", "long"])
+def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kind: str) -> None:
+    """Aliases of YAML are nothing until somebody walks through them: 9 to the 9th values here."""
+    lines = ["datasets: {q: {layout: generated}}", "pretraining: {dataset: q}", "report:", "  baselines:"]
+    if kind in ("lists", "maps"):
+        lines.append("    a: &a {x: 1}")
+        for above, name in itertools.pairwise("abcdefghijk"):
+            words = [f"*{above} " if kind == "lists" else f"{key}: *{above} " for key in "pqrstuvwx"]
+            brackets = "[]" if kind == "lists" else "{}"
+            lines.append(f"    {name}: &{name} {brackets[0]}{', '.join(words)}{brackets[1]}")
+    elif kind == "long":
+        lines.append("    a: " + "x" * 11_000_000)
+    else:
+        opening, closing = ("[", "]") if kind == "deep lists" else ("{a: ", "}")
+        lines.append(f"    a: {opening * 3000}1{closing * 3000}")
+    path = tmp_path / "config.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    start = time.monotonic()
+    with pytest.raises(StageError, match=r"^config: .*(values or levels|nested too deeply|longer than)"):
+        pipeline.read([path])
+    assert time.monotonic() - start < 10
+
+
+def test_the_crafted_config_is_one_sentence(shared: Path) -> None:
+    with pytest.raises(StageError, match=r"values or levels beyond 50, aliases \(\*name\) written out"):
+        pipeline.resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))

@@ -64,7 +64,7 @@ class SmallDisk:
             set -u
             mount -t tmpfs -o size=1m none {disk} || exit 99
             cd {disk}
-            listed() {{ ls -A | tr '\\n' ' '; echo; }}
+            listed() {{ ls -A | grep -v crc32 | tr '\\n' ' '; echo; }}
             stage() {{ {sys.executable} {self.folder}/stage.py --kind $1 --folder {disk} --size $2 \\
                 --log {self.folder}/log; echo "exit $?"; cat {self.folder}/log >> {self.folder}/logs; }}
         """

@@ -68,7 +68,7 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
         (["extract", "{video}", "-o", "{tmp}/o/", "--boxes", "none"], "none: there is no such file or folder"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{tmp}"], "no square.bb, .h5 or .json"),
-        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "neither a .bb nor an HDF5 file"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "it is no HDF5 file"),
         (["show", "nothing.avi", "-o", "{tmp}/o.png"], "nothing.avi: there is no such file"),
         (["show", "{video}", "-o", "{tmp}/o.gif"], "{tmp}/o.gif: the name must end in .mp4"),
         (["show", "{video}", "-o", "{video}"], "{video}: it is the input {video}"),
@@ -102,7 +102,7 @@ def test_errors_are_one_sentence(
         ("o.json", b'[{"image_id": 0.5, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}]', "whole frame numbers"),
         ("o.h5", np.zeros((3, 5)), "boxes must have the shape (n, 6)"),
         ("o.h5", np.full((1, 6), np.nan), "boxes must hold finite numbers"),
-        ("o.h5", np.array([b"text"]), "could not convert"),
+        ("o.h5", np.array([b"text"]), "boxes is of type |S4, not numbers"),
     ],
 )
 @pytest.mark.parametrize("command", ["extract", "show"])

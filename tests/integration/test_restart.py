@@ -76,6 +76,24 @@ def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(workflow: Wo
     assert "Nothing to be done" in workflow.run("--dry-run", TARGET)
 
 
+def test_a_damaged_table_is_named_with_the_command_that_mends_it(workflow: Workflow) -> None:
+    before = _artifacts(workflow)
+    shard = next((workflow.folder / "results/tiny/videos/shards").glob("*.tsv"))
+    content = shard.read_bytes()
+    _flip(shard, 0.5)
+    for path in (workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"):  # so that the table is read
+        path.unlink()
+    (workflow.folder / TARGET).unlink()
+    done = workflow.snakemake(TARGET)
+    shown = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in shown
+    (command,) = set(re.findall(r"is not what was written .*?type `(rm .*?)`, then run the same command again", shown))
+    subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
+    workflow.run(TARGET)
+    assert shard.read_bytes() == content and _artifacts(workflow) == before
+    assert workflow.computed("trajectories") == []  # the store had it all
+
+
 def test_a_damaged_store_costs_the_damaged_videos_alone(workflow: Workflow) -> None:
     before = _artifacts(workflow)
     damaged = {}

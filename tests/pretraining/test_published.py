@@ -197,9 +197,13 @@ def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
 
     state = published_state("A", 400, width=0.125)
     path = tmp_path / "evil.pth"
-    held = {**hara_2018(state), "config": [Command(), {Opened(): Imported()}]}
+    held = {**hara_2018(state), "config": [{Opened(): Imported()}]}
     torch.save(held, path, _use_new_zipfile_serialization=not legacy)
     assert_backbone_is(read_weights(path).state_dict, state)
+    held["config"].append(Command())
+    torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(StageError, match=r"evil\.pth cannot be read as weights .*blocked"):
+        read_weights(path)
     assert not witness.exists()
     torch.load(path, weights_only=False)
     assert witness.exists()  # it would have
@@ -208,7 +212,7 @@ def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
     path.write_bytes(pickle.dumps(Command()))
     with pytest.raises(StageError, match=r"evil\.pth cannot be read as weights"):
         read_weights(path)
-    state["module.conv1.weight"] = Command()  # type: ignore[assignment]
+    state["module.conv1.weight"] = Imported()  # type: ignore[assignment]
     torch.save(state, path)
     with pytest.raises(StageError, match="holds no weights of a network"):
         read_weights(path)

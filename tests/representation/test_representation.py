@@ -83,6 +83,18 @@ def read(path: Path) -> dict[str, np.ndarray]:
         return texts | {name: file[name][:] for name in file if name not in texts}
 
 
+def test_a_network_that_overflows_is_a_failure(videos: Path, model: Path, tmp_path: Path) -> None:
+    """Its weights are finite and its vectors are not: never zeros with the status ok."""
+    saved = torch.load(model, weights_only=True)
+    saved["state_dict"]["layer4.0.bn2.weight"].fill_(3e38)
+    torch.save(saved, tmp_path / "model.pt")
+    output = tmp_path / "all.h5"
+    video = next(videos.rglob("*.mp4"))
+    assert main(["embed", str(video), "--model", str(tmp_path / "model.pt"), "-o", str(output), "--clips", "1"]) == 1
+    with h5py.File(output) as file:
+        assert file["status"].asstr()[:].tolist() == ["not_finite"] and "features" not in file
+
+
 def test_one_clip_gives_what_the_training_is_judged_by(
     videos: Path, model: Path, embedded: Path, tmp_path: Path
 ) -> None:
@@ -348,5 +360,5 @@ def test_the_exported_description_is_enough_to_give_the_vectors_of_embed(
 
 def test_a_damaged_model_raises_the_same_everywhere(tmp_path: Path) -> None:
     (tmp_path / "bad.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(StageError, match=r"bad\.pt cannot be read as a pretrained model"):
+    with pytest.raises(StageError, match=r"bad\.pt cannot be read as weights"):
         export_model(tmp_path / "bad.pt", tmp_path)

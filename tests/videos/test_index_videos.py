@@ -36,7 +36,7 @@ def _index(root: Path, folder: Path, **settings: object) -> list[dict[str, str]]
 
 
 def _times(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("shards/*"), *folder.glob("s*.tsv")]}
+    return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("shards/*.tsv"), *folder.glob("s*.tsv")]}
 
 
 def test_every_file_has_a_row_and_every_usable_one_a_shard(root: Path, tmp_path: Path) -> None:
@@ -51,7 +51,9 @@ def test_every_file_has_a_row_and_every_usable_one_a_shard(root: Path, tmp_path:
     assert {(row["width"], row["height"], row["n_frames"]) for row in good} == {("64", "48", "4")}
     assert {row["label"] for row in good} == {"walk", "spin"}
     listed = {
-        row["video_id"]: path.stem for path in (tmp_path / "results" / "shards").iterdir() for row in read_columns(path)
+        row["video_id"]: path.stem
+        for path in (tmp_path / "results" / "shards").glob("*.tsv")
+        for row in read_columns(path)
     }
     assert listed == {row["video_id"]: shard_of(row["video_id"], 3) for row in good}
     assert {row["video_id"] for row in read_columns(tmp_path / "results" / "splits.tsv")} == set(listed)
@@ -88,10 +90,10 @@ def test_the_sample_is_drawn_anew_when_asked_or_of_another_size(root: Path, tmp_
 
 def test_a_shard_without_videos_is_gone(root: Path, tmp_path: Path) -> None:
     _index(root, tmp_path / "results", shards=50)
-    shards = {path.stem for path in (tmp_path / "results" / "shards").iterdir()}
+    shards = {path.stem for path in (tmp_path / "results" / "shards").glob("*.tsv")}
     (root / "walk" / "walk_bricks_00.mp4").unlink()
     _index(root, tmp_path / "results", shards=50)
-    left = {path.stem for path in (tmp_path / "results" / "shards").iterdir()}
+    left = {path.stem for path in (tmp_path / "results" / "shards").glob("*.tsv")}
     assert shards - left <= {shard_of(video_id("walk/walk_bricks_00.mp4"), 50)}
 
 

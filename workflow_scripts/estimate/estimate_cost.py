@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import say
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_text
 from workflow_scripts.durations import in_words
@@ -195,7 +196,7 @@ def estimate_cost(
         networks = network_lines(config, sizes, min(TRAINING_THREADS, cores or os.cpu_count() or 1))
         text += [*network_text(networks, device_in_words()), ""] if networks else []
         found += [numbers(pretrained, line) for line in networks]
-    print("\n".join(text))
+    say("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_columns(ESTIMATES / "cost.tsv", found, list(found[0]))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")

@@ -1,7 +1,6 @@
 """How large a dataset is and which of its videos a pilot takes, by the headers of some, or by its index."""
 
 import csv
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import idt_tools
 from workflow_scripts import config as pipeline
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.artifacts import read_columns, read_json
 from workflow_scripts.estimate.extrapolate import Size
 from workflow_scripts.estimate.pilot import ESTIMATES
 from workflow_scripts.identity import digest
@@ -59,7 +58,7 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     totals, scale = Path(f"results/{dataset}/videos/totals.json"), 1.0
     if not totals.exists():
         totals, scale = index.parent / "totals.json", len(listed) / len(drawn)
-    told = json.loads(totals.read_text())
+    told = read_json(totals)
     size = Size(told["videos"] * scale, told["frames"] * scale, told["pixels"] * scale)
     return Survey(size, usable, [_header_seconds(row) for row in usable[:20]], root, tuple(listed))
 

@@ -30,7 +30,7 @@ from workflow_scripts.evaluation.settings import VERSION, Architecture, Evaluati
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.stage import command_line
+from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,10 @@ def few_shot(
 
 @torch.no_grad()
 def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
-    """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video."""
+    """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video.
+
+    Raises StageError naming a video whose numbers are not finite.
+    """
     network.eval()
     found = []
     with tqdm(total=len(clips.video_ids), desc="features", unit="video", mininterval=1) as progress:
@@ -124,7 +127,11 @@ def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
             values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
             found.append(values.cpu())
             progress.update(len(values))
-    return torch.cat(found).numpy()
+    features = torch.cat(found).numpy()
+    for video_id, is_finite in zip(clips.video_ids, np.isfinite(features).all(axis=1), strict=True):
+        if not is_finite:
+            raise StageError(f"{video_id}: the network's output is not a finite number; train the network anew")
+    return features
 
 
 def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> list[str]:

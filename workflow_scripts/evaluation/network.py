@@ -21,8 +21,9 @@ from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
+from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
-from workflow_scripts.stage import StageError, first_line
+from workflow_scripts.stage import StageError
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,15 @@ class Pretrained:
 def read_pretrained(model: Path | None, architecture: Architecture) -> Pretrained:
     """The network of model.pt, which brings its own architecture, or (model None) one of `architecture` from scratch.
 
-    Raises StageError if the file is not a model of the pretraining.
+    Raises StageError if the file is not a model of the pretraining, or is damaged.
     """
     if model is None:
         return Pretrained(architecture, None, {}, [], None)
-    try:
-        saved = torch.load(model, map_location="cpu", weights_only=True)
-        told = {"shortcut": "B", **saved["settings"]}  # a model of before there was a choice does not tell
-        own = Architecture(**{name: told[name] for name in dataclasses.asdict(architecture)})
-        told_of = ("objective", "clusters", "digest", "settings", "seed")  # the first three: not by older models
-        origin = {key: saved[key] for key in told_of if key in saved} | {"n_videos": len(saved["video_ids"])}
-        return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
-    except Exception as error:  # whatever a damaged or foreign file makes torch raise
-        raise StageError(f"{model} cannot be read as a pretrained model ({first_line(error)}); make it anew") from error
+    saved = read_model(model)
+    own = Architecture(**{name: saved["settings"][name] for name in dataclasses.asdict(architecture)})
+    known = ("objective", "clusters", "digest", "settings", "seed")  # the first three are not in older models
+    origin = {key: saved[key] for key in known if key in saved} | {"n_videos": len(saved["video_ids"])}
+    return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
 
 
 def read_inputs(

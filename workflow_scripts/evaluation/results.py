@@ -7,7 +7,6 @@ tested on, what always answering the most frequent training class would give (`c
 test videos, drawn by recording where there are groups; `top5_accuracy` is there if there are more than 5 classes.
 """
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,8 +102,8 @@ def write_record(
 def read_record(path: Path) -> Record:
     """Reads a record and checks it; raises StageError if the file is not one."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = artifacts.read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise StageError(f"{path} cannot be read as an evaluation record ({error}); delete it and rerun") from error
     validate(record, path)
     return dict(record)

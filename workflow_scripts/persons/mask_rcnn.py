@@ -171,6 +171,8 @@ class Torchvision(_MaskRCNN):
         try:
             import torch
             from torchvision.models import detection
+
+            from workflow_scripts.torch_file import read_torch  # it needs torch
         except (ImportError, RuntimeError) as error:  # RuntimeError: of its operators, where it does not fit the torch
             raise StageError(
                 f"persons: the detector torchvision cannot be used here ({error}); install the release of torchvision "
@@ -187,7 +189,7 @@ class Torchvision(_MaskRCNN):
             if "://" in weights:
                 state = torch.hub.load_state_dict_from_url(weights, map_location="cpu", weights_only=True)
             else:
-                state = torch.load(weights, map_location="cpu", weights_only=True)
+                state = read_torch(Path(weights))
             self._network.load_state_dict(state)
         except Exception as error:  # whatever a damaged or foreign file makes torch raise
             raise StageError(

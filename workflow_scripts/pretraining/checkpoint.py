@@ -12,13 +12,14 @@ import signal
 import threading
 import time
 import types
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from workflow_scripts.artifacts import replacing
+from workflow_scripts.stage import StageError
+from workflow_scripts.torch_file import read_torch
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,9 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         if not path.exists():
             continue
         try:
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-            if damaged is not None:
-                raise zipfile.BadZipFile(f"the checksum of {damaged} does not fit")
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            state: dict[str, Any] = read_torch(path)
             return state
-        except Exception as error:  # whatever a damaged file makes the two readers raise
+        except StageError as error:
             log.warning("checkpoint %s is damaged (%s) and is not used", path, error)
     return None
 

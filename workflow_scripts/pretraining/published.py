@@ -8,24 +8,21 @@
     the paper's authors             model_state_dict, optim_state_dict, memory_bank, config     0..1 minus the mean
     the same, finetuned by them     as Hara et al. 2018                                         0..255 minus the mean
 
-Names may have the prefix `module.` (DataParallel); files may be of torch's format since 1.6 or of the one before. Such
-files are pickles, and the authors' hold objects of classes that exist in their code alone. Nothing that a pickle names
-is imported or called but what rebuilds tensors: in place of everything else there is an inert `Unknown`.
+Names may have the prefix `module.` (DataParallel); files may be of torch's format since 1.6 or of the one before. The
+authors' files hold objects of classes that exist in their code alone; `torch_file` reads them without these classes.
 """
 
 import logging
-import pickle
-import zipfile
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from workflow_scripts.pretraining.model_file import checked_model
 from workflow_scripts.stage import StageError
+from workflow_scripts.torch_file import check_tensors, read_torch
 
 log = logging.getLogger(__name__)
 
@@ -33,43 +30,6 @@ log = logging.getLogger(__name__)
 OURS = (1.0, 1.0, 1.0)
 AUTHORS = (255.0, 255.0, 255.0)
 HARA_2020 = (0.2768 * 255, 0.2713 * 255, 0.2737 * 255)  # standard deviation over Kinetics
-
-_REBUILDING = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor"): torch._utils._rebuild_tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-}
-
-
-class Unknown:
-    """Stands for every class, function and object of a pickle but tensors and plain values; takes all, does nothing."""
-
-    def __new__(cls, *args: Any, **options: Any) -> "Unknown":
-        return super().__new__(cls)
-
-    def __setstate__(self, state: Any) -> None: ...
-
-    def __setitem__(self, key: Any, value: Any) -> None: ...
-
-    def append(self, value: Any) -> None: ...
-
-    def extend(self, values: Iterable[Any]) -> None: ...
-
-    def __call__(self, *args: Any, **options: Any) -> "Unknown":
-        return self
-
-
-class _Inert:
-    """What `torch.load` takes in place of the module `pickle`."""
-
-    class Unpickler(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            return _REBUILDING.get((module, name), Unknown)
-
-    @classmethod
-    def load(cls, file: Any, **options: Any) -> Any:
-        return cls.Unpickler(file, **options).load()
 
 
 @dataclass(frozen=True)
@@ -85,18 +45,9 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """The weights in one of the files that the table above names; nothing in the file is executed.
 
-    Raises StageError where it is none of them or damaged.
+    Raises StageError where it is none of them or damaged (`torch_file`).
     """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(Path(name).name == "constants.pkl" for name in archive.namelist()):
-                    raise ValueError("it is a TorchScript program, not weights")
-                if damaged := archive.testzip():  # torch does not look at the checksums
-                    raise ValueError(f"the checksum of {damaged} does not fit")
-        held = torch.load(path, map_location="cpu", pickle_module=_Inert, weights_only=False)
-    except Exception as error:  # whatever a damaged or foreign file makes torch raise
-        raise StageError(f"{path} cannot be read as weights ({error}); get or make it anew") from error
+    held = read_torch(path, foreign=True)
     held = held if isinstance(held, Mapping) else {}
     if "model_state_dict" in held:
         kind, weights, embeds, unit = "of the paper's authors", held["model_state_dict"], True, AUTHORS
@@ -109,6 +60,7 @@ def read_weights(path: Path) -> Weights:
         kind, weights, embeds, unit = "of a state dict", held, True, OURS
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         weights = {}
+    check_tensors({str(name): weight for name, weight in weights.items()}, path)
     named = {str(name).removeprefix("module."): weight for name, weight in weights.items()}
     if not named:
         raise StageError(
@@ -119,7 +71,8 @@ def read_weights(path: Path) -> Weights:
     log.info("%s: weights %s, with shortcuts of type %s", path, kind, shortcut)
     if kind != "of a run":
         return Weights(for_our_inputs(named, unit), embeds)
-    return Weights(named, embeds, held.get("bank"), held.get("video_ids", []))
+    model = checked_model(held, path)
+    return Weights(named, embeds, model["bank"], model["video_ids"])
 
 
 def for_our_inputs(weights: dict[str, Tensor], unit: tuple[float, float, float]) -> dict[str, Tensor]:

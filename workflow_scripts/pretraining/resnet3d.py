@@ -116,6 +116,14 @@ class ResNet3D(nn.Module):
 def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> None:
     """Copies weights into `model` by name: all but the head `fc`, or with `head` that too.
 
+    Takes what `matching_weights` takes, and raises what it raises.
+    """
+    model.load_state_dict(matching_weights(model, state_dict, head=head), strict=False)
+
+
+def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> dict[str, Tensor]:
+    """The weights by the names that they have in `model`: all but the head `fc`, or with `head` that too.
+
     Takes state dicts of this class, of Hara et al. and of the paper's authors: a prefix `module.` (DataParallel) is
     dropped. Raises ValueError naming the weights when one of the model's is missing or of another shape, or when
     something else than a head is left over: then it is another network.
@@ -132,7 +140,7 @@ def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bo
             f"these weights are of another network: {len(wrong)} of {len(wanted)} do not match by name and shape "
             f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
         )
-    model.load_state_dict(given, strict=False)
+    return given
 
 
 def weights_digest(state_dict: Mapping[str, Tensor]) -> str:

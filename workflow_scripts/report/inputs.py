@@ -5,7 +5,6 @@ features or run a file belongs to is read from the file where it says so and els
 `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
 
-import pickle
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,6 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -23,6 +21,7 @@ from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.stage import StageError
+from workflow_scripts.torch_file import read_torch
 from workflow_scripts.videos.folders import counted_suffixes
 
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
@@ -194,9 +193,9 @@ def read_runs(models: list[Path]) -> list[Run]:
     runs = []
     for path in models:
         try:
-            model = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            model = read_torch(path)
             runs.append(Run(model["run"], int(model["seed"]), list(model["history"]), len(model["video_ids"])))
-        except (KeyError, TypeError, RuntimeError, OSError, pickle.UnpicklingError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise StageError(f"{path} is not a model of the pretraining stage ({error}); make it again") from error
     return runs
 
@@ -248,7 +247,7 @@ def read_vectors(
     found: dict[str, NDArray[np.float32]] = {}
     for path in models:
         if (path.parent.parent.name, path.parent.name) == (clustering.run, clustering.variant):
-            model = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            model = read_torch(path)
             if model["bank"] is not None:
                 rows = [row for row, video_id in enumerate(model["video_ids"]) if video_id in wanted]
                 vectors = model["bank"][rows].float().numpy()

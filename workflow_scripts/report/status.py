@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from idt_tools.printable import say
 from workflow_scripts import config as pipeline
 from workflow_scripts.report.checkpoints import size, training_folder, unneeded
 from workflow_scripts.stage import StageError, command_line
@@ -221,12 +222,12 @@ def status(configfile: list[Path], full: bool = False) -> None:
     print(*(line + note for line, note in zip(table(rows).splitlines(), notes, strict=True)), sep="\n")
     if lost:
         print(f"\nvideos that failed: {len(lost)}")
-        print(*_shortened(table(list(lost.values())).splitlines(), full), sep="\n")
+        say("\n".join(_shortened(table(list(lost.values())).splitlines(), full)))
     left = unneeded(config, {output.path for output in due if output.there and not output.pending})
     if left:
         megabytes = sum(map(size, left)) / 1e6
         print(f"\ncheckpoints that nothing needs: {len(left)}, {megabytes:.1f} MB (`make clean-outdated` deletes them)")
-        print(*_shortened([str(folder) for folder in left], full), sep="\n")
+        say("\n".join(_shortened([str(folder) for folder in left], full)))
     print("", *would_run(due), sep="\n")
     if any(Path(".snakemake/locks").glob("*")):
         print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")

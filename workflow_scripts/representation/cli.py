@@ -14,6 +14,7 @@ from pathlib import Path
 
 from idt_tools.commands.arguments import parse_arguments
 from idt_tools.commands.exit_code import exit_code
+from idt_tools.printable import PrintableFormatter, PrintableParser, say
 from idt_tools.reading import ReadingFailed
 from workflow_scripts.stage import StageError
 
@@ -21,7 +22,9 @@ from workflow_scripts.stage import StageError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
     chosen = parse_arguments(_parser(), arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[terminal])
     return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
 
 
@@ -37,7 +40,7 @@ def _neighbours(chosen: argparse.Namespace) -> int:
 
     found = find_neighbours(chosen.query, chosen.among, n=chosen.n, space=chosen.space, model=chosen.model)
     for cosine, video in found:
-        print(f"{cosine:.4f}\t{video}")
+        say(f"{cosine:.4f}\t{video}")
     return 0
 
 
@@ -50,7 +53,7 @@ def _export(chosen: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = PrintableParser(
         prog="dtc", description="A network trained by dense trajectory clustering, in use."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

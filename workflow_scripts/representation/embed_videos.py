@@ -177,14 +177,19 @@ def usual_short_side(size: int) -> int:
 
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:
-    """The vectors of one video, or the status and reason why there are none."""
+    """The vectors of one video, or the status and reason why there are none: `not_finite` where the network's output
+    overflows."""
     result = encode_frames(idt_tools.read_video(video), settings)
     if result.status != "ok":
         return Result(result.status, result.reason)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.h5"
         write_frames(path, settings, "", [("video", result)], {"video": 0.0})
-        return Result(arrays=representation.vectors(FrameStore([path]), "video", clips))
+        vectors = representation.vectors(FrameStore([path]), "video", clips)
+    # A vector that overflowed has lost its length: dividing by it gives NaN or zeros.
+    if not all(np.isclose(np.linalg.norm(vector), 1, atol=1e-3) for vector in vectors.values()):
+        return Result("not_finite", "the network's output for it is zero or not a finite number")
+    return Result(arrays=vectors)
 
 
 def _expanded(places: Sequence[Path]) -> list[Path]:

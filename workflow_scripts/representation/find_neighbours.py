@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from idt_tools.attributes import read_attributes
+from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from workflow_scripts.artifacts import read_hdf5
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.representation.embed_videos import Representation, embed
@@ -28,8 +29,13 @@ def find_neighbours(
         space = space or ("embedding" if "embedding" in file else "features")
         if space not in file:
             raise StageError(f"{among}: there is no {space} in it; its network has no such space, or no video was read")
-        videos, statuses = (file[name].asstr()[:].tolist() for name in ("video", "status"))
-        rows = file[space][:]
+        try:
+            videos, statuses = (checked_array(file, name, TEXT).tolist() for name in ("video", "status"))
+            rows = checked_array(file, space)
+        except ValueError as error:
+            raise StageError(f"{among}: it is damaged, or not of `dtc embed` ({error}); make it anew") from None
+        if not (rows.ndim == 2 and len(videos) == len(statuses) == len(rows)):
+            raise StageError(f"{among}: it is damaged, as its datasets are of different lengths; make it anew")
     places = [i for i, name in enumerate(videos) if query in (name, Path(name).name, Path(name).stem)]
     if query in videos:
         places = [videos.index(query)]

@@ -20,7 +20,7 @@ from typing import Any
 
 import idt_tools
 from idt_tools.reading import raise_if_of_the_system
-from workflow_scripts.artifacts import read_columns, write_columns, write_json, write_text
+from workflow_scripts.artifacts import read_columns, read_json, remove, write_columns, write_json, write_text
 from workflow_scripts.identity import digest, shard_of, video_id
 from workflow_scripts.stage import StageError, command_line
 from workflow_scripts.store import Result, process_shard
@@ -241,7 +241,7 @@ def _write_shards(folder: Path, rows: list[dict[str, Any]]) -> None:
         _write_if_changed(folder / f"{shard}.tsv", videos, COLUMNS)
     for path in folder.glob("*.tsv"):
         if path.stem not in shards:
-            path.unlink()
+            remove(path)
 
 
 def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -253,14 +253,14 @@ def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
         "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
         "bytes": sum(row["bytes"] for row in rows),
     }
-    if not path.exists() or json.loads(path.read_text()) != totals:
+    if not path.exists() or read_json(path) != totals:
         write_json(path, totals)
 
 
 def _write_missing(path: Path, missing: Sequence[Annotated]) -> None:
     """Names, labels and splits of the annotated videos that are not there; no file where there is none."""
     if not missing:
-        path.unlink(missing_ok=True)
+        remove(path)
         return
     rows = [{"name": video.names[0], "label": video.label, "split": _split_text(video.splits)} for video in missing]
     _write_if_changed(path, rows, ["name", "label", "split"])

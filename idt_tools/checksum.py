@@ -1,0 +1,57 @@
+"""A checksum beside a text file, by which a flipped bit or an edit by hand is noticed: `.NAME.crc32` beside `NAME`.
+
+Tables and JSON stay plain files that anything opens. The checksum file holds the CRC-32 of what is written and of
+what was there before, so that a kill between the two files leaves none that looks damaged.
+"""
+
+import shlex
+import zlib
+from pathlib import Path
+
+from .whole_file import whole_file
+
+
+class Changed(ValueError):
+    """A file is not what was written to it."""
+
+
+def write_checksum(path: Path, content: bytes) -> None:
+    """Keeps the checksum of `content`, which is about to become the file at `path`, beside that of the file as it is.
+
+    Raises OSError.
+    """
+    place = checksum_file(path)
+    now = _checksum(path.read_bytes()) if path.exists() else ""
+    is_whole = now and (not place.exists() or now in place.read_text("ascii", "replace").split())
+    with whole_file(place) as file:
+        file.write(f"{_checksum(content)}\n{now if is_whole else ''}\n".encode())
+
+
+def read_verified(path: Path) -> bytes:
+    """The content of the file at `path`. One without a checksum beside it is read as it is.
+
+    Raises Changed, with the commands to type, where the content is not what was written; OSError.
+    """
+    content, place = path.read_bytes(), checksum_file(path)
+    if place.exists() and _checksum(content) not in place.read_text("ascii", "replace").split():
+        # The index is made last: what lies beside it is made with it.
+        indexes = [folder / "index.tsv" for folder in (path.parent, path.parent.parent)]
+        files = [path, *(index for index in indexes if index != path and index.exists())]
+        raise Changed(
+            f"{path} is not what was written to it, as it is damaged or was edited; type `{_rm(*files)}`, then run the "
+            f"same command again, which makes it anew, or, to keep an edit, type `{_rm(place)}`"
+        )
+    return content
+
+
+def checksum_file(path: Path) -> Path:
+    """Where the checksum of the file at `path` lies."""
+    return path.with_name(f".{path.name}.crc32")
+
+
+def _checksum(content: bytes) -> str:
+    return f"{zlib.crc32(content):08x}"
+
+
+def _rm(*paths: Path) -> str:
+    return shlex.join(["rm", *map(str, paths)])

@@ -1,0 +1,124 @@
+"""model.pt: damage and foreign content are noticed by the one reader that the evaluation and `dtc` share."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.evaluation.cluster_bank import cluster_bank
+from workflow_scripts.evaluation.network import read_pretrained
+from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.pretraining.model_file import read_model
+from workflow_scripts.pretraining.published import read_weights
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.representation.embed_videos import Representation
+from workflow_scripts.stage import StageError
+
+SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
+
+
+def content() -> dict[str, Any]:
+    """What the training saves, of random weights."""
+    torch.manual_seed(0)
+    bank = torch.nn.functional.normalize(torch.randn(3, SETTINGS.embedding), dim=1)
+    return {
+        "state_dict": ResNet3D(SETTINGS.depth, SETTINGS.embedding, SETTINGS.width).state_dict(),
+        "settings": dataclasses.asdict(SETTINGS),
+        "run": "la",
+        "seed": 0,
+        "video_ids": ["a", "b", "c"],
+        "bank": bank,
+        "labels": None,
+        "history": [],
+        "classes": [],
+    }
+
+
+def save(held: Any, path: Path) -> Path:
+    torch.save(held, path)
+    return path
+
+
+def test_a_whole_model_is_read_as_it_was_saved(tmp_path: Path) -> None:
+    saved = content()
+    model = read_model(save(saved, tmp_path / "model.pt"))
+    assert model["settings"] == saved["settings"] and torch.equal(model["bank"], saved["bank"])
+    assert all(torch.equal(model["state_dict"][name], weight) for name, weight in saved["state_dict"].items())
+
+
+def test_one_flipped_bit_is_noticed_by_everyone_who_reads_a_model(tmp_path: Path) -> None:
+    saved = content()
+    path = save(saved, tmp_path / "model.pt")
+    whole = path.read_bytes()
+    weights = saved["state_dict"]["layer4.0.conv1.weight"].numpy().tobytes()
+    damaged = bytearray(whole)
+    damaged[whole.index(weights) + 1001] ^= 64
+    path.write_bytes(damaged)
+    readers = {
+        "init": lambda: read_weights(path),
+        "evaluation": lambda: read_pretrained(path, Architecture()),
+        "dtc": lambda: Representation.read(path),
+        "clusters": lambda: cluster_bank(path, tmp_path / "clusters.h5", ClustersSettings(k=2, m=1)),
+    }
+    for reader in readers.values():
+        with pytest.raises(StageError, match=r"model\.pt cannot be read .*checksum"):
+            reader()
+    path.write_bytes(whole)
+    assert len(read_pretrained(path, Architecture()).video_ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"settings": {"depth": 10**9}}, "depth is 1000000000"),
+        ({"settings": {"depth": [1]}}, r"depth is \[1\]"),
+        ({"settings": {"width": float("inf")}}, "no plain values"),
+        ({"settings": {"width": 1e9}}, "width is"),
+        ({"settings": {"width": 0.25}}, "another network"),
+        ({"settings": {"shortcut": "C"}}, "shortcut is 'C'"),
+        ({"settings": {"size": 10**9}}, "size is"),
+        ({"settings": {"clip_length": "16"}}, "clip_length is '16'"),
+        ({"settings": {"drops": [[1]]}}, "no plain values"),
+        ({"settings": 3}, "settings are no dict"),
+        ({"video_ids": ["a", 3, "c"]}, "video_ids"),
+        ({"video_ids": ["a"]}, r"bank is \(3, 16\), not \(1, 16\)"),
+        ({"bank": torch.ones(3, 4)}, r"bank is \(3, 4\)"),
+        ({"bank": torch.full((3, 16), float("nan"))}, "bank holds numbers that are not finite"),
+        ({"bank": "none"}, "bank is no tensor of numbers"),
+        ({"seed": "x"}, "seed is 'x'"),
+        ({"state_dict": {}}, "no weights"),
+        ({"state_dict": {"fc.weight": 1, "fc.bias": 2}}, "fc.weight is no tensor"),
+        ({"classes": 5}, "classes"),
+    ],
+)
+def test_a_model_with_foreign_content_is_refused_in_a_sentence(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    held = content()
+    for name, value in changes.items():
+        held[name] = {**held[name], **value} if name == "settings" and isinstance(value, dict) else value
+    path = save(held, tmp_path / "model.pt")
+    with pytest.raises(StageError, match=reason) as refused:
+        read_model(path)
+    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("missing", ["settings", "state_dict", "bank", "video_ids", "seed"])
+def test_a_part_that_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    held = content()
+    del held[missing]
+    with pytest.raises(StageError, match=f"it has no '{missing}'"):
+        read_model(save(held, tmp_path / "model.pt"))
+    with pytest.raises(StageError, match="cannot be read as a pretrained model"):
+        read_model(save([1, 2], tmp_path / "list.pt"))
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    held = content()
+    held["state_dict"]["conv1.weight"][0, 0, 0, 0, 0] = float("inf")
+    with pytest.raises(StageError, match=r"conv1\.weight holds numbers that are not finite"):
+        read_model(save(held, tmp_path / "model.pt"))
