@@ -108,13 +108,12 @@ def test_failures_are_lines_and_rows_and_are_tried_again(
     assert {video: row[0] for video, row in found.items()} == {
         str(broken): "unreadable",
         str(videos[0]): "ok",
-        str(none): "unreadable",
-    }
+    }  # a file that the system cannot read has no result
     assert not found[str(broken)][3].any() and found[str(broken)][1]
     broken.write_bytes(videos[1].read_bytes())
     assert encode(broken, videos[2], "--codebook", codebook, "-o", out) == 0
     again = read(out)
-    assert {row[0] for video, row in again.items() if video != str(none)} == {"ok"} and len(again) == 4
+    assert {row[0] for row in again.values()} == {"ok"} and len(again) == 3
     assert again[str(videos[0])][3].tobytes() == found[str(videos[0])][3].tobytes()
     assert encode(none, "--codebook", codebook) == 1
     assert f"{none}: there is no such file" in capsys.readouterr().err
