@@ -88,7 +88,8 @@ class _Count:
 
     n_frames: int = 0
     n_skipped: int = 0
-    seconds: Fraction = Fraction(0)
+    ticks: int = 0
+    time_base: Fraction = Fraction(0)  # seconds of a tick
 
 
 class VideoFrames(Iterator[np.ndarray]):
@@ -115,7 +116,8 @@ class VideoFrames(Iterator[np.ndarray]):
     def fps(self) -> float:
         """Frames per second, damaged ones included; 0 where the container gives no times."""
         n_frames = self._count.n_frames + self._count.n_skipped
-        return float(n_frames / self._count.seconds) if self._count.seconds > 0 else 0.0
+        seconds = self._count.ticks * self._count.time_base
+        return float(n_frames / seconds) if seconds > 0 else 0.0
 
 
 def read_video(
@@ -161,6 +163,7 @@ def _frames(
     """The frames of `read_video`, each counted before it is yielded."""
     with _opened(path, max_frame_side) as video:
         continuity = Continuity()
+        count.time_base = video.time_base
         shape: tuple[int, ...] | None = None
         turn: tuple[int, int, int, int] | None = None
         for frame in video.decoded():
@@ -177,7 +180,7 @@ def _frames(
             shape = picture.shape
             count.n_frames += 1
             count.n_skipped = continuity.n_skipped
-            count.seconds = (continuity.end - continuity.start) * video.time_base
+            count.ticks = continuity.end - continuity.start
             end_if_stopped()
             yield picture.view(FrameAfterGap) if continuity.after_gap else picture
         if not count.n_frames:
