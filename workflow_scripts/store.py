@@ -65,9 +65,11 @@ class UnreadVideos(StageError):
     def __init__(self, stage: str, reasons: dict[str, str], n_videos: int) -> None:
         first = "; ".join([*reasons.values()][:_NAMED_FAILURES])
         more = "; the log names all" if len(reasons) > _NAMED_FAILURES else ""
+        is_gone = any(reason.endswith("there is no such file") for reason in reasons.values())
+        index_again = "; after files were removed, type --forcerun videos behind it once" if is_gone else ""
         super().__init__(
             f"{stage}: {len(reasons)} of {n_videos} videos could not be read just now ({first}{more}); run the same "
-            "command again, which reads them and keeps the others"
+            f"command again, which reads them and keeps the others{index_again}"
         )
         self.reasons = reasons
 
