@@ -23,6 +23,7 @@ from workflow_scripts.stage import StageError, first_line
 
 # How the pickle of torch's magic number begins, with which files of torch before 1.6 begin.
 _BEFORE_1_6 = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+_MOST_TUPLES = 20_000  # in one pickle; a tensor takes four
 _PICKLES_BEFORE_1_6 = 5  # magic number, protocol, system, the object itself, keys of its storages
 
 
@@ -57,8 +58,8 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
             with open(path, "rb") as file:
                 if file.read(len(_BEFORE_1_6)) != _BEFORE_1_6:
                     raise ValueError("it is no file of torch.save, or is cut short")
-        names = sorted(_globals(path)) if foreign else []
-        with torch.serialization.safe_globals([(Unknown, name) for name in names]):
+        names = _globals(path)
+        with torch.serialization.safe_globals([(Unknown, name) for name in names if foreign]):
             # Mapped into memory, no tensor can reach beyond the file; torch does not check that otherwise.
             held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
         return _in_memory(held, path.stat().st_size)
@@ -125,7 +126,10 @@ def _check_archive(path: Path) -> None:
 
 
 def _globals(path: Path) -> set[str]:
-    """`module.name` of every class and function that the file's pickles name, read without running them."""
+    """`module.name` of every class and function that the file's pickles name, read without running them.
+
+    Raises ValueError where tuples may be nested so deeply that Python crashes when it compares them.
+    """
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
             return {name for _ in range(_PICKLES_BEFORE_1_6) for name in _globals_of_pickle(file)}
@@ -136,11 +140,15 @@ def _globals(path: Path) -> set[str]:
 
 
 def _globals_of_pickle(file: IO[bytes]) -> Iterator[str]:
+    n_tuples = 0
     for opcode, argument, _ in genops(file):
         if opcode.name == "GLOBAL":
             module, name = str(argument).split(" ", 1)
             module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
             yield f"{module}.{name}"
+        n_tuples += opcode.name.startswith("TUPLE")
+        if n_tuples > _MOST_TUPLES:
+            raise ValueError("it nests tuples too deeply")
 
 
 def _reason(error: Exception) -> str:

@@ -127,6 +127,15 @@ def test_a_tar_file_with_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
         read_torch(tmp_path / "nothing.pth")
 
 
+def test_nested_tuples_do_not_crash_python(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / "weights.pth", {})
+    nested = b"\x80\x02}()" + b"\x85" * 1_000_000 + b"K\x01u."  # as the key of a dict
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("weights/data.pkl", nested)
+        archive.writestr("weights/version", b"3\n")
+    assert "nests tuples too deeply" in reason_of(path)
+
+
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.pth"
     write_archive(path, {"w": tensor(1, (1,), (1,))}, compression=zipfile.ZIP_DEFLATED, data=bytes(50_000_000))
