@@ -23,7 +23,7 @@ rule codebook:
     threads: 4
     params:
         trajectories=argument("trajectories"),
-        settings=section("encoding"),
+        settings=literal(section("encoding")),
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"

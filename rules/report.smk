@@ -41,7 +41,7 @@ rule examples:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=section("trajectories"),
+        settings=literal(section("trajectories")),
         boxes=argument("boxes"),
         version=pipeline.version("report"),
     shell:
@@ -64,7 +64,7 @@ rule people:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=section("trajectories"),
+        settings=literal(section("trajectories")),
         version=pipeline.version("report"),
     shell:
         "python -m workflow_scripts.report.measure_people"
@@ -117,7 +117,7 @@ rule report:
         statuses=argument("statuses"),
         paper_tables=argument("paper_tables"),
         people=argument("people"),
-        settings=section("report"),
+        settings=literal(section("report")),
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:
