@@ -129,6 +129,25 @@ def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> No
         assert planned["codebook"] == 2, "of other trajectories, fitted in this run and not in the next"
 
 
+@pytest.mark.parametrize(
+    ("path", "to", "retrained"),
+    [
+        (("clusters", "k"), 4, {"la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "negatives"), 9, {"ir", "la", "la_idt", "la_idt_tune"}),  # of ir, from which all start
+        (("pretraining", "neighbours"), 9, {"la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "kmeans_iterations"), 9, {"la", "la_idt_tune"}),
+        (("pretraining", "temperature"), 0.1, {"ir", "la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "runs", "la_idt", "lr"), 0.01, {"la_idt", "la_idt_tune"}),
+        (("pretraining", "drops"), [1], set()),  # there is one epoch
+    ],
+)
+def test_a_change_retrains_the_runs_that_read_it(
+    tiny: Workflow, path: tuple[str, ...], to: Any, retrained: set
+) -> None:
+    told = tiny.run("--dry-run", config=_changed(tiny.config, *path, to=to))
+    assert set(re.findall(r"output: results/pretraining/([^/]+)/seed0/model.pt", told)) == retrained
+
+
 def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_path: Path) -> None:
     shutil.copytree(tiny.folder, tmp_path / "grown")
     generated = {**tiny.config["datasets"]["tiny"]["generated"], "per_pair": 3}
