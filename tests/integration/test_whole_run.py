@@ -16,6 +16,8 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
+from workflow_scripts import config as pipeline
+from workflow_scripts.report.checkpoints import training_folder
 
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
@@ -162,6 +164,20 @@ def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_p
 def test_a_default_that_is_written_out_reruns_nothing(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "momentum", to=0.9)
     assert "Nothing to be done" in tiny.run("--dry-run", config=config)
+
+
+def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
+    tiny: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no longer where a key that the run reads has changed."""
+    monkeypatch.chdir(tiny.folder)
+    config = pipeline.resolve(tiny.config)
+    changed = pipeline.resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
+    for run in ("ir", "la", "la_idt", "la_idt_tune"):
+        (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
+        assert training_folder(config, run, 0) == folder
+        assert (training_folder(changed, run, 0) == folder) == (run == "ir")
+    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave nothing"
 
 
 def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:
