@@ -55,6 +55,11 @@ def section(noun, **values):
     return pipeline.changed(noun, {**config[noun], "seed": config["seed"], **values})
 
 
+def literal(text):
+    """A parameter in which braces are braces: a plain string's would be wildcards."""
+    return lambda wildcards: text
+
+
 def of_dataset(wildcards):
     """How the dataset lies on disk, as JSON."""
     return pipeline.changed("videos", SOURCES[wildcards.dataset], "DatasetSettings")

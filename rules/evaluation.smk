@@ -24,7 +24,7 @@ rule finetune:
         model=argument("model"),
         frames=argument("frames"),
         architecture=scratch_architecture,
-        settings=protocol_settings("finetune"),
+        settings=literal(protocol_settings("finetune")),
         layout=dataset_layout,
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
         version=pipeline.version("evaluation"),
@@ -58,7 +58,7 @@ rule few_shot:
         model=argument("model"),
         frames=argument("frames"),
         architecture=scratch_architecture,
-        settings=protocol_settings("few_shot"),
+        settings=literal(protocol_settings("few_shot")),
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
@@ -88,7 +88,7 @@ rule idt_svm:
     threads: 1
     params:
         encodings=argument("encodings"),
-        settings=protocol_settings("svm"),
+        settings=literal(protocol_settings("svm")),
         version=pipeline.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"

@@ -18,7 +18,7 @@ rule persons:
         "../envs/persons.yaml"
     threads: 1
     params:
-        settings=section("persons"),
+        settings=literal(section("persons")),
         reading=READING,
         store="results/{dataset}/persons/.store/{detector}/{shard}",
         version=pipeline.version("persons"),

@@ -41,7 +41,7 @@ rule examples:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=section("trajectories"),
+        settings=literal(section("trajectories")),
         reading=READING,
         boxes=argument("boxes"),
         version=pipeline.version("report"),
@@ -65,7 +65,7 @@ rule people:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=section("trajectories"),
+        settings=literal(section("trajectories")),
         reading=READING,
         version=pipeline.version("report"),
     shell:
@@ -119,7 +119,7 @@ rule report:
         statuses=argument("statuses"),
         paper_tables=argument("paper_tables"),
         people=argument("people"),
-        settings=section("report"),
+        settings=literal(section("report")),
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:

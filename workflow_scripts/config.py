@@ -44,7 +44,7 @@ LONGEST_ARGUMENT = 8192  # bytes; a rule has fewer than ten lists
 
 # What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
 NAME = "[A-Za-z0-9_-]+"
-SUBSET = r"[^/{}\x00-\x1f]+"
+SUBSET = r"[^/\x00-\x1f]+"
 
 # Keys below which numbers are names: the paper's accuracies by number of shots.
 _BY_NUMBER = ("paper", "paper_of_supervised")
@@ -164,7 +164,7 @@ def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
 
 def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
     """One sentence with the key's full name, and the nearest known key for one that is not known."""
-    where = ".".join(map(str, error.absolute_path))
+    where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
         node, instance = cast(dict[str, Any], error.schema), cast(dict[str, Any], error.instance)
         known = list(_follow(node, schema).get("properties", {}))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workflow_scripts.artifacts import dataset, write_columns
 from workflow_scripts.clusters.cluster_sketches import cluster_sketches, read_labels
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.clusters.settings import ClustersSettings, check_k
 from workflow_scripts.stage import StageError
 
 SMALL = ClustersSettings(k=5, m=3, iterations=4)
@@ -76,3 +76,20 @@ def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]
     with pytest.raises(StageError, match="no video to cluster"):
         cluster_sketches(encodings, write_videos(tmp_path / "none.tsv", []), tmp_path / "out.h5", SMALL)
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize(("k", "n_videos"), [(50, 40), (20, 40), (2, 3), (2, 4), (2, 2)])
+def test_clusters_of_at_least_half_of_the_videos_are_an_error_that_says_so(k: int, n_videos: int) -> None:
+    with pytest.raises(StageError, match=f"{k} clusters of {n_videos} videos are too many.*fiftieth to a tenth"):
+        check_k(k, n_videos)
+
+
+@pytest.mark.parametrize(("k", "n_videos"), [(1, 1), (1, 2), (2, 5), (19, 40), (6000, 235_000)])
+def test_fewer_clusters_are_made(k: int, n_videos: int) -> None:
+    check_k(k, n_videos)
+
+
+def test_the_stage_refuses_them(tmp_path: Path, encodings: list[Path]) -> None:
+    videos = write_videos(tmp_path / "videos.tsv", IDS[2:12])
+    with pytest.raises(StageError, match="5 clusters of 10 videos are too many"):
+        cluster_sketches(encodings, videos, tmp_path / "clusters.h5", SMALL)

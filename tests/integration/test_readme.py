@@ -28,7 +28,7 @@ COMMANDS = [
 PRINTED, WEIGHTS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)  # a config, and runs that it might have
 # `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now; test_status.py and
 # test_estimate.py run what `make status` and `make estimate` run.
-ELSEWHERE = ("make demo", "make test", "make status", "make estimate")
+ELSEWHERE = ("make demo", "make test", "make status", "make estimate", "make clean-outdated")
 
 
 def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

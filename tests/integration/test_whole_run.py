@@ -16,6 +16,8 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
+from workflow_scripts import config as pipeline
+from workflow_scripts.report.checkpoints import training_folder
 
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
@@ -137,6 +139,25 @@ def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> No
         assert planned["codebook"] == 2, "of other trajectories, fitted in this run and not in the next"
 
 
+@pytest.mark.parametrize(
+    ("path", "to", "retrained"),
+    [
+        (("clusters", "k"), 4, {"la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "negatives"), 9, {"ir", "la", "la_idt", "la_idt_tune"}),  # of ir, from which all start
+        (("pretraining", "neighbours"), 9, {"la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "kmeans_iterations"), 9, {"la", "la_idt_tune"}),
+        (("pretraining", "temperature"), 0.1, {"ir", "la", "la_idt", "la_idt_tune"}),
+        (("pretraining", "runs", "la_idt", "lr"), 0.01, {"la_idt", "la_idt_tune"}),
+        (("pretraining", "drops"), [1], set()),  # there is one epoch
+    ],
+)
+def test_a_change_retrains_the_runs_that_read_it(
+    tiny: Workflow, path: tuple[str, ...], to: Any, retrained: set
+) -> None:
+    told = tiny.run("--dry-run", config=_changed(tiny.config, *path, to=to))
+    assert set(re.findall(r"output: results/pretraining/([^/]+)/seed0/model.pt", told)) == retrained
+
+
 def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_path: Path) -> None:
     shutil.copytree(tiny.folder, tmp_path / "grown")
     generated = {**tiny.config["datasets"]["tiny"]["generated"], "per_pair": 3}
@@ -151,6 +172,20 @@ def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_p
 def test_a_default_that_is_written_out_reruns_nothing(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "momentum", to=0.9)
     assert "Nothing to be done" in tiny.run("--dry-run", config=config)
+
+
+def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
+    tiny: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no longer where a key that the run reads has changed."""
+    monkeypatch.chdir(tiny.folder)
+    config = pipeline.resolve(tiny.config)
+    changed = pipeline.resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
+    for run in ("ir", "la", "la_idt", "la_idt_tune"):
+        (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
+        assert training_folder(config, run, 0) == folder
+        assert (training_folder(changed, run, 0) == folder) == (run == "ir")
+    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave nothing"
 
 
 def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:

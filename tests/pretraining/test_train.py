@@ -16,7 +16,7 @@ from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings
+from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, values_read
 from workflow_scripts.pretraining.train import train
 from workflow_scripts.stage import StageError
 
@@ -285,3 +285,27 @@ def test_order_of_files_and_rows_means_nothing(
         assert again["video_ids"] == model["video_ids"]
         assert torch.equal(again["bank"], model["bank"]) and torch.equal(again["labels"], model["labels"])
         assert all(torch.equal(again["state_dict"][name], weight) for name, weight in model["state_dict"].items())
+
+
+UNREAD = {  # objective, clusters -> keys that this training does not read, and another value
+    ("instance", ""): {"k": 5, "m": 1, "neighbours": 3, "kmeans_iterations": 2},
+    ("supervised", ""): {"k": 5, "m": 1, "neighbours": 3, "negatives": 3, "bank_momentum": 0.9, "temperature": 0.5},
+    ("local_aggregation", "network"): {"negatives": 3},
+}
+
+
+@pytest.mark.parametrize(("objective", "clusters"), UNREAD)
+def test_keys_that_a_run_does_not_read_change_nothing(run_train, tiny, objective, clusters):
+    """Neither the weights nor the digest; the other keys change both requests."""
+    first = run_train("first", objective, clusters=clusters, changed={"epochs": 1})
+    unread = {**UNREAD[objective, clusters], "drops": (7,)}  # after the last epoch
+    again = run_train("again", objective, clusters=clusters, changed={"epochs": 1, **unread})
+    assert again["digest"] == first["digest"]
+    assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
+    values = dataclasses.asdict(tiny)
+    for key in values.keys() - unread.keys():
+        assert (
+            key == "drop_factor"
+            or key in values_read({**values, "drops": ()}, objective, clusters)
+            or (objective == "supervised" and key in ("embedding", "kmeans_iterations"))
+        )

@@ -11,6 +11,8 @@ Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, w
 def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
     """Tells whether a job is one of the resolved `config`."""
     runs = pipeline.needed_runs(config)
+    judged = {*pipeline.evaluated_runs(config)}
+    judged |= {row.get("run") for table in config["report"]["tables"].values() for row in table["rows"]}
     seeds = {f"seed{seed}" for seed in config["pretraining"]["seeds"]}
     values = [pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
     detectors = {pipeline.detector(config, features) for features in config["features"]}
@@ -39,7 +41,7 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
         if stage == "pretraining":
             return tuple(rest[1:]) in lists if rest[0] == "videos" else rest[0] in runs and rest[1] in seeds
         if stage == "evaluation":
-            return rest[0] in runs and rest[1] in seeds and (len(rest) == 3 or rest[2] in n_shards)
+            return rest[0] in judged and rest[1] in seeds and (len(rest) == 3 or rest[2] in n_shards)
         return of_dataset(stage, rest)
 
     return asked
