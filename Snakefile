@@ -41,9 +41,5 @@ onstart:
     begin()
 
 
-onsuccess:
-    unfinished.note_failed([])
-
-
 onerror:
-    unfinished.note_failed(file for job in workflow.scheduler.failed for file in job.output)
+    unfinished.mark_failed(workflow.persistence, workflow.scheduler.failed)

@@ -25,10 +25,6 @@ try:
 except StageError as error:
     raise WorkflowError(str(error)) from None
 
-# Without this, targets made from the output of a failed job would pass for up to date (`unfinished` says why).
-if workflow.dag_settings and workflow.is_main_process:  # none where it only lints
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *unfinished.to_force(SOURCES)}
-
 
 wildcard_constraints:
     dataset=pipeline.NAME,

@@ -77,5 +77,5 @@ rule pretraining:
         " {params.validation} {params.validation_frames}"
         " --output {output:q} --checkpoints {params.checkpoints:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q}"
-        " --objective {params.objective:q} --clusters {params.clusters:q}"
+        " --objective {params.objective:q} --clusters={params.clusters:q}"
         " --settings {params.settings:q} --workers {threads} --log {log:q}"

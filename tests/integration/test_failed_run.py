@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 from workflow import Workflow
 
@@ -34,17 +33,6 @@ def test_what_starts_from_a_run_that_failed_is_trained_anew(changed: Workflow) -
     fixed["pretraining"]["runs"]["ir"]["lr"] = 0.02
     changed.run(LA, config=fixed)
     assert "Nothing to be done" in changed.run("--dry-run", LA, config=fixed)
-
-
-def test_a_model_is_compared_with_its_inputs_where_the_index_is_missing(tiny: Workflow, tmp_path: Path) -> None:
-    """As a failed or killed job of the index leaves it."""
-    shutil.copytree(tiny.folder, tmp_path / "copy")
-    workflow = Workflow(tmp_path / "copy", tiny.config)
-    (workflow.folder / "results/tiny/videos/index.tsv").unlink()
-    with h5py.File(workflow.folder / "results/tiny/frames/40/000of002.h5", "r+") as file:
-        file.attrs["changed"] = 1
-    planned = workflow.planned(LA)
-    assert planned["videos"] == 1 and planned["pretraining"] == 2
 
 
 def test_hostile_names_pass_every_stage_and_touch_nothing(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
