@@ -229,7 +229,8 @@ def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) 
     text = pipeline.argument("the_files", files)
     command = ["bash", "-c", f"printf '%s\\0' {text}"]
     words = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")[:-1]
-    assert words == ([name.encode() for name in ("--the-files", *files)] if files else [b""])
+    paths = [f"./{file}" if file.startswith("-") else file for file in files]  # else an option
+    assert words == ([name.encode() for name in ("--the-files", *paths)] if files else [b""])
 
 
 def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

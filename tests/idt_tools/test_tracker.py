@@ -199,7 +199,7 @@ def test_boxes_are_cut_at_the_edges_and_ignored_where_there_is_nothing_to_mask()
 
     outside = [[3, -90, -90, -1, -1, 1], [4, width, 0, 2 * width, 50, 1], [5, 0, 1e30, 9, 2e30, 1]]
     inverted = [[6, 90, 20, 10, 80, 1], [7, 10, 80, 90, 20, 1]]
-    absent = [[-1, 0, 0, 99, 99, 1], [18, 0, 0, 99, 99, 1], [1e15, 0, 0, 99, 99, 1]]
+    absent = [[-1, 0, 0, 99, 99, 1], [18, 0, 0, 99, 99, 1], [2**24, 0, 0, 99, 99, 1]]
     assert found(*outside, *inverted, *absent) == found() == idt_tools.extract(frames).descriptors.tobytes()
     assert found([8, -1e30, 50, 1e30, 1e30, 1]) == found([8, 0, 50, width - 1, height - 1, 1]) != found()
 

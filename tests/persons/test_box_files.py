@@ -104,6 +104,7 @@ def test_what_changed_is_read_again_alone(tmp_path: Path, caplog: pytest.LogCapt
     videos = shard(tmp_path, "a", "b", "c")
     run(videos, boxes)
     caplog.set_level("DEBUG", "workflow_scripts")
+    caplog.clear()
     run(videos, boxes)
     assert "computed" not in caplog.text
     (boxes / "a.bb").write_text("0 1 2 3 5 1\n")  # as long as before

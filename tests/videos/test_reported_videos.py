@@ -61,7 +61,7 @@ def test_the_index_is_true_or_says_that_only_decoding_tells(root: Path, tmp_path
 
 def test_every_stage_counts_the_frames_that_are_used(root: Path, tmp_path: Path) -> None:
     rows = index(root, tmp_path / "index")
-    (shard,) = (tmp_path / "index" / "shards").iterdir()
+    (shard,) = (tmp_path / "index" / "shards").glob("*.tsv")
     store_frames(shard, tmp_path / "frames.h5", tmp_path / "store1", FramesSettings(short_side=48))
     extract_shard(shard, tmp_path / "tracks.h5", tmp_path / "store2", TrajectoriesSettings(max_side=120))
     expected = {"corrupt_h264.mp4": (44, 1), "drop25_mkvmerge.mkv": (67, 0), "rot90.mp4": (45, 0)}
@@ -89,7 +89,7 @@ def test_the_limits_of_the_config_reach_every_stage(root: Path, tmp_path: Path) 
         if path.name not in ("hole_h264.mp4", "rot90.mp4"):
             path.unlink()
     rows = index(root, tmp_path / "index")
-    (shard,) = (tmp_path / "index" / "shards").iterdir()
+    (shard,) = (tmp_path / "index" / "shards").glob("*.tsv")
     hole = rows["hole_h264.mp4"]["video_id"]
     lenient = ReadingSettings(max_corrupt_fraction=0.3)
     for reading, status in (
