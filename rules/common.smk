@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow_scripts import config as pipeline
 from workflow_scripts import unfinished
-from workflow_scripts.artifacts import read_columns, write_text
+from workflow_scripts.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.evaluation.unseen import only_split
 from workflow_scripts.identity import digest, shard_of

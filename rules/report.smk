@@ -22,10 +22,12 @@ rule resolved_config:
         "results/config.yaml",
     log:
         "results/logs/config.log",
+    conda:
+        "../envs/pipeline.yaml"
     params:
-        digest=digest(pipeline.as_yaml(config)),
-    run:
-        write_text(Path(output[0]), pipeline.as_yaml(config))
+        text=lambda wildcards: str(pipeline.in_file(pipeline.as_yaml(config))),
+    shell:
+        "cp {params.text:q} {output:q} 2> {log:q}"
 
 
 rule examples:

@@ -38,8 +38,8 @@ DEMO = Path(__file__).parents[1] / "config.yaml"
 # What no config exceeds: values with aliases written out, levels, and bytes of a file.
 MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
 
-# Long lists of files are written here, in the folder that Snakemake keeps for itself.
-LISTS = Path(".snakemake/lists")
+# Long texts are written here, in the folder that Snakemake keeps for itself.
+TEXTS = Path(".snakemake/lists")
 LONGEST_ARGUMENT = 8192  # bytes; a rule has fewer than ten lists
 
 # What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
@@ -287,10 +287,15 @@ def argument(name: str, files: Sequence[str]) -> str:
     text = f"{option} {shlex.join(files)}"
     if len(os.fsencode(text)) <= LONGEST_ARGUMENT:
         return text
-    path, content = LISTS / f"{digest(files)}.json", json.dumps(files)
+    return f"{option}-in {in_file(json.dumps(files))}"
+
+
+def in_file(content: str) -> Path:
+    """A file with this text, named after it: for texts that are too long for a command or for a reason to run."""
+    path = TEXTS / digest(content)
     if not path.exists() or path.read_text() != content:
         write_text(path, content)
-    return f"{option}-in {path}"
+    return path
 
 
 def detector(config: dict[str, Any], features: str) -> str:
