@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from idt_tools.attributes import write_attributes
-from idt_tools.columns import CHANNELS, DESCRIPTORS
+from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import FisherSums, Floats, fixed_blocks, l2_normalise, power_normalise
 
@@ -106,9 +106,10 @@ class Encoder:
         ValueError where there is none.
         """
         sums = {name: mixture.sums() for name, mixture in self.mixtures().items()}
+        width = sum(len(mixture.pca_mean) for mixture in self.mixtures().values())
         for block in fixed_blocks(descriptors):
-            if block.ndim != 2 or block.shape[1] != len(DESCRIPTORS):
-                raise ValueError(f"descriptors must be (n, {len(DESCRIPTORS)}), not {block.shape}")
+            if block.ndim != 2 or block.shape[1] != width:
+                raise ValueError(f"descriptors must be (n, {width}), not {block.shape}")
             for name, mixture in self.mixtures().items():
                 sums[name].add(mixture.project(block[:, CHANNELS[name]] if name else block))
         parts = [l2_normalise(power_normalise(of_channel.average())) for of_channel in sums.values()]

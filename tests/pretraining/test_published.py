@@ -283,10 +283,10 @@ def test_published_weights_can_be_judged_as_they_are(run_train, frames_files, vi
     splits.write_text("\n".join(["split\tvideo_id\tpart\tlabel", *rows]) + "\n")
     quick = EvaluationSettings(clips=1, finetune_epochs=1, few_shot_shots=(1,), few_shot_draws=1)
     path = tmp_path / "hara" / "model.pt"
-    given = (splits, 1, frames_files, [])
+    inputs = (splits, 1, frames_files)
     named = {"run": "hara", "seed": 0, "dataset": "toy", "settings": quick, "architecture": Architecture()}
-    few_shot(*given, tmp_path / "few_shot.json", model=path, **named)
-    finetune(*given, tmp_path / "finetune.json", checkpoints=tmp_path / "checkpoints", model=path, **named)
+    few_shot(*inputs, tmp_path / "few_shot.json", model=path, **named)
+    finetune(*inputs, tmp_path / "finetune.json", checkpoints=tmp_path / "checkpoints", model=path, **named)
     assert (tmp_path / "few_shot.json").exists() and (tmp_path / "finetune.json").exists()
 
 

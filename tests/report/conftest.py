@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_text
@@ -24,7 +25,9 @@ from workflow_scripts.videos.index_videos import COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
 CONFIG = """\
+datasets: {toy: {layout: generated, shards: 1}}
 pretraining:
+  dataset: toy
   runs:
     ir: {objective: instance}
     la: {objective: local_aggregation, clusters: network, init: ir}
@@ -79,7 +82,7 @@ def make_results(
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
     results = Results(folder, {}, {}, [], [], [], [], [], [], [], [], folder / "config.yaml")
-    write_text(results.config, config)
+    write_text(results.config, pipeline.as_yaml(pipeline.resolve(yaml.safe_load(config))))
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
     shard = folder / "toy/frames/60/000of001.h5"
@@ -120,9 +123,13 @@ def make_results(
             bank = None if run == "supervised" else vectors(run, [groups[name] for name in ids])
             results.models.append(_write_model(folder, run, seed, ids, bank))
         results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
-    for stage, lines in {"trajectories": ["12.5\t301.2", "7.5\t310.0"], "report": ["0.8\tNA"]}.items():
-        for number, line in enumerate(lines):
-            write_text(folder / f"benchmarks/{stage}/toy/{number}.tsv", f"s\tmax_rss\n{line}\n")
+    jobs = {
+        "trajectories/toy/idt/000of001": "12.5\t301.2",
+        "trajectories/toy/idt/made_by": "7.5\t310.0",
+        "videos/toy": "0.8\tNA",
+    }
+    for job, line in jobs.items():
+        write_text(folder / f"benchmarks/{job}.tsv", f"s\tmax_rss\n{line}\n")
     results.benchmarks.append(folder / "benchmarks")
     results.paper_tables.append(_write_paper_table(results))
     return results

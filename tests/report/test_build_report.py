@@ -422,7 +422,7 @@ def test_agreement_with_motion_and_scene(page: Page) -> None:
 def test_stage_times_are_sums(page: Page) -> None:
     times = page.rows("times")
     assert times["trajectories"] == ["2", "20 s", "310 MB"]
-    assert times["report"] == ["1", "0.8 s", "–"]
+    assert times["videos"] == ["1", "0.8 s", "–"]
     assert times["All stages"][:2] == ["3", "21 s"]
 
 

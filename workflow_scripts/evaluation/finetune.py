@@ -142,7 +142,7 @@ def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: flo
 
     for unit in order:
         gain = sum(abs(wanted[label]) - abs(wanted[label] - n) for label, n in sizes(unit).items())
-        if abs(missing - len(unit)) < missing and gain > -1 and spares(unit):
+        if abs(missing - len(unit)) < missing and gain > -1 + 1e-9 and spares(unit):
             held_out |= set(unit)
             missing -= len(unit)
             for label, n in sizes(unit).items():

@@ -56,8 +56,8 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
         return Result("unreadable", "it holds no frame")
     offsets = np.concatenate([[0], np.cumsum([len(jpeg) for jpeg in encoded])]).astype(np.int64)
     seen: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
-    if isinstance(frames, idt_tools.VideoFrames):
-        seen |= {"n_skipped": frames.n_skipped, "fps": frames.fps}
+    # Frames of a file know more. Not asked by their type: a GPU machine need not have PyAV.
+    seen |= {name: getattr(frames, name) for name in ("n_skipped", "fps") if hasattr(frames, name)}
     return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=seen)
 
 
