@@ -106,7 +106,7 @@ def test_sampled_negatives_are_used_when_there_are_more_videos(run_train):
         ({"objective": "local_aggregation", "clusters": "joint"}, "--sketches"),
         (
             {"objective": "local_aggregation", "clusters": "network", "changed": {"k": 6}},
-            "6 clusters of 12 videos are too many",
+            "k = 6 is too large for 12 videos",
         ),
     ],
 )

@@ -1,12 +1,12 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.artifacts import read_columns, read_json
 from workflow_scripts.clusters.settings import check_k
 
 VERSION = 4  # raised when the stage's result changes
@@ -114,17 +114,35 @@ def split_of_subset(subset: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
+    """A trained run and those it starts from, itself first; nothing for a run that is not in `trainings`."""
+    names = []
+    while run in trainings:
+        names.append(run)
+        run = trainings[run].get("init", "")
+    return names
+
+
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
     """Whether a file lies in a folder of that name below `root`, at whatever depth; "": anywhere."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
 
 
-def check_clusters(values: dict[str, Any], totals: Path) -> None:
-    """Raises StageError where a run's `values` ask for too many clusters; `totals` are the index's.
+def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> None:
+    """Raises StageError where a run's `values` ask for too many clusters of its subset.
 
-    Of the videos in a folder the number is not known here; the stage itself checks it.
+    videos: the folder of the dataset's index; root: the folder that the videos are below. A subset without videos is
+    the error of the stage that lists them.
     """
-    folder, number = parts_of_subset(str(values["subset"]))
-    n_videos = json.loads(totals.read_text())["videos"]
-    if not folder:
+    subset = str(values["subset"])
+    (folder, number), split = parts_of_subset(subset), split_of_subset(subset)
+    if split is not None:
+        rows = read_columns(videos / "splits.tsv")
+        n_videos = sum(row["split"] == str(split) and row["part"] == "train" for row in rows)
+    elif folder:
+        rows = read_columns(videos / "index.tsv")
+        n_videos = sum(row["status"] == "ok" and in_folder(row["path"], folder, root) for row in rows)
+    else:
+        n_videos = read_json(videos / "totals.json")["videos"]
+    if n_videos:
         check_k(values["k"], min(number or n_videos, n_videos))
