@@ -71,6 +71,11 @@ def run_key(key):
     return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
 
 
+def checkpoint_minutes(wildcards):
+    """Minutes between a training's checkpoints, as text: numbers would be a sum that all jobs share."""
+    return str(pipeline.run_values(config, wildcards.run)["checkpoint_minutes"])
+
+
 def training_threads(wildcards):
     """Cores that the training of a run has use for."""
     return pipeline.training_threads(config, wildcards.run)

@@ -186,6 +186,16 @@ def test_rules_pass_on_only_what_differs() -> None:
     assert pipeline.changed("encoding", pipeline.resolve(LEAST)["encoding"]) == "{}"
 
 
+def test_minutes_between_checkpoints_are_no_setting_of_a_training() -> None:
+    """They have no influence on the result, so that a change of them must train nothing again."""
+    runs = {"ir": {"objective": "instance"}, "la": {"objective": "local_aggregation", "clusters": "joint"}}
+    pretraining = {"dataset": "a", "runs": runs}
+    before = pipeline.resolve(_with("pretraining", pretraining))
+    after = pipeline.resolve(_with("pretraining", {**pretraining, "checkpoint_minutes": 3}))
+    for run in runs:
+        assert pipeline.run_settings(before, run) == pipeline.run_settings(after, run)
+
+
 def test_a_runs_own_values_come_first() -> None:
     given = _with("pretraining", {"dataset": "a", "epochs": 7, "runs": {"ir": {"objective": "instance", "k": 5}}})
     config = pipeline.resolve({**given, "clusters": {"m": 2}})

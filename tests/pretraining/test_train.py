@@ -305,7 +305,7 @@ def test_keys_that_a_run_does_not_read_change_nothing(run_train, tiny, objective
     values = dataclasses.asdict(tiny)
     for key in values.keys() - unread.keys():
         assert (
-            key == "drop_factor"
+            key in ("drop_factor", "checkpoint_minutes")
             or key in values_read({**values, "drops": ()}, objective, clusters)
             or (objective == "supervised" and key in ("embedding", "kmeans_iterations"))
         )
