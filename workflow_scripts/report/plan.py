@@ -1,6 +1,6 @@
-"""What a run is going to do, told at its start: its trainings and evaluations, and how long each takes where known.
+"""The plan that a run prints at its start: its trainings and evaluations, and how long they take as far as is known.
 
-Snakemake's own count is of jobs, most of which are short: it says 81 % before most of the work.
+Snakemake itself counts jobs, most of which are short: it says 81 % before most of the work.
 """
 
 from collections import defaultdict
@@ -31,9 +31,10 @@ SHOWN = 12  # trainings
 
 
 def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables: Collection[str]) -> list[str]:
-    """Lines that tell which trainings and evaluations the report, if it is asked for, and these tables still need.
+    """Lines with the trainings and evaluations that are still to come.
 
-    `pending` are outputs known to be made again.
+    `report`: whether the report is made, which needs all that `evaluation` names; `tables`: the tables that are made;
+    `pending`: outputs that are there and will be made again.
     """
     runs = [*(evaluated_runs(config) if report else []), *table_runs(config, tables)]
     lines = []
@@ -44,7 +45,9 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
         for seed in config["pretraining"]["seeds"]:
             model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
             if _to_do(model, pending):
-                lines.append(f"train {run}, seed {seed}: {epochs} epochs{_known(model.parent, run)}")
+                lines.append(
+                    f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{_known(model.parent, run)}"
+                )
     if len(lines) > SHOWN:
         lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more trainings"]
     wanted = [*(evaluations(config) if report else []), *table_evaluations(config, tables)]
@@ -53,7 +56,11 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
 
 
 def missing_detectors(config: dict[str, Any]) -> list[str]:
-    """Sentences about detectors of people that persons are yet to be found by and that are not installed here."""
+    """A sentence for each detector that is not installed here and that still has to find people.
+
+    People are found on pretraining.dataset and, by the first features, where the runs of IDT are judged: networks need
+    no people.
+    """
     sentences = []
     pretrained = config["pretraining"]["dataset"]
     judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
