@@ -268,7 +268,7 @@ def run_videos(wildcards):
 def run_frames(wildcards):
     """The frames a run is trained on."""
     if of(wildcards)["objective"] == "local_aggregation":
-        check_run_clusters(of(wildcards))
+        check_run_clusters(of(wildcards), wildcards.run)
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
@@ -287,21 +287,22 @@ def run_validation_frames(wildcards):
 def run_clusters(wildcards):
     """The clusters in the IDT space that a run with `clusters: idt` learns from."""
     values = of(wildcards)
-    return clusters_file(values) if values["clusters"] == "idt" else []
+    return clusters_file(values, wildcards.run) if values["clusters"] == "idt" else []
 
 
-def check_run_clusters(values):
-    """Stops where a run's K is too large for the videos, before anything is computed of them."""
+def check_run_clusters(values, run=""):
+    """Stops where the K of a run ("": of the config) is too large for its videos, before anything is computed."""
     (index,) = beside_index(PRETRAINING_DATASET, "index.tsv")
     try:
         check_clusters(values, Path(index).parent, training_root(None))
     except StageError as error:
-        raise WorkflowError(f"config: {error}") from None
+        key = f"pretraining.runs.{run}" if run else "clusters"
+        raise WorkflowError(f"config: {key}: {error}") from None
 
 
-def clusters_file(values):
-    """The clusters in the IDT space at a run's K, m, features and subset."""
-    check_run_clusters(values)
+def clusters_file(values, run=""):
+    """The clusters in the IDT space at the K, m, features and subset of a run ("": of the config)."""
+    check_run_clusters(values, run)
     pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 
@@ -421,7 +422,7 @@ def report_clusters(wildcards):
     seeds = config["pretraining"]["seeds"]
     runs = judged_runs("instance", "local_aggregation", "supervised")
     for run in runs:
-        check_run_clusters(pipeline.run_values(config, run))
+        check_run_clusters(pipeline.run_values(config, run), run)
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
     values = pipeline.run_values(config, "scratch")
     return networks + [clusters_file({**values, "features": features}) for features in config["features"]]

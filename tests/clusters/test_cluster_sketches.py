@@ -80,7 +80,7 @@ def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]
 
 @pytest.mark.parametrize(("k", "n_videos"), [(50, 40), (20, 40), (2, 3), (2, 4), (2, 2)])
 def test_clusters_of_at_least_half_of_the_videos_are_an_error_that_says_so(k: int, n_videos: int) -> None:
-    with pytest.raises(StageError, match=f"k = {k} is too large for {n_videos} videos.*between"):
+    with pytest.raises(StageError, match=f"k = {k} is too large for {n_videos} videos.*Set clusters.k"):
         check_k(k, n_videos)
 
 

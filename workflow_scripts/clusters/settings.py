@@ -23,5 +23,5 @@ def check_k(k: int, n_videos: int) -> None:
         fewest, most = (max(1, n_videos // part) for part in (50, 10))
         raise StageError(
             f"k = {k} is too large for {n_videos} videos: most clusters would hold one video. Set clusters.k (or the "
-            f"run's k) between {fewest} and {most}"
+            f"run's k) {f'between {fewest} and {most}' if fewest < most else f'to {most}'}"
         )
