@@ -8,8 +8,8 @@ from snakemake.exceptions import WorkflowError
 from workflow_scripts import config as pipeline
 from workflow_scripts import unfinished
 from workflow_scripts.artifacts import read_columns, write_text
-from workflow_scripts.evaluation import judged
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.evaluation import judged
 from workflow_scripts.identity import digest, shard_of
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
 from workflow_scripts.report import plan

@@ -113,6 +113,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
         ("datasets.tables", {"layout": "folder"}, "datasets.tables: results/tables is another folder's name"),
         ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
+        ("pretraining.subset", "a/b", "pretraining.subset: 'a/b' must be all, a number, FOLDER, splitN, or one of"),
         ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
         ("evaluation.runs", ["la"], "evaluation.runs names 'la'"),
         (
