@@ -9,7 +9,7 @@ from workflow_scripts import config as pipeline
 from workflow_scripts import unfinished
 from workflow_scripts.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
-from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.evaluation import judged
 from workflow_scripts.identity import digest, shard_of
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
 from workflow_scripts.report import plan
@@ -52,7 +52,7 @@ def section(noun, **values):
 
 
 def literal(text):
-    """A parameter in which braces are braces: a plain string's would be wildcards."""
+    """A parameter whose braces stay as they are. Snakemake takes braces in a plain string for wildcards."""
     return lambda wildcards: text
 
 
@@ -69,6 +69,11 @@ def of_run(wildcards):
 def run_key(key):
     """A function that gives a run's value of `key`."""
     return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
+
+
+def checkpoint_minutes(wildcards):
+    """Minutes between a training's checkpoints, as text: numbers would be a sum that all jobs share."""
+    return str(pipeline.run_values(config, wildcards.run)["checkpoint_minutes"])
 
 
 def training_threads(wildcards):
@@ -205,7 +210,7 @@ def trajectories_digest(wildcards):
     """A digest of how the trajectories are made."""
     detector = pipeline.detector(config, wildcards.features)
     people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
-    return digest(trajectories_settings(wildcards), pipeline.version("trajectories"), people)
+    return digest(trajectories_settings(wildcards), READING, pipeline.version("trajectories"), people)
 
 
 def clusters_settings(wildcards):
@@ -263,7 +268,7 @@ def run_videos(wildcards):
 def run_frames(wildcards):
     """The frames a run is trained on."""
     if of(wildcards)["objective"] == "local_aggregation":
-        check_run_clusters(of(wildcards))
+        check_run_clusters(of(wildcards), wildcards.run)
     return frames_of(PRETRAINING_DATASET, of(wildcards)["short_side"])
 
 
@@ -282,21 +287,22 @@ def run_validation_frames(wildcards):
 def run_clusters(wildcards):
     """The clusters in the IDT space that a run with `clusters: idt` learns from."""
     values = of(wildcards)
-    return clusters_file(values) if values["clusters"] == "idt" else []
+    return clusters_file(values, wildcards.run) if values["clusters"] == "idt" else []
 
 
-def check_run_clusters(values):
-    """Stops where a run's K is too large for the videos, before anything is computed of them."""
-    (totals,) = beside_index(PRETRAINING_DATASET, "totals.json")
+def check_run_clusters(values, run=""):
+    """Stops where the K of a run ("": of the config) is too large for its videos, before anything is computed."""
+    (index,) = beside_index(PRETRAINING_DATASET, "index.tsv")
     try:
-        check_clusters(values, Path(totals))
+        check_clusters(values, Path(index).parent, training_root(None))
     except StageError as error:
-        raise WorkflowError(f"config: clusters: {error}") from None
+        key = f"pretraining.runs.{run}" if run else "clusters"
+        raise WorkflowError(f"config: {key}: {error}") from None
 
 
-def clusters_file(values):
-    """The clusters in the IDT space at a run's K, m, features and subset."""
-    check_run_clusters(values)
+def clusters_file(values, run=""):
+    """The clusters in the IDT space at the K, m, features and subset of a run ("": of the config)."""
+    check_run_clusters(values, run)
     pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 
@@ -357,7 +363,7 @@ def protocol_settings(protocol):
 
 def evaluation_results(wildcards):
     """The result of every run, seed, dataset, split and protocol."""
-    return result_files(pipeline.evaluations(config))
+    return result_files(judged.evaluations(config))
 
 
 def table_results(wildcards):
@@ -366,12 +372,12 @@ def table_results(wildcards):
     Waits for the indexes of all datasets behind them: of indexes that are there already, Snakemake (9.27) tells only
     the jobs that it knew before, not those that come in with these results.
     """
-    wanted = list(pipeline.table_evaluations(config, wildcards.table))
+    wanted = list(judged.table_evaluations(config, [wildcards.table]))
     pretraining = [config["pretraining"][key] for key in ("dataset", "validation")]
-    for dataset in dict.fromkeys([*pretraining, *(dataset for _, _, dataset, _ in wanted)]):
+    for dataset in dict.fromkeys([*pretraining, *(one.dataset for one in wanted)]):
         if dataset:
             beside_index(dataset)
-    return result_files(wanted, config["report"]["tables"][wildcards.table]["splits"])
+    return result_files(wanted)
 
 
 def table_settings(wildcards):
@@ -379,17 +385,12 @@ def table_settings(wildcards):
     return pipeline.changed("report", config["report"]["tables"][wildcards.table], "TableSettings")
 
 
-def result_files(evaluations, splits=()):
-    """The results of these (run, seed, dataset, protocol) on these splits, or on all that a run may be judged on."""
-    evaluations = list(evaluations)
-    judged = dict.fromkeys((run, dataset) for run, _, dataset, _ in evaluations)
-    numbers = {(run, dataset): judged_splits(run, dataset) for run, dataset in judged}
-    return [
-        f"results/evaluation/{run}/seed{seed}/{dataset}/split{number}/{protocol}.json"
-        for run, seed, dataset, protocol in evaluations
-        for number in numbers[run, dataset]
-        if not splits or number in splits
-    ]
+def result_files(evaluations):
+    """The results of these evaluations on each of their splits."""
+    try:
+        return list(judged.result_files(config, evaluations, split_numbers))
+    except StageError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def split_numbers(dataset):
@@ -401,19 +402,9 @@ def split_numbers(dataset):
     return numbers
 
 
-def judged_splits(run, dataset):
-    """The numbers of a dataset's splits that a run is judged on."""
-    numbers, only = split_numbers(dataset), only_split(config, run, dataset)
-    if only is None:
-        return numbers
-    if only not in numbers:
-        raise WorkflowError(f"pretraining.runs.{run}: subset: split{only}, and {dataset} has splits {numbers}")
-    return [only]
-
-
 def judged_runs(*objectives):
     """The runs with one of these objectives that are judged."""
-    runs = pipeline.evaluated_runs(config)
+    runs = judged.evaluated_runs(config)
     return [run for run in runs if run not in IDT_RUNS and pipeline.run_values(config, run)["objective"] in objectives]
 
 
@@ -424,9 +415,14 @@ def report_models(wildcards):
 
 
 def report_clusters(wildcards):
-    """The clusters of the judged models' embeddings, of all seeds, and those in the IDT space."""
+    """The clusters of the judged models' embeddings, of all seeds, and those in the IDT space.
+
+    Stops where K is too large for the videos of one of these runs, before anything is trained.
+    """
     seeds = config["pretraining"]["seeds"]
     runs = judged_runs("instance", "local_aggregation", "supervised")
+    for run in runs:
+        check_run_clusters(pipeline.run_values(config, run), run)
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
     values = pipeline.run_values(config, "scratch")
     return networks + [clusters_file({**values, "features": features}) for features in config["features"]]
@@ -471,19 +467,19 @@ def report_people(wildcards):
 
 def report_statuses(wildcards):
     """The files in which every video has a status; sketches where a run learns from them or is judged by them."""
-    by_idt = {dataset for run, _, dataset, _ in pipeline.evaluations(config) if run in IDT_RUNS}
+    by_idt = {one.dataset for one in judged.evaluations(config) if one.run in IDT_RUNS}
     frames = [file for dataset in SOURCES for file in frames_of(dataset, config["frames"]["short_side"])]
     described = [dataset for dataset in SOURCES if dataset in {PRETRAINING_DATASET, *by_idt}]
     return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["features"])))]
 
 
 def begin():
-    """Stops where people are to be found by what is not installed, and tells what the whole run is going to do."""
+    """Stops if a detector of people is not installed; prints the plan."""
     rules = {job.rule.name for job in workflow.dag.jobs}
+    tables = {job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "paper_table"}
     missing = plan.missing_detectors(config) if rules & {"persons", "report"} else []
     if missing and "conda" not in str(workflow.deployment_settings.deployment_method):
         raise WorkflowError("; ".join(missing))
-    if "report" in rules:
-        pending = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
-        print(*plan.plan(config, pending), sep="\n", flush=True)
+    pending = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
+    print(*plan.plan(config, pending, "report" in rules, tables), sep="\n", flush=True)
     print("Beside this run: make status, and snakemake --dry-run --nolock.", flush=True)

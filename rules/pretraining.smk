@@ -58,6 +58,8 @@ rule pretraining:
     threads: training_threads
     resources:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
+        # No parameter, for a change of it must not train again.
+        checkpoint_minutes=checkpoint_minutes,
     params:
         objective=run_key("objective"),
         clusters=run_key("clusters"),
@@ -78,4 +80,5 @@ rule pretraining:
         " --output {output:q} --checkpoints {params.checkpoints:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q}"
         " --objective {params.objective:q} --clusters={params.clusters:q}"
-        " --settings {params.settings:q} --workers {threads} --log {log:q}"
+        " --settings {params.settings:q} --workers {threads}"
+        " --checkpoint-minutes {resources.checkpoint_minutes:q} --log {log:q}"

@@ -12,7 +12,7 @@ import keyword
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from workflow_scripts.artifacts import read_json, write_text
+from workflow_scripts.evaluation.judged import all_evaluations, evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.identity import digest
@@ -46,6 +47,11 @@ LONGEST_ARGUMENT = 8192  # bytes; a rule has fewer than ten lists
 NAME = "[A-Za-z0-9_-]+"
 SUBSET = r"[^/\x00-\x1f]+"
 
+SUBSETS = (
+    "must be all, a number, FOLDER, splitN, or one of the last two with :NUMBER; FOLDER has no / : { } and no control "
+    "characters"
+)
+
 # Keys below which numbers are names: the paper's accuracies by number of shots.
 _BY_NUMBER = ("paper", "paper_of_supervised")
 
@@ -61,55 +67,51 @@ def read(files: list[Path]) -> dict[str, Any]:
 
     Raises StageError naming the file or the key.
     """
-    given: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     for path in files or [DEMO]:
         try:
             if path.stat().st_size > LONGEST_FILE:
                 raise WorkflowError(f"it is longer than {LONGEST_FILE} bytes")
             of_file = load_configfile(path)
             _check_extent(of_file)
-            update_config(given, of_file)
+            update_config(config, of_file)
         except RecursionError as error:
             raise StageError(f"config: {path} cannot be read: it is nested too deeply") from error
         except (OSError, WorkflowError) as error:
             raise StageError(f"config: {path} cannot be read: {error}") from error
-    return resolve(given)
+    return resolve(config)
 
 
-def resolve(given: dict[str, Any]) -> dict[str, Any]:
-    """The config `given`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
-    _check_extent(given)
+def resolve(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `config`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    _check_extent(config)
     schema = yaml.safe_load(SCHEMA.read_text())
-    _check_keys(given)
+    _check_keys(config)
     validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(given), key=lambda error: list(map(str, error.absolute_path)))
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         # A value of a wrong type makes its key "unevaluated" too, which says nothing more.
         raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
-    config = _filled(schema, given, schema)
+    config = _filled(schema, config, schema)
     _check_names(config)
-    asked = [
-        *evaluations(config),
-        *(one for table in config["report"]["tables"] for one in table_evaluations(config, table)),
-    ]
-    check_unseen(config, dict.fromkeys((run, dataset) for run, _, dataset, _ in asked))
+    check_unseen(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
     return config
 
 
-def _check_extent(given: Any) -> None:
+def _check_extent(config: Any) -> None:
     """Raises StageError where the config has more values, or deeper ones, than any config.
 
     Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
     if all were written out.
     """
-    waiting, n_values = [(given, 0)], 0
+    waiting, n_values = [(config, 0)], 0
     while waiting:
         value, depth = waiting.pop()
         n_values += 1
         if n_values > MOST_VALUES or depth > DEEPEST:
             raise StageError(
-                f"config: it has more than {MOST_VALUES} values or levels beyond {DEEPEST}, aliases (*name) written "
-                "out; take out what is repeated"
+                f"config: it has more than {MOST_VALUES} values, or more than {DEEPEST} levels. Each alias (*name) "
+                "counts as a copy. Use fewer aliases"
             )
         if isinstance(value, Mapping):
             waiting += [(part, depth + 1) for part in value.values()]
@@ -177,7 +179,8 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
         return "; ".join(sentences)
     described = cast(dict[str, Any], error.schema).get("description")
     if error.validator in ("pattern", "anyOf") and described:  # of which the message shows the pattern
-        return f"config: {where}: {error.instance!r} is not of this kind: {described}"
+        wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {described}"
+        return f"config: {where}: {error.instance!r} {wanted}"
     return f"config: {where or 'the top level'}: {error.message}"
 
 
@@ -265,8 +268,8 @@ def changed(noun: str, values: dict[str, Any], name: str = "") -> str:
     """
     kind = _settings_class(noun, name)
     defaults = json.loads(json.dumps(dataclasses.asdict(kind())))
-    given = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
-    return json.dumps(json.loads(json.dumps(given)), sort_keys=True)  # YAML's keys may be numbers beside words
+    different = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
+    return json.dumps(json.loads(json.dumps(different)), sort_keys=True)  # YAML's keys may be numbers beside words
 
 
 def settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
@@ -362,8 +365,8 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
         return values
     key = "manifest" if values["layout"] == "manifest" else "annotations"
     places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
-    found = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
-    if not found:
+    there = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
+    if not there:
         what = {
             "manifest": "it is a CSV with the columns path, label, group",
             "annotations": "they are the split files of UCF101 or HMDB51, or the CSV or JSON of Kinetics",
@@ -372,7 +375,7 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
             f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
             f"folder or beside the Snakefile; {what[key]}"
         )
-    values[key] = str(found[0])
+    values[key] = str(there[0])
     return values
 
 
@@ -399,49 +402,6 @@ def sources(values: dict[str, Any]) -> str:
             if Path(annotations).is_dir():
                 places += [entry.path for entry in os.scandir(annotations) if entry.is_file()]
     return digest(sorted((os.fspath(place), os.stat(place).st_mtime_ns) for place in places))
-
-
-def evaluated_runs(config: dict[str, Any]) -> list[str]:
-    """The runs that are judged: those the config names, else all."""
-    return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
-
-
-def needed_runs(config: dict[str, Any]) -> list[str]:
-    """The runs that results are asked of, by `evaluation` or by tables, and those that they start from, these first."""
-    tables = config["report"]["tables"].values()
-    asked = [*evaluated_runs(config), *(row["run"] for table in tables for row in table["rows"] if "run" in row)]
-    runs = config["pretraining"]["runs"]
-    order: list[str] = []
-    for run in asked:
-        line = [run]
-        while line[0] in runs and (before := run_values(config, line[0])["init"]) in runs:
-            line.insert(0, before)
-        order += line
-    return list(dict.fromkeys(order))
-
-
-def evaluations(config: dict[str, Any]) -> Iterator[tuple[str, int, str, str]]:
-    """(run, seed, dataset, protocol) of every result that the config asks for."""
-    section = config["evaluation"]
-    return _results(config, evaluated_runs(config), section["datasets"], section["protocols"])
-
-
-def table_evaluations(config: dict[str, Any], table: str) -> Iterator[tuple[str, int, str, str]]:
-    """(run, seed, dataset, protocol) of every result that a table of `report.tables` needs."""
-    entry = config["report"]["tables"][table]
-    runs = [row["run"] for row in entry["rows"] if "run" in row]
-    return _results(config, runs, entry.get("datasets") or config["evaluation"]["datasets"], [entry["protocol"]])
-
-
-def _results(
-    config: dict[str, Any], runs: list[str], datasets: list[str], protocols: list[str]
-) -> Iterator[tuple[str, int, str, str]]:
-    seeds = config["pretraining"]["seeds"]
-    for run in runs:
-        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # of IDT nothing is drawn: another seed is the same again
-            for dataset in datasets:
-                for protocol in ["svm"] if run in IDT_RUNS else protocols:
-                    yield run, seed, dataset, protocol
 
 
 def as_yaml(config: dict[str, Any]) -> str:

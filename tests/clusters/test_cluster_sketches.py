@@ -80,7 +80,7 @@ def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]
 
 @pytest.mark.parametrize(("k", "n_videos"), [(50, 40), (20, 40), (2, 3), (2, 4), (2, 2)])
 def test_clusters_of_at_least_half_of_the_videos_are_an_error_that_says_so(k: int, n_videos: int) -> None:
-    with pytest.raises(StageError, match=f"{k} clusters of {n_videos} videos are too many.*fiftieth to a tenth"):
+    with pytest.raises(StageError, match=f"k = {k} is too large for {n_videos} videos.*Set clusters.k"):
         check_k(k, n_videos)
 
 
@@ -91,5 +91,5 @@ def test_fewer_clusters_are_made(k: int, n_videos: int) -> None:
 
 def test_the_stage_refuses_them(tmp_path: Path, encodings: list[Path]) -> None:
     videos = write_videos(tmp_path / "videos.tsv", IDS[2:12])
-    with pytest.raises(StageError, match="5 clusters of 10 videos are too many"):
+    with pytest.raises(StageError, match="k = 5 is too large for 10 videos"):
         cluster_sketches(encodings, videos, tmp_path / "clusters.h5", SMALL)

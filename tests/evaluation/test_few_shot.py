@@ -115,6 +115,14 @@ def test_clusters_of_a_bank(dataset: Any, model: Path, tmp_path: Path) -> None:
         assert file["centroids"].shape == (2, 4, 16)
 
 
+def test_more_clusters_than_videos_do_not_end_the_report(dataset: Any, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clusters.h5"
+    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 40, "m": 1, "iterations": 1}']
+    command_line(cluster_bank, [str(argument) for argument in arguments])
+    with h5py.File(output) as file:
+        assert file["centroids"].shape == (1, 24, 16)
+
+
 def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Path) -> None:
     """It has no bank: the features of its training videos are clustered, and their frames are needed."""
     supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"

@@ -117,10 +117,10 @@ def test_videos_that_could_not_be_read_are_counted_beside_those_judged(dataset, 
     assert (record["accuracy"], record["n_test"], record["n_left_out"], record["n_listed"]) == (1, 17, 2, 19)
 
 
-def test_recordings_are_groups_within_classes() -> None:
+def test_recordings_are_groups_also_across_classes() -> None:
     test = {"a": "run", "b": "run", "c": "walk", "d": "walk", "e": "walk"}
-    split = Split({}, test, ["run", "walk"], groups={"a": "g1", "b": "g1", "c": "g1", "x": "g1"})
-    assert split.recordings().tolist() == [0, 0, 1, 2, 3]
+    split = Split({}, test, ["run", "walk"], groups={"a": "g1", "b": "g1", "c": "g1", "d": "g2", "x": "g1"})
+    assert split.recordings().tolist() == [0, 0, 0, 1, 2]
 
 
 def test_a_split_of_other_data_is_an_error(dataset) -> None:  # type: ignore[no-untyped-def]

@@ -30,8 +30,10 @@ def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> No
     with pytest.raises(StageError) as refused:
         pipeline.resolve(config({"sup": SUPERVISED}, ["mine"]))
     sentence = str(refused.value)
-    assert sentence.startswith("config: pretraining.runs.sup learns the labels of mine, also those of test videos")
-    assert "subset: split1" in sentence and "leave sup out of evaluation.runs" in sentence
+    assert sentence.startswith(
+        "config: the run sup has learned labels of test videos of mine by pretraining.runs.sup. Do one of these: "
+    )
+    assert "subset: split1" in sentence and "take sup out of evaluation.runs" in sentence
 
 
 @pytest.mark.parametrize("subset", ["split2", "split2:30"])
@@ -46,13 +48,13 @@ def test_what_starts_from_a_refused_run_is_refused_too() -> None:
     runs = {"sup": SUPERVISED, "la": {"objective": "local_aggregation", "clusters": "network", "init": "sup"}}
     judged = config(runs, ["mine"])
     judged["evaluation"]["runs"] = ["la"]
-    with pytest.raises(StageError, match=r"runs\.sup learns the labels of mine.* the run la is judged on mine"):
+    with pytest.raises(StageError, match=r"the run la has learned labels of test videos of mine by .*runs\.sup\."):
         pipeline.resolve(judged)
     runs["la"]["subset"] = "split1"  # its own part does not take back what sup has seen
-    with pytest.raises(StageError, match=r"runs\.sup learns"):
+    with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
         pipeline.resolve(judged)
     runs["sup"] = {**SUPERVISED, "subset": "split2"}  # whose training part holds test videos of split 1
-    with pytest.raises(StageError, match=r"runs\.sup learns"):
+    with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
         pipeline.resolve(judged)
     runs["sup"] = {**SUPERVISED, "subset": "split1"}
     assert only_split(pipeline.resolve(judged), "la", "mine") == 1
@@ -75,7 +77,7 @@ def test_a_run_that_is_not_judged_may_learn_any_labels() -> None:
     pipeline.resolve(unjudged)
     row = {"method": "Supervised", "run": "sup"}
     unjudged["report"] = {"tables": {"table1": {"title": "One", "rows": [row]}}}  # a table judges it
-    with pytest.raises(StageError, match="is judged on mine"):
+    with pytest.raises(StageError, match="labels of test videos of mine"):
         pipeline.resolve(unjudged)
 
 
@@ -106,7 +108,7 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
         (generated(1), generated(1)),
     ]
     for pair in shared:
-        with pytest.raises(StageError, match="tested, which shares videos with mine"):
+        with pytest.raises(StageError, match=r"test videos of tested \(it shares videos with mine"):
             judged(*pair)
     judged(folder("videos"), folder("other"))
     judged(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root

@@ -135,4 +135,5 @@ def test_another_request_has_another_folder(tmp_path, run_train):
     run_train("r", changed={"epochs": 1})
     run_train("r", changed={"epochs": 1, "lr": 0.05})
     run_train("r", changed={"epochs": 1, "checkpoint_minutes": 3})  # no influence on the result
+    run_train("r", changed={"epochs": 1}, checkpoint_minutes=0)
     assert len(list((tmp_path / "r" / "checkpoints").iterdir())) == 2

@@ -6,10 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from workflow_scripts.artifacts import read_columns, write_columns
+from workflow_scripts.artifacts import read_columns, write_columns, write_json
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import write_frames
 from workflow_scripts.pretraining.select_videos import select_videos
+from workflow_scripts.pretraining.settings import check_clusters
 from workflow_scripts.stage import StageError
 from workflow_scripts.store import Result
 
@@ -124,3 +125,26 @@ def test_lists_and_frames_of_different_videos_are_refused(inputs, tmp_path):
 def test_too_many_left_out_stop_the_run(inputs):
     with pytest.raises(StageError, match="2 of 7 videos"):
         selected(inputs, max_failed_fraction=0.2)
+
+
+@pytest.mark.parametrize(
+    ("subset", "n_videos"), [("all", 40), (30, 30), (90, 40), ("k400", 20), ("k400:12", 12), ("split2", 10)]
+)
+def test_too_many_clusters_of_a_subset_are_refused_before_anything_is_trained(tmp_path, subset, n_videos):
+    rows = [{"video_id": str(n), "path": f"data/k{400 + 200 * (n % 2)}/{n}.mp4", "status": "ok"} for n in range(40)]
+    lost = [{"video_id": f"lost{n}", "path": f"data/k400/lost{n}.mp4", "status": "corrupted"} for n in range(9)]
+    write_columns(tmp_path / "index.tsv", rows + lost, ["video_id", "path", "status"])
+    write_json(tmp_path / "totals.json", {"videos": len(rows)})
+    splits = [{"split": s, "part": "train" if n < 15 - 5 * (s == 2) else "test"} for s in (1, 2) for n in range(40)]
+    write_columns(tmp_path / "splits.tsv", splits, ["split", "part"])
+    most = (n_videos - 1) // 2
+    check_clusters({"subset": subset, "k": most}, tmp_path, "data")
+    with pytest.raises(StageError, match=f"k = {most + 1} is too large for {n_videos} videos"):
+        check_clusters({"subset": subset, "k": most + 1}, tmp_path, "data")
+
+
+def test_damaged_totals_are_told_and_not_counted(tmp_path):
+    write_json(tmp_path / "totals.json", {"videos": 40})
+    (tmp_path / "totals.json").write_text('{"videos": 90}')
+    with pytest.raises(StageError, match=r"totals\.json .*damaged or was edited"):
+        check_clusters({"subset": "all", "k": 30}, tmp_path, "data")

@@ -171,9 +171,15 @@ def test_networks_that_saw_the_test_videos_are_named() -> None:
     assert remarks(config, runs, {"c": {1}}) == [] == remarks(config, ["scratch", "supervised"], {"a": {1}})
     config["pretraining"]["subset"] = "split1"
     assert remarks(config, runs, {"a": {1}}) == []
-    (line,) = remarks(config, ["ir"], {"a": {1, 2, 3}})
-    assert line == "ir: saw test videos of split 2, 3 of a in pretraining, without labels."
-    config["pretraining"]["runs"]["ir"]["subset"] = 50  # what it starts from counts
+    assert remarks(config, ["ir"], {"a": {1, 2, 3}}) == [], "it is judged on split 1 alone"
+    config["pretraining"]["subset"] = "split1:100"
+    assert remarks(config, runs, {"a": {1, 2, 3}}) == []
+    (line,) = remarks(config, ["la"], {"b": {1}})
+    assert line == "la: saw some of the test videos of b in pretraining, without labels."
+    config["pretraining"]["runs"]["ir"]["subset"] = "split3"  # what it starts from counts
+    (line,) = remarks(config, ["la"], {"a": {1, 2, 3}})
+    assert line == "la: saw test videos of split 1 of a in pretraining, without labels."
+    config["pretraining"]["runs"]["ir"]["subset"] = 50
     (line,) = remarks(config, ["la"], {"a": {1}})
     assert line == "la: saw some of the test videos of a in pretraining, without labels."
     (line,) = remarks(config, ["idt", "idt_fisher"], {"c": {1}})

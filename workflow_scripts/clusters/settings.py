@@ -22,6 +22,6 @@ def check_k(k: int, n_videos: int) -> None:
     if k > 1 and 2 * k >= n_videos:
         fewest, most = (max(1, n_videos // part) for part in (50, 10))
         raise StageError(
-            f"{k} clusters of {n_videos} videos are too many, for most would hold a single video; set clusters.k (or "
-            f"k of the run) to a fiftieth to a tenth of the number of videos, here {fewest} to {most}"
+            f"k = {k} is too large for {n_videos} videos: most clusters would hold one video. Set clusters.k (or the "
+            f"run's k) {f'between {fewest} and {most}' if fewest < most else f'to {most}'}"
         )

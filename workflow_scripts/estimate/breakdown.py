@@ -43,10 +43,10 @@ def lines_of(
     for name in names:
         line = shard_line(name, [cost[name] for cost in costs], pilot, size)
         if line.stage == "trajectories":
-            kept = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
-            lines.append(replace(line, note="keep: all" + " (as configured)" * kept))
+            keeps = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
+            lines.append(replace(line, note="keep: all" + " (as configured)" * keeps))
             line = replace(line, artifacts=line.artifacts * sampled, stores=line.stores * sampled)
-            line = replace(line, note="keep: sample" + " (as configured)" * (not kept))
+            line = replace(line, note="keep: sample" + " (as configured)" * (not keeps))
         if line.stage == "frames" and int(line.of) not in asked_sides(config):
             line = replace(line, note=NOT_ASKED)
         lines.append(line)
@@ -74,7 +74,7 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
     from workflow_scripts.estimate.kernels import kmeans_seconds  # here, for torch: see `device_in_words`
 
     runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
-    asked = {
+    requests = {
         (values["features"], values["k"], values["m"], values["subset"])
         for run, values in runs.items()
         if run == "scratch" or values["clusters"] == "idt"
@@ -82,7 +82,7 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
     dimensions = config["encoding"]["sketch_dim"]
     rate = kmeans_seconds(dimensions)
     lines = []
-    for features, k, m, subset in sorted(asked, key=str):
+    for features, k, m, subset in sorted(requests, key=str):
         n = videos_of_subset(surveyed, size, str(subset))
         k = min(k, int(n))
         hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600

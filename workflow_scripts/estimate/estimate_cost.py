@@ -23,7 +23,6 @@ from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
-TRAINING_THREADS = 8  # of a training, where there are so many cores: rules/pretraining.smk
 MEANINGS = {
     "configfile": "one config or several, as for snakemake; none: the demo",
     "videos": "videos of each dataset that are tried (50)",
@@ -92,15 +91,15 @@ def numbers(dataset: str, line: Line) -> dict[str, Any]:
     """A line for the table of numbers: hours of one core and bytes."""
     ranges = {"hours": line.hours, "artifacts": line.artifacts, "stores": line.stores}
     spread = {f"{name}_{end}": getattr(part, end) for name, part in ranges.items() for end in ("value", "low", "high")}
-    told = {"stage": line.stage, "of": line.of, "note": line.note, "files": line.files, "jobs": line.jobs}
-    return {"dataset": dataset, **told, "memory": line.memory, **spread}
+    about = {"stage": line.stage, "of": line.of, "note": line.note, "files": line.files, "jobs": line.jobs}
+    return {"dataset": dataset, **about, "memory": line.memory, **spread}
 
 
 def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
     """What the table does not say by itself; `stride`: that of the persons stage."""
     slow, summed = longest(lines), total(lines, "all")[0]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
-    told = [
+    sentences = [
         f"On {cores} cores: {in_words(3600 * summed.hours.value / cores)}, if all of them always have work.",
         f"The longest stage is {slow.stage} {slow.of}: {fewest} to {most} shards make its jobs 60 to 15 minutes long; "
         f"the table has {slow.jobs}.",
@@ -111,24 +110,24 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
     for line in lines:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
             hours, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
-            told.append(
+            sentences.append(
                 f"persons.stride: {RECOMMENDED_STRIDE} brings persons {line.of} from {_number(hours)} hours towards "
                 f"{_number(fewer)} (decoding stays), and keeps 0.95 of the people's area (README)."
             )
-    return told
+    return sentences
 
 
 def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
     """The detectors of people that the config asks for and that can work here; and what the others say."""
-    usable, told = [], []
+    usable, sentences = [], []
     for detector in detectors(config):
         try:
             if detector != "files":  # which finds nobody, and reads who was found
                 make_detector(detector, section(config, "persons"))
             usable.append(detector)
         except StageError as error:
-            told.append(f"Persons by {detector} are not in the table: {error}.")
-    return usable, told
+            sentences.append(f"Persons by {detector} are not in the table: {error}.")
+    return usable, sentences
 
 
 def device_in_words() -> str:
@@ -160,12 +159,12 @@ def estimate_cost(
         raise StageError("a pilot needs at least one video and one thread (--videos, --threads)")
     config = pipeline.read(configfile)
     pretrained = config["pretraining"]["dataset"]
-    asked = as_if_videos is not None or as_if_seconds is not None or bool(as_if_size)
+    is_as_if = as_if_videos is not None or as_if_seconds is not None or bool(as_if_size)
     usable, missing = usable_detectors(config)
-    found: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
     text: list[str] = []
     sizes: dict[str, tuple[Survey, Size]] = {}
-    for dataset in [pretrained] if asked else pipeline.used_datasets(config):
+    for dataset in [pretrained] if is_as_if else pipeline.used_datasets(config):
         surveyed = survey(config, dataset)
         size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
         rows = surveyed.rows[:videos]
@@ -173,32 +172,30 @@ def estimate_cost(
         fisher = fisher_features(config, dataset)
         folder = pilot_folder(config, dataset, usable, fisher)
         costs, codebooks = run_pilot(rows, folder, config, usable, fisher, threads)
-        shards = 0 if asked else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
+        shards = 0 if is_as_if else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
         lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
-        told = remarks(lines, cores or os.cpu_count() or 1, config["persons"]["stride"])
+        sentences = remarks(lines, cores or os.cpu_count() or 1, config["persons"]["stride"])
         text += [
-            f"{dataset}{', as if it had' if asked else ':'} {size.videos:,.0f} videos, {size.frames:,.0f} frames of "
+            f"{dataset}{', as if it had' if is_as_if else ':'} {size.videos:,.0f} videos, {size.frames:,.0f} frames of "
             f"{size.pixels / size.frames:,.0f} pixels; measured on {len(rows)} videos, {threads} at a time",
             "",
             *table(lines),
             "",
-            *(f"- {remark}" for remark in [*told, *missing]),
+            *(f"- {remark}" for remark in [*sentences, *missing]),
             "",
         ]
         sizes[dataset] = surveyed, size
-        found += [numbers(dataset, line) for line in lines]
+        cells += [numbers(dataset, line) for line in lines]
     if training:
-        from workflow_scripts.estimate.networks import (
-            network_lines,
-            network_text,
-        )  # here, for torch: see `device_in_words`
+        # Here, for torch: see `device_in_words`
+        from workflow_scripts.estimate.networks import network_lines, network_text
 
-        networks = network_lines(config, sizes, min(TRAINING_THREADS, cores or os.cpu_count() or 1))
-        text += [*network_text(networks, device_in_words()), ""] if networks else []
-        found += [numbers(pretrained, line) for line in networks]
+        networks = network_lines(config, sizes, cores or os.cpu_count() or 1)
+        text += [*network_text([line for _, line in networks], device_in_words()), ""] if networks else []
+        cells += [numbers(dataset, line) for dataset, line in networks]
     say("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
-    write_columns(ESTIMATES / "cost.tsv", found, list(found[0]))
+    write_columns(ESTIMATES / "cost.tsv", cells, list(cells[0]))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")
 
 

@@ -39,17 +39,16 @@ def kmeans_seconds(dimensions: int) -> float:
 
 @dataclass(frozen=True)
 class NetworkSeconds:
-    """Seconds, by the clock, that a clip takes in a step of training and where the network is only asked."""
+    """Seconds, by the clock, that a clip takes in a step of training and in a forward pass alone."""
 
     trained: float
-    asked: float
+    forward: float
 
 
 def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
     """The rates of a run's network in its batch (Video IR) on this machine's GPU or, without, its CPU.
 
-    On a CPU by one thread or by `threads`, whichever is faster; of a batch so many clips as take some seconds.
-    Loading the clips is not in it.
+    On a CPU by `threads` threads; of a batch so many clips as take some seconds. Loading the clips is not in it.
     """
     shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.size
     return _network_seconds(shape, settings.batch, threads)
@@ -64,14 +63,11 @@ def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, thread
         return _timed(settings, batch)
     before = torch.get_num_threads()
     try:
-        rates = []
-        for number in sorted({1, threads}):
-            torch.set_num_threads(number)
-            few = _timed(settings, min(FEW_CLIPS, batch), steps=1)
-            rates.append(_timed(settings, min(batch, max(FEW_CLIPS, int(BATCH_SECONDS / few.trained)))))
+        torch.set_num_threads(threads)
+        few = _timed(settings, min(FEW_CLIPS, batch), steps=1)
+        return _timed(settings, min(batch, max(FEW_CLIPS, int(BATCH_SECONDS / few.trained))))
     finally:
         torch.set_num_threads(before)
-    return min(rates, key=lambda rate: rate.trained)
 
 
 def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> NetworkSeconds:

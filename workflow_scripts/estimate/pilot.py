@@ -26,6 +26,7 @@ from tqdm import tqdm
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import write_columns, write_json
 from workflow_scripts.encoding.encode_shard import encode_shard
+from workflow_scripts.evaluation.judged import all_evaluations
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.identity import digest
 from workflow_scripts.persons.detect_persons import detect_persons
@@ -62,8 +63,8 @@ def detectors(config: dict[str, Any]) -> list[str]:
 
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
     """The features whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
-    asked = {run for run, _, judged, _ in pipeline.evaluations(config) if judged == dataset}
-    return [next(iter(config["features"]))] if "idt_fisher" in asked else []
+    runs = {one.run for one in all_evaluations(config) if one.dataset == dataset}
+    return [next(iter(config["features"]))] if "idt_fisher" in runs else []
 
 
 def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
@@ -126,28 +127,34 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
     return costs
 
 
-def _fit(rows: list[dict[str, str]], folder: Path, config: dict[str, Any], features: str) -> dict[str, Cost]:
-    """The codebook of the pilot's own descriptors."""
+def _fit(
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], features: str, fisher: list[str]
+) -> dict[str, Cost]:
+    """The codebook of the pilot's own descriptors and, where Fisher vectors need them, that of each channel."""
     from workflow_scripts.encoding.fit_codebook import fit_codebook  # here: torch would count as the others' memory
 
     costs: dict[str, Cost] = {}
-    output, sample = folder / f"{features}.codebook.h5", folder / "sample.tsv"
+    sample = folder / "sample.tsv"
     write_columns(sample, rows, ["video_id"])
     tracked = [folder / row["video_id"] / f"{features}.h5" for row in rows]
-    with _measured(costs, f"codebook/{features}", output, folder / "no store"):
-        fit_codebook(sample, tracked, output, section(config, "encoding"))
+    per_channel = config["encoding"]["per_channel"] and features in fisher
+    for space in ["joint", *(["per_channel"] if per_channel else [])]:
+        output, of = folder / f"{features}.{space}.h5", features if space == "joint" else f"{features} {space}"
+        with _measured(costs, f"codebook/{of}", output, folder / "no store"):
+            fit_codebook(sample, tracked, output, section(config, "encoding", per_channel=space == "per_channel"))
     return costs
 
 
 def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
     """The sketches of a tracked video, and its Fisher vectors of the features `fisher`; then its files may go."""
     costs: dict[str, Cost] = {}
-    asked = [(features, "encoding") for features in config["features"]]
-    for features, stage in asked + [(features, "fisher_vectors") for features in fisher]:
+    fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
+    encoded = [(features, "encoding", "joint") for features in config["features"]]
+    for features, stage, space in encoded + [(features, "fisher_vectors", fisher_space) for features in fisher]:
         output, store = folder / f"{features}.{stage}.h5", folder / f"{features}.{stage}"
         store.unlink(missing_ok=True)
         with _measured(costs, f"{stage}/{features}", output, store):
-            codebook, tracked = folder.parent / f"{features}.codebook.h5", folder / f"{features}.h5"
+            codebook, tracked = folder.parent / f"{features}.{space}.h5", folder / f"{features}.h5"
             whole = stage == "fisher_vectors"
             encode_shard(tracked, codebook, output, store, _tracking(config, features), fisher=whole)
     return costs
@@ -174,9 +181,9 @@ def _begin() -> None:
 
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
-    asked = [config[noun] for noun in (*NOUNS, "features", "seed")]
+    sections = [config[noun] for noun in (*NOUNS, "features", "seed")]
     versions = [pipeline.version(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(asked, usable, fisher, short_sides(config), versions)
+    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), versions)
 
 
 def run_pilot(
@@ -209,7 +216,7 @@ def run_pilot(
     places = list(zip(rows, folders, strict=True))
     work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
     fits = zip(codebooks, config["features"], strict=True)
-    work("codebook", ((path, _fit, rows, folder, config, features) for path, features in fits))
+    work("codebook", ((path, _fit, rows, folder, config, features, fisher) for path, features in fits))
     work("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
     for place in folders:
         shutil.rmtree(place, ignore_errors=True)

@@ -58,8 +58,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     totals, scale = Path(f"results/{dataset}/videos/totals.json"), 1.0
     if not totals.exists():
         totals, scale = index.parent / "totals.json", len(listed) / len(drawn)
-    told = read_json(totals)
-    size = Size(told["videos"] * scale, told["frames"] * scale, told["pixels"] * scale)
+    sums = read_json(totals)
+    size = Size(sums["videos"] * scale, sums["frames"] * scale, sums["pixels"] * scale)
     return Survey(size, usable, [_header_seconds(row) for row in usable[:20]], root, tuple(listed))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings, check_k
+from workflow_scripts.clusters.settings import VERSION, ClustersSettings
 from workflow_scripts.evaluation.few_shot import video_features
 from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
@@ -34,11 +34,11 @@ def cluster_bank(
 
     frames: the shards of the training videos, for a model without a memory bank; `workers` processes load their clips
     beside a GPU (0: none).
-    Raises StageError if the file is not a model, or frames are needed and not there, or k is too large.
+    Where K is larger than the number of videos, each video is a cluster: the config is checked before the training, and
+    a figure must not end the report after it. Raises StageError if the file is not a model, or frames are not there.
     """
     pretrained = read_pretrained(model, Architecture())
     video_ids = pretrained.video_ids
-    check_k(settings.k, len(video_ids))
     if pretrained.bank is not None:
         embeddings = pretrained.bank.float().numpy()
     else:

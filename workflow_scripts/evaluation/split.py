@@ -40,12 +40,12 @@ class Split:
     def recordings(self) -> np.ndarray:
         """The number (n_test,) int64 of the recording that each test video is of.
 
-        A recording is a group within a class, for UCF101 counts its groups anew in each class; a video without a group
-        is a recording by itself.
+        A recording is a group, of whatever classes, as where videos are held out. A video without a group is a
+        recording by itself.
         """
         names = [
-            (label, "group", self.groups[video_id]) if video_id in self.groups else (label, "video", video_id)
-            for video_id, label in self.test.items()
+            ("group", self.groups[video_id]) if video_id in self.groups else ("video", video_id)
+            for video_id in self.test
         ]
         numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
         return np.array([numbers[name] for name in names], dtype=np.int64)

@@ -5,11 +5,11 @@ part of a split (`subset: splitN`) and judged on that split alone. This holds fo
 """
 
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.pretraining.settings import lineage, split_of_subset
 from workflow_scripts.stage import StageError
 
 
@@ -18,16 +18,16 @@ def check_unseen(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> N
     trained_on = config["pretraining"]["dataset"]
     for run, dataset in judged:
         learned, only = _labels_learned(config, run), only_split(config, run, dataset)
-        if not learned or not _share_videos(config, trained_on, dataset):
+        if not learned or not share_videos(config, trained_on, dataset):
             continue
         if only is not None and set(learned.values()) == {only}:
             continue
-        which = dataset if dataset == trained_on else f"{dataset}, which shares videos with {trained_on} (root or list)"
+        which = dataset if dataset == trained_on else f"{dataset} (it shares videos with {trained_on}, by root or list)"
+        by = ", ".join(f"pretraining.runs.{name}" for name in learned)
         raise StageError(
-            f"config: pretraining.runs.{next(iter(learned))} learns the labels of {trained_on}, also those of test "
-            f"videos, and the run {run} is judged on {which}; train it on the training part of a split (subset: "
-            f"split1) and judge it on {trained_on}, by that split alone, or judge it on other videos, or leave {run} "
-            "out of evaluation.runs and report.tables"
+            f"config: the run {run} has learned labels of test videos of {which} by {by}. Do one of these: set subset: "
+            f"split1, and it is judged on split 1 of {trained_on} alone; judge it on other videos; take {run} out of "
+            "evaluation.runs and report.tables"
         )
 
 
@@ -38,17 +38,9 @@ def only_split(config: dict[str, Any], run: str, dataset: str) -> int | None:
     """
     if dataset != config["pretraining"]["dataset"]:
         return None
-    splits = [split for name in _lineage(config, run) if (split := _split_of(config, name)) is not None]
+    names = lineage(config["pretraining"]["runs"], run)
+    splits = [split for name in names if (split := _split_of(config, name)) is not None]
     return splits[0] if splits else None
-
-
-def _lineage(config: dict[str, Any], run: str) -> list[str]:
-    """A trained run and those that it starts from, itself first."""
-    runs, lineage = config["pretraining"]["runs"], []
-    while run in runs:
-        lineage.append(run)
-        run = runs[run].get("init", "")
-    return lineage
 
 
 def _value(config: dict[str, Any], run: str, key: str) -> Any:
@@ -57,20 +49,19 @@ def _value(config: dict[str, Any], run: str, key: str) -> Any:
 
 def _split_of(config: dict[str, Any], run: str) -> int | None:
     """The split whose training part a run is trained on, by `subset: splitN` or `splitN:NUMBER`."""
-    match = re.fullmatch(r"split(\d+)(:\d+)?", str(_value(config, run, "subset")))
-    return int(match[1]) if match else None
+    return split_of_subset(str(_value(config, run, "subset")))
 
 
 def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
     """The runs in which a run has learned labels, with the split on whose training part each is trained (None: any)."""
     return {
         name: _split_of(config, name)
-        for name in _lineage(config, run)
+        for name in lineage(config["pretraining"]["runs"], run)
         if _value(config, name, "objective") == "supervised" and _value(config, name, "epochs") > 0
     }
 
 
-def _share_videos(config: dict[str, Any], one: str, other: str) -> bool:
+def share_videos(config: dict[str, Any], one: str, other: str) -> bool:
     """Whether two datasets may have videos in common, as far as the config tells.
 
     They may if one's root is the other's or lies in it, if they have the same manifest or annotations, or if both are

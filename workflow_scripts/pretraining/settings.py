@@ -1,12 +1,13 @@
 """What a pretraining run can be told; the defaults are the paper's values."""
 
-import json
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.artifacts import read_columns, read_json
 from workflow_scripts.clusters.settings import check_k
 
 VERSION = 4  # raised when the stage's result changes
@@ -87,12 +88,14 @@ _NOT_OF_ALL = frozenset[str]().union(*_OF_OBJECTIVE.values(), *_OF_CLUSTERS.valu
 
 
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
-    """Those of a run's `values` that its training reads, so that a change of the others trains nothing again.
+    """Those of a run's `values` that its result depends on, so that a change of the others trains nothing again.
 
-    `objective` and `clusters` as of `train`. Of `drops` those that come before the last epoch.
+    `objective` and `clusters` as of `train`. Of `drops` those that come before the last epoch; checkpoint_minutes has
+    no influence.
     """
     own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
     read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
+    read.pop("checkpoint_minutes", None)
     read["drops"] = [drop for drop in read["drops"] if drop < read["epochs"]]
     if not read["drops"]:
         del read["drop_factor"]
@@ -114,17 +117,42 @@ def split_of_subset(subset: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
+    """A trained run and those it starts from, itself first; nothing for a run that is not in `trainings`."""
+    names = []
+    while run in trainings:
+        names.append(run)
+        run = trainings[run].get("init", "")
+    return names
+
+
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
     """Whether a file lies in a folder of that name below `root`, at whatever depth; "": anywhere."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
 
 
-def check_clusters(values: dict[str, Any], totals: Path) -> None:
-    """Raises StageError where a run's `values` ask for too many clusters; `totals` are the index's.
+def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> None:
+    """Raises StageError where a run's `values` ask for too many clusters of its subset.
 
-    Of the videos in a folder the number is not known here; the stage itself checks it.
+    videos: the folder of the dataset's index; root: the folder that the videos are below. A subset without videos is
+    the error of the stage that lists them.
     """
     folder, number = parts_of_subset(str(values["subset"]))
-    n_videos = json.loads(totals.read_text())["videos"]
-    if not folder:
+    if folder:
+        stamp = (videos / "index.tsv").stat().st_mtime_ns
+        n_videos = _n_in_subset(folder, videos, str(root), stamp)
+    else:
+        n_videos = read_json(videos / "totals.json")["videos"]
+    if n_videos:
         check_k(values["k"], min(number or n_videos, n_videos))
+
+
+@functools.cache  # tables of hundreds of thousands of rows, asked for run by run
+def _n_in_subset(folder: str, videos: Path, root: str, stamp: int) -> int:
+    """How many readable videos lie in folders of that name or, for `splitN`, are in the training part of split N."""
+    split = split_of_subset(folder)
+    if split is not None:
+        rows = read_columns(videos / "splits.tsv")
+        return sum(row["split"] == str(split) and row["part"] == "train" for row in rows)
+    rows = read_columns(videos / "index.tsv")
+    return sum(row["status"] == "ok" and in_folder(row["path"], folder, root) for row in rows)

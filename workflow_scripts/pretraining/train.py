@@ -86,7 +86,6 @@ def training_request(
 ) -> dict[str, Any]:
     """What a training's weights depend on besides files; `videos` are the rows of its list, sorted by id."""
     values = values_read(dataclasses.asdict(settings), objective, clusters)
-    del values["checkpoint_minutes"]
     return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
 
@@ -146,6 +145,7 @@ def train(
     validation: list[Path] | None = None,
     validation_frames: list[Path] | None = None,
     workers: int = 0,
+    checkpoint_minutes: float | None = None,
 ) -> None:
     """Trains one model and writes it to `output`; goes on from the checkpoint where there is one.
 
@@ -153,8 +153,10 @@ def train(
     `clusters` network, idt with `clusters_file`, or joint with `sketches`, the encoding's shards) or supervised. `init`
     is a model.pt, or a published file of weights, to start from. `validation` are lists of other videos, with their
     frames, that the network is asked about after each epoch and never learns from. `workers` processes load clips
-    beside the GPUs (0: none).
+    beside the GPUs (0: none). `checkpoint_minutes`, where it is given, goes before that of the settings.
     """
+    if checkpoint_minutes is not None:
+        settings = dataclasses.replace(settings, checkpoint_minutes=checkpoint_minutes)
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
     video_ids, labels = [row["video_id"] for row in listed], [row["label"] for row in listed]
     check_request(objective, clusters, clusters_file, sketches, labels, settings)

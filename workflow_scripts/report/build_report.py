@@ -117,7 +117,7 @@ def build_report(
         videos=shown,
         strips=strips,
         explorer=explored,
-        times=inputs.read_stage_times(benchmarks, runs, *([asked_for(asked)] if asked else [])),
+        times=inputs.read_stage_times(benchmarks, runs, *([asked_for(asked)] if asked.get("datasets") else [])),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
         config=resolved,

@@ -3,12 +3,12 @@
 A training's checkpoint lies in a folder named by all that its result depends on, so a change leaves the old one behind.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts import config as pipeline
 from workflow_scripts.artifacts import read_columns
+from workflow_scripts.evaluation.judged import all_evaluations, is_judged_on
 
 RESULTS = Path("results")
 
@@ -42,31 +42,34 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
 def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
     """Folders of checkpoints that no training or evaluation of the config will go on from.
 
-    `done` are the files that are there and up to date. What other configs left in the same `results` is not judged.
+    `done` are the files that are there and up to date. Trainings and evaluations that the config does not ask for, such
+    as those of a run that was renamed or of a seed that was taken out, go on from none.
     """
-    found = []
-    section = config["pretraining"]
-    for run in section["runs"]:
-        for seed in section["seeds"]:
-            model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
-            kept = sorted((model.parent / "checkpoints").glob("*"))
-            current = None if model in done or not kept else training_folder(config, run, seed)
-            if model in done or current:  # else its inputs are not there yet, and tell nothing
-                found += [folder for folder in kept if folder != current]
-    for run, seed, dataset, _ in set(pipeline.evaluations(config)):
-        for split in (RESULTS / "evaluation" / run / f"seed{seed}" / dataset).glob("split*"):
-            found += _of_evaluation(split, RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt", done)
-    return sorted(set(found))
+    runs, seeds = config["pretraining"]["runs"], config["pretraining"]["seeds"]
+    trainings = {RESULTS / "pretraining" / run / f"seed{seed}": (run, seed) for run in runs for seed in seeds}
+    folders: list[Path] = []
+    for parent in (RESULTS / "pretraining").glob("*/seed*/checkpoints"):
+        ended = parent.parent not in trainings or parent.with_name("model.pt") in done
+        current = None if ended else training_folder(config, *trainings[parent.parent])
+        if ended or current:  # else its inputs are not there yet, and tell nothing
+            folders += [folder for folder in parent.iterdir() if folder != current]
+    wanted = [one for one in all_evaluations(config) if one.protocol == "finetune"]
+    for parent in (RESULTS / "evaluation").glob("*/seed*/*/split*/checkpoints"):
+        run, seed, dataset, split = parent.parent.parts[-4:]
+        here = [one for one in wanted if (one.run, f"seed{one.seed}", one.dataset) == (run, seed, dataset)]
+        is_wanted = any(is_judged_on(config, one, int(split.removeprefix("split"))) for one in here)
+        ended = not is_wanted or parent.with_name("finetune.json") in done
+        model = RESULTS / "pretraining" / run / seed / "model.pt"
+        folders += sorted(parent.iterdir()) if ended else _of_evaluation(parent, model)
+    return sorted(folders)
 
 
-def _of_evaluation(split: Path, model: Path, done: set[Path]) -> Iterator[Path]:
-    """All where the result is done; else all but the newest, and that too where the model is newer."""
-    by_age = sorted((split / "checkpoints").glob("*"), key=lambda path: path.stat().st_mtime_ns)
-    if by_age and split / "finetune.json" not in done:
-        newest = by_age[-1].stat().st_mtime_ns
-        if not model.exists() or model.stat().st_mtime_ns <= newest:
-            by_age.pop()
-    yield from by_age
+def _of_evaluation(checkpoints: Path, model: Path) -> list[Path]:
+    """All but the newest, and that too where the model is newer."""
+    by_age = sorted(checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    if by_age and (not model.exists() or model.stat().st_mtime_ns <= by_age[-1].stat().st_mtime_ns):
+        by_age.pop()
+    return by_age
 
 
 def size(folder: Path) -> int:

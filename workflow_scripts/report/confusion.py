@@ -28,12 +28,12 @@ def confusion_figure(evaluations: list[Evaluation], methods: list[Method]) -> st
     all shots. Where there is room, a cell has its count.
     """
     datasets = sorted({evaluation.dataset for evaluation in evaluations})
-    drawn = {dataset: found for dataset in datasets if (found := _matrices(evaluations, methods, dataset))}
+    drawn = {dataset: matrices for dataset in datasets if (matrices := _matrices(evaluations, methods, dataset))}
     if not drawn:
         return empty("No evaluation in this run.")
     columns = min(_IN_A_ROW, max(map(len, drawn.values())))
     inches = {dataset: _label_inches(matrices[0][2]) for dataset, matrices in drawn.items()}
-    heights = [_SIDE * -(-len(found) // columns) + inches[dataset] + 0.7 for dataset, found in drawn.items()]
+    heights = [_SIDE * -(-len(matrices) // columns) + inches[dataset] + 0.7 for dataset, matrices in drawn.items()]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(_SIDE * columns + max(inches.values()), sum(heights)), layout="constrained")
         parts = figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=heights).flat
@@ -58,10 +58,11 @@ def _matrices(evaluations: list[Evaluation], methods: list[Method], dataset: str
     matrices = []
     for method in methods:
         here = [one for one in evaluations if (one.dataset, one.run) == (dataset, method.run) and one.confusion]
-        found = next((of for p in ("finetune", "svm", "few_shot") if (of := [o for o in here if o.protocol == p])), [])
-        if found:
-            counts = np.sum([one.confusion for one in found], axis=0)
-            matrices.append((name_among(method, methods), counts, [visible(name) for name in found[0].classes]))
+        of_protocol = {one.protocol: [other for other in here if other.protocol == one.protocol] for one in here}
+        shown = next((of_protocol[name] for name in ("finetune", "svm", "few_shot") if name in of_protocol), [])
+        if shown:
+            counts = np.sum([one.confusion for one in shown], axis=0)
+            matrices.append((name_among(method, methods), counts, [visible(name) for name in shown[0].classes]))
     return matrices
 
 

@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from workflow_scripts import config as pipeline
+from workflow_scripts.evaluation.judged import evaluated_runs, needed_runs, table_runs
 
 Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, without suffix
 
 
 def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
     """Tells whether a job is one of the resolved `config`."""
-    runs = pipeline.needed_runs(config)
-    judged = {*pipeline.evaluated_runs(config)}
-    judged |= {row.get("run") for table in config["report"]["tables"].values() for row in table["rows"]}
+    runs = needed_runs(config)
+    judged = {*evaluated_runs(config), *table_runs(config)}
     seeds = {f"seed{seed}" for seed in config["pretraining"]["seeds"]}
     values = [pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
     detectors = {pipeline.detector(config, features) for features in config["features"]}
@@ -36,7 +36,7 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
         _, of, total = below[-1].partition("of")
         return below[0] in known and (not of or not total.isdigit() or int(total) == n_shards[dataset])
 
-    def asked(job: Job) -> bool:
+    def is_wanted(job: Job) -> bool:
         stage, *rest = job
         if stage == "pretraining":
             return tuple(rest[1:]) in lists if rest[0] == "videos" else rest[0] in runs and rest[1] in seeds
@@ -44,4 +44,4 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
             return rest[0] in judged and rest[1] in seeds and (len(rest) == 3 or rest[2] in n_shards)
         return of_dataset(stage, rest)
 
-    return asked
+    return is_wanted

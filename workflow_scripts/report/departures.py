@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_scripts.config import described, detector, run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.pretraining.settings import lineage
 
 SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")
 
@@ -115,9 +116,5 @@ def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
 
 def with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
     """The trained runs and what they start from, each once, in the order of the config."""
-    known: set[str] = set()
-    for run in runs:
-        while run in trainings and run not in known:
-            known.add(run)
-            run = str(trainings[run].get("init", ""))
+    known = {name for run in runs for name in lineage(trainings, run)}
     return [run for run in trainings if run in known]

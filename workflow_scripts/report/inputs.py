@@ -189,7 +189,7 @@ def read_passed_over(indexes: list[Path]) -> dict[str, str]:
 
 
 def read_runs(models: list[Path]) -> list[Run]:
-    """What each model.pt says of itself, its weights left on disk. Raises StageError for a file that is no model."""
+    """What each model.pt says of itself. Raises StageError for a file that is no model."""
     runs = []
     for path in models:
         try:
@@ -269,9 +269,9 @@ def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
             columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
             return list(zip(*columns, strict=True))
         return [
-            (name, told["status"], told.get("reason", ""))
+            (name, about["status"], about.get("reason", ""))
             for name, group in file.items()
-            if "status" in (told := read_attributes(group))
+            if "status" in (about := read_attributes(group))
         ]
 
 
@@ -313,11 +313,11 @@ def read_damaged(paths: list[Path]) -> list[Damaged]:
 
 
 def read_stage_times(
-    benchmarks: list[Path], runs: list[Run], asked: Callable[[Sequence[str]], bool] = lambda job: True
+    benchmarks: list[Path], runs: list[Run], is_counted: Callable[[Sequence[str]], bool] = lambda job: True
 ) -> list[StageTime]:
     """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
 
-    Of jobs that are `asked` for, by their path. Longest first. A value that Snakemake could not measure (`NA`, `-`) is
+    Of the jobs that are counted, by their path. Longest first. A value that Snakemake could not measure (`NA`, `-`) is
     left out. Snakemake measures the last attempt of a job; a training that was resumed has taken at least the seconds
     of all its epochs, which its history tells.
     """
@@ -329,7 +329,7 @@ def read_stage_times(
         for folder in benchmarks
         for path in sorted(folder.rglob("*.tsv"))
     ):
-        if not asked(job):
+        if not is_counted(job):
             continue
         for row in read_columns(path):
             # Not every system can tell the memory of a job.

@@ -1,12 +1,12 @@
 """What a reader must know of the runs of a table that no single value of the config says."""
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from workflow_scripts.config import run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.evaluation.unseen import only_split, share_videos
+from workflow_scripts.pretraining.settings import lineage, split_of_subset
 from workflow_scripts.report.departures import with_ancestors
 
 WITHOUT_LABELS = ("instance", "local_aggregation")
@@ -23,8 +23,8 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
     lines: dict[str, list[str]] = {}
     for dataset, numbers in splits.items():
         for name in (name for name in runs if name in trained):
-            line = [name, *with_ancestors([name], config["pretraining"]["runs"])]
-            seen = {_seen(config, networks[one], dataset, numbers) for one in line} - {""}
+            names = lineage(config["pretraining"]["runs"], name)
+            seen = {_seen(config, name, networks[one], dataset, numbers) for one in names} - {""}
             if seen:
                 most = "the test videos" if "the test videos" in seen else seen.pop()
                 lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
@@ -42,25 +42,22 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
     return [f"{', '.join(names)}: {what}." for what, names in lines.items()]
 
 
-def _seen(config: dict[str, Any], run: dict[str, Any], dataset: str, numbers: set[int]) -> str:
-    """Which test videos of a dataset a training saw without labels; empty for none."""
-    if run["objective"] not in WITHOUT_LABELS or not _overlap(config, config["pretraining"]["dataset"], dataset):
+def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
+    """Which test videos, in the splits `numbers` of a dataset, a training of `values` saw without labels.
+
+    `run` is the judged one, which may be judged on a single split. Empty for none, and where the
+    config has no such dataset.
+    """
+    trained_on = config["pretraining"]["dataset"]
+    if dataset not in config["datasets"]:
         return ""
-    subset = str(run["subset"])
+    if values["objective"] not in WITHOUT_LABELS or not share_videos(config, trained_on, dataset):
+        return ""
+    subset, only = str(values["subset"]), only_split(config, run, dataset)
     if subset == "all":
         return "the test videos"
-    if subset.startswith("split") and subset[5:].isdecimal():
-        others = sorted(numbers - {int(subset[5:])})
-        return f"test videos of split {', '.join(map(str, others))}" if others else ""
-    return "some of the test videos"
-
-
-def _overlap(config: dict[str, Any], one: str, other: str) -> bool:
-    """Whether two datasets are the same, or one's folder of videos is in the other's."""
-    if one == other:
-        return True
-    roots = [config["datasets"].get(name, {}).get("root") for name in (one, other)]
-    if not all(roots):
-        return False
-    first, second = (Path(os.path.realpath(root)) for root in roots)
-    return first.is_relative_to(second) or second.is_relative_to(first)
+    split = split_of_subset(subset)
+    if split is None or dataset != trained_on:
+        return "some of the test videos"
+    others = [str(number) for number in sorted(numbers) if number != split and only in (None, number)]
+    return f"test videos of split {', '.join(others)}" if others else ""

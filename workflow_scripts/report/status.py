@@ -80,15 +80,15 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
     command += ["--configfile", *map(str, configfile)] if configfile else []
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        told = [line.strip() for line in done.stderr.splitlines() if not line.startswith(("Using ", "  File "))]
-        raise StageError(" ".join(told) or "snakemake could not read the workflow, and does not say why")
-    found = []
+        lines = [line.strip() for line in done.stderr.splitlines() if not line.startswith(("Using ", "  File "))]
+        raise StageError(" ".join(lines) or "snakemake could not read the workflow, and does not say why")
+    files = []
     for line in done.stdout.splitlines():
         columns = line.split("\t")
         if len(columns) == 6 and columns[0].startswith("results/"):
             path, _, rule, _, state, plan = columns
-            found.append(Output(Path(path), rule, state, plan == "update pending"))
-    return found
+            files.append(Output(Path(path), rule, state, plan == "update pending"))
+    return files
 
 
 def log_of(output: Path) -> Path:
@@ -117,13 +117,13 @@ def read_log(log: Path, stage: str) -> Attempt | None:
 
 def shard_attempt(output: Output) -> Attempt | None:
     """What is known of a shard's videos: from its log or, where a shard is there without one, from the file."""
-    told = read_log(log_of(output.path), output.rule)
-    if told is None and output.there and output.path.suffix == ".h5":
+    attempt = read_log(log_of(output.path), output.rule)
+    if attempt is None and output.there and output.path.suffix == ".h5":
         from workflow_scripts.report.inputs import shard_statuses  # here: it brings torch, and is seldom needed
 
         videos = shard_statuses(output.path)
         return Attempt(len(videos), len(videos), [video for video in videos if video[1] != "ok"])
-    return told
+    return attempt
 
 
 def kept_in_store(output: Path) -> bool:
@@ -153,8 +153,8 @@ def _notes(output: Output, attempt: Attempt | None, config: dict[str, Any]) -> I
         run, seed = output.path.parts[2:4]
         name = f"{run}/{seed}"
         attempt = read_log(log_of(output.path), output.rule)
-        kept = any((output.path.parent / "checkpoints").glob("*"))
-        folder = training_folder(config, run, int(seed.removeprefix("seed"))) if kept else None
+        has_checkpoint = any((output.path.parent / "checkpoints").glob("*"))
+        folder = training_folder(config, run, int(seed.removeprefix("seed"))) if has_checkpoint else None
         if done := epochs_done(folder, pipeline.run_values(config, run)["epochs"]):
             yield f"{name}: {done}"
     elif attempt and attempt.n_kept and kept_in_store(output.path):
@@ -205,16 +205,16 @@ def status(configfile: list[Path], full: bool = False) -> None:
     lost: dict[tuple[str, str], list[str]] = {}  # (dataset, video): what the first stage that lost it says
     for (_, rule, of), files in sorted(groups.items()):
         attempts = {output.path: shard_attempt(output) for output in files} if rule in SHARDS else {}
-        found = [(path, attempt) for path, attempt in attempts.items() if attempt and path.exists()]
-        for path, attempt in found:
+        tried = [(path, attempt) for path, attempt in attempts.items() if attempt and path.exists()]
+        for path, attempt in tried:
             for video, what, reason in attempt.failed:
                 lost.setdefault((path.parts[1], video), [path.parts[1], video, rule, what, reason])
-        n_videos = sum(attempt.n_videos for _, attempt in found)
-        n_failed = sum(len(attempt.failed) for _, attempt in found)
+        n_videos = sum(attempt.n_videos for _, attempt in tried)
+        n_failed = sum(len(attempt.failed) for _, attempt in tried)
         n_again = sum(output.there and output.path in pending for output in files)
         n_there = sum(output.there for output in files)
         there = f"{n_there} of {len(files)}" + (f", {n_again} outdated" if n_again else "")
-        videos = f"{n_videos - n_failed} ok" + (f", {n_failed} failed" if n_failed else "") if found else ""
+        videos = f"{n_videos - n_failed} ok" + (f", {n_failed} failed" if n_failed else "") if tried else ""
         rows.append([rule, of, there, videos])
         remarks = [note for output in files for note in _notes(output, attempts.get(output.path), config)]
         notes.append("".join(f"\n    {note}" for note in _shortened(remarks, full)))
@@ -226,7 +226,8 @@ def status(configfile: list[Path], full: bool = False) -> None:
     left = unneeded(config, {output.path for output in due if output.there and not output.pending})
     if left:
         megabytes = sum(map(size, left)) / 1e6
-        print(f"\ncheckpoints that nothing needs: {len(left)}, {megabytes:.1f} MB (`make clean-outdated` deletes them)")
+        of_others = f"checkpoints that this config does not need: {len(left)}, {megabytes:.1f} MB"
+        print(f"\n{of_others} (`make clean-outdated` deletes them)")
         say("\n".join(_shortened([str(folder) for folder in left], full)))
     print("", *would_run(due), sep="\n")
     if any(Path(".snakemake/locks").glob("*")):

@@ -178,9 +178,7 @@ def _splits(usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) 
     """The rows of splits.tsv. Raises StageError where the videos, their labels or groups give none."""
     if usable and not any(row["label"] for row in usable):
         raise StageError("its videos have no labels")
-    layout = settings.splits
-    if layout == "auto":
-        layout = "official" if settings.layout in OFFICIAL else "random"
+    layout = settings.kind_of_splits
     if layout == "official":
         if settings.layout not in OFFICIAL:
             raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
@@ -209,7 +207,7 @@ def _write_unread(
     for video in missing:
         about = {"video_id": f"{video.label}/{video.names[0]}", "label": video.label, "group": video.group}
         lost.append(about | {"status": "missing"} | dict(video.splits))
-    if settings.splits == "random" or (settings.splits == "auto" and settings.layout not in OFFICIAL):
+    if settings.kind_of_splits == "random":
         lost = []
     unread = unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
     _write_if_changed(path, unread, ["split", "video_id", "part", "label", "status"])

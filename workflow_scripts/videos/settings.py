@@ -33,3 +33,10 @@ class DatasetSettings:
     n_splits: int = 1  # number of random splits
     shards: int = 16  # parts in which the stages work
     generated: dict[str, Any] = field(default_factory=dict)  # see generate.GeneratedSettings
+
+    @property
+    def kind_of_splits(self) -> str:
+        """`splits`, with what auto stands for."""
+        if self.splits != "auto":
+            return self.splits
+        return "official" if self.layout in OFFICIAL else "random"

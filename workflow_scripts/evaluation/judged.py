@@ -1,0 +1,108 @@
+"""Which runs are judged, and on which videos: what the rules make, and what the plan and the estimate count."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.pretraining.settings import lineage
+from workflow_scripts.stage import StageError
+
+
+class Evaluation(NamedTuple):
+    """A run that a protocol judges on a dataset: on these of its splits, or on all where none are named."""
+
+    run: str
+    seed: int
+    dataset: str
+    protocol: str
+    splits: tuple[int, ...] = ()
+
+
+def evaluated_runs(config: dict[str, Any]) -> list[str]:
+    """The runs that are judged: those the config names, else all."""
+    return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
+
+
+def table_runs(config: dict[str, Any], tables: Iterable[str] | None = None) -> list[str]:
+    """The runs in the rows of these tables of `report.tables`; by default of all."""
+    entries = config["report"]["tables"]
+    return [
+        row["run"]
+        for table in (entries if tables is None else tables)
+        for row in entries[table]["rows"]
+        if "run" in row
+    ]
+
+
+def needed_runs(config: dict[str, Any], runs: Iterable[str] | None = None) -> list[str]:
+    """These runs and those that they start from, these first. Default: the runs of `evaluation` and of all tables."""
+    if runs is None:
+        runs = [*evaluated_runs(config), *table_runs(config)]
+    trainings = config["pretraining"]["runs"]
+    return list(dict.fromkeys(name for run in runs for name in reversed(lineage(trainings, run) or [run])))
+
+
+def evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
+    """All that the section `evaluation` asks for."""
+    section = config["evaluation"]
+    return _evaluations(config, evaluated_runs(config), section["datasets"], section["protocols"])
+
+
+def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = None) -> Iterator[Evaluation]:
+    """All that these tables of `report.tables` need; by default all tables."""
+    entries = config["report"]["tables"]
+    for table in entries if tables is None else tables:
+        entry = entries[table]
+        datasets = entry["datasets"] or config["evaluation"]["datasets"]
+        yield from _evaluations(config, table_runs(config, [table]), datasets, [entry["protocol"]], entry["splits"])
+
+
+def all_evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
+    """All that the section `evaluation` and the tables ask for."""
+    yield from evaluations(config)
+    yield from table_evaluations(config)
+
+
+def result_files(
+    config: dict[str, Any], wanted: Iterable[Evaluation], numbers: Callable[[str], Collection[int]]
+) -> dict[str, Evaluation]:
+    """The result of each of these evaluations on each split -> the evaluation; `numbers`: of a dataset's splits.
+
+    Raises StageError where a run is trained on a split that the dataset does not have.
+    """
+    wanted = list(wanted)
+    of_dataset = {dataset: numbers(dataset) for dataset in dict.fromkeys(one.dataset for one in wanted)}
+    return {
+        f"results/evaluation/{one.run}/seed{one.seed}/{one.dataset}/split{split}/{one.protocol}.json": one
+        for one in wanted
+        for split in judged_splits(config, one, of_dataset[one.dataset])
+    }
+
+
+def judged_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
+    """Those of a dataset's split `numbers` that the evaluation is on. Raises StageError as `result_files`."""
+    run, dataset, only = evaluation.run, evaluation.dataset, only_split(config, evaluation.run, evaluation.dataset)
+    if only is not None and only not in numbers:
+        known = ", ".join(map(str, sorted(numbers))) or "none"
+        raise StageError(
+            f"config: pretraining.runs.{run}: subset: split{only} names no split of {dataset}; it has {known}"
+        )
+    return [number for number in sorted(numbers) if is_judged_on(config, evaluation, number)]
+
+
+def is_judged_on(config: dict[str, Any], evaluation: Evaluation, split: int) -> bool:
+    """Whether the evaluation is on this split of its dataset."""
+    only = only_split(config, evaluation.run, evaluation.dataset)
+    return only in (None, split) and (not evaluation.splits or split in evaluation.splits)
+
+
+def _evaluations(
+    config: dict[str, Any], runs: list[str], datasets: list[str], protocols: list[str], splits: Iterable[int] = ()
+) -> Iterator[Evaluation]:
+    seeds = config["pretraining"]["seeds"]
+    for run in runs:
+        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # of IDT nothing is drawn: another seed is the same again
+            for dataset in datasets:
+                for protocol in ["svm"] if run in IDT_RUNS else protocols:
+                    yield Evaluation(run, seed, dataset, protocol, tuple(splits))
