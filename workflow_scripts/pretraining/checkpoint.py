@@ -19,8 +19,8 @@ import torch
 
 from workflow_scripts.artifacts import replacing
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import file_stamp
 from workflow_scripts.torch_file import read_torch
+from workflow_scripts.work_keys import file_stamp
 
 log = logging.getLogger(__name__)
 
