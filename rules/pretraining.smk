@@ -4,6 +4,11 @@ OUTPUTS: results/pretraining/videos/{features}/{subset}.tsv, results/pretraining
 """
 
 
+def loaders(wildcards, threads):
+    """Processes that load clips beside a GPU: not as many as a network has use for threads on a CPU."""
+    return max(8, threads)
+
+
 rule training_videos:
     """The videos that runs train on: those with frames and with a sketch, by the config's first features and by these."""
     input:
@@ -58,6 +63,7 @@ rule pretraining:
     threads: training_threads
     resources:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
+        loaders=loaders,
     params:
         objective=run_key("objective"),
         clusters=run_key("clusters"),
@@ -78,4 +84,4 @@ rule pretraining:
         " --output {output:q} --checkpoints {params.checkpoints:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q}"
         " --objective {params.objective:q} --clusters={params.clusters:q}"
-        " --settings {params.settings:q} --workers {threads} --log {log:q}"
+        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
