@@ -38,8 +38,8 @@ def read_verified(path: Path) -> bytes:
         indexes = [folder / "index.tsv" for folder in (path.parent, path.parent.parent)]
         files = [path, *(index for index in indexes if index != path and index.exists())]
         raise Changed(
-            f"{path} is not what was written to it, as it is damaged or was edited; type `{_rm(*files)}`, then run the "
-            f"same command again, which makes it anew, or, to keep an edit, type `{_rm(place)}`"
+            f"{path} is damaged or was edited. To make it anew, type `{_rm(*files)}` and run the same command again. "
+            f"To keep your edit, type `{_rm(place)}`"
         )
     return content
 

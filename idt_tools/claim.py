@@ -31,6 +31,8 @@ class Claim:
 def claim_of(container: InputContainer, stream: VideoStream, n_bytes: int) -> Claim:
     """The claim of a file of `n_bytes`."""
     rate = stream.average_rate or stream.guessed_rate or Fraction(0)
+    if container.format.name == "dv":  # whose average rate is that of its clock, 60,000 a second
+        rate = stream.guessed_rate or rate
     tick = stream.time_base or Fraction(0)
     listed = stream.index_entries
     most = n_bytes // MIN_FRAME_BYTES

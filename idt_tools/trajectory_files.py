@@ -183,7 +183,9 @@ def find_boxes(place: Path, video: Path, several: bool) -> Path:
     in the folder itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder
     holds none, ReadingFailed where the folder or the file itself is not there.
     """
-    if place.is_dir():
+    with system_errors(place):
+        is_folder = place.is_dir()
+    if is_folder:
         found = _find(place, video, BOX_ENDINGS)
         if not found:
             raise ValueError(f"{place}: it holds no {video.stem}.bb, .h5 or .json")

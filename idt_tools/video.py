@@ -134,8 +134,8 @@ def read_video(
 
     Raises `VideoError` where the video cannot be opened or a side is longer than `max_frame_side` pixels. Raises it
     after the frames that could be decoded where more than `max_corrupt_fraction` of them (0 to 1) were skipped, or
-    where they end before 0.9 of the time that the container claims, less three frames. Raises `ReadingFailed` where the
-    system cannot read the file.
+    where they end before 0.9 of the time that the container claims minus the time of three frames. Raises
+    `ReadingFailed` where the system cannot read the file.
     """
     count = _Count()
     return VideoFrames(_frames(path, max_corrupt_fraction, max_frame_side, count), count)

@@ -20,6 +20,8 @@ rule finetune:
     conda:
         "../envs/pipeline.yaml"
     threads: evaluation_threads
+    resources:
+        loaders=loaders,
     params:
         model=argument("model"),
         frames=argument("frames"),
@@ -35,7 +37,7 @@ rule finetune:
         " {params.frames}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
         " --layout {params.layout:q} --output {output:q} --checkpoints {params.checkpoints:q}"
-        " --settings {params.settings:q} --workers {threads} --log {log:q}"
+        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
 rule few_shot:
@@ -54,6 +56,8 @@ rule few_shot:
     conda:
         "../envs/pipeline.yaml"
     threads: evaluation_threads
+    resources:
+        loaders=loaders,
     params:
         model=argument("model"),
         frames=argument("frames"),
@@ -66,7 +70,7 @@ rule few_shot:
         " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
         " {params.frames}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --output {output:q} --settings {params.settings:q} --workers {threads} --log {log:q}"
+        " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
 rule idt_svm:
@@ -110,7 +114,9 @@ rule bank_clusters:
         "results/benchmarks/evaluation/{run}/seed{seed}/clusters.tsv"
     conda:
         "../envs/pipeline.yaml"
-    threads: 4
+    threads: 4  # of K-means
+    resources:
+        loaders=loaders,
     params:
         frames=argument("frames"),
         settings=run_clusters_settings,
@@ -118,4 +124,4 @@ rule bank_clusters:
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
         " --model {input.model:q} {params.frames} --output {output:q}"
-        " --settings {params.settings:q} --workers {threads} --log {log:q}"
+        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"

@@ -4,6 +4,11 @@ OUTPUTS: results/pretraining/videos/{features}/{subset}.tsv, results/pretraining
 """
 
 
+def loaders(wildcards, threads):
+    """Processes that load clips beside a GPU: not as many as a network has use for threads on a CPU."""
+    return max(8, threads)
+
+
 rule training_videos:
     """The videos that runs train on: those with frames and with a sketch, by the config's first features and by these."""
     input:
@@ -60,6 +65,7 @@ rule pretraining:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
         # No parameter, for a change of it must not train again.
         checkpoint_minutes=checkpoint_minutes,
+        loaders=loaders,
     params:
         objective=run_key("objective"),
         clusters=run_key("clusters"),
@@ -80,5 +86,5 @@ rule pretraining:
         " --output {output:q} --checkpoints {params.checkpoints:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q}"
         " --objective {params.objective:q} --clusters={params.clusters:q}"
-        " --settings {params.settings:q} --workers {threads}"
+        " --settings {params.settings:q} --workers {resources.loaders:q}"
         " --checkpoint-minutes {resources.checkpoint_minutes:q} --log {log:q}"

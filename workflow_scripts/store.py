@@ -23,17 +23,17 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from idt_tools.reading import ReadingFailed, system_errors
+from idt_tools.reading import ReadingFailed
 from idt_tools.whole_file import open_locked, whole_file
 from workflow_scripts.stage import StageError, cannot_write
 
@@ -59,34 +59,20 @@ class Result:
 class UnreadVideos(StageError):
     """Videos of a shard that the system could not read just now; `reasons`: the file and why, by id.
 
-    The results of the others are in the store.
+    The results of the others are in the store. `indexed`: whether an index lists the videos, which then has to be made
+    again where files were removed.
     """
 
-    def __init__(self, stage: str, reasons: dict[str, str], n_videos: int) -> None:
-        first = "; ".join([*reasons.values()][:_NAMED_FAILURES])
-        more = "; the log names all" if len(reasons) > _NAMED_FAILURES else ""
-        is_gone = any(reason.endswith("there is no such file") for reason in reasons.values())
+    def __init__(self, stage: str, reasons: dict[str, str], n_videos: int, *, indexed: bool = True) -> None:
+        first = "; ".join([*dict.fromkeys(reasons.values())][:_NAMED_FAILURES])
+        more = "; the log names all" if len({*reasons.values()}) > _NAMED_FAILURES else ""
+        is_gone = indexed and any(reason.endswith("there is no such file") for reason in reasons.values())
         index_again = "; after files were removed, type --forcerun videos behind it once" if is_gone else ""
         super().__init__(
             f"{stage}: {len(reasons)} of {n_videos} videos could not be read just now ({first}{more}); run the same "
             f"command again, which reads them and keeps the others{index_again}"
         )
         self.reasons = reasons
-
-
-def file_stamp(path: Path | None) -> list[int]:
-    """What tells that a file has changed, as a part of a key: its size and time; nothing where there is none.
-
-    Raises ReadingFailed where the system does not tell.
-    """
-    if path is None:
-        return []
-    with system_errors(path):
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            return []
-    return [stat.st_size, stat.st_mtime_ns]
 
 
 class _Entry(NamedTuple):
@@ -334,6 +320,7 @@ def process_shard(
     stage: str,
     threads: int = 1,
     max_failed_fraction: float = 1.0,
+    unread: Mapping[str, ReadingFailed] | None = None,
 ) -> Iterator[tuple[str, Result]]:
     """Computes what the store lacks, then yields (video_id, Result) of every video, sorted by id.
 
@@ -341,37 +328,40 @@ def process_shard(
     `identity.digest(VERSION, settings, video's bytes and mtime_ns, inputs' keys)`); `compute(video_id)` returns a
     Result, whose status is not `ok` where the video itself is at fault: such results are kept like any other, so a
     broken video is tried once. Where the system is at fault (ReadingFailed, MemoryError) nothing is kept: the other
-    videos are computed, and UnreadVideos is raised with the list; the next run tries those again. Any other exception
-    is a mistake of the stage, and stops it. `compute` runs in `threads` threads (decoding, OpenCV and the tracker
-    release the GIL) and every result is in the store before the next is waited for. Raises StageError when more than
-    `max_failed_fraction` of the videos failed (the log has the list), and where the store is another process's or
-    cannot be written.
+    videos are computed, and UnreadVideos is raised with the list, to which those of `unread` belong
+    (`work_keys`); the next run tries those again. Any other exception is a mistake of the stage, and stops
+    it. `compute` runs in `threads` threads (decoding, OpenCV and the tracker release the GIL) and every result is in
+    the store before the next is waited for. Raises StageError when more than `max_failed_fraction` of the videos failed
+    (the log has the list), and where the store is another process's or cannot be written.
     """
     names = sorted(keys)
-    unread: dict[str, str] = {}
+    n_videos = len(names) + len(unread or {})
+    reasons = {name: str(error) for name, error in (unread or {}).items()}
+    for name, reason in reasons.items():
+        log.warning("%s: %s: %s", stage, name, reason)
     with Store(store) as results:
 
         def computed(of: list[str]) -> Iterator[tuple[str, Result]]:
             for name, outcome in _computed(of, compute, threads, results.sync):
                 if isinstance(outcome, ReadingFailed):
-                    unread[name] = str(outcome)
-                    log.warning("%s: %s: %s", stage, name, unread[name])
+                    reasons[name] = str(outcome)
+                    log.warning("%s: %s: %s", stage, name, reasons[name])
                 else:
                     results.append(name, keys[name], outcome)
                     log.debug("%s: computed %s", stage, name)
                     yield name, outcome
 
         todo = [name for name in names if not results.has(name, keys[name])]
-        log.info("%s: %d videos, %d of them already done", stage, len(names), len(names) - len(todo))
+        log.info("%s: %d videos, %d of them already done", stage, n_videos, len(names) - len(todo))
         for _ in tqdm(computed(todo), stage, len(todo), unit="video", disable=not todo):
             pass
-        if unread:
-            raise UnreadVideos(stage, unread, len(names))
+        if reasons:
+            raise UnreadVideos(stage, reasons, n_videos)
         _report_failures({name: results.outcome(name) for name in names}, stage, max_failed_fraction)
         for name in names:
             result = results.read(name) or dict(computed([name])).get(name)
             if result is None:
-                raise UnreadVideos(stage, unread, len(names))
+                raise UnreadVideos(stage, reasons, n_videos)
             yield name, result
         results.compact(names)
 
@@ -391,8 +381,3 @@ def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_faile
             f"{max_failed_fraction} allows ({', '.join(list(failed)[:5])}{' ...' if len(failed) > 5 else ''}; the log "
             "names all): mend or remove them, or raise it"
         )
-
-
-def attributes_of(row: dict[str, str]) -> dict[str, Any]:
-    """The part of a shard list's row that a video's key depends on: its size and modification time."""
-    return {"bytes": row["bytes"], "mtime_ns": row["mtime_ns"]}

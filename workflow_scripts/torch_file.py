@@ -19,6 +19,7 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from idt_tools.reading import OF_THE_SYSTEM, raise_if_of_the_system
 from workflow_scripts.stage import StageError, first_line
 
 # How the pickle of torch's magic number begins, with which files of torch before 1.6 begin.
@@ -44,33 +45,34 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
     """What was saved to `path`, its tensors on the CPU.
 
     With `foreign` the file may name classes that torch does not know; each is replaced by `Unknown`. Raises StageError
-    where the file is damaged, claims more than it holds, or asks for anything to be run.
+    where there is no file, or it is damaged, claims more than it holds, or asks for anything to be run; ReadingFailed
+    where the system cannot read it just now.
     """
     try:
         if not path.exists():
             raise ValueError("there is no such file")
         if not path.is_file():
             raise ValueError("it is not a regular file")
-        is_archive = zipfile.is_zipfile(path)
+        with open(path, "rb") as file:
+            is_archive = zipfile.is_zipfile(file)
+            file.seek(0)
+            if not is_archive and file.read(len(_BEFORE_1_6)) != _BEFORE_1_6:
+                raise ValueError("it is no file of torch.save, or is cut short")
         if is_archive:
             _check_archive(path)
-        else:
-            with open(path, "rb") as file:
-                if file.read(len(_BEFORE_1_6)) != _BEFORE_1_6:
-                    raise ValueError("it is no file of torch.save, or is cut short")
         names = _globals(path)
         with torch.serialization.safe_globals([(Unknown, name) for name in names if foreign]):
             # Mapped into memory, no tensor can reach beyond the file; torch does not check that otherwise.
             held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
         return _in_memory(held, path.stat().st_size)
     except Exception as error:  # a damaged or foreign file can make torch raise anything
+        raise_if_of_the_system(path, _system_error(error))
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else _reason(error)
         raise StageError(f"{path} cannot be read as weights ({reason}); get or make it anew") from error
 
 
 def check_tensors(tensors: dict[str, Any], path: Path) -> None:
-    """Raises StageError naming the first of `tensors`, which are of the file at `path`, that is no tensor of finite
-    numbers."""
+    """Raises StageError naming the first tensor with a number that is not finite. `path`: the file, for the message."""
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or not (tensor.is_floating_point() or tensor.dtype == torch.int64):
             raise StageError(f"{path} cannot be read as weights ({name} is no tensor of numbers); get or make it anew")
@@ -149,6 +151,15 @@ def _globals_of_pickle(file: IO[bytes]) -> Iterator[str]:
         n_tuples += opcode.name.startswith("TUPLE")
         if n_tuples > _MOST_TUPLES:
             raise ValueError("it nests tuples too deeply")
+
+
+def _system_error(error: Exception) -> Exception:
+    """The error of the system that torch tells in the words of a RuntimeError, else `error` itself."""
+    if isinstance(error, RuntimeError):
+        for number in OF_THE_SYSTEM:
+            if os.strerror(number) in str(error):
+                return OSError(number, os.strerror(number))
+    return error
 
 
 def _reason(error: Exception) -> str:

@@ -128,8 +128,8 @@ def encode_videos(
             _save(sketches)
     if output:
         n_kept = len(videos) - len(todo)
-        kept = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
-        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{kept}")
+        others = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
+        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{others}")
     return len(todo) - n_encoded
 
 
@@ -216,8 +216,8 @@ def _kept(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
     """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
     try:
         with opened_hdf5(output) as file:
-            told = read_attributes(file)
-            other = [name for name, value in attributes.items() if told.get(name) != value]
+            written = read_attributes(file)
+            other = [name for name, value in attributes.items() if written.get(name) != value]
             if not other:
                 texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason")]
                 numbers = [checked_array(file, name) for name in ("n_trajectories", "sketch", "stamp")]
@@ -242,14 +242,14 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
         persons = read_attributes(file).get("persons")
     if persons == "masked" and boxes is None:
         say(
-            f"warning: {codebook}: its sample was tracked with people masked, and --boxes is missing, so these "
-            "sketches are not the pipeline's; `idt boxes VIDEO --detector hog -o people/` finds the people, "
-            "and --boxes people/ masks them",
+            f"warning: {codebook}: The codebook was fitted with people masked, but you gave no --boxes. These sketches "
+            "therefore differ from the pipeline's. `idt boxes VIDEO --detector hog -o people/` finds the people, and "
+            "--boxes people/ masks them.",
             sys.stderr,
         )
     if persons == "not masked" and boxes is not None:
         say(
-            f"warning: {codebook}: its sample was tracked with nobody masked, so these sketches, with --boxes, are "
-            "not the pipeline's; leave --boxes out",
+            f"warning: {codebook}: The codebook was fitted with nobody masked, but you gave --boxes. These sketches "
+            "therefore differ from the pipeline's. Leave --boxes out.",
             sys.stderr,
         )

@@ -56,7 +56,9 @@ def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp
     torch.manual_seed(0)
     first = scratch(1)
     torch.manual_seed(1)
+    torch.set_num_threads(2)
     assert scratch(1) == first
+    assert torch.get_num_threads() == 1, "as many as so small a network gains from"
 
 
 def test_features_are_the_mean_over_test_clips(dataset: Any, model: Path) -> None:
@@ -129,7 +131,9 @@ def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Pat
     torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
     settings = ["--settings", '{"k": 2, "m": 1}', "--workers", "2"]
     arguments = ["--model", supervised, "--output", output, *settings, "--frames"]
+    torch.set_num_threads(2)
     command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
+    assert torch.get_num_threads() == 1, "as many as so small a network gains from"
     with h5py.File(output) as file:
         assert list(file["video_id"].asstr()) == sorted(dataset.train)
         centroids = file["centroids"][0]

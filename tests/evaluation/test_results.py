@@ -82,7 +82,7 @@ def test_a_torn_record_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "svm.json"
     write(path, [1, 2, 2, 1])
     path.write_text(path.read_text()[:50])
-    with pytest.raises(StageError, match="is not what was written to it"):
+    with pytest.raises(StageError, match="is damaged or was edited"):
         results.read_record(path)
     (tmp_path / "copied.json").write_text(path.read_text())
     with pytest.raises(StageError, match="cannot be read"):

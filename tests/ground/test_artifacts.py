@@ -149,10 +149,10 @@ def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str
         damaged = bytearray(content)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        with pytest.raises(StageError, match="is not what was written to it") as refused:
+        with pytest.raises(StageError, match="is damaged or was edited") as refused:
             read(path)
     path.write_bytes(content[:-9])
-    with pytest.raises(StageError, match="is not what was written to it"):
+    with pytest.raises(StageError, match="is damaged or was edited"):
         read(path)
     anew, edit = re.findall("`(rm .*?)`", str(refused.value))
     subprocess.run(edit, shell=True, check=True)  # an edit by hand is kept

@@ -39,7 +39,7 @@ from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, UnreadVideos, process_shard
+from workflow_scripts.store import Result, Store, UnreadVideos, process_shard
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
@@ -191,6 +191,40 @@ def test_an_index_waits_for_a_file_whose_size_the_system_does_not_tell(
         videos.run("index")
     assert not videos.index.exists()
     assert {status for status, _ in videos.run("index").values()} == {"ok"}
+
+
+@pytest.mark.parametrize("stage", ["boxes", "rows"])
+def test_a_video_whose_boxes_or_rows_the_system_does_not_find_stops_no_other(
+    videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of boxes, or of the original extractor's rows, on a server that is away for one video."""
+    folder, ending = videos.folder / "server", {"boxes": ".bb", "rows": ".txt"}[stage]
+    folder.mkdir()
+    for name in NAMES:
+        (folder / f"{name}{ending}").write_text("")
+    is_file = Path.is_file
+
+    def failing(path: Path) -> bool:
+        if path.name == AWAY + ending:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+        return is_file(path)
+
+    def run() -> dict[str, str]:
+        listed, output, store = videos.folder / "shard.tsv", videos.folder / "o.h5", videos.folder / "o.store"
+        if stage == "boxes":
+            detect_persons(listed, output, store, "files", PersonsSettings(files=str(folder)))
+        else:
+            extract_shard(listed, output, store, TrajectoriesSettings(rows=str(folder)))
+        with h5py.File(output) as file:
+            return {name: read_attributes(group)["status"] for name, group in file.items()}
+
+    with monkeypatch.context() as patched, pytest.raises(UnreadVideos, match="1 of 3 videos") as raised:
+        patched.setattr(Path, "is_file", failing)
+        run()
+    assert [*raised.value.reasons] == [AWAY]
+    with Store(videos.folder / "o.store") as results:
+        assert [results.read(name) is None for name in NAMES] == [name == AWAY for name in NAMES]
+    assert {*run().values()} == ({"ok"} if stage == "boxes" else {"no_trajectories"})
 
 
 def test_a_file_that_is_not_there_is_missing_in_the_index(videos: Videos) -> None:

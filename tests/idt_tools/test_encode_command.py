@@ -200,7 +200,7 @@ def test_a_file_of_another_version_is_not_added_to(
 @pytest.mark.parametrize(
     ("persons", "has_boxes", "sentence"),
     [
-        ("masked", False, "people masked, and --boxes is missing"),
+        ("masked", False, "people masked, but you gave no --boxes"),
         ("not masked", True, "with nobody masked"),
         ("masked", True, ""),
         ("not masked", False, ""),

@@ -1,11 +1,15 @@
 """Checkpoints: whole or not there, and never trusted when damaged."""
 
 import logging
+import os
+import resource
+import signal
 
 import pytest
 import torch
 
-from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
+from idt_tools import ReadingFailed
+from workflow_scripts.pretraining.checkpoint import SaveTimer, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -44,3 +48,49 @@ def test_two_damaged_checkpoints_mean_a_new_start(folder):
     for path in folder.iterdir():
         path.write_bytes(b"PK\x03\x04 not an archive")
     assert load_checkpoint(folder) is None
+
+
+def test_checkpoint_that_the_system_cannot_read_is_not_given_up(folder):
+    """The system's own EMFILE, at each place where the file is opened: a training must not begin anew for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reasons = []
+    for n_free in range(4):
+        in_use = [int(name) for name in os.listdir("/proc/self/fd")]
+        filled = [os.open(os.devnull, os.O_RDONLY) for _ in range(max(in_use) + 1 - len(in_use))]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(in_use) + 1 + n_free, hard))
+        try:
+            assert load_checkpoint(folder)["number"] == 2
+        except ReadingFailed as error:
+            reasons.append(error.reason)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for descriptor in filled:
+                os.close(descriptor)
+    assert "Too many open files" in reasons and load_checkpoint(folder)["number"] == 2
+
+
+@pytest.mark.parametrize(
+    "words", ["Error code 12 (Cannot allocate memory)", "unable to mmap: Cannot allocate memory (12)"]
+)
+def test_checkpoint_for_which_there_is_no_memory_is_not_given_up(folder, words, monkeypatch):
+    def without_memory(*_, **__):
+        raise RuntimeError(words)  # as torch says it
+
+    monkeypatch.setattr(torch, "load", without_memory)
+    with pytest.raises(ReadingFailed, match=r"last\.pt: Cannot allocate memory"):
+        load_checkpoint(folder)
+
+
+def test_signal_that_was_ignored_from_the_start_does_not_stop_training():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup ... &` does
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        timer = SaveTimer(600)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not timer.due()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert timer.due() and timer.stopped_by == signal.SIGTERM
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,7 +1,8 @@
 """A small set of results as the other stages write them: generated videos, clusterings, models, evaluations."""
 
+import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -18,12 +19,15 @@ from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write
 from workflow_scripts.evaluation.results import write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.identity import rng, video_id
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.report.paper_table import paper_table
 from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.videos.generate import GeneratedSettings, render
 from workflow_scripts.videos.index_videos import COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
+SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # of the networks in the models
 CONFIG = """\
 datasets: {toy: {layout: generated, shards: 1}}
 pretraining:
@@ -192,6 +196,12 @@ def _write_clusterings(
         results.clusters.append(results.folder / path)
 
 
+@pytest.fixture
+def write_model() -> Callable[..., Path]:
+    """Writes a model.pt below a folder, of a run and seed, with the ids and bank that are given."""
+    return _write_model
+
+
 def _write_model(folder: Path, run: str, seed: int, ids: list[str], bank: np.ndarray | None) -> Path:
     draw = rng("history", run, seed)
     history = [{"epoch": e, "loss": 4 * 0.9**e + 0.2 * draw.random(), "lr": 0.03, "seconds": 1.5} for e in range(10)]
@@ -199,7 +209,11 @@ def _write_model(folder: Path, run: str, seed: int, ids: list[str], bank: np.nda
         entry["accuracy" if run == "supervised" else "knn"] = 0.2 + 0.03 * entry["epoch"] + 0.05 * draw.random()
     path = folder / f"pretraining/{run}/seed{seed}/model.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
-    model = {"state_dict": {}, "settings": {}, "run": run, "seed": seed, "video_ids": ids, "labels": None}
+    outputs = 3 if bank is None else bank.shape[1]
+    network = ResNet3D(SHAPE["depth"], outputs, SHAPE["width"])
+    settings = dataclasses.asdict(PretrainingSettings(**SHAPE))
+    model = {"state_dict": network.state_dict(), "settings": settings}
+    model |= {"run": run, "seed": seed, "video_ids": ids, "labels": None}
     model["bank"] = None if bank is None else torch.from_numpy(bank)
     torch.save(model | {"history": history, "classes": [], "version": 1}, path)
     return path

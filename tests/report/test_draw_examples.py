@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.artifacts import dataset, read_columns, write_columns, write_hdf5
 from workflow_scripts.report.draw_examples import N_EXAMPLES, draw_examples, in_turn
 from workflow_scripts.trajectories.describe_video import Video
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -66,6 +66,16 @@ def test_the_middle_frames_are_drawn_and_a_broken_video_is_left_out(listed: Path
         assert told and int(told[1]) > 0 and picture.shape == (360, 480, 3)
         blue, green, red = picture.reshape(-1, 3).astype(int).T
         assert ((green > blue + 60) & (green > red + 60)).any()
+
+
+def test_a_video_that_is_gone_is_left_out(listed: Path, tmp_path: Path) -> None:
+    rows = read_columns(listed)
+    gone = rows[-1]["video_id"]
+    rows[-1]["path"] += ".gone"
+    write_columns(tmp_path / "shard.tsv", rows, [*rows[0]])
+    draw_examples(tmp_path / "shard.tsv", tmp_path / "examples.html", TrajectoriesSettings())
+    captions = " ".join(drawn(tmp_path / "examples.html"))
+    assert len(drawn(tmp_path / "examples.html")) == 3 and gone not in captions
 
 
 def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 import json
 import os
+import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,9 +19,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from workflow_scripts.report.explorer import explorer_data, links_to, map_points, nearest
 from workflow_scripts.report.gallery import gallery_columns, videos_on_page
-from workflow_scripts.report.inputs import Clustering, Video, read_vectors
+from workflow_scripts.report.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.methods import Method
 from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.stage import StageError
 
 METHODS = [Method("la", "network"), Method("la_idt", "idt")]
 
@@ -69,11 +73,11 @@ def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None
             assert set(cluster.video_ids[: report.gallery_videos]) <= set(shown)
 
 
-def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(tmp_path: Path) -> None:
+def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(
+    tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
     vectors = blobs(5, 2).astype(np.float16)
-    model = tmp_path / "pretraining/la/seed1/model.pt"
-    model.parent.mkdir(parents=True)
-    torch.save({"video_ids": list("edcba"), "bank": torch.from_numpy(vectors)}, model)
+    model = write_model(tmp_path, "la", 1, list("edcba"), vectors)
     bank = Clustering("la", "", "seed1", list("abcde"), np.zeros((1, 5), int))
     ids, rows = read_vectors(bank, [model], [], ["b", "e", "x"])
     assert ids == ["b", "e"] and rows.dtype == np.float32
@@ -90,6 +94,25 @@ def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(tmp_path: Path) -
 
     other = Clustering("", "other", "all k2", list("abc"), np.zeros((1, 3), int))
     assert read_vectors(other, [model], [encoding], list("abc"))[0] == []
+
+
+def test_a_flipped_bit_in_a_model_ends_the_report_with_a_sentence(
+    tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
+    bank = blobs(5, 2).astype(np.float32)
+    model = write_model(tmp_path, "la", 1, list("edcba"), bank)
+    assert [run.n_videos for run in read_runs([model])] == [5]
+    content = torch.load(model, weights_only=True)
+    clustering = Clustering("la", "", "seed1", list("abcde"), np.zeros((1, 5), int))
+    weights = content["state_dict"]["conv1.weight"].numpy().tobytes()
+    damaged = bytearray(model.read_bytes())
+    damaged[damaged.index(weights) + 5] ^= 64
+    unfit = {**content, "bank": content["bank"][:3]}, {**content, "bank": content["bank"] * np.nan}
+    for write in (lambda: model.write_bytes(damaged), *(partial(torch.save, held, model) for held in unfit)):
+        write()
+        for read in (lambda: read_runs([model]), lambda: read_vectors(clustering, [model], [], list("abcde"))):
+            with pytest.raises(StageError, match=re.escape(str(model))):
+                read()
 
 
 def test_any_name_is_kept_and_none_ends_the_script(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import idt_tools
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.artifacts import dataset, read_columns, write_columns, write_hdf5
 from workflow_scripts.report.measure_people import (
     MEASURES,
     Effect,
@@ -147,6 +147,16 @@ def test_a_row_for_each_video_that_shows_people(shards: list[tuple[Path, Path]],
     again = tmp_path / "again"
     assert measured(shards, again) == (rows, page)
     assert len(measured(shards, tmp_path, n_videos=1)[0]) == 1
+
+
+def test_a_video_that_is_gone_is_left_out(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+    videos, boxes = shards[0]
+    rows = read_columns(videos)
+    assert rows[0]["video_id"] == "walk_bricks_00"
+    rows[0]["path"] += ".gone"
+    write_columns(tmp_path / "shard.tsv", rows, [*rows[0]])
+    remaining, _ = measured([(tmp_path / "shard.tsv", boxes), *shards[1:]], tmp_path)
+    assert [row["video_id"] for row in remaining] == ["wave_bricks_00"]
 
 
 def test_a_page_without_anybody_says_so(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:

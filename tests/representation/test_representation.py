@@ -1,7 +1,9 @@
 """A trained network in use: its vectors are those that training is judged by; what is exported computes the same."""
 
 import dataclasses
+import errno
 import json
+import os
 import re
 import shutil
 import signal
@@ -9,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -172,7 +175,9 @@ def test_a_video_that_the_system_cannot_read_keeps_what_is_there_and_stops_no_ot
     command = ["embed", str(mine), str(videos / "walk"), "--model", str(model), "-o", str(output)]
     mine.rename(tmp_path / "away")
     assert main(command) == 1
-    assert f"1 of 3 videos could not be read just now ({mine}: there is no such file)" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"1 of 3 videos could not be read just now ({mine}: there is no such file)" in message
+    assert "--forcerun" not in message, "which is no option of dtc"
     assert len(read(output)["video"]) == 2
     (tmp_path / "away").rename(mine)
     assert main(command) == 0
@@ -181,6 +186,45 @@ def test_a_video_that_the_system_cannot_read_keeps_what_is_there_and_stops_no_ot
     mine.unlink()
     assert main(command) == 1
     np.testing.assert_array_equal(read(output)["features"], before["features"])
+
+
+def test_a_video_whose_size_the_system_does_not_tell_stops_no_other(
+    videos: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, stat = tmp_path / "out.h5", Path.stat
+
+    def failing(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "walk_beach_00.mp4":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return stat(path, **options)
+
+    command = ["embed", str(videos / "walk" / "walk_beach_00.mp4"), str(videos / "spin"), "--model", str(model)]
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", failing)
+        assert main([*command, "-o", str(output)]) == 1
+    assert "1 of 3 videos could not be read just now" in capsys.readouterr().err
+    assert [Path(name).stem for name in read(output)["video"]] == ["spin_beach_00", "spin_bricks_00"]
+    assert main([*command, "-o", str(output)]) == 0 and {*read(output)["status"]} == {"ok"}
+
+
+@pytest.mark.parametrize("damage", ["short", "flat", "numbers", "none", "huge"])
+def test_a_damaged_output_is_one_sentence(
+    videos: Path, model: Path, embedded: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = Path(shutil.copy(embedded, tmp_path / "out.h5"))
+    with h5py.File(output, "r+") as file:
+        name = {"short": "key", "flat": "features", "numbers": "status", "none": "reason", "huge": "embedding"}[damage]
+        values = file[name][:]
+        del file[name]
+        if damage == "huge":  # a terabyte that takes no room
+            file.create_dataset(name, (2**28, 1024), "f4", chunks=(1, 1024), compression="gzip")
+        elif damage != "none":
+            file[name] = {"short": values[:-1], "flat": values.ravel(), "numbers": np.arange(len(values))}[damage]
+    command = ["embed", str(videos / "walk"), "--model", str(model), "-o", str(output), "--clips", "1"]
+    assert main(command) == 1
+    message = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message.startswith(f"error: {output}: it is damaged") and message.endswith("or --force to make it anew")
+    assert main([*command, "--force"]) == 0
 
 
 def test_what_another_model_made_is_not_added_to(

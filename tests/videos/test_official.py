@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -261,6 +262,18 @@ def test_what_cannot_be_read_is_told_with_its_place(
     with pytest.raises(StageError, match=sentence) as error:
         read_annotations(layout, tmp_path)
     assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+@pytest.mark.parametrize("kind", ["huge", "pipe"])
+def test_kinetics_json_that_is_no_file_of_a_release_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, 2**40)  # takes no room
+    with pytest.raises(StageError, match=r"a.json: not the JSON of a Kinetics release .* bytes; it may have up to"):
+        read_annotations("kinetics", tmp_path)
 
 
 def test_lists_that_disagree_on_a_video_are_told(ucf101: Path) -> None:

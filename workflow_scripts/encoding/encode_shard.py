@@ -23,6 +23,7 @@ from workflow_scripts.store import Result, process_shard
 from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
+from workflow_scripts.work_keys import keys_by_video
 
 READ_ROWS = 16384  # descriptors read at a time: 13 MiB
 
@@ -87,7 +88,8 @@ def encode_shard(
     with read_hdf5(trajectories) as file:
         kept = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
     listed: dict[str, Video] = shard_videos(videos, settings, boxes, reading) if videos else {}
-    sources = {video_id: video.key for video_id, video in listed.items()} | kept
+    tracked, unread = keys_by_video((name for name in listed if name not in kept), lambda name: listed[name].key)
+    sources = tracked | kept
     stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
     keys = {video_id: digest(stage, VERSION, content, source) for video_id, source in sources.items()}
 
@@ -101,7 +103,7 @@ def encode_shard(
     counts = np.zeros(len(keys), np.int64)
     outcomes = []
     with threadpool_limits(1):  # cores share the videos; one thread a product, for the same bytes on any number
-        encoded = process_shard(store, keys, compute, stage=stage, threads=threads)
+        encoded = process_shard(store, keys, compute, stage=stage, threads=threads, unread=unread)
         for row, (_, result) in enumerate(encoded):
             outcomes.append((result.status, result.reason))
             if result.status == "ok":

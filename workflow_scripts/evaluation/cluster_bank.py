@@ -16,12 +16,13 @@ from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
-from workflow_scripts.evaluation.few_shot import video_features
+from workflow_scripts.evaluation.few_shot import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.identity import digest
+from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def cluster_bank(
     else:
         store = FrameStore(frames or [])
         store.require(video_ids)
+        use_threads(device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
         clips = TestClips(store, video_ids, pretrained.architecture, 1, settings.seed, workers)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)

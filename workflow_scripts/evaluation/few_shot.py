@@ -25,11 +25,12 @@ from tqdm import tqdm
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import class_scores, confusion_matrix, retrieval, summary
-from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, device, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,12 @@ def few_shot(
     """Fits linear classifiers to the frozen features of `model` and records their accuracies.
 
     model: the run's model.pt, or none for random weights of the depth, width, clip length and size in `architecture`
-    (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights;
-    unread: the table of
-    the videos that could not be read; workers: processes that read clips beside a GPU.
+    (unused with a model); run, dataset: for the record; seed: of clips, training videos and random weights; unread: the
+    table of the videos that could not be read; workers: processes that read clips beside a GPU.
     Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
+    use_threads(device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
     parts, store = read_inputs(splits, split, frames, unread)
     clips = TestClips(store, [*parts.train, *parts.test], pretrained.architecture, settings.clips, seed, workers)
     features = l2_normalised(video_features(pretrained.network(len(parts.classes), seed), clips))
@@ -121,13 +122,13 @@ def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
     Raises StageError naming a video whose numbers are not finite.
     """
     network.eval()
-    found = []
+    batches = []
     with tqdm(total=len(clips.video_ids), desc="features", unit="video", mininterval=1) as progress:
         for inputs in clips.inputs(CLIPS_AT_ONCE):
             values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
-            found.append(values.cpu())
+            batches.append(values.cpu())
             progress.update(len(values))
-    features = torch.cat(found).numpy()
+    features = torch.cat(batches).numpy()
     for video_id, is_finite in zip(clips.video_ids, np.isfinite(features).all(axis=1), strict=True):
         if not is_finite:
             raise StageError(f"{video_id}: the network's output is not a finite number; train the network anew")

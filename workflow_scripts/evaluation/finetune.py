@@ -23,10 +23,11 @@ from torch import nn
 
 from workflow_scripts import identity
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.network import read_inputs, read_pretrained
+from workflow_scripts.evaluation.network import device, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.pretraining.train import run_digest
 from workflow_scripts.stage import StageError, command_line
 
@@ -58,6 +59,7 @@ def finetune(
     Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
+    use_threads(device(), vars(pretrained.architecture), settings.finetune_batch_size)
     parts, store = read_inputs(splits, split, frames, unread)
     used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": layout}
     request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}

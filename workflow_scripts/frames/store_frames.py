@@ -20,8 +20,9 @@ from workflow_scripts.frames.clips import resize
 from workflow_scripts.frames.settings import VERSION, FramesSettings
 from workflow_scripts.identity import digest
 from workflow_scripts.stage import command_line
-from workflow_scripts.store import Result, attributes_of, process_shard
+from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.settings import READING, ReadingSettings
+from workflow_scripts.work_keys import attributes_of
 
 LONGEST_SIDE = 65500  # pixels, of libjpeg
 

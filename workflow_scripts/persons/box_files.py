@@ -13,24 +13,25 @@ from workflow_scripts.stage import StageError
 from workflow_scripts.store import Result
 
 
-def find_files(folder: Path, rows: dict[str, dict[str, str]]) -> dict[str, Path | None]:
-    """The file with the boxes of every video of a shard's list `rows`, None where there is none.
+def find_file(folder: Path, row: dict[str, str]) -> Path | None:
+    """The file with the boxes of the video in a row of a shard's list, None where there is none.
 
-    Raises StageError where no video has one and where they are looked for lies no file of boxes at all.
+    Raises ReadingFailed where the folder is not there, or the system does not tell.
     """
-    found: dict[str, Path | None] = {}
-    for name, row in rows.items():
-        try:
-            found[name] = find_boxes(folder, Path(row["path"]), several=True)
-        except ValueError:
-            found[name] = None
+    try:
+        return find_boxes(folder, Path(row["path"]), several=True)
+    except ValueError:
+        return None
+
+
+def require_boxes(folder: Path, rows: dict[str, dict[str, str]]) -> None:
+    """Raises StageError where no file of boxes lies in `folder` where those of a shard's list `rows` are looked for."""
     places = {folder, *(folder / Path(row["path"]).parent.name for row in rows.values())}
-    if rows and not any(found.values()) and not any(_holds_boxes(place) for place in places):
+    if not any(_holds_boxes(place) for place in places):
         raise StageError(
             f"persons.files: {folder} holds no file of boxes; they are looked for as <the video's folder>/<the video's "
             "name>.bb, .h5 or .json and as <the video's name>.bb, .h5 or .json"
         )
-    return found
 
 
 def _holds_boxes(folder: Path) -> bool:

@@ -15,13 +15,14 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.identity import digest
-from workflow_scripts.persons.box_files import boxes_of_file, find_files
+from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
 from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
 from workflow_scripts.stage import StageError, command_line
-from workflow_scripts.store import Result, attributes_of, file_stamp, process_shard
+from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.settings import READING, ReadingSettings
+from workflow_scripts.work_keys import attributes_of, file_stamp, keys_by_video
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
 
@@ -44,11 +45,16 @@ def detect_persons(
     """
     rows = {row["video_id"]: row for row in read_columns(videos)}
     if detector == "files":
-        files = find_files(Path(settings.files), rows)
+        files: dict[str, Path | None] = {}
         parameters: dict[str, Any] = {"detector": "files"}
-        keys = {
-            name: digest(VERSION, parameters, attributes_of(row), file_stamp(files[name])) for name, row in rows.items()
-        }
+
+        def key(name: str) -> str:
+            files[name] = find_file(Path(settings.files), rows[name])
+            return digest(VERSION, parameters, attributes_of(rows[name]), file_stamp(files[name]))
+
+        keys, unread = keys_by_video(rows, key)
+        if rows and not unread and not any(files.values()):
+            require_boxes(Path(settings.files), rows)
 
         def compute(name: str) -> Result:
             return boxes_of_file(files[name], rows[name])
@@ -59,21 +65,28 @@ def detect_persons(
         finder = make_detector(detector, settings)
         parameters = {"stride": settings.stride, **finder.parameters}
         keys = {name: digest(VERSION, parameters, reading, attributes_of(row)) for name, row in rows.items()}
+        unread = {}
 
         def compute(name: str) -> Result:
             return boxes_of(idt_tools.read_video(rows[name]["path"], **vars(reading)), finder, settings.stride)
 
     results = process_shard(
-        store, keys, compute, stage="persons", threads=threads, max_failed_fraction=max_failed_fraction
+        store,
+        keys,
+        compute,
+        stage="persons",
+        threads=threads,
+        max_failed_fraction=max_failed_fraction,
+        unread=unread,
     )
     with write_hdf5(output, stage="persons", version=VERSION, parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
             boxes = result.arrays.get("boxes", np.zeros((0, 6), np.float32))
             dataset(group, "boxes", boxes, unit="pixel", meaning=MEANING)
-            told = {"status": result.status, "reason": result.reason, "key": keys[name]}
+            outcome = {"status": result.status, "reason": result.reason, "key": keys[name]}
             write_attributes(
-                group, {"n_frames": 0, "width": 0, "height": 0, "n_skipped": 0, **result.attributes, **told}
+                group, {"n_frames": 0, "width": 0, "height": 0, "n_skipped": 0, **result.attributes, **outcome}
             )
 
 

@@ -20,6 +20,7 @@ import torch
 from workflow_scripts.artifacts import replacing
 from workflow_scripts.stage import StageError
 from workflow_scripts.torch_file import read_torch
+from workflow_scripts.work_keys import file_stamp
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +42,12 @@ def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest whole checkpoint of `folder`, on the CPU; None where there is none."""
+    """The newest whole checkpoint of `folder`, on the CPU; None where there is none.
+
+    Raises ReadingFailed where the system cannot read one just now: it may be whole, and is not given up.
+    """
     for path in (folder / "last.pt", folder / "previous.pt"):
-        if not path.exists():
+        if not file_stamp(path):
             continue
         try:
             state: dict[str, Any] = read_torch(path)
@@ -57,7 +61,8 @@ class SaveTimer:
     """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM or SIGINT (Ctrl-C).
 
     `stopped_by` is the number of that signal, 0 before. Of several processes only one `leads`. The others are never
-    due and ignore both signals: they end when it does.
+    due and ignore both signals: they end when it does. A signal that the process was started to ignore (`nohup ... &`
+    ignores SIGINT) stays ignored.
     """
 
     def __init__(self, minutes: float, *, leads: bool = True) -> None:
@@ -66,7 +71,8 @@ class SaveTimer:
         self.stopped_by = 0
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._stop if leads else signal.SIG_IGN)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._stop if leads else signal.SIG_IGN)
 
     def _stop(self, number: int, frame: types.FrameType | None) -> None:
         self.stopped_by = self.stopped_by or number  # the first: torchrun repeats the terminal's Ctrl-C

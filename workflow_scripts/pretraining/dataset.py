@@ -5,6 +5,7 @@ so any number of loading processes gives the same batches, and an epoch can be e
 """
 
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 
@@ -61,8 +62,9 @@ def load_inputs(
 ) -> Iterator[Tensor]:
     """The clips of each batch of indices as the network takes them (`to_input`), those of a video together.
 
-    Beside a GPU, `workers` processes read and cut (0: this one), and a batch travels and is resized and recoloured
-    there while the network learns from the one before. On a CPU, where the network takes all cores, nothing does.
+    Beside a GPU, `workers` processes read and cut (0: this one; at most one for each core that this process may use),
+    and a batch travels and is resized and recoloured there while the network learns from the one before. On a CPU,
+    where the network takes all cores, nothing does.
     """
     if device.type != "cuda":
         yield from (to_input(_join([clips[index] for index in batch]), size) for batch in batches)
@@ -72,7 +74,7 @@ def load_inputs(
         DataLoader(
             clips,
             batch_sampler=parts,
-            num_workers=workers,
+            num_workers=min(workers, len(os.sched_getaffinity(0))),
             collate_fn=_join,
             pin_memory=True,
             worker_init_fn=_ignore_signals,

@@ -37,7 +37,8 @@ from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import joined_ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, useful_threads, values_read
+from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, values_read
+from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
 from workflow_scripts.stage import StageError, command_line
@@ -166,9 +167,7 @@ def train(
 
     with joined_ranks() as (ranks, device):
         workers //= ranks.size
-        if device.type == "cpu":
-            shape = {key: getattr(settings, key) for key in ("depth", "width", "clip_length", "size", "batch")}
-            torch.set_num_threads(min(torch.get_num_threads(), useful_threads(**shape)))
+        use_threads(device, vars(settings), settings.batch)
         # What is learned
         class_names = sorted(set(labels)) if objective == "supervised" else []
         torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed

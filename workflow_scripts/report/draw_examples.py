@@ -52,14 +52,14 @@ def draw_examples(
     """Draws the trajectories on a frame of up to six videos of the list `videos`, of as many classes as there are.
 
     `boxes` is the persons stage's file of the same shard. `output` is HTML, a part of a page. Which videos are drawn is
-    decided by a hash of their ids; one that cannot be tracked is left out.
+    decided by a hash of their ids; one that cannot be read or tracked is left out.
     """
     listed = shard_videos(videos, settings, boxes, reading)
     examples = []
     for name in in_turn(listed):
         try:
             examples.append(_draw(listed[name]))
-        except (idt_tools.VideoError, ValueError) as error:
+        except (idt_tools.ReadingFailed, idt_tools.VideoError, ValueError) as error:
             log.info("%s: not drawn (%s)", name, error)
         if len(examples) == N_EXAMPLES:
             break

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from idt_tools.attributes import read_attributes
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.stage import StageError
-from workflow_scripts.torch_file import read_torch
 from workflow_scripts.videos.folders import counted_suffixes
 
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
@@ -189,11 +189,11 @@ def read_passed_over(indexes: list[Path]) -> dict[str, str]:
 
 
 def read_runs(models: list[Path]) -> list[Run]:
-    """What each model.pt says of itself. Raises StageError for a file that is no model."""
+    """What each model.pt says of itself. Raises StageError for a file that is no model, or is damaged."""
     runs = []
     for path in models:
         try:
-            model = read_torch(path)
+            model = read_model(path)
             runs.append(Run(model["run"], int(model["seed"]), list(model["history"]), len(model["video_ids"])))
         except (KeyError, TypeError, ValueError) as error:
             raise StageError(f"{path} is not a model of the pretraining stage ({error}); make it again") from error
@@ -244,22 +244,24 @@ def read_vectors(
     among the files, or the run has no bank (a supervised one).
     """
     wanted = set(video_ids)
-    found: dict[str, NDArray[np.float32]] = {}
+    vectors_of: dict[str, NDArray[np.float32]] = {}
     for path in models:
         if (path.parent.parent.name, path.parent.name) == (clustering.run, clustering.variant):
-            model = read_torch(path)
+            model = read_model(path)
             if model["bank"] is not None:
                 rows = [row for row, video_id in enumerate(model["video_ids"]) if video_id in wanted]
                 vectors = model["bank"][rows].float().numpy()
-                found |= zip((model["video_ids"][row] for row in rows), vectors, strict=True)
+                vectors_of |= zip((model["video_ids"][row] for row in rows), vectors, strict=True)
     for path in encodings:
         if not clustering.run and path.parts[-3:-1] == ("encoding", clustering.features):
             with read_hdf5(path) as file:
                 ids, statuses = file["video_id"].asstr()[:], file["status"].asstr()[:]
                 rows = [row for row in range(len(ids)) if ids[row] in wanted and statuses[row] == "ok"]
-                found |= zip(ids[rows], file["sketch"][rows], strict=True)
-    present = sorted(found)
-    return present, np.stack([found[video_id] for video_id in present]) if present else np.zeros((0, 1), np.float32)
+                vectors_of |= zip(ids[rows], file["sketch"][rows], strict=True)
+    present = sorted(vectors_of)
+    return present, np.stack([vectors_of[video_id] for video_id in present]) if present else np.zeros(
+        (0, 1), np.float32
+    )
 
 
 def shard_statuses(path: Path) -> list[tuple[str, str, str]]:

@@ -83,18 +83,18 @@ def measure_people(
     """Measures the mask on up to `n_videos` of the videos in which people were found, of as many classes as there are.
 
     `videos`: lists of shards; `boxes`: the persons stage's files of the same shards. `output` is HTML, `table` TSV.
-    Which videos are taken is decided by a hash of their ids; one that cannot be tracked is left out.
+    Which videos are taken is decided by a hash of their ids; one that cannot be read or tracked is left out.
     """
     cv2.setNumThreads(1)  # DIS depends on the number of threads
     listed: dict[str, Video] = {}
     for shard, people in zip(videos, boxes, strict=True):
-        found = shard_videos(shard, settings, people, reading)
-        listed |= {name: video for name, video in found.items() if video.boxes is not None and len(video.boxes)}
+        of_shard = shard_videos(shard, settings, people, reading)
+        listed |= {name: video for name, video in of_shard.items() if video.boxes is not None and len(video.boxes)}
     effects: dict[str, Effect] = {}
     for name in in_turn(listed):
         try:
             effects[name] = _measure(listed[name])
-        except (idt_tools.VideoError, ValueError) as error:
+        except (idt_tools.ReadingFailed, idt_tools.VideoError, ValueError) as error:
             log.info("%s: not measured (%s)", name, error)
         if len(effects) == n_videos:
             break

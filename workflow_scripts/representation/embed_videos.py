@@ -8,6 +8,7 @@ bank, where the network has learned one.
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import torch
 import idt_tools
 from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
+from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from idt_tools.whole_file import hidden_beside
 from workflow_scripts.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.evaluation.network import device, read_pretrained
@@ -33,8 +35,9 @@ from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, UnreadVideos, file_stamp, process_shard
+from workflow_scripts.store import Result, UnreadVideos, process_shard
 from workflow_scripts.videos.folders import video_files
+from workflow_scripts.work_keys import file_stamp, keys_by_video
 
 log = logging.getLogger(__name__)
 
@@ -107,27 +110,31 @@ def embed_videos(
     settings = FramesSettings(short_side=short_side or usual_short_side(representation.architecture.size))
     paths = {readable(path): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
-    keys = {name: digest(VERSION, parameters, representation.digest, file_stamp(path)) for name, path in paths.items()}
     rows = _read_rows(output, parameters, representation.digest) if output.exists() and not force else {}
+
+    def key_of(name: str) -> str:
+        return digest(VERSION, parameters, representation.digest, file_stamp(paths[name]))
+
+    keys, unread = keys_by_video(paths, key_of)
     todo = {name: key for name, key in keys.items() if name not in rows or rows[name].key != key}
 
     def compute(name: str) -> Result:
         return embed(paths[name], representation, clips, settings)
 
     store = hidden_beside(output, "store")
-    unread: UnreadVideos | None = None
+    reasons: dict[str, str] = {}
     try:
-        results = dict(process_shard(store, todo, compute, stage="embed", threads=threads))
+        results = dict(process_shard(store, todo, compute, stage="embed", threads=threads, unread=unread))
     except UnreadVideos as error:
-        unread = error
-        others = {name: key for name, key in todo.items() if name not in error.reasons}
+        reasons = error.reasons
+        others = {name: key for name, key in todo.items() if name not in reasons}
         results = dict(process_shard(store, others, compute, stage="embed", threads=threads))
     if results:
         rows |= {name: Row(todo[name], result) for name, result in results.items()}
         _write_rows(output, rows, parameters, representation.digest)
     store.unlink(missing_ok=True)
-    if unread:
-        raise unread
+    if reasons:
+        raise UnreadVideos("embed", reasons, len(paths), indexed=False)
     log.info("%s: %d of %d videos embedded, %d there already", output, len(results), len(keys), len(keys) - len(todo))
     return sum(rows[name].result.status != "ok" for name in keys)
 
@@ -150,20 +157,28 @@ def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, 
 
 
 def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[str, Row]:
-    """What the file holds, by video. Raises StageError where it was not made as the rows to come."""
+    """What the file holds, by video. Raises StageError where it is damaged or was not made as the rows to come."""
+    advice = "choose another name, or --force to make it anew"
     with read_hdf5(output) as file:
-        told = read_attributes(file)
+        written = read_attributes(file)
         reason = ""
-        if told.get("stage") != "representation":
+        if written.get("stage") != "representation":
             reason = "it was not written by `dtc embed`"
-        elif told["VERSION"] != VERSION or "key" not in file:
+        elif written.get("VERSION") != VERSION or "key" not in file:
             reason = "an earlier version of `dtc embed` made it"
-        elif (told["input_model"], json.loads(told["parameters"])) != (model, parameters):
+        elif (written.get("input_model"), written.get("parameters")) != (model, json.dumps(parameters, sort_keys=True)):
             reason = "it was made by another model, or with other --clips or --short-side"
         if reason:
-            raise StageError(f"{output}: it is there, and {reason}; choose another name, or --force to make it anew")
-        names, statuses, reasons, keys = (file[name].asstr()[:] for name in ("video", "status", "reason", "key"))
-        vectors = {kind: file[kind][:] for kind in KINDS if kind in file}
+            raise StageError(f"{output}: it is there, and {reason}; {advice}")
+        try:
+            texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason", "key")]
+            vectors = {kind: checked_array(file, kind) for kind in KINDS if kind in file}
+        except ValueError as error:
+            raise StageError(f"{output}: it is damaged ({error}); {advice}") from None
+    names, statuses, reasons, keys = texts
+    is_whole = all(text.shape == names.shape == (names.size,) for text in texts)
+    if not is_whole or any(rows.ndim != 2 or len(rows) != len(names) for rows in vectors.values()):
+        raise StageError(f"{output}: it is damaged, as its datasets are of different lengths; {advice}")
     rows = {}
     for i, name in enumerate(names):
         arrays = {kind: values[i] for kind, values in vectors.items()} if statuses[i] == "ok" else {}
@@ -194,7 +209,8 @@ def embed(video: Path, representation: Representation, clips: int, settings: Fra
 
 def _expanded(places: Sequence[Path]) -> list[Path]:
     """The videos, and those below folders, each once."""
-    found = [path for place in places for path in (video_files(place) if place.is_dir() else [place])]
-    if not found:
+    # os.path: of a file that the system cannot tell of just now it says that it is no folder, and raises nothing
+    paths = [path for place in places for path in (video_files(place) if os.path.isdir(place) else [place])]
+    if not paths:
         raise StageError(f"{', '.join(map(str, places))}: there is no video")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(paths))

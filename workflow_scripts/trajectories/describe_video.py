@@ -5,6 +5,7 @@ One generator serves those who keep trajectories (`trajectories.extract_shard`) 
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from idt_tools.tracker import MIN_SIDE
 from idt_tools.trajectory_files import find_rows, read_rows
 from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.identity import digest
-from workflow_scripts.store import attributes_of, file_stamp
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
+from workflow_scripts.work_keys import attributes_of, file_stamp
 
 MIN_FRAMES = columns.TRACK_LENGTH + 1
 
@@ -49,10 +50,20 @@ class Video:
         self.settings = settings
         self.reading = reading
         self.boxes = boxes
-        self.rows = find_rows(Path(settings.rows), Path(row["path"])) if settings.rows else None
-        self.key = digest(VERSION, settings, reading, attributes_of(row), boxes_key, *file_stamp(self.rows))
+        self.boxes_key = boxes_key
         self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # of the frames that were tracked
         self.fps = float(row["fps"] or 0)
+
+    @cached_property
+    def rows(self) -> Path | None:
+        """The file of the original extractor's rows. Raises ReadingFailed where the system does not tell."""
+        return find_rows(Path(self.settings.rows), Path(self.row["path"])) if self.settings.rows else None
+
+    @cached_property
+    def key(self) -> str:
+        """The digest of all that the trajectories depend on. Raises ReadingFailed as `rows` does."""
+        made_of = attributes_of(self.row), self.boxes_key, *file_stamp(self.rows)
+        return digest(VERSION, self.settings, self.reading, *made_of)
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:
         """Blocks of trajectories. Raises Undescribed where the video is at fault, be it after the last block.

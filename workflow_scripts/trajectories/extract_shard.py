@@ -17,6 +17,7 @@ from workflow_scripts.store import Result, process_shard
 from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
+from workflow_scripts.work_keys import keys_by_video
 
 MEANING = {
     "info": ", ".join(columns.INFO),
@@ -44,9 +45,11 @@ def extract_shard(
     if only:
         sampled = {row["video_id"] for row in read_columns(only)}
         listed = {name: video for name, video in listed.items() if name in sampled}
-    keys = {name: video.key for name, video in listed.items()}
+    keys, unread = keys_by_video(listed, lambda name: listed[name].key)
     parameters = {"settings": vars(settings), "persons": "masked" if boxes else "not masked"}
-    results = process_shard(store, keys, lambda name: _extract(listed[name]), stage="trajectories", threads=threads)
+    results = process_shard(
+        store, keys, lambda name: _extract(listed[name]), stage="trajectories", threads=threads, unread=unread
+    )
     with write_hdf5(output, stage="trajectories", version=VERSION, parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)

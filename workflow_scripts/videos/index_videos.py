@@ -29,6 +29,7 @@ from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
 from workflow_scripts.videos.settings import OFFICIAL, READING, VERSION, DatasetSettings, ReadingSettings
 from workflow_scripts.videos.splits import make_splits, unread_rows
+from workflow_scripts.work_keys import keys_by_video
 
 log = logging.getLogger(__name__)
 
@@ -67,21 +68,17 @@ def index_videos(
         raise StageError(f"datasets.{dataset}: two files have the same id (a hash collision); rename one of them")
 
     stats: dict[str, dict[str, int]] = {}
-    unread: dict[str, idt_tools.ReadingFailed] = {}
-    for name, video in by_id.items():
-        try:
-            stats[name] = _stat(root / video.path)
-        except idt_tools.ReadingFailed as error:
-            unread[name] = error
-    keys = {name: digest(VERSION, stats.get(name, "unread"), reading.max_frame_side) for name in by_id}
+
+    def key(name: str) -> str:
+        stats[name] = _stat(root / by_id[name].path)
+        return digest(VERSION, stats[name], reading.max_frame_side)
 
     def probe(name: str) -> Result:
-        if name in unread:
-            raise unread[name]
         if stats[name] == ABSENT:
             return Result("missing", "the dataset names this file, but it is not there")
         return _probe(root / by_id[name].path, reading)
 
+    keys, unread = keys_by_video(by_id, key)
     rows: list[dict[str, Any]] = []
     for name, result in process_shard(
         folder / ".store" / "probes",
@@ -90,6 +87,7 @@ def index_videos(
         stage="videos",
         threads=threads,
         max_failed_fraction=max_failed_fraction,
+        unread=unread,
     ):
         rows.append(_row(name, root, by_id[name], stats[name], result, shard_of(name, settings.shards)))
     usable = [row for row in rows if row["status"] == "ok"]

@@ -94,9 +94,8 @@ def _kinetics(place: Path) -> list[Annotated]:
     """CSV or JSON of the releases 400, 600 and 700; in a folder that has both, which say the same, the CSV are read.
 
     Releases share most of their clips. One that several files annotate is a video once, as the first of them by name
-    has it.
-    Files are named `<YouTube id>_<start>_<end>`, in six digits, or by the id alone. Videos without a label are left
-    out: whoever trains on them without labels lists them by another layout.
+    has it. Files are named `<YouTube id>_<start>_<end>`, in six digits, or by the id alone. Videos without a label are
+    left out: whoever trains on them without labels lists them by another layout.
     """
     paths = [place]
     if place.is_dir():
@@ -119,6 +118,8 @@ def _kinetics(place: Path) -> list[Annotated]:
     return list(videos.values())
 
 
+_LARGEST_JSON = 2**28  # bytes: 268 for each of a million videos
+
 _Row = tuple[str, str, int, int, str]  # id, label, start, end in seconds, part
 
 
@@ -136,6 +137,8 @@ def _kinetics_csv(path: Path) -> Iterator[_Row]:
 
 def _kinetics_json(path: Path) -> Iterator[_Row]:
     try:
+        if not 0 < path.stat().st_size <= _LARGEST_JSON:  # for it is in memory as a whole
+            raise ValueError(f"{path.stat().st_size} bytes; it may have up to {_LARGEST_JSON}")
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8-sig"))
         for youtube_id, entry in entries.items():
             annotation = entry["annotations"]
