@@ -293,10 +293,14 @@ def test_mistakes_are_one_sentence(
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.pt").write_text("no model")
     mine = shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / "mine.mp4")
+    damaged = Path(shutil.copy(embedded, tmp_path / "damaged.h5"))
+    with h5py.File(damaged, "r+") as file:
+        del file.attrs["parameters"]
     for command, sentence in (
         (["neighbours", "nobody", "--among", str(embedded)], "nobody: neither a video in"),
         (["neighbours", str(mine), "--among", str(embedded)], "give --model"),
         (["neighbours", str(mine), "--among", str(embedded), "--model", str(other)], "another network made"),
+        (["neighbours", str(mine), "--among", str(damaged), "--model", str(model)], "parameters cannot be read"),
         (["neighbours", "x", "--among", str(tmp_path / "none.h5")], "there is no such file"),
         (["embed", str(tmp_path / "empty"), "--model", str(model), "-o", str(tmp_path / "o.h5")], "there is no video"),
         (["embed", str(videos), "--model", str(tmp_path / "text.pt"), "-o", str(tmp_path / "o.h5")], "cannot be read"),

@@ -23,8 +23,8 @@ def find_neighbours(
     file has it. Raises StageError where the query is not found or not unique, or the model is another.
     """
     with read_hdf5(among) as file:
-        told = read_attributes(file)
-        if told.get("stage") != "representation":
+        written = read_attributes(file)
+        if written.get("stage") != "representation":
             raise StageError(f"{among}: it was not written by `dtc embed`")
         space = space or ("embedding" if "embedding" in file else "features")
         if space not in file:
@@ -43,24 +43,27 @@ def find_neighbours(
         raise StageError(f"{query}: {len(places)} videos in {among} have this name; give the path")
     if places and statuses[places[0]] != "ok":
         raise StageError(f"{query}: it has no vector in {among} ({statuses[places[0]]})")
-    vector = rows[places[0]] if places else _embedded(Path(query), among, told, space, model)
+    vector = rows[places[0]] if places else _embedded(Path(query), among, written, space, model)
     cosines = rows @ vector
     order = [i for i in np.argsort(-cosines, kind="stable") if i not in places and statuses[i] == "ok"]
     return [(float(cosines[i]), videos[i]) for i in order[:n]]
 
 
-def _embedded(query: Path, among: Path, told: dict[str, str], space: str, model: Path | None) -> np.ndarray:
+def _embedded(query: Path, among: Path, written: dict[str, str], space: str, model: Path | None) -> np.ndarray:
     """The vector of a video that is not in the file, by the model and the parameters that made the file."""
     if not query.is_file():
         raise StageError(f"{query}: neither a video in {among} nor a file")
     if model is None:
         raise StageError(f"{query}: it is not in {among}; give --model, the network that made this file")
     representation = Representation.read(model)
-    if representation.digest != told["input_model"]:
+    if representation.digest != written.get("input_model"):
         raise StageError(f"{model}: another network made {among}")
-    parameters = json.loads(told["parameters"])
-    settings = FramesSettings(short_side=parameters["short_side"])
-    result = embed(query, representation, parameters["clips"], settings)
+    try:
+        parameters = json.loads(written["parameters"])
+        clips, settings = int(parameters["clips"]), FramesSettings(short_side=int(parameters["short_side"]))
+    except (KeyError, TypeError, ValueError):
+        raise StageError(f"{among}: it is damaged, as its parameters cannot be read; make it anew") from None
+    result = embed(query, representation, clips, settings)
     if result.status != "ok":
         raise StageError(f"{query}: {result.reason} ({result.status})")
     return result.arrays[space]
