@@ -76,6 +76,11 @@ def checkpoint_minutes(wildcards):
     return str(pipeline.run_values(config, wildcards.run)["checkpoint_minutes"])
 
 
+def loaders(wildcards, threads):
+    """Processes that load clips beside a GPU: not as many as a network has use for threads on a CPU."""
+    return max(8, threads)
+
+
 def training_threads(wildcards):
     """Cores that the training of a run has use for."""
     return pipeline.training_threads(config, wildcards.run)

@@ -4,11 +4,6 @@ OUTPUTS: results/pretraining/videos/{features}/{subset}.tsv, results/pretraining
 """
 
 
-def loaders(wildcards, threads):
-    """Processes that load clips beside a GPU: not as many as a network has use for threads on a CPU."""
-    return max(8, threads)
-
-
 rule training_videos:
     """The videos that runs train on: those with frames and with a sketch, by the config's first features and by these."""
     input:
