@@ -88,7 +88,7 @@ def test_a_damaged_table_is_named_with_the_command_that_mends_it(workflow: Workf
     done = workflow.snakemake(TARGET)
     shown = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in shown
-    (command,) = set(re.findall(r"is not what was written .*?type `(rm .*?)`, then run the same command again", shown))
+    (command,) = set(re.findall(r"is damaged or was edited\. To make it anew, type `(rm .*?)` and run the same", shown))
     subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
     workflow.run(TARGET)
     assert shard.read_bytes() == content and _artifacts(workflow) == before
