@@ -1,7 +1,8 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-all   make test, then the longer targets: test-browser, -kill, -persons, -slurm, -sanitize, -tables, -demo, -ut
+# make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
+#                 -demo, -ut
 # make help       this list
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
@@ -20,8 +21,8 @@ CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
-.PHONY: setup demo test lint test-all test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz test-tables \
-	test-browser test-demo test-ut setup-persons test-persons help status estimate clean-stores clean-outdated benchmark
+.PHONY: setup demo test lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz \
+	test-tables test-browser test-demo test-ut setup-persons test-persons help status estimate clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -45,9 +46,18 @@ demo: setup
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
+# Real Snakemake runs beyond those that `make test` makes.
+OTHER_RUNS := $(filter-out $(addprefix tests/integration/test_,whole_run.py configs.py readme.py),\
+	$(wildcard tests/integration/test_*.py))
+
+# In the order of the names: by default xdist starts the files with few tests, the longest here, last.
 test: setup lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/real --ignore tests/kill --ignore tests/slurm \
-		--ignore tests/tables
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		$(addprefix --ignore ,$(OTHER_RUNS) $(addprefix tests/,real kill slurm tables))
+
+# What failures, kills, changes, new videos and odd names do to real Snakemake runs: about 10 minutes on 2 cores.
+test-runs: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(OTHER_RUNS)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -136,7 +146,7 @@ test-slurm: setup
 	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
+test-all: test test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

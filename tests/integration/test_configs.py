@@ -145,6 +145,7 @@ def test_networks_are_judged_by_frames_alone(tmp_path: Path, tiny_config: dict[s
 def test_a_run_on_a_training_part_is_judged_on_its_split_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     config = copy.deepcopy(tiny_config)
     config["datasets"]["tiny"] |= {"splits": "random", "n_splits": 3, "test_fraction": 0.5}
+    config["clusters"]["k"] = 2  # less than half of the six videos of split2's training part
     config["pretraining"]["runs"] = {"supervised": {"objective": "supervised", "subset": "split2"}}
     config["evaluation"] |= {"datasets": ["tiny", "tiny_test"], "runs": ["scratch", "supervised"]}
     workflow = Workflow(tmp_path, config)
