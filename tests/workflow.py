@@ -36,7 +36,7 @@ class Workflow:
     def snakemake(self, *arguments: str, config: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs snakemake and gives back what it printed."""
         command = self.command(*arguments, config=config)
-        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=900)
+        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=1800)
 
     def run(self, *arguments: str, config: dict[str, Any] | None = None) -> str:
         """As `snakemake`, but must succeed."""
