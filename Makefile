@@ -150,11 +150,11 @@ test-all: test test-runs test-browser test-kill test-persons test-slurm test-san
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup
-	@$(BIN)/python -m workflow_scripts.report.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
+	@$(BIN)/python -m workflow_scripts.operations.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
 
-# ESTIMATE: options, as `python -m workflow_scripts.estimate.estimate_cost --help` tells them.
+# ESTIMATE: options, as `python -m workflow_scripts.operations.estimate.estimate_cost --help` tells them.
 estimate: setup
-	@$(BIN)/python -m workflow_scripts.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
+	@$(BIN)/python -m workflow_scripts.operations.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tracker $(VIDEO)
@@ -166,4 +166,4 @@ clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +
 
 clean-outdated: setup
-	@$(BIN)/python -m workflow_scripts.report.clean_outdated $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/python -m workflow_scripts.operations.clean_outdated $(if $(CONFIG),--configfile $(CONFIG))

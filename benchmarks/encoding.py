@@ -24,10 +24,10 @@ import idt_tools
 from benchmarks.measure import peak_memory
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import draw_sketch
-from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.gmm import DiagonalGMM
+from workflow_scripts.ground.artifacts import write_hdf5
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings

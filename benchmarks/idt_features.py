@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from idt_tools import columns
 from idt_tools.count_sketch import count_sketch, draw_sketch
-from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from workflow_scripts import config as pipeline
-from workflow_scripts import unfinished
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground import unfinished
+from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.evaluation import judged
-from workflow_scripts.identity import digest, shard_of
+from workflow_scripts.ground.identity import digest, shard_of
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
-from workflow_scripts.report import plan
-from workflow_scripts.stage import StageError
+from workflow_scripts.operations import plan
+from workflow_scripts.ground.stage import StageError
 
 # The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
 if "conda" not in str(workflow.deployment_settings.deployment_method):

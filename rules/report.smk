@@ -48,7 +48,7 @@ rule examples:
         boxes=argument("boxes"),
         version=pipeline.version("report"),
     shell:
-        "python -m workflow_scripts.report.draw_examples"
+        "python -m workflow_scripts.report.examples.draw_examples"
         " --videos {input.videos:q} {params.boxes} --output {output:q}"
         " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
@@ -71,7 +71,7 @@ rule people:
         reading=READING,
         version=pipeline.version("report"),
     shell:
-        "python -m workflow_scripts.report.measure_people"
+        "python -m workflow_scripts.report.examples.measure_people"
         " --videos {input.videos:q} --boxes {input.boxes:q} --output {output.page:q} --table {output.table:q}"
         " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
@@ -125,7 +125,7 @@ rule report:
         benchmarks="results/benchmarks",
         version=pipeline.version("report"),
     shell:
-        "python -m workflow_scripts.report.build_report"
+        "python -m workflow_scripts.report.page.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
         " --indexes {input.indexes:q} {params.frames} {params.statuses} {params.paper_tables}"
         " --examples {input.examples:q} {params.people}"
@@ -154,7 +154,7 @@ rule paper_table:
         table=table_settings,
         version=pipeline.version("report"),
     shell:
-        "python -m workflow_scripts.report.paper_table"
+        "python -m workflow_scripts.report.tables.paper_table"
         " {params.evaluations} --config {input.config:q}"
         " --output {output.tsv:q} --markdown {output.markdown:q} --latex {output.latex:q} --html {output.html:q}"
         " --table {params.table:q} --log {log:q}"

@@ -43,9 +43,9 @@ def detect_boxes(
 def _detector(name: str, stride: int) -> Any:
     """The pipeline's detector, which `idt` needs for this alone. Raises CommandError where it cannot work here."""
     try:
+        from workflow_scripts.ground.stage import StageError
         from workflow_scripts.persons.detectors import make_detector
         from workflow_scripts.persons.settings import PersonsSettings
-        from workflow_scripts.stage import StageError
     except ImportError as error:
         raise CommandError(
             f"--detector {name}: it is part of the pipeline, which is not installed here ({error}); install all of "

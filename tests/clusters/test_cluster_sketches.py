@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from workflow_scripts.artifacts import dataset, write_columns
 from workflow_scripts.clusters.cluster_sketches import cluster_sketches, read_labels
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import ClustersSettings, check_k
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import dataset, write_columns
+from workflow_scripts.ground.stage import StageError
 
 SMALL = ClustersSettings(k=5, m=3, iterations=4)
 IDS = [f"v{i:03d}" for i in range(80)]

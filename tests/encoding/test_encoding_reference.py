@@ -14,10 +14,10 @@ from idt_tools.codebook import ChannelCodebook, Codebook
 from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import fisher_vector
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.fit_codebook import fit_codebook
 from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.ground.artifacts import write_columns
 
 K = 16
 

@@ -13,11 +13,11 @@ import workflow_scripts.encoding.encode_shard as stage
 from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import count_sketch
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 SMALL = EncodingSettings(components=4, sample_descriptors=50, sketch_dim=64, em_iterations=10)

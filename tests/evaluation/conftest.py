@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts import artifacts, identity
 from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.ground import artifacts, identity
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 

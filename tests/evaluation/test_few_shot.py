@@ -17,9 +17,9 @@ from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pre
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.augmentation import cut_square, draw_test
 from workflow_scripts.pretraining.inputs import collate, to_input
-from workflow_scripts.stage import StageError, command_line
 
 
 def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.videos.official import read_annotations
 
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_learning_rate=0.03)

@@ -9,14 +9,14 @@ import pytest
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from workflow_scripts import identity
 from workflow_scripts.evaluation import idt_svm as stage
 from workflow_scripts.evaluation.idt_svm import gram, idt_svm
 from workflow_scripts.evaluation.metrics import class_scores
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground import identity
+from workflow_scripts.ground.stage import StageError, command_line
 
 
 def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import Split, read_split
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.stage import StageError
 
 
 def some_split() -> Split:

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from workflow import REPOSITORY
 
-from workflow_scripts import config as pipeline
+from workflow_scripts.configuration import config as pipeline
 from workflow_scripts.evaluation.unseen import only_split
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 SUPERVISED = {"objective": "supervised"}
 

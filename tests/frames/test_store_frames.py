@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 
 import idt_tools
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, store_frames, stored_size
+from workflow_scripts.ground.artifacts import write_columns
 
 SETTINGS = FramesSettings(short_side=48, jpeg_quality=95)
 

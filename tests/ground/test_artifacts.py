@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idt_tools.attributes import read_attributes, write_attributes
-from workflow_scripts.artifacts import (
+from workflow_scripts.ground.artifacts import (
     dataset,
     read_columns,
     read_hdf5,
@@ -22,7 +22,7 @@ from workflow_scripts.artifacts import (
     write_hdf5,
     write_json,
 )
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 
 def _write(path: Path, value: float = 1.0) -> None:

@@ -16,8 +16,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
 LEAST = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
@@ -61,7 +61,7 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
 
 
 def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
-    from workflow_scripts.videos.generate import GeneratedSettings
+    from workflow_scripts.synthetic.generate import GeneratedSettings
     from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
 
     config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})

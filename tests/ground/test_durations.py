@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_scripts.durations import in_words
+from workflow_scripts.ground.durations import in_words
 
 
 @pytest.mark.parametrize(

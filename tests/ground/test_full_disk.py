@@ -15,9 +15,9 @@ from workflow_scripts.pretraining.checkpoint import load_checkpoint
 STAGE = '''
 from pathlib import Path
 import numpy as np
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_json
-from workflow_scripts.stage import command_line
-from workflow_scripts.store import Result, process_shard
+from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_json
+from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.store import Result, process_shard
 
 def noise(number, size):
     return np.random.default_rng(number).integers(0, 256, size).astype(np.uint8)

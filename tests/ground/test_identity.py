@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.identity import digest, rng, shard_of, video_id
+from workflow_scripts.ground.identity import digest, rng, shard_of, video_id
 
 paths = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1), min_size=1).map("/".join)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.stage import StageError
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.stage import StageError
 
 REPOSITORY = Path(__file__).parents[2]
 RULES = sorted((REPOSITORY / "rules").glob("*.smk"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground.stage import StageError, command_line
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_an_error_is_one_sentence_and_the_log_has_the_rest(
 ) -> None:
     script = tmp_path / "stage.py"
     script.write_text(
-        "from pathlib import Path\nfrom workflow_scripts.stage import StageError, command_line\n"
+        "from pathlib import Path\nfrom workflow_scripts.ground.stage import StageError, command_line\n"
         f"def stage(output: Path) -> None:\n    raise {failure}\ncommand_line(stage)\n"
     )
     arguments = [sys.executable, script, "--output", "o", "--log", tmp_path / "logs" / "stage.log"]

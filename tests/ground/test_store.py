@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.stage import StageError
-from workflow_scripts.store import SYNC_SECONDS, Result, Store, process_shard
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.store import SYNC_SECONDS, Result, Store, process_shard
 
 
 def _result(number: int) -> Result:
@@ -140,7 +140,7 @@ def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None
 def test_one_process_works_on_a_store_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "s"
     _fill(path, [0])
-    script = f"from pathlib import Path; from workflow_scripts.store import Store; Store(Path({str(path)!r}))"
+    script = f"from pathlib import Path; from workflow_scripts.ground.store import Store; Store(Path({str(path)!r}))"
     second = [sys.executable, "-c", script]
     with Store(path) as store:
         done = subprocess.run(second, capture_output=True, text=True)

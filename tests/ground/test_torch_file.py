@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch.serialization import MAGIC_NUMBER, PROTOCOL_VERSION
 
-from workflow_scripts.stage import StageError
-from workflow_scripts.torch_file import check_tensors, read_torch
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.torch_file import check_tensors, read_torch
 
 GIB = 2**30
 

@@ -30,19 +30,19 @@ from idt_tools import ReadingFailed
 from idt_tools.attributes import read_attributes
 from idt_tools.reading import OF_THE_SYSTEM, system_errors
 from idt_tools.trajectory_files import find_boxes, find_rows, read_boxes, read_rows
-from workflow_scripts.artifacts import read_columns, write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import store_frames
+from workflow_scripts.ground.artifacts import read_columns, write_columns
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.store import Result, Store, UnreadVideos, process_shard
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, Store, UnreadVideos, process_shard
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 

@@ -20,8 +20,8 @@ from idt_tools.codebook import ChannelCodebook, Codebook, Mixture
 from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import draw_sketch
 from idt_tools.person_boxes import write_bb
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.encoding.encode_shard import encode_shard
+from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from idt_tools import cli
-from workflow_scripts.artifacts import dataset, write_hdf5
-from workflow_scripts.store import Result, process_shard
+from workflow_scripts.ground.artifacts import dataset, write_hdf5
+from workflow_scripts.ground.store import Result, process_shard
 
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from workflow import REPOSITORY, Workflow
 
-from workflow_scripts.artifacts import read_columns, read_hdf5
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 
 def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:

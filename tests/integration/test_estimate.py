@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from workflow import Workflow
 
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 LA = "results/pretraining/la/seed0/model.pt"
 

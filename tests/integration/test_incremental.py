@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from workflow import Workflow
 
-from workflow_scripts.identity import video_id
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos, write_video
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos, write_video
 
 TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 NOUNS = ("videos", "trajectories", "encoding", "frames")

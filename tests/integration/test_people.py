@@ -5,7 +5,7 @@ from typing import Any
 
 from conftest import Workflow
 
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns
 
 
 def test_people_are_measured_where_they_are_masked(tmp_path: Path, tiny_config: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from conftest import Workflow
 
 import idt_tools
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns
 
 
 def write_bb(path: Path, boxes: np.ndarray, n_frames: int) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from workflow import ENVIRONMENT, Workflow
 
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 STORES = ("trajectories", "encoding", "frames")

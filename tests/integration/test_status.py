@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from workflow_scripts.report.status import read_log
-from workflow_scripts.store import Result, process_shard
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.operations.status import read_log
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 

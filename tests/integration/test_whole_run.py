@@ -16,8 +16,8 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts import config as pipeline
-from workflow_scripts.report.checkpoints import training_folder
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.operations.checkpoints import training_folder
 
 
 def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:

@@ -21,8 +21,8 @@ import torch
 import yaml
 from workflow import ENVIRONMENT, REPOSITORY, Workflow
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 KILLS = int(os.environ.get("KILLS", "10"))
 SEED = int(os.environ.get("KILL_SEED", "1"))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.artifacts import write_columns
-from workflow_scripts.identity import video_id
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 
 def red_rectangles(height: int, width: int) -> tuple[list[np.ndarray], list[list[int]]]:

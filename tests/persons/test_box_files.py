@@ -10,11 +10,11 @@ import pytest
 
 from idt_tools import cli
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import write_columns
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.box_files import boxes_of_file
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
 
 ROW = {"path": "/videos/walk/a.avi", "width": "100", "height": "80", "n_frames": "50", "bytes": "1", "mtime_ns": "2"}
 COLUMNS = ["video_id", *ROW]

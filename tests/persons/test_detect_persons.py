@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import write_columns
-from workflow_scripts.identity import video_id
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 
 @pytest.fixture

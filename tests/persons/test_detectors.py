@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import idt_tools
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
 
 
 @pytest.fixture(scope="module")

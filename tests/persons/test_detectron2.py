@@ -20,12 +20,12 @@ from detectron2.engine import DefaultPredictor
 from detectron2.structures import Boxes, ImageList, Instances
 from frames_and_videos import list_videos, red_rectangles
 
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.mask_rcnn import Detectron2
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings
+from workflow_scripts.synthetic.generate import GeneratedSettings
 
 PAPER = PersonsSettings().model
 

@@ -14,15 +14,15 @@ from torchvision.models import detection
 from torchvision.models.detection.image_list import ImageList
 from toy_detector import toy_mask_rcnn, trained
 
-from workflow_scripts.identity import video_id
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.persons.mask_rcnn import Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
 
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 

@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models.detection import MaskRCNN, anchor_utils, faster_rcnn, mask_rcnn
 from torchvision.ops import MultiScaleRoIAlign
 
-from workflow_scripts.videos.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
 
 CHANNELS = 64
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
+from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.train import train
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.clusterings import cluster, fixed_labels, joint_space
 from workflow_scripts.pretraining.ranks import Ranks
-from workflow_scripts.stage import StageError
 
 
 def test_fixed_labels_follow_the_ids(clusters_file, video_ids):

@@ -11,12 +11,12 @@ from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.cluster_bank import cluster_bank
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.representation.embed_videos import Representation
-from workflow_scripts.stage import StageError
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
 

@@ -16,9 +16,9 @@ from workflow_scripts.evaluation.few_shot import few_shot
 from workflow_scripts.evaluation.finetune import finetune
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.published import AUTHORS, HARA_2020, for_our_inputs, read_weights
 from workflow_scripts.pretraining.resnet3d import PaddedShortcut, ResNet3D, load_backbone
-from workflow_scripts.stage import StageError
 
 
 def published_state(

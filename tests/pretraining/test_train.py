@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.artifacts import write_columns
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import Color, Draw
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
@@ -18,7 +19,6 @@ from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, values_read
 from workflow_scripts.pretraining.train import train
-from workflow_scripts.stage import StageError
 
 
 def test_instance_run_writes_what_others_read(run_train, video_ids, tmp_path):

@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn.neighbors import KNeighborsClassifier
 
-from workflow_scripts.artifacts import write_columns
 from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.validation import embed_videos, knn_accuracy
-from workflow_scripts.stage import StageError
 
 
 def rows(n: int, seed: int) -> np.ndarray:

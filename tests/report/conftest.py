@@ -14,16 +14,16 @@ import pytest
 import torch
 import yaml
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5, write_text
+from workflow_scripts.configuration import config as pipeline
 from workflow_scripts.evaluation.results import write_record
 from workflow_scripts.evaluation.split import Split
-from workflow_scripts.identity import rng, video_id
+from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
+from workflow_scripts.ground.identity import rng, video_id
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.report.paper_table import paper_table
 from workflow_scripts.report.settings import TableSettings
-from workflow_scripts.videos.generate import GeneratedSettings, render
+from workflow_scripts.report.tables.paper_table import paper_table
+from workflow_scripts.synthetic.generate import GeneratedSettings, render
 from workflow_scripts.videos.index_videos import COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped

@@ -12,8 +12,8 @@ import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from workflow_scripts.artifacts import write_text
-from workflow_scripts.report.build_report import build_report
+from workflow_scripts.ground.artifacts import write_text
+from workflow_scripts.report.page.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

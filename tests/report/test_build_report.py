@@ -14,14 +14,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from workflow_scripts.artifacts import read_columns, write_columns, write_text
-from workflow_scripts.identity import video_id
-from workflow_scripts.report.build_report import build_report
-from workflow_scripts.report.inputs import Evaluation
+from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import methods_of
+from workflow_scripts.report.page.build_report import build_report
+from workflow_scripts.report.page.inputs import Evaluation
+from workflow_scripts.report.page.tables import method_table
 from workflow_scripts.report.settings import ReportSettings
-from workflow_scripts.report.tables import method_table
-from workflow_scripts.stage import StageError
 
 SECTIONS = [
     "overview",
@@ -529,7 +529,7 @@ def test_without_labels_nothing_is_said_of_them(results: Any, tmp_path: Path) ->
 
 def test_the_command_line_builds_the_same_page(results: Any, arguments: dict[str, Any]) -> None:
     folder = results.folder / "by_command"
-    command = [sys.executable, "-m", "workflow_scripts.report.build_report"]
+    command = [sys.executable, "-m", "workflow_scripts.report.page.build_report"]
     for name, value in outputs(results, folder).items():
         command += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
     settings = json.dumps({"baselines": BASELINE})

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from workflow_scripts.artifacts import dataset, read_columns, write_columns, write_hdf5
-from workflow_scripts.report.draw_examples import N_EXAMPLES, draw_examples, in_turn
+from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.report.examples.draw_examples import N_EXAMPLES, draw_examples, in_turn
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.trajectories.describe_video import Video
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 BOX = (40, 20, 80, 90)
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from workflow_scripts.report.explorer import explorer_data, links_to, map_points, nearest
-from workflow_scripts.report.gallery import gallery_columns, videos_on_page
-from workflow_scripts.report.inputs import Clustering, Video, read_runs, read_vectors
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import Method
+from workflow_scripts.report.page.explorer import explorer_data, links_to, map_points, nearest
+from workflow_scripts.report.page.gallery import gallery_columns, videos_on_page
+from workflow_scripts.report.page.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.settings import ReportSettings
-from workflow_scripts.stage import StageError
 
 METHODS = [Method("la", "network"), Method("la_idt", "idt")]
 

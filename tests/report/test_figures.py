@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.report.comparisons import comparisons_of
-from workflow_scripts.report.confusion import confusion_figure
-from workflow_scripts.report.figures import curves_figure, training_figure
-from workflow_scripts.report.inputs import Evaluation, Run
+from workflow_scripts.configuration import config as pipeline
 from workflow_scripts.report.methods import methods_of
+from workflow_scripts.report.page.comparisons import comparisons_of
+from workflow_scripts.report.page.confusion import confusion_figure
+from workflow_scripts.report.page.figures import curves_figure, training_figure
+from workflow_scripts.report.page.inputs import Evaluation, Run
 
 RUNS = {
     "short": {"objective": "instance", "clip_length": 8, "subset": 10},

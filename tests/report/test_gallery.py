@@ -8,10 +8,10 @@ import h5py
 import numpy as np
 import pytest
 
-from workflow_scripts.report import inputs
-from workflow_scripts.report.gallery import choose, draw_strip, gallery_columns
-from workflow_scripts.report.inputs import Clustering, Video
 from workflow_scripts.report.methods import Method
+from workflow_scripts.report.page import inputs
+from workflow_scripts.report.page.gallery import choose, draw_strip, gallery_columns
+from workflow_scripts.report.page.inputs import Clustering, Video
 from workflow_scripts.report.settings import ReportSettings
 
 METHODS = [Method("ir", "instance"), Method("la", "network"), Method("la_idt", "idt"), Method("tuned", "joint")]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import idt_tools
-from workflow_scripts.artifacts import dataset, read_columns, write_columns, write_hdf5
-from workflow_scripts.report.measure_people import (
+from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.report.examples.measure_people import (
     MEASURES,
     Effect,
     Pair,
@@ -23,8 +23,8 @@ from workflow_scripts.report.measure_people import (
     optical_flow,
     table_rows,
 )
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 BOX = (30, 30, 189, 149)  # three fifths of 200 x 160 pixels
 PAN, WALK = (3, 0), (0, -4)  # pixels a frame, of the background and of what is in the box

@@ -10,12 +10,12 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from workflow_scripts import config as pipeline
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.report.departures import departures, in_words
-from workflow_scripts.report.paper_table import paper_table
-from workflow_scripts.report.remarks import remarks
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.report.page.remarks import remarks
 from workflow_scripts.report.settings import TableSettings
+from workflow_scripts.report.tables.departures import departures, in_words
+from workflow_scripts.report.tables.paper_table import paper_table
 
 REPOSITORY = Path(__file__).parents[2]
 OBJECTIVES = TableSettings(

@@ -28,14 +28,14 @@ from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.store import Store
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
 from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
-from workflow_scripts.stage import StageError
-from workflow_scripts.store import Store
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
 

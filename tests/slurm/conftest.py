@@ -11,7 +11,7 @@ import yaml
 from cluster import Cluster, why_not
 from workflow import REPOSITORY, Workflow
 
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from workflow import REPOSITORY, Workflow
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
 # What the paper's values become, so that each of the forty trainings takes seconds.
 SMALL = {

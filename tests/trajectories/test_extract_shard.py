@@ -10,11 +10,11 @@ import idt_tools
 from idt_tools import cli
 from idt_tools.attributes import read_attributes
 from idt_tools.trajectory_files import write_text
-from workflow_scripts.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.trajectories.describe_video import Undescribed, Video
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import idt_tools
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.folders import VIDEO_SUFFIXES, video_files, walk
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.identity import shard_of, video_id
-from workflow_scripts.stage import StageError
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.identity import shard_of, video_id
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.index_videos import _freeze_sample, index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.settings import DatasetSettings

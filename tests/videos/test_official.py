@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.artifacts import read_columns
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.listing import Listing, list_videos
 from workflow_scripts.videos.official import read_annotations

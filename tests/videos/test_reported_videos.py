@@ -10,9 +10,9 @@ import pytest
 
 import idt_tools
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import read_columns
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import store_frames
+from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.persons.detect_persons import boxes_of
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings, keeps_all

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.splits import make_splits, natural_key
 
 Rows = list[dict[str, str]]

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workflow_scripts.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.clusters.kmeans import KMeans, kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings, check_k
-from workflow_scripts.identity import digest
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground.artifacts import dataset, read_columns, read_hdf5, write_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

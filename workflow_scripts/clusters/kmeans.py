@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from workflow_scripts.identity import rng
+from workflow_scripts.ground.identity import rng
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 VERSION = 1  # raise when the same settings give other clusters
 

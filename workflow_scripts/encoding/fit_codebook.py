@@ -19,11 +19,11 @@ from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import ChannelCodebook, Codebook, Mixture
 from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import draw_sketch
-from workflow_scripts.artifacts import read_columns, read_hdf5, write_hdf5
 from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import VERSION, EncodingSettings
-from workflow_scripts.identity import digest, rng
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5, write_hdf5
+from workflow_scripts.ground.identity import digest, rng
+from workflow_scripts.ground.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

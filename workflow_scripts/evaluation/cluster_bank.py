@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.artifacts import write_hdf5
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
@@ -21,9 +20,10 @@ from workflow_scripts.evaluation.network import TestClips, device, read_pretrain
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import write_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import command_line
 from workflow_scripts.pretraining.threads import use_threads
-from workflow_scripts.stage import command_line
 
 log = logging.getLogger(__name__)
 

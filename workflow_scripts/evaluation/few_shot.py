@@ -22,16 +22,16 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
-from workflow_scripts import identity
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import class_scores, confusion_matrix, retrieval, summary
 from workflow_scripts.evaluation.network import TestClips, device, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.ground import identity
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
-from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

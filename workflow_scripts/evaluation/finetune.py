@@ -21,15 +21,15 @@ from pathlib import Path
 
 from torch import nn
 
-from workflow_scripts import identity
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.network import device, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.trainer import Trainer
+from workflow_scripts.ground import identity
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.pretraining.train import run_digest
-from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

@@ -18,12 +18,12 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 from tqdm import tqdm
 
-from workflow_scripts.artifacts import read_hdf5
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import class_scores
 from workflow_scripts.evaluation.settings import IDT_RUNS, VERSION, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import read_split, read_statuses
-from workflow_scripts.stage import StageError, command_line
+from workflow_scripts.ground.artifacts import read_hdf5
+from workflow_scripts.ground.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

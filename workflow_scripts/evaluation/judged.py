@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import lineage
-from workflow_scripts.stage import StageError
 
 
 class Evaluation(NamedTuple):

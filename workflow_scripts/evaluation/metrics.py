@@ -8,7 +8,7 @@ from scipy.stats import binom
 from sklearn.base import ClassifierMixin
 
 from workflow_scripts.evaluation.split import l2_normalised
-from workflow_scripts.identity import rng
+from workflow_scripts.ground.identity import rng
 
 AT_ONCE = 1024  # queries; bounds memory, no influence on the result
 RESAMPLES = 5000  # of the recordings, for an interval

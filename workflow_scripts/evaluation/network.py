@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workflow_scripts import identity
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.ground import identity
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
-from workflow_scripts.stage import StageError
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts import artifacts
 from workflow_scripts.evaluation.metrics import confusion_matrix, summary, top_k_accuracy
 from workflow_scripts.evaluation.split import Split
-from workflow_scripts.identity import digest
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground import artifacts
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
 
 PROTOCOLS = ("finetune", "few_shot", "svm")
 Record = dict[str, Any]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts import artifacts
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground import artifacts
+from workflow_scripts.ground.stage import StageError
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from tqdm import tqdm
 from workflow_scripts.evaluation.network import TestClips
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
 from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.stage import StageError
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
-from workflow_scripts.stage import StageError
 
 
 def check_unseen(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> None:

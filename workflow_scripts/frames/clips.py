@@ -16,9 +16,9 @@ import torch
 from torch.nn import functional
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import read_hdf5, reading
 from workflow_scripts.frames import jpeg
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.artifacts import read_hdf5, reading
+from workflow_scripts.ground.stage import StageError
 
 # Loaders run one clip per process or thread already; OpenCV's own pool would only compete with them.
 cv2.setNumThreads(0)

@@ -14,15 +14,15 @@ import numpy as np
 
 import idt_tools
 from idt_tools.attributes import write_attributes
-from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.clips import resize
 from workflow_scripts.frames.settings import VERSION, FramesSettings
-from workflow_scripts.identity import digest
-from workflow_scripts.stage import command_line
-from workflow_scripts.store import Result, process_shard
+from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.work_keys import attributes_of
 from workflow_scripts.videos.settings import READING, ReadingSettings
-from workflow_scripts.work_keys import attributes_of
 
 LONGEST_SIDE = 65500  # pixels, of libjpeg
 

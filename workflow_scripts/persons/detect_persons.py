@@ -13,16 +13,16 @@ import numpy as np
 
 import idt_tools
 from idt_tools.attributes import write_attributes
-from workflow_scripts.artifacts import dataset, read_columns, write_hdf5
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.work_keys import attributes_of, file_stamp, keys_by_video
 from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
 from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSION, PersonsSettings
-from workflow_scripts.stage import StageError, command_line
-from workflow_scripts.store import Result, process_shard
 from workflow_scripts.videos.settings import READING, ReadingSettings
-from workflow_scripts.work_keys import attributes_of, file_stamp, keys_by_video
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.mask_rcnn import Detectron2, Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError
 
 
 class Detector(Protocol):

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from idt_tools.person_boxes import PERSON
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, first_line
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import clip_boxes
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.stage import StageError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class Torchvision(_MaskRCNN):
             import torch
             from torchvision.models import detection
 
-            from workflow_scripts.torch_file import read_torch  # it needs torch
+            from workflow_scripts.ground.torch_file import read_torch  # it needs torch
         except (ImportError, RuntimeError) as error:  # RuntimeError: of its operators, where it does not fit the torch
             raise StageError(
                 f"persons: the detector torchvision cannot be used here ({error}); install the release of torchvision "

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import rng
+from workflow_scripts.ground.identity import rng
 
 SCALES = tuple(2 ** (-step / 4) for step in range(5))
 CENTRE = (0.5, 0.5)

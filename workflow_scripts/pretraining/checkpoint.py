@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.artifacts import replacing
-from workflow_scripts.stage import StageError
-from workflow_scripts.torch_file import read_torch
-from workflow_scripts.work_keys import file_stamp
+from workflow_scripts.ground.artifacts import replacing
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.torch_file import read_torch
+from workflow_scripts.ground.work_keys import file_stamp
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from workflow_scripts.clusters.cluster_sketches import read_labels
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.stage import StageError
 
 
 def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:

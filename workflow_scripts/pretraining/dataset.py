@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import rng
+from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.augmentation import Draw, cut_square
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 

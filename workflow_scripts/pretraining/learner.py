@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.identity import digest
 from workflow_scripts.pretraining.clusterings import cluster, joint_space
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import draw_negatives, instance_loss, local_aggregation_loss

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.identity import digest
 
 
 class MemoryBank(nn.Module):

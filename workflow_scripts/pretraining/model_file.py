@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.torch_file import check_tensors, read_torch
 from workflow_scripts.pretraining.resnet3d import BLOCKS, ResNet3D, matching_weights
-from workflow_scripts.stage import StageError
-from workflow_scripts.torch_file import check_tensors, read_torch
 
 _LARGEST = {"clip_length": 1024, "size": 4096}  # frames, pixels: far above what a GPU can train on
 _WIDEST = 16.0  # times the channels of the paper's network

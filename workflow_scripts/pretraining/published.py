@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.torch_file import check_tensors, read_torch
 from workflow_scripts.pretraining.model_file import checked_model
-from workflow_scripts.stage import StageError
-from workflow_scripts.torch_file import check_tensors, read_torch
 
 log = logging.getLogger(__name__)
 

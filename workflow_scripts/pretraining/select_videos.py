@@ -7,11 +7,11 @@ video_id and label, sorted by video_id, of the videos whose frames and every ske
 import logging
 from pathlib import Path
 
-from workflow_scripts.artifacts import read_columns, read_hdf5, write_columns
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5, write_columns
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
-from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.artifacts import read_columns, read_json
 from workflow_scripts.clusters.settings import check_k
+from workflow_scripts.ground.artifacts import read_columns, read_json
 
 VERSION = 4  # raised when the stage's result changes
 

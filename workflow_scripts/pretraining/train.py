@@ -25,11 +25,12 @@ from typing import Any
 import torch
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.artifacts import read_columns, read_hdf5
 from workflow_scripts.clusters.cluster_sketches import read_sketches
 from workflow_scripts.clusters.settings import check_k
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.checkpoint import save
 from workflow_scripts.pretraining.clusterings import fixed_labels
 from workflow_scripts.pretraining.learner import Learner
@@ -41,7 +42,6 @@ from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, 
 from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
-from workflow_scripts.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import torch
 from tqdm import tqdm
 
 from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import SaveTimer, load_checkpoint, save_checkpoint
 from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load_inputs
 from workflow_scripts.pretraining.learner import Learner, learning_rate
-from workflow_scripts.stage import StageError
 
 log = logging.getLogger(__name__)
 

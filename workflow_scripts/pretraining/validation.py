@@ -6,16 +6,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.artifacts import read_columns
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_middle
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.learner import Learner, autocast
 from workflow_scripts.pretraining.resnet3d import normalised
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
-from workflow_scripts.stage import StageError
 
 MOST_VIDEOS = 2000  # that are asked after an epoch, so that asking stays short beside learning
 

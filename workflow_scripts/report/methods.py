@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 # Okabe and Ito's palette, told apart by colour-blind readers and legible on light and dark ground. `INK`, `MUTED`
 # and `LINE` stand for the page's own colours: the page replaces them, the figures by themselves keep them.

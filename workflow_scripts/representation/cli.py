@@ -16,7 +16,7 @@ from idt_tools.commands.arguments import parse_arguments
 from idt_tools.commands.exit_code import exit_code
 from idt_tools.printable import PrintableFormatter, PrintableParser, say
 from idt_tools.reading import ReadingFailed
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

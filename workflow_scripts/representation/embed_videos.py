@@ -24,20 +24,20 @@ from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
 from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from idt_tools.whole_file import hidden_beside
-from workflow_scripts.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.evaluation.network import device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.store import Result, UnreadVideos, process_shard
+from workflow_scripts.ground.work_keys import file_stamp, keys_by_video
 from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
-from workflow_scripts.stage import StageError
-from workflow_scripts.store import Result, UnreadVideos, process_shard
 from workflow_scripts.videos.folders import video_files
-from workflow_scripts.work_keys import file_stamp, keys_by_video
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.artifacts import replacing, write_text
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.ground.artifacts import replacing, write_text
 from workflow_scripts.pretraining.inputs import MEAN
 from workflow_scripts.pretraining.resnet3d import Conv3d, ResNet3D
 from workflow_scripts.representation.embed_videos import CLIPS, Representation, usual_short_side

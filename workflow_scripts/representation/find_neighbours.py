@@ -7,10 +7,10 @@ import numpy as np
 
 from idt_tools.attributes import read_attributes
 from idt_tools.untrusted_hdf5 import TEXT, checked_array
-from workflow_scripts.artifacts import read_hdf5
 from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.ground.artifacts import read_hdf5
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.representation.embed_videos import Representation, embed
-from workflow_scripts.stage import StageError
 
 
 def find_neighbours(

@@ -17,11 +17,11 @@ from idt_tools import columns
 from idt_tools.attributes import read_attributes
 from idt_tools.tracker import MIN_SIDE
 from idt_tools.trajectory_files import find_rows, read_rows
-from workflow_scripts.artifacts import read_columns, read_hdf5
-from workflow_scripts.identity import digest
+from workflow_scripts.ground.artifacts import read_columns, read_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.work_keys import attributes_of, file_stamp
 from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
-from workflow_scripts.work_keys import attributes_of, file_stamp
 
 MIN_FRAMES = columns.TRACK_LENGTH + 1
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from idt_tools.tab_separated import escaped
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 log = logging.getLogger(__name__)
 

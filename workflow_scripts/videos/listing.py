@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from idt_tools.tab_separated import escaped
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.folders import Walk, walk
-from workflow_scripts.videos.generate import GeneratedSettings, generate_videos
 from workflow_scripts.videos.official import Annotated, read_annotations
 from workflow_scripts.videos.settings import OFFICIAL, DatasetSettings
 from workflow_scripts.videos.text_tables import holds_bytes, not_utf8, read_table

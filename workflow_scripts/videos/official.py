@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.text_tables import read_lines, read_table
 
 _UCF101_LIST = re.compile(r"(train|test)list0*(\d+)\.txt")

@@ -18,8 +18,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from workflow_scripts import identity
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground import identity
+from workflow_scripts.ground.stage import StageError
 
 Row = dict[str, str]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.stage import StageError
+from workflow_scripts.ground.stage import StageError
 
 _BYTES = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as Python holds them
 

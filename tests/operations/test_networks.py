@@ -1,0 +1,86 @@
+"""What training and judging the networks will take: which trainings and evaluations are counted, and as what."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.operations.estimate import networks
+from workflow_scripts.operations.estimate.extrapolate import Line, Size
+from workflow_scripts.operations.estimate.kernels import NetworkSeconds
+from workflow_scripts.operations.estimate.survey import Survey
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.videos.listing import Listed
+
+CONFIG: dict[str, Any] = {
+    "datasets": {"a": {"layout": "folder", "test_fraction": 0.2, "n_splits": 3}, "b": {"layout": "hmdb51"}},
+    "pretraining": {
+        "dataset": "a",
+        "epochs": 10,
+        "runs": {"ir": {"objective": "instance"}, "sup": {"objective": "supervised", "subset": "split2"}},
+    },
+    "evaluation": {"datasets": ["a", "b"], "runs": ["ir", "sup"], "protocols": ["few_shot"], "clips": 1},
+}
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """An hour a clip in training, two hours in a forward pass; holds the batches and threads that were measured."""
+    batches: list[tuple[int, int]] = []
+
+    def rate(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
+        batches.append((settings.batch, threads))
+        return NetworkSeconds(3600, 7200)
+
+    monkeypatch.setattr(networks, "network_seconds", rate)
+    monkeypatch.chdir(tmp_path)
+    return batches
+
+
+def _lines(config: dict[str, Any], cores: int = 2) -> dict[tuple[str, str, str], Line]:
+    size = Size(100, 1, 1)
+    surveyed = {name: (Survey(size, [{"path": "x"}], [], listed=(Listed("x"),)), size) for name in ("a", "b")}
+    lines = networks.network_lines(pipeline.resolve(config), surveyed, cores)
+    return {(dataset, line.stage, line.of): line for dataset, line in lines}
+
+
+def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, int]]) -> None:
+    lines = _lines(CONFIG)
+    stages = {("a", "pretraining"), ("a", "few_shot"), ("b", "few_shot")}
+    assert {(dataset, stage) for dataset, stage, _ in lines} == stages
+    assert lines["a", "pretraining", "ir"].hours.value == 1000
+    assert lines["b", "few_shot", "ir b"].jobs == 3, "the official splits of HMDB51"
+
+
+def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_split_alone(
+    measured: list[tuple[int, int]],
+) -> None:
+    lines = _lines(CONFIG)
+    of_all, of_one = lines["a", "few_shot", "ir a"], lines["a", "few_shot", "sup a"]
+    assert (of_all.jobs, of_one.jobs) == (3, 1)
+    assert of_all.hours.value == pytest.approx(3 * 2 * 100) and of_one.hours.value == pytest.approx(2 * 100)
+    Path("results/a/videos").mkdir(parents=True)
+    splits = [{"split": split, "part": part} for split in (1, 2) for part in ("train", "test") * split]
+    write_columns(Path("results/a/videos/splits.tsv"), splits, ["split", "part"])
+    lines = _lines(CONFIG)
+    assert (lines["a", "few_shot", "ir a"].jobs, lines["a", "few_shot", "sup a"].jobs) == (2, 1)
+    assert lines["a", "few_shot", "sup a"].hours.value == pytest.approx(2 * 4)
+
+
+def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]) -> None:
+    table = {"title": "One", "datasets": ["b"], "splits": [1], "rows": [{"method": "IR", "run": "ir"}]}
+    lines = _lines({**CONFIG, "report": {"tables": {"t": table}}})
+    assert lines["b", "finetune", "ir b"].jobs == 1
+
+
+def test_networks_are_measured_in_their_batch_with_the_threads_that_they_use(measured: list[tuple[int, int]]) -> None:
+    config = {**CONFIG, "pretraining": {**CONFIG["pretraining"], "batch": 32}}
+    _lines(config, cores=2)
+    assert set(measured) == {(32, 2), (128, 2)}
+    measured.clear()
+    small = {"depth": 10, "width": 0.125, "size": 32, "batch": 4}
+    evaluation = {**CONFIG["evaluation"], "finetune_batch_size": 4}
+    _lines({**CONFIG, "pretraining": {**CONFIG["pretraining"], **small}, "evaluation": evaluation}, cores=8)
+    assert set(measured) == {(4, 1)}

@@ -1,0 +1,137 @@
+"""The generated videos: repeatable, in the frame, and with motion and scene as independent labels."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from workflow_scripts.ground.identity import rng
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.synthetic.figure import Figure, skeleton
+from workflow_scripts.synthetic.generate import (
+    GeneratedSettings,
+    generate_videos,
+    homographies,
+    render,
+    render_with_truth,
+)
+from workflow_scripts.synthetic.motions import MOTIONS
+from workflow_scripts.synthetic.scenes import SCENES
+
+SMALL = GeneratedSettings(motions=("wave", "walk"), scenes=("city", "beach"), per_pair=1, frames=6, width=80, height=64)
+
+
+def test_defaults_name_known_motions_and_scenes() -> None:
+    settings = GeneratedSettings()
+    assert len(settings.motions) >= 6 and set(settings.motions) <= set(MOTIONS)
+    assert len(settings.scenes) >= 6 and set(settings.scenes) <= set(SCENES)
+
+
+def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    rows = generate_videos(tmp_path, SMALL)
+    assert len(rows) == 4
+    assert {(row["label"], row["scene"]) for row in rows} == {
+        (motion, scene) for motion in SMALL.motions for scene in SMALL.scenes
+    }
+    assert (tmp_path / "manifest.csv").read_text().splitlines()[0] == "path,label,group,scene"
+    first, second = (tmp_path / row["path"] for row in rows[:2])
+    before, untouched = first.read_bytes(), second.stat().st_mtime_ns
+    first.unlink()
+    more = generate_videos(tmp_path, replace(SMALL, per_pair=2))
+    assert first.read_bytes() == before, "a video depends on the settings alone"
+    assert second.stat().st_mtime_ns == untouched
+    assert len(more) == 8 and {row["group"] for row in more} == {"take00", "take01"}
+    with av.open(str(first)) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
+        assert (stream.width, stream.height, stream.average_rate) == (80, 64, 25)
+    assert len(frames) == SMALL.frames
+    painted = list(render("walk", "beach", 0, SMALL))
+    assert rows[0]["path"] == "walk/walk_beach_00.mp4"
+    grey, painted_grey = np.stack(frames).mean(axis=-1), np.stack(painted).mean(axis=-1)
+    assert np.abs(grey - painted_grey).mean() < 4  # colours are stored at half the resolution
+
+
+def test_other_settings_write_the_videos_anew(tmp_path: Path) -> None:
+    generate_videos(tmp_path, SMALL)
+    rows = generate_videos(tmp_path, replace(SMALL, frames=4))
+    with av.open(str(tmp_path / rows[0]["path"])) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("motions", ("fly",)), ("scenes", ()), ("scenes", ("city", "city")), ("width", 81), ("frames", 0)],
+)
+def test_settings_that_cannot_be_rendered_are_named(tmp_path: Path, key: str, value: object) -> None:
+    with pytest.raises(StageError, match=key):
+        generate_videos(tmp_path, replace(SMALL, **{key: value}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_box_is_the_figures_outline(motion: str) -> None:
+    figure, pose_at = Figure(rng("looks"), 150.0), MOTIONS[motion][0]
+    camera = np.array([[1.05, -0.02, 4.0], [0.02, 1.05, -7.0]])
+    for phase in np.linspace(0, 1, 9):
+        canvas = np.zeros((400, 400, 3), np.float32)
+        box = figure.draw(canvas, pose_at(phase)._replace(travel=0), camera, (200.0, 300.0), mirrored=phase > 0.5)
+        y, x = np.nonzero(canvas.max(axis=-1) > 20)
+        np.testing.assert_allclose(box, [x.min(), y.min(), x.max() + 1, y.max() + 1], atol=6)
+
+
+def test_camera_explains_the_background_and_boxes_lie_in_the_frame() -> None:
+    frames = list(render_with_truth("walk", "bricks", 3, GeneratedSettings(frames=12)))
+    first, last = frames[0], frames[-1]
+    assert all((f.box[:2] >= 0).all() and (f.box[2:] <= (160, 120)).all() for f in frames)
+    steps = homographies(frames)
+    assert steps.shape == (12, 3, 3)
+    step = np.linalg.multi_dot(steps[::-1])
+    assert np.abs(step[:2, 2]).max() > 2, "the camera moves"
+    warped = cv2.warpPerspective(first.image, step, (160, 120))
+    seen = cv2.warpPerspective(np.ones((120, 160)), step, (160, 120)) > 0.99
+    for frame, camera in ((first, step), (last, np.eye(3))):  # people aside
+        x1, y1, x2, y2 = frame.box
+        corners = np.array([[[x1 - 4, y1 - 4], [x2 + 4, y1 - 4], [x2 + 4, y2 + 4], [x1 - 4, y2 + 4]]], np.float32)
+        outline = cv2.perspectiveTransform(corners, camera).round().astype(np.int32)
+        seen &= cv2.fillPoly(np.zeros((120, 160), np.uint8), [outline], 1) == 0
+    still, explained = (np.abs(image.astype(float) - last.image)[seen].mean() for image in (first.image, warped))
+    assert explained < 0.5 * still
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_limbs_keep_their_lengths_and_the_feet_stay_on_the_ground(motion: str) -> None:
+    pose_at, _ = MOTIONS[motion]
+    joints = [skeleton(pose_at(phase)) for phase in np.linspace(0, 2, 401)]
+    for side in ("left", "right"):
+        for start, end in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
+            lengths = [np.linalg.norm(j[f"{side} {start}"] - j[f"{side} {end}"]) for j in joints]
+            np.testing.assert_allclose(lengths, lengths[0], rtol=1e-9)
+    lowest = [min(j[f"{side} {end}"][1] for side in ("left", "right") for end in ("ankle", "toe")) for j in joints]
+    assert min(lowest) == pytest.approx(0.035)
+    assert max(lowest) > 0.2 if motion == "jump" else max(lowest) == pytest.approx(0.035)
+    paths = np.array([list(j.values()) for j in joints])  # (phases, joints, 3)
+    steps = np.linalg.norm(np.diff(paths, axis=0), axis=-1)
+    assert steps.max() > 0.003, "something moves"
+    assert steps.max() < 0.06, "nothing leaps from pose to pose"
+
+
+def test_mean_colour_tells_the_scene_and_not_the_motion() -> None:
+    """Leave one take out, nearest neighbour on mean colours: far above chance for scene, near chance for motion."""
+    settings = GeneratedSettings(frames=4, fps=4, width=80, height=60)
+    truth, colours = [], []
+    for take in range(4):
+        for scene in settings.scenes:
+            for motion in settings.motions:
+                mean = np.mean([image.mean(axis=(0, 1)) for image in render(motion, scene, take, settings)], axis=0)
+                truth.append((motion, scene, take))
+                colours.append(mean / mean.sum())
+    labels, points = np.array(truth), np.array(colours)
+    distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    distance[labels[:, None, 2] == labels[None, :, 2]] = np.inf
+    nearest = labels[distance.argmin(axis=1)]
+    motion, scene = (nearest[:, :2] == labels[:, :2]).mean(axis=0)
+    assert scene > 3 / 6
+    assert motion < 0.3  # chance: 1 / 6

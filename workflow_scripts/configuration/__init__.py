@@ -1,0 +1,1 @@
+"""The config: its settings, its checks, and what follows from it for the rules."""

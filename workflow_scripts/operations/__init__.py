@@ -1,0 +1,1 @@
+"""What a user does beside a run: status, estimate, clean-up."""

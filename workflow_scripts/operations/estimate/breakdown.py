@@ -1,0 +1,97 @@
+"""What each stage of a dataset will take, line by line."""
+
+from dataclasses import replace
+from typing import Any
+
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.operations.estimate.extrapolate import (
+    GROWS,
+    NOTHING,
+    Line,
+    Range,
+    Size,
+    extrapolate,
+    fitting_shards,
+    shard_line,
+)
+from workflow_scripts.operations.estimate.pilot import Cost, asked_sides, short_sides
+from workflow_scripts.operations.estimate.survey import Survey, size_of, videos_of_subset
+from workflow_scripts.trajectories.settings import keeps_all
+
+NOT_ASKED = "not asked for"
+ROW = 250  # bytes of a video's row in index.tsv or a shard's list, roughly
+
+
+def lines_of(
+    config: dict[str, Any],
+    dataset: str,
+    surveyed: Survey,
+    size: Size,
+    costs: list[dict[str, Cost]],
+    codebooks: dict[str, Cost],
+    shards: int,
+) -> list[Line]:
+    """What each stage of a dataset of `size` will take, its trajectories first all kept, then the sample's alone.
+
+    `shards`: jobs of a stage; 0: as many as make those of the longest take half an hour.
+    """
+    encoding = config["encoding"]
+    pilot = [size_of(row) for row in surveyed.rows[: len(costs)]]
+    sampled = min(encoding["sample_videos"] / size.videos, 1.0)
+    lines = [_videos_line(surveyed, size)]
+    names = [name for name in costs[0] if name.split("/")[0] != "frames"] + [f"frames/{n}" for n in short_sides(config)]
+    for name in names:
+        line = shard_line(name, [cost[name] for cost in costs], pilot, size)
+        if line.stage == "trajectories":
+            keeps = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
+            lines.append(replace(line, note="keep: all" + " (as configured)" * keeps))
+            line = replace(line, artifacts=line.artifacts * sampled, stores=line.stores * sampled)
+            line = replace(line, note="keep: sample" + " (as configured)" * (not keeps))
+        if line.stage == "frames" and int(line.of) not in asked_sides(config):
+            line = replace(line, note=NOT_ASKED)
+        lines.append(line)
+    shards = shards or fitting_shards(longest(lines).hours.value, 30)
+    lines = [replace(line, jobs=shards) if line.stage in GROWS else line for line in lines]
+    for name, cost in codebooks.items():
+        # EM takes as many steps as the pilot's did, each in proportion to the descriptors.
+        growth = min(encoding["sample_videos"], size.videos) / len(costs)
+        hours, content = Range.exactly(cost.seconds / 3600 * growth), Range.exactly(cost.artifact)
+        memory = cost.memory + growth * len(costs) * encoding["sample_descriptors"] * 426 * (2 + 4)
+        lines.append(Line("codebook", name.split("/")[1], hours, content, NOTHING, memory))
+    if dataset == config["pretraining"]["dataset"]:
+        lines += _clusters_lines(config, surveyed, size)
+    return lines
+
+
+def _videos_line(surveyed: Survey, size: Size) -> Line:
+    seconds = extrapolate(surveyed.header_seconds, [1] * len(surveyed.header_seconds), size.videos)
+    rows = Range.exactly(2 * ROW * size.videos)  # the index, and the shards' lists
+    return Line("videos", "", seconds * (1 / 3600), rows, rows * 0.5, 0)
+
+
+def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
+    """K-means in the IDT space for each request that a run, or the report, makes."""
+    from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # here, for torch: see `device_in_words`
+
+    runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
+    requests = {
+        (values["features"], values["k"], values["m"], values["subset"])
+        for run, values in runs.items()
+        if run == "scratch" or values["clusters"] == "idt"
+    }
+    dimensions = config["encoding"]["sketch_dim"]
+    rate = kmeans_seconds(dimensions)
+    lines = []
+    for features, k, m, subset in sorted(requests, key=str):
+        n = videos_of_subset(surveyed, size, str(subset))
+        k = min(k, int(n))
+        hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600
+        content = Range.exactly(m * (4 * n + 4 * k * dimensions))
+        memory = 4 * n * dimensions * 2  # the sketches, and K-means' own copy
+        lines.append(Line("clusters", f"{features} k{k} m{m}", Range.exactly(hours), content, NOTHING, memory))
+    return lines
+
+
+def longest(lines: list[Line]) -> Line:
+    """The stage whose shards take longest."""
+    return max((line for line in lines if line.stage in GROWS), key=lambda line: line.hours.value)

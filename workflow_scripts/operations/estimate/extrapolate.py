@@ -1,0 +1,112 @@
+"""From what a pilot's videos cost to what a dataset will: rates per pixel, frame or video times the dataset's size."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.ground.identity import rng
+from workflow_scripts.operations.estimate.pilot import Cost
+
+RESAMPLES = 1000  # of the pilot's videos, for the interval
+FILES_A_JOB = 4  # artifact, log, benchmark, Snakemake's record; a store is one more
+
+# What the work of a stage, and what it stores, grow with: pixels summed over all frames, frames, or videos.
+GROWS = {
+    "persons": ("pixels", "frames"),
+    "trajectories": ("pixels", "pixels"),
+    "encoding": ("pixels", "videos"),
+    "fisher_vectors": ("pixels", "videos"),
+    "frames": ("pixels", "frames"),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a dataset or a video: numbers of videos and frames, and of pixels summed over all frames."""
+
+    videos: float
+    frames: float
+    pixels: float
+
+
+@dataclass(frozen=True)
+class Range:
+    """An estimate and its 95 % interval, which is that of the draw of the pilot's videos alone."""
+
+    value: float
+    low: float
+    high: float
+
+    @classmethod
+    def exactly(cls, value: float) -> "Range":
+        """What does not depend on the draw of the pilot's videos."""
+        return cls(value, value, value)
+
+    def __mul__(self, factor: float) -> "Range":
+        return Range(self.value * factor, self.low * factor, self.high * factor)
+
+    def __add__(self, other: "Range") -> "Range":
+        """A sum whose ends are the sums of the ends, as if both were wrong together."""
+        return Range(self.value + other.value, self.low + other.low, self.high + other.high)
+
+
+NOTHING = Range(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a stage of a dataset will take: hours of one core, bytes of artifacts and of stores, files, memory."""
+
+    stage: str
+    of: str
+    hours: Range
+    artifacts: Range
+    stores: Range
+    memory: float  # bytes that one job holds at most
+    jobs: int = 1
+    note: str = ""
+
+    @property
+    def files(self) -> int:
+        return self.jobs * (FILES_A_JOB + (self.stores.value > 0))
+
+
+def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:
+    """What `total` will take, if the pilot's videos, of these `amounts`, took what is `spent`: the ratio of the sums.
+
+    The interval is a bootstrap over the videos (percentiles 2.5 and 97.5 of 1000 resamples). Raises ValueError where
+    the amounts add up to nothing.
+    """
+    values, sizes = np.array(list(spent), float), np.array(list(amounts), float)
+    if not sizes.sum() > 0:
+        raise ValueError("the pilot's videos have no frames by their headers, so nothing can be said of others")
+    drawn = rng(seed, "bootstrap").integers(len(values), size=(RESAMPLES, len(values)))
+    sums: NDArray[np.float64] = sizes[drawn].sum(axis=1)
+    ratios = (values[drawn].sum(axis=1) / np.where(sums > 0, sums, np.inf)) * total
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return Range(float(values.sum() / sizes.sum() * total), float(low), float(high))
+
+
+def shard_line(name: str, costs: list[Cost], pilot: list[Size], dataset: Size) -> Line:
+    """The line of a stage `noun/variant` that works by shard, from its cost for each of the pilot's videos."""
+    noun, of = name.split("/")
+    work, storage = GROWS[noun]
+
+    def of_dataset(values: list[float], unit: str) -> Range:
+        return extrapolate(values, (getattr(size, unit) for size in pilot), getattr(dataset, unit))
+
+    return Line(
+        noun,
+        of,
+        hours=of_dataset([cost.seconds / 3600 for cost in costs], work),
+        artifacts=of_dataset([cost.artifact for cost in costs], storage),
+        stores=of_dataset([cost.store for cost in costs], storage),
+        memory=max(cost.memory for cost in costs),
+    )
+
+
+def fitting_shards(hours: float, minutes: float) -> int:
+    """The number of shards by which the jobs of a stage of so many hours take so many minutes."""
+    return max(1, round(60 * hours / minutes))

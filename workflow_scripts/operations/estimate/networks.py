@@ -1,0 +1,94 @@
+"""What training and judging the networks will take by the clock, run by run, on this machine's device."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.evaluation.judged import Evaluation, all_evaluations, judged_splits, needed_runs
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.durations import in_words
+from workflow_scripts.operations.estimate.extrapolate import NOTHING, Line, Range, Size
+from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network_seconds
+from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
+
+TRAINING_SHARE, OFFICIAL_SPLITS = 0.7, {"ucf101": 3, "hmdb51": 3}
+
+Part = tuple[float, float]  # videos of a split to train on, and to test
+
+
+def network_lines(
+    config: dict[str, Any], surveyed: dict[str, tuple[Survey, Size]], cores: int
+) -> list[tuple[str, Line]]:
+    """For each training, and each protocol that judges its network, the dataset and a line, in hours of all seeds.
+
+    `surveyed` are the datasets that are known, by name; `cores`: of a CPU, at most.
+    """
+    pretrained, seeds = config["pretraining"]["dataset"], config["pretraining"]["seeds"]
+    batch = config["evaluation"]["finetune_batch_size"]
+    judged = dict.fromkeys(one._replace(seed=seeds[0]) for one in all_evaluations(config) if one.run not in IDT_RUNS)
+    lines = []
+    for run in needed_runs(config):
+        if run in IDT_RUNS:
+            continue
+        values = pipeline.run_values(config, run)
+        settings = pipeline.settings("pretraining", values)
+        if run in config["pretraining"]["runs"] and pretrained in surveyed:
+            rate = network_seconds(settings, min(cores, pipeline.training_threads(config, run)))
+            n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
+            lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
+        parts_of: dict[tuple[str, str], dict[int, Part]] = {}
+        for one in judged:
+            if one.run == run and one.dataset in surveyed:
+                parts = _parts(config, one, surveyed[one.dataset][1].videos)
+                parts_of.setdefault((one.dataset, one.protocol), {}).update(parts)
+        for (dataset, protocol), parts in parts_of.items():
+            threads = min(cores, pipeline.training_threads(config, run, batch))
+            rate = network_seconds(replace(settings, batch=batch), threads)
+            seconds = sum(_judging(config["evaluation"], protocol, rate, *part) for part in parts.values())
+            line = _line(protocol, f"{run} {dataset}", seconds * len(seeds), len(seeds) * len(parts))
+            lines.append((dataset, line))
+    return lines
+
+
+def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
+    return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, "by the clock")
+
+
+def _judging(section: dict[str, Any], protocol: str, rate: NetworkSeconds, n_train: float, n_test: float) -> float:
+    """Seconds of a split: finetuning trains and then asks about clips of the test videos, few-shot asks about all."""
+    if protocol == "few_shot":
+        return rate.forward * section["clips"] * (n_train + n_test)
+    epochs, held_out = section["finetune_epochs"], section["finetune_validation_fraction"] * n_train
+    trained = (n_train - held_out) * epochs + (n_train * epochs if section.get("finetune_refit") else 0)
+    return rate.trained * trained + rate.forward * (held_out * epochs + section["clips"] * n_test)
+
+
+def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> dict[int, Part]:
+    """What the evaluation trains on and tests, by split: from the table, or what is usual where that is not there."""
+    dataset = evaluation.dataset
+    table = Path(f"results/{dataset}/videos/splits.tsv")
+    if table.exists() and (rows := read_columns(table)):
+        counts = Counter((int(row["split"]), row["part"]) for row in rows)
+        parts = {split: (float(counts[split, "train"]), float(counts[split, "test"])) for split, _ in counts}
+    else:
+        settings = pipeline.settings("videos", config["datasets"][dataset], "DatasetSettings")
+        is_random = settings.kind_of_splits == "random"
+        share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
+        n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)
+        parts = {1 + split: (share * n_videos, (1 - share) * n_videos) for split in range(n_splits)}
+    return {split: parts[split] for split in judged_splits(config, evaluation, parts)}
+
+
+def network_text(lines: list[Line], device: str) -> list[str]:
+    """The lines as people read them."""
+    rows = [f"- {line.stage} {line.of}: {in_words(3600 * line.hours.value)}" for line in lines]
+    total = in_words(3600 * sum(line.hours.value for line in lines))
+    return [
+        f"Networks on {device}, by the clock, all seeds and splits, without loading clips:",
+        "",
+        *rows,
+        f"- all: {total}",
+    ]

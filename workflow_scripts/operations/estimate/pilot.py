@@ -1,0 +1,228 @@
+"""The pilot: some videos of a dataset, each by itself through the stages, with what each stage took and stored.
+
+Each video is a shard of one, given to the stages' own functions in one of several processes: seconds are those of one
+core (processor time, not the clock's), bytes those of the artifact and of the store beside it. Measured videos are
+kept (a JSON each, in a folder named by the digest of all that matters), so a pilot that was killed goes on.
+"""
+
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+from tqdm import tqdm
+
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.encoding.encode_shard import encode_shard
+from workflow_scripts.evaluation.judged import all_evaluations
+from workflow_scripts.frames.store_frames import store_frames
+from workflow_scripts.ground.artifacts import write_columns, write_json
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.persons.detect_persons import detect_persons
+from workflow_scripts.trajectories.extract_shard import extract_shard
+
+ESTIMATES = Path("results/estimate")
+NOUNS = ("persons", "trajectories", "encoding", "frames")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stage took for a video (or a codebook): seconds of one core, bytes stored, bytes of memory at most."""
+
+    seconds: float
+    artifact: int
+    store: int
+    memory: int
+
+
+def asked_sides(config: dict[str, Any]) -> set[int]:
+    """The short sides at which the config's runs take their frames."""
+    return {pipeline.run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
+
+
+def short_sides(config: dict[str, Any]) -> list[int]:
+    """The short sides that are measured: those that the config asks for, and 128, 240 and 256."""
+    return sorted({128, 240, 256} | asked_sides(config))
+
+
+def detectors(config: dict[str, Any]) -> list[str]:
+    """The detectors of people that the features ask for."""
+    return sorted({pipeline.detector(config, features) for features in config["features"]} - {"none"})
+
+
+def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
+    """The features whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
+    runs = {one.run for one in all_evaluations(config) if one.dataset == dataset}
+    return [next(iter(config["features"]))] if "idt_fisher" in runs else []
+
+
+def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
+    """The settings of a noun's stages, with `values` over those of the config."""
+    return pipeline.settings(noun, {**config[noun], "seed": config["seed"], **values})
+
+
+def _tracking(config: dict[str, Any], features: str) -> Any:
+    return section(config, "trajectories", rows=config["features"][features]["rows"])
+
+
+@contextmanager
+def _measured(costs: dict[str, Cost], stage: str, output: Path, store: Path) -> Iterator[None]:
+    """Enters the cost of the block, which writes `output` and `store`, as `costs[stage]`."""
+    reset = Path("/proc/self/clear_refs")  # Linux: 5 lets the peak of the process's memory start anew
+    with suppress(OSError):  # then the peak is that of all that the process has done
+        reset.write_text("5")
+    started = time.process_time()
+    yield
+    seconds = time.process_time() - started
+    costs[stage] = Cost(seconds, _stored(output), store.stat().st_size if store.exists() else 0, _peak_memory())
+
+
+def _peak_memory() -> int:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _stored(path: Path) -> int:
+    """Bytes that a video adds to a shard's file, from a file of its own: all of it, with HDF5's few kilobytes a file.
+
+    Where a shard has rows in place of groups, which may be smaller than that, the rows alone.
+    """
+    with h5py.File(path) as file:
+        arrays = [part for part in file.values() if isinstance(part, h5py.Dataset)]
+        return sum(array.id.get_storage_size() for array in arrays) if arrays else path.stat().st_size
+
+
+def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: list[str]) -> dict[str, Cost]:
+    """Persons, by the detectors that are usable here, trajectories and frames of the video in a row of the index."""
+    shutil.rmtree(folder, ignore_errors=True)  # what a kill left there would make this look cheap
+    shard, store = folder / "shard.tsv", folder / ".store"
+    write_columns(shard, [row], list(row))
+    costs: dict[str, Cost] = {}
+    boxes = {detector: folder / f"{detector}.h5" for detector in usable}
+    for detector, output in boxes.items():
+        with _measured(costs, f"persons/{detector}", output, store / detector):
+            detect_persons(shard, output, store / detector, detector, section(config, "persons"))
+    for features in config["features"]:
+        output, people = folder / f"{features}.h5", boxes.get(pipeline.detector(config, features))
+        with _measured(costs, f"trajectories/{features}", output, store / features):
+            extract_shard(shard, output, store / features, _tracking(config, features), people)
+    for side in short_sides(config):
+        output = folder / f"frames{side}.h5"
+        with _measured(costs, f"frames/{side}", output, store / f"frames{side}"):
+            store_frames(shard, output, store / f"frames{side}", section(config, "frames", short_side=side))
+    return costs
+
+
+def _fit(
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], features: str, fisher: list[str]
+) -> dict[str, Cost]:
+    """The codebook of the pilot's own descriptors and, where Fisher vectors need them, that of each channel."""
+    from workflow_scripts.encoding.fit_codebook import fit_codebook  # here: torch would count as the others' memory
+
+    costs: dict[str, Cost] = {}
+    sample = folder / "sample.tsv"
+    write_columns(sample, rows, ["video_id"])
+    tracked = [folder / row["video_id"] / f"{features}.h5" for row in rows]
+    per_channel = config["encoding"]["per_channel"] and features in fisher
+    for space in ["joint", *(["per_channel"] if per_channel else [])]:
+        output, of = folder / f"{features}.{space}.h5", features if space == "joint" else f"{features} {space}"
+        with _measured(costs, f"codebook/{of}", output, folder / "no store"):
+            fit_codebook(sample, tracked, output, section(config, "encoding", per_channel=space == "per_channel"))
+    return costs
+
+
+def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
+    """The sketches of a tracked video, and its Fisher vectors of the features `fisher`; then its files may go."""
+    costs: dict[str, Cost] = {}
+    fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
+    encoded = [(features, "encoding", "joint") for features in config["features"]]
+    for features, stage, space in encoded + [(features, "fisher_vectors", fisher_space) for features in fisher]:
+        output, store = folder / f"{features}.{stage}.h5", folder / f"{features}.{stage}"
+        store.unlink(missing_ok=True)
+        with _measured(costs, f"{stage}/{features}", output, store):
+            codebook, tracked = folder.parent / f"{features}.{space}.h5", folder / f"{features}.h5"
+            whole = stage == "fisher_vectors"
+            encode_shard(tracked, codebook, output, store, _tracking(config, features), fisher=whole)
+    return costs
+
+
+def _keep(path: Path, work: Callable[..., dict[str, Cost]], *arguments: Any) -> None:
+    """Does work in a process of the pool and writes down what it cost."""
+    costs = work(*arguments)
+    write_json(path, {stage: asdict(cost) for stage, cost in costs.items()})
+
+
+def _begin() -> None:
+    """A process of the pool is silent, as its bars and lines would bury the pilot's, and ends with its parent."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open as long as the process lives
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
+    """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
+    sections = [config[noun] for noun in (*NOUNS, "features", "seed")]
+    versions = [pipeline.version(noun) for noun in NOUNS]
+    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), versions)
+
+
+def run_pilot(
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], fisher: list[str], threads: int
+) -> tuple[list[dict[str, Cost]], dict[str, Cost]]:
+    """What each stage cost for each of the videos in `rows` of the index, in their order, and what the codebooks did.
+
+    `usable`: the detectors that can work here; `fisher`: see `fisher_features`; `threads` processes work at a time.
+    Raises StageError where the videos do not make a codebook.
+    """
+    folders = [folder / row["video_id"] for row in rows]
+    videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
+    sketches = [folder / f"{row['video_id']}.encoded.json" for row in rows]
+    codebooks = [folder / f"{features}.codebook.json" for features in config["features"]]
+
+    spawn = multiprocessing.get_context("spawn")  # a process that starts empty: its memory is the stage's
+
+    def work(label: str, jobs: Iterable[tuple[Any, ...]]) -> None:
+        """Does those jobs (JSON file, function, its arguments) whose file is not there."""
+        todo = [job for job in jobs if not job[0].exists()]
+        with ProcessPoolExecutor(threads, mp_context=spawn, initializer=_begin) as pool:
+            try:
+                submitted = [pool.submit(_keep, *job) for job in todo]
+                for done in tqdm(as_completed(submitted), f"pilot, {label}", len(todo), unit="job", disable=not todo):
+                    done.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    places = list(zip(rows, folders, strict=True))
+    work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
+    fits = zip(codebooks, config["features"], strict=True)
+    work("codebook", ((path, _fit, rows, folder, config, features, fisher) for path, features in fits))
+    work("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
+    for place in folders:
+        shutil.rmtree(place, ignore_errors=True)
+    costs = [_read(video) | _read(sketch) for video, sketch in zip(videos, sketches, strict=True)]
+    return costs, {stage: cost for path in codebooks for stage, cost in _read(path).items()}
+
+
+def _read(path: Path) -> dict[str, Cost]:
+    return {stage: Cost(**cost) for stage, cost in json.loads(path.read_text()).items()}

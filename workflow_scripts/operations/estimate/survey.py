@@ -1,0 +1,106 @@
+"""How large a dataset is and which of its videos a pilot takes, by the headers of some, or by its index."""
+
+import csv
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import idt_tools
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.ground.artifacts import read_columns, read_json
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.operations.estimate.extrapolate import Size
+from workflow_scripts.operations.estimate.pilot import ESTIMATES
+from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
+from workflow_scripts.videos.index_videos import index_videos
+from workflow_scripts.videos.listing import Listed, list_videos
+from workflow_scripts.videos.settings import DatasetSettings
+
+REPOSITORY = Path(__file__).parents[3]
+HEADERS = 500  # videos whose headers are read
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the headers tell of a dataset: its size, the videos to try, the seconds that reading one header took."""
+
+    size: Size
+    rows: list[dict[str, str]]  # in random order, of readable videos
+    header_seconds: list[float]  # of some of them
+    root: Path = Path()  # of the dataset
+    listed: tuple[Listed, ...] = ()  # all videos of the dataset
+
+
+def survey(config: dict[str, Any], dataset: str) -> Survey:
+    """Lists a dataset, reads the headers of `HEADERS` random videos, or takes the totals of its index where it has one.
+
+    Raises StageError where there is no video that can be read.
+    """
+    folder = ESTIMATES / dataset
+    values = pipeline.dataset_values(config, dataset, str(REPOSITORY))
+    settings = pipeline.settings("videos", values, "DatasetSettings")
+    root, listed, *_ = list_videos(dataset, settings, folder / "generated")
+    drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
+    manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
+    folder.mkdir(parents=True, exist_ok=True)
+    # The names of files need not be UTF-8, and may begin with a blank.
+    with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
+    headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
+    reading = pipeline.settings("videos", config["videos"], "ReadingSettings")
+    index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0, reading=reading)
+    rows = sorted(read_columns(index), key=lambda row: digest(config["seed"], "pilot", row["video_id"]))
+    usable = [row for row in rows if row["status"] == "ok"]
+    if not usable:
+        raise StageError(f"datasets.{dataset}: none of {len(rows)} videos can be read, such as {rows[0]['path']}")
+    totals, scale = Path(f"results/{dataset}/videos/totals.json"), 1.0
+    if not totals.exists():
+        totals, scale = index.parent / "totals.json", len(listed) / len(drawn)
+    sums = read_json(totals)
+    size = Size(sums["videos"] * scale, sums["frames"] * scale, sums["pixels"] * scale)
+    return Survey(size, usable, [_header_seconds(row) for row in usable[:20]], root, tuple(listed))
+
+
+def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
+    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read.
+
+    Of a split that the index is yet to draw, the training part counts as all videos.
+    """
+    folder, number = parts_of_subset(subset)
+    split = split_of_subset(subset)
+    if split is None:
+        share = sum(in_folder(row["path"], folder, surveyed.root) for row in surveyed.rows) / len(surveyed.rows)
+    else:
+        trained = {(f"split{split}", "train"), *([("split", "train")] if split == 1 else [])}
+        share = sum(not trained.isdisjoint(video.splits) for video in surveyed.listed) / len(surveyed.listed) or 1.0
+    within = share * size.videos
+    return within if number is None else min(number, within)
+
+
+def _header_seconds(row: dict[str, str]) -> float:
+    started = time.process_time()
+    idt_tools.probe_video(row["path"])
+    return time.process_time() - started
+
+
+def size_of(row: dict[str, str]) -> Size:
+    """The size of a video in the index, by its header."""
+    n_frames = int(row["estimated_frames"])
+    return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
+
+
+def as_if(size: Size, videos: int | None, seconds: float | None, fps: float, side: str) -> Size:
+    """The size that is asked about, in place of a dataset's own. Raises StageError where `side` is not WIDTHxHEIGHT."""
+    if videos is None and seconds is None and not side:
+        return size
+    n_videos = videos or size.videos
+    frames = n_videos * (seconds * fps if seconds else size.frames / size.videos)
+    if not side:
+        return Size(n_videos, frames, frames * size.pixels / size.frames)
+    try:
+        width, height = map(int, side.lower().split("x"))
+    except ValueError as error:
+        raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {side!r}") from error
+    return Size(n_videos, frames, frames * width * height)

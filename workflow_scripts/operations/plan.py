@@ -1,0 +1,153 @@
+"""The plan that a run prints at its start: its trainings and evaluations, and how long they take as far as is known.
+
+Snakemake itself counts jobs, most of which are short: it says 81 % before most of the work.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.evaluation.judged import (
+    Evaluation,
+    all_evaluations,
+    evaluated_runs,
+    evaluations,
+    needed_runs,
+    result_files,
+    table_evaluations,
+    table_runs,
+)
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.durations import in_words
+from workflow_scripts.ground.stage import StageError
+
+RESULTS = Path("results")
+SHOWN = 12  # trainings
+
+
+def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables: Collection[str]) -> list[str]:
+    """Lines with the trainings and evaluations that are still to come.
+
+    `report`: whether the report is made, which needs all that `evaluation` names; `tables`: the tables that are made;
+    `pending`: outputs that are there and will be made again.
+    """
+    runs = [*(evaluated_runs(config) if report else []), *table_runs(config, tables)]
+    lines = []
+    for run in needed_runs(config, runs):
+        if run not in config["pretraining"]["runs"]:
+            continue
+        epochs = pipeline.run_values(config, run)["epochs"]
+        for seed in config["pretraining"]["seeds"]:
+            model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
+            if _to_do(model, pending):
+                lines.append(
+                    f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{_known(model.parent, run)}"
+                )
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more trainings"]
+    wanted = [*(evaluations(config) if report else []), *table_evaluations(config, tables)]
+    lines += _judging(config, wanted, pending)
+    return lines and ["Plan (made anew where inputs change):", *(f"  {line}" for line in lines)]
+
+
+def missing_detectors(config: dict[str, Any]) -> list[str]:
+    """A sentence for each detector that is not installed here and that still has to find people.
+
+    People are found on pretraining.dataset and, by the first features, where the runs of IDT are judged: networks need
+    no people.
+    """
+    sentences = []
+    pretrained = config["pretraining"]["dataset"]
+    judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
+    for name, features in config["features"].items():
+        package = pipeline.detector(config, name)
+        if package not in ("detectron2", "torchvision") or find_spec(package):
+            continue
+        is_of_idt_runs = name == next(iter(config["features"]))
+        described = {pretrained, *(judged_by_idt if is_of_idt_runs else [])}
+        if not all(_people_found(dataset, package) for dataset in described):
+            sentences.append(
+                f"config: features.{name}.boxes: {features['boxes']} is not installed here; install it (README, "
+                f'"Your own videos"), or set features.{name}.boxes to hog or none'
+            )
+    return sentences
+
+
+def _people_found(dataset: str, detector: str) -> bool:
+    """Whether the persons of all shards of a dataset are there."""
+    folder = RESULTS / dataset / "persons" / detector
+    shards = [path.stem for path in (RESULTS / dataset / "videos" / "shards").glob("*.tsv")]
+    return bool(shards) and all((folder / f"{shard}.h5").exists() for shard in shards)
+
+
+def _to_do(output: Path, pending: Collection[str]) -> bool:
+    return not output.exists() or str(output) in pending
+
+
+def _split_numbers(dataset: str) -> set[int]:
+    """The numbers of a dataset's splits; none where they are not known yet."""
+    with suppress(OSError, KeyError, ValueError, StageError):
+        return {int(row["split"]) for row in read_columns(RESULTS / dataset / "videos" / "splits.tsv")}
+    return set()
+
+
+def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Collection[str]) -> list[str]:
+    """A line for each dataset and protocol: how many models are yet to be judged on it, and how long that takes."""
+    numbers = {one.dataset: _split_numbers(one.dataset) for one in wanted}
+    models: dict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
+    seconds: dict[tuple[str, str], list[float | None]] = defaultdict(list)
+    for one in wanted:
+        if not numbers[one.dataset]:
+            models[one.dataset, one.protocol].add((one.run, one.seed))
+            split = _estimated(one.protocol, f"{one.run} {one.dataset}")
+            seconds[one.dataset, one.protocol] += [split, None]  # how many splits there are is not known
+    known = [one for one in wanted if numbers[one.dataset]]
+    for name, one in result_files(config, known, numbers.__getitem__).items():
+        if _to_do(Path(name), pending):
+            models[one.dataset, one.protocol].add((one.run, one.seed))
+            of = f"{one.run} {one.dataset}"
+            seconds[one.dataset, one.protocol].append(_last_time(Path(name)) or _estimated(one.protocol, of))
+    return [
+        f"judge on {dataset}, {protocol}: {len(judged)} model{'s' * (len(judged) > 1)} on each split"
+        f"{_in_all(seconds[dataset, protocol])}"
+        for (dataset, protocol), judged in models.items()
+    ]
+
+
+def _in_all(seconds: list[float | None]) -> str:
+    """What these jobs take; empty where nothing is known of any."""
+    known = [number for number in seconds if number is not None]
+    if not known:
+        return ""
+    return f", {'about' if len(known) == len(seconds) else 'at least'} {in_words(sum(known))}"
+
+
+def _known(folder: Path, run: str) -> str:
+    """How long a training took the last time, or what `make estimate` says; empty where neither is there."""
+    if (seconds := _last_time(folder)) is not None:
+        return f", {in_words(seconds)} the last time"
+    if (seconds := _estimated("pretraining", run)) is not None:
+        return f", about {in_words(seconds)} by make estimate"
+    return ""
+
+
+def _last_time(output: Path) -> float | None:
+    """The seconds that a job took the last time, by the benchmark file that is named after its output."""
+    with suppress(OSError, KeyError, ValueError, IndexError, StageError):
+        benchmark = RESULTS / "benchmarks" / output.relative_to(RESULTS).with_suffix(".tsv")
+        return float(read_columns(benchmark)[-1]["s"])
+    return None
+
+
+def _estimated(stage: str, of: str) -> float | None:
+    """The seconds of one job by `make estimate`."""
+    with suppress(OSError, KeyError, ValueError, StageError):
+        for row in read_columns(RESULTS / "estimate" / "cost.tsv"):
+            if row["stage"] == stage and row["of"] == of:
+                return 3600 * float(row["hours_value"]) / float(row["jobs"])
+    return None

@@ -1,0 +1,1 @@
+"""Pictures for the report that need the tracker."""

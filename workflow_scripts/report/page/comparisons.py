@@ -1,0 +1,92 @@
+"""Which runs are compared with each other: each comparison has its own tables, and its row in the figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_scripts.configuration.config import run_values
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.report.methods import Method
+from workflow_scripts.report.page.inputs import Clustering, Evaluation, Run, Video
+from workflow_scripts.report.page.tables import (
+    Agreement,
+    FewShot,
+    MethodTable,
+    agreements,
+    few_shot_tables,
+    method_table,
+)
+
+# The parameters that methods can be compared along, as an axis calls them.
+ALONG = {
+    "clip_length": "frames of a clip",
+    "subset": "videos trained on",
+    "k": "clusters, K",
+    "m": "clusterings, m",
+    "size": "pixels of a clip's side",
+    "depth": "layers of the network",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods side by side and their results; `title` is empty where all methods are in one comparison.
+
+    along: a key of ALONG where the methods differ by a parameter, else empty; values: of that parameter, by run.
+    """
+
+    title: str
+    methods: list[Method]
+    runs: list[Run]
+    accuracies: MethodTable
+    few_shot: list[FewShot]
+    agreements: list[Agreement]
+    along: str
+    values: dict[str, int]
+
+
+def comparisons_of(
+    wanted: list[dict[str, Any]],
+    methods: list[Method],
+    runs: list[Run],
+    evaluations: list[Evaluation],
+    clusterings: list[Clustering],
+    videos: list[Video],
+    config: dict[str, Any],
+) -> list[Comparison]:
+    """The comparisons that the settings want, their methods in that order, and one of the methods that are in none.
+
+    The clusterings in the IDT space are part of each. config: the resolved one, by which the runs' parameters are told.
+    Raises StageError for a run of which there are no results.
+    """
+    known = {method.run: method for method in methods}
+    groups = [(entry["title"], entry["runs"], entry.get("along", "")) for entry in wanted]
+    for title, names, _ in groups:
+        if missing := sorted(set(names) - set(known)):
+            raise StageError(f"report.comparisons: {title!r} names runs without results: {', '.join(missing)}")
+    if others := [name for name in known if not any(name in names for _, names, _ in groups)]:
+        groups.append(("Other runs" if groups else "", others, ""))
+    comparisons = []
+    for title, names, along in groups or [("", [], "")]:
+        chosen = [known[name] for name in names]
+        comparisons.append(
+            Comparison(
+                title=title,
+                methods=chosen,
+                runs=[run for run in runs if run.name in names],
+                accuracies=method_table(evaluations, chosen),
+                few_shot=few_shot_tables(evaluations, chosen),
+                agreements=agreements(clusterings, videos, chosen),
+                along=along,
+                values=_values(along, chosen, runs, config) if along else {},
+            )
+        )
+    return comparisons
+
+
+def _values(along: str, methods: list[Method], runs: list[Run], config: dict[str, Any]) -> dict[str, int]:
+    """The parameter's value of each network; as many videos as it was trained on where that is asked for."""
+    if along == "subset":
+        return {run.name: run.n_videos for run in runs if run.name in {method.run for method in methods}}
+    networks = [method.run for method in methods if method.run not in IDT_RUNS]
+    return {run: int(run_values(config, run)[along]) for run in networks}

@@ -1,0 +1,85 @@
+"""Confusion matrices: what each method takes for what, added up over splits and seeds."""
+
+from textwrap import fill
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from workflow_scripts.report.methods import INK, MOTION, Method, name_among
+from workflow_scripts.report.page.inputs import Evaluation
+from workflow_scripts.report.svg import STYLE, empty, to_svg
+from workflow_scripts.report.text import visible
+
+_NAMED_CLASSES = 16  # more names than these cannot be read
+_NUMBERED_CLASSES = 10  # of more, a cell has no room for a number
+_IN_A_ROW = 4
+_SIDE = 2.3  # inches of a matrix
+
+Matrix = tuple[str, np.ndarray, list[str]]  # title, counts (C, C), classes
+
+
+def confusion_figure(evaluations: list[Evaluation], methods: list[Method]) -> str:
+    """A matrix for each dataset and method: rows are true classes, columns answers, colours shares of a row.
+
+    Each dataset has rows of its own. Networks are shown finetuned or, where they are not, by their linear classifier on
+    all shots. Where there is room, a cell has its count.
+    """
+    datasets = sorted({evaluation.dataset for evaluation in evaluations})
+    drawn = {dataset: matrices for dataset in datasets if (matrices := _matrices(evaluations, methods, dataset))}
+    if not drawn:
+        return empty("No evaluation in this run.")
+    columns = min(_IN_A_ROW, max(map(len, drawn.values())))
+    inches = {dataset: _label_inches(matrices[0][2]) for dataset, matrices in drawn.items()}
+    heights = [_SIDE * -(-len(matrices) // columns) + inches[dataset] + 0.7 for dataset, matrices in drawn.items()]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(_SIDE * columns + max(inches.values()), sum(heights)), layout="constrained")
+        parts = figure.subfigures(len(drawn), 1, squeeze=False, height_ratios=heights).flat
+        for part, (dataset, matrices) in zip(parts, drawn.items(), strict=True):
+            if len(drawn) > 1:
+                part.suptitle(dataset, x=0, ha="left", fontsize=11.5, fontweight="bold")
+            axes = list(part.subplots(-(-len(matrices) // columns), columns, squeeze=False).flat)
+            for unused in axes[len(matrices) :]:
+                unused.remove()
+            for number, (axis, matrix) in enumerate(zip(axes, matrices, strict=False)):
+                _draw(axis, matrix, left=number % columns == 0, lowest=number + columns >= len(matrices))
+        return to_svg(figure)
+
+
+def _label_inches(classes: list[str]) -> float:
+    """About how wide the widest name of a class is."""
+    return 0.3 + 0.08 * max(map(len, classes)) if len(classes) <= _NAMED_CLASSES else 0.3
+
+
+def _matrices(evaluations: list[Evaluation], methods: list[Method], dataset: str) -> list[Matrix]:
+    """The matrix of each method that was judged on a dataset."""
+    matrices = []
+    for method in methods:
+        here = [one for one in evaluations if (one.dataset, one.run) == (dataset, method.run) and one.confusion]
+        of_protocol = {one.protocol: [other for other in here if other.protocol == one.protocol] for one in here}
+        shown = next((of_protocol[name] for name in ("finetune", "svm", "few_shot") if name in of_protocol), [])
+        if shown:
+            counts = np.sum([one.confusion for one in shown], axis=0)
+            matrices.append((name_among(method, methods), counts, [visible(name) for name in shown[0].classes]))
+    return matrices
+
+
+def _draw(axis: Axes, matrix: Matrix, left: bool, lowest: bool) -> None:
+    """left: whether it names the rows; lowest: whether no matrix below it names the columns."""
+    title, counts, classes = matrix
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # Shares are the colour's opacity, so that the figure stands on light and on dark ground.
+    image = np.concatenate([np.broadcast_to(to_rgb(MOTION), (*shares.shape, 3)), shares[..., None]], axis=-1)
+    axis.imshow(image, interpolation="nearest")
+    axis.set_title(fill(title, 30), fontsize=9)
+    ticks = list(range(len(classes))) if len(classes) <= _NAMED_CLASSES else []
+    axis.set_xticks(ticks, classes[: len(ticks)] if lowest else [""] * len(ticks), rotation=90)
+    axis.set_yticks(ticks, classes[: len(ticks)] if left else [""] * len(ticks))
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(True)
+    if len(classes) <= _NUMBERED_CLASSES:
+        for row, column in np.argwhere(counts > 0):
+            color = "white" if shares[row, column] > 0.6 else INK
+            axis.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=7.5, color=color)

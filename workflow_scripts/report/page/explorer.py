@@ -1,0 +1,117 @@
+"""The cluster explorer's data: the clusterings, a map of each space, each video's nearest neighbours in every space.
+
+What the reader sees of it is made by explorer.js. It knows the videos that are on the page and no others: sizes and
+most frequent motions of clusters are of all videos, but the neighbours and the map are of those on the page.
+"""
+
+import json
+import os
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.report.page.gallery import Cluster, Column, Share
+from workflow_scripts.report.page.inputs import Video
+from workflow_scripts.report.text import visible
+
+_NEIGHBOURS = 4
+_MAP_SIDE = 1000
+
+
+def explorer_data(
+    columns: list[Column],
+    vectors: list[tuple[list[str], NDArray[np.float32]]],
+    videos: list[Video],
+    with_frames: Container[str],
+    links: Mapping[str, str],
+) -> Markup:
+    """What explorer.js reads, as JSON for a script element.
+
+    vectors: for each column, the ids of the videos that have one and the vectors (n, d); videos: those on the page;
+    with_frames: ids of those that have a thumbnail; links: address of the file of a video, by id.
+    """
+    place = {video.video_id: i for i, video in enumerate(videos)}
+    shown = [
+        {"id": v.video_id, "name": visible(v.name), "label": visible(v.label), "scene": visible(v.scene)}
+        | {"frames": v.video_id in with_frames, "link": links.get(v.video_id, "")}
+        for v in videos
+    ]
+    spaces = []
+    for column, (ids, rows) in zip(columns, vectors, strict=True):
+        at = [place[video_id] for video_id in ids]
+        points, neighbours = map_points(rows), nearest(rows)
+        clusters = [_cluster(cluster, place) for cluster in column.clusters]
+        spaces.append(
+            {
+                "title": column.title,
+                "name": column.name,
+                "clusters": [cluster for cluster in clusters if cluster["videos"]],
+                "n_clusters": len(column.clusters),
+                "n_videos": len(column.clustering.video_ids),
+                "points": dict(zip(at, points.tolist(), strict=True)),
+                "neighbours": {
+                    i: [[at[j], round(cosine, 3)] for j, cosine in row] for i, row in zip(at, neighbours, strict=True)
+                },
+            }
+        )
+    text = json.dumps({"videos": shown, "spaces": spaces, "side": _MAP_SIDE}, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))  # nothing in a name can end the script element
+
+
+def _cluster(cluster: Cluster, place: dict[str, int]) -> dict[str, Any]:
+    def share(value: Share | None) -> list[Any] | None:
+        return [visible(value.value), value.count, value.known] if value else None
+
+    return {
+        "number": cluster.number,
+        "size": cluster.size,
+        "motion": share(cluster.motion),
+        "scene": share(cluster.scene),
+        "videos": [place[video_id] for video_id in cluster.video_ids if video_id in place],
+    }
+
+
+def nearest(vectors: NDArray[np.float32], n: int = _NEIGHBOURS) -> list[list[tuple[int, float]]]:
+    """Each row's `n` nearest other rows by cosine (-1..1), nearest first; fewer where there are fewer.
+
+    vectors: (N, d).
+    """
+    unit = l2_normalised(vectors.astype(np.float64))
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, : max(0, min(n, len(vectors) - 1))]
+    return [[(int(j), float(cosines[i, j])) for j in row] for i, row in enumerate(order)]
+
+
+def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """A map of the space: t-SNE (van der Maaten and Hinton 2008) of the directions of the vectors (N, d).
+
+    Returns (N, 2) whole numbers from 0 to 1000; the same vectors give the same map.
+    """
+    count = len(vectors)
+    if count < 5:  # too few for neighbourhoods
+        return np.linspace([0, 0], [_MAP_SIDE, _MAP_SIDE], count).astype(int)
+    perplexity = min(30.0, (count - 1) / 3)
+    with threadpool_limits(1):  # sums in a fixed order
+        points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(
+            l2_normalised(vectors.astype(np.float64))
+        )
+    low, high = points.min(axis=0), points.max(axis=0)
+    return np.rint((points - low) / np.maximum(high - low, 1e-9) * _MAP_SIDE).astype(int)
+
+
+def links_to(videos: list[Video], folder: Path) -> dict[str, str]:
+    """Addresses, as seen from a page in `folder`, of the videos' files, by id."""
+    return {
+        video.video_id: quote(os.path.relpath(video.path, folder), errors="surrogateescape")
+        for video in videos
+        if video.dataset  # of others no index tells the file
+    }

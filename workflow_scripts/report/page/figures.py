@@ -1,0 +1,274 @@
+"""The figures of the page: few-shot curves, curves along a parameter, training curves, cluster agreement.
+
+Each function returns a whole SVG document that stands by itself (`snakemake --report` shows these files).
+"""
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
+from workflow_scripts.report.page.comparisons import ALONG, Comparison
+from workflow_scripts.report.page.tables import PROTOCOLS, Agreement, FewShot, kind_of_label
+from workflow_scripts.report.svg import STYLE, empty, to_svg
+from workflow_scripts.report.text import visible
+
+_DASHES = {"scratch": (0, (1.2, 1.4)), "supervised": (0, (4, 2))}
+_MARKERS = "osD^vPX"
+
+
+def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
+    """A part of the figure for each comparison, below each other.
+
+    n_panels: of each comparison, up to four in a row; height: inches of a row of panels. A legend is beside a single
+    panel, else below them all, and makes room for itself.
+    """
+    most = max(n_panels)
+    beside = 3.6 + max(_label_inches(comparison.methods) for comparison in comparisons)
+    width = {1: beside, 2: 7.6}.get(most, 10.2)
+    heights = []
+    for comparison, n in zip(comparisons, n_panels, strict=True):
+        legend = 0.2 * (len(comparison.methods) + 2)
+        panels = height * -(-n // 4) + 0.4
+        heights.append(max(panels, legend) if n == 1 else panels + legend / _columns(width, comparison.methods))
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    return figure, _parts(figure, comparisons, heights)
+
+
+def _parts(figure: Figure, comparisons: list[Comparison], heights: list[float]) -> list[SubFigure]:
+    """A part of the figure for each comparison, under its title."""
+    parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
+    for part, comparison in zip(parts, comparisons, strict=True):
+        if comparison.title:
+            part.suptitle(visible(comparison.title), x=0, ha="left", fontsize=11.5, fontweight="bold")
+    return parts
+
+
+def _panels(part: SubFigure, n: int) -> list[Axes]:
+    """n panels side by side, up to four in a row."""
+    axes = list(part.subplots(-(-n // 4), min(n, 4), squeeze=False).flat)
+    for unused in axes[n:]:
+        unused.remove()
+    for panel in axes[:n]:
+        panel.grid(axis="y")
+    return axes[:n]
+
+
+def _label_inches(methods: list[Method]) -> float:
+    """About how wide the widest entry of a legend is."""
+    return 0.6 + 0.068 * max(len(name_among(method, methods)) for method in methods)
+
+
+def _color(method: Method, methods: list[Method]) -> str:
+    """The method's colour, of several runs of its kind from dark to light."""
+    twins = twins_of(method, methods)
+    if len(twins) == 1:
+        return method.color
+    darkest = 0.0 if method.color == INK else -0.3  # the page's own ink must stay what it is
+    shift = darkest + (0.6 - darkest) * twins.index(method.run) / (len(twins) - 1)  # share of black or of white
+    end = 0.0 if shift < 0 else 1.0
+    red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * end for channel in to_rgb(method.color))
+    return to_hex((red, green, blue))
+
+
+def _columns(width: float, methods: list[Method]) -> int:
+    """As many entries of a legend side by side as `width` inches are enough for."""
+    return max(1, int(width / _label_inches(methods)))
+
+
+def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
+    """One legend for all panels: beside a single one, else below them."""
+    entries = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    place = {"loc": "outside right center"} if len(panels) == 1 else {"loc": "outside lower left", "ncols": columns}
+    part.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
+
+
+def few_shot_figure(comparisons: list[Comparison]) -> str:
+    """Accuracy against labelled videos per class, a panel per dataset; the mark of IDT + SVM is at all of them."""
+    drawn = [comparison for comparison in comparisons if comparison.few_shot]
+    if not drawn:
+        return empty("No few-shot evaluation in this run.")
+    with matplotlib.rc_context(STYLE):
+        figure, parts = _stacked(drawn, [len(comparison.few_shot) for comparison in drawn], height=2.7)
+        for part, comparison in zip(parts, drawn, strict=True):
+            panels = _panels(part, len(comparison.few_shot))
+            for panel, table in zip(panels, comparison.few_shot, strict=True):
+                _few_shot_panel(panel, table, comparison)
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
+def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None:
+    methods = comparison.methods
+    place = {shot: position for position, shot in enumerate(table.shots)}
+    for number, method in enumerate(table.methods):
+        points = [(place[s], 100 * table.cells[method.run, s].mean) for s in place if (method.run, s) in table.cells]
+        panel.plot(
+            *zip(*points, strict=True),
+            color=_color(method, methods),
+            linestyle=_DASHES.get(method.kind, "-"),
+            marker=_MARKERS[number % len(_MARKERS)],
+            label=name_among(method, methods),
+        )
+    for method in methods:
+        svm = comparison.accuracies.cells.get((method.run, (table.dataset, "svm")))
+        if svm and "all" in place:
+            mark = (place["all"], 100 * svm.accuracy.mean)
+            panel.plot(*mark, "*", color=method.color, markersize=10, label=method.title)
+    panel.axhline(100 * table.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
+    panel.set_xticks(list(place.values()), list(place))
+    panel.set_ylim(0, None)
+    panel.set(title=table.dataset, xlabel="labelled videos per class", ylabel="top-1 accuracy, %")
+
+
+def curves_figure(comparisons: list[Comparison]) -> str:
+    """Accuracy against the parameter that a comparison is along (paper tables 3 and 6, figure 4): a panel for each
+    dataset and protocol, a line for each kind of method."""
+    drawn = [comparison for comparison in comparisons if comparison.along and comparison.accuracies.columns]
+    if not drawn:
+        return empty("No comparison along a parameter in this run.")
+    with matplotlib.rc_context(STYLE):
+        figure, parts = _stacked(drawn, [len(comparison.accuracies.columns) for comparison in drawn], height=2.5)
+        for part, comparison in zip(parts, drawn, strict=True):
+            panels = _panels(part, len(comparison.accuracies.columns))
+            for panel, column in zip(panels, comparison.accuracies.columns, strict=True):
+                _curves_panel(panel, column, comparison)
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
+def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) -> None:
+    cells, table = comparison.accuracies.cells, comparison.accuracies
+    values = sorted({comparison.values[method.run] for method in table.methods if method.run in comparison.values})
+    for number, kind in enumerate(dict.fromkeys(method.kind for method in table.methods)):
+        runs = [method for method in table.methods if method.kind == kind and (method.run, column) in cells]
+        runs = sorted((one for one in runs if one.run in comparison.values), key=lambda one: comparison.values[one.run])
+        if runs:
+            accuracies = [cells[one.run, column].accuracy for one in runs]
+            panel.errorbar(
+                [values.index(comparison.values[one.run]) for one in runs],
+                [100 * accuracy.mean for accuracy in accuracies],
+                [100 * (accuracy.sd or 0.0) for accuracy in accuracies],
+                color=runs[0].color,
+                linestyle=_DASHES.get(kind, "-"),
+                marker=_MARKERS[number % len(_MARKERS)],
+                elinewidth=1,
+                label=runs[0].title,
+            )
+    panel.axhline(100 * table.chance(column), color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
+    panel.set_xticks(range(len(values)), [f"{value:,}" for value in values])
+    panel.set_xlim(-0.3, len(values) - 0.7)
+    panel.set_ylim(0, None)
+    title = f"{column[0]}, {PROTOCOLS.get(column[1], column[1])}"
+    panel.set(title=title, xlabel=ALONG[comparison.along], ylabel="top-1 accuracy, %")
+
+
+_OBJECTIVES = {
+    "instance": "Instance recognition",
+    "local_aggregation": "Local aggregation",
+    "supervised": "Cross-entropy, with labels",
+}
+
+
+def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
+    """A line per run and seed: loss by epoch in a panel per objective (their scales differ), each accuracy in one.
+
+    held_out: whether those asked after each epoch are videos that no run learns from (`pretraining.validation`), or the
+    training videos each other.
+    """
+    drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
+    if not drawn:
+        return empty("No training history in this run.")
+    with matplotlib.rc_context(STYLE):
+        wanted = [_training_panels(comparison, held_out) for comparison in drawn]
+        figure, parts = _stacked(drawn, [len(titles) for titles in wanted], height=2.3)
+        for part, comparison, titles in zip(parts, drawn, wanted, strict=True):
+            panels = _panels(part, len(titles))
+            for panel, (title, measure, objective) in zip(panels, titles, strict=True):
+                _training_panel(panel, measure, objective, comparison)
+                panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
+def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, str, str]]:
+    """(title, measure, objective) of each panel; an accuracy's is of all objectives that have it."""
+    asked = "held-out videos" if held_out else "training videos"
+    accuracies = {"knn": f"kNN, {asked}", "accuracy": "Class head, training clips"}
+    accuracies["validation"] = f"Class head, {asked}"
+    method_of = {method.run: method for method in comparison.methods}
+    present = {method_of[run.name].objective for run in comparison.runs if run.history}
+    wanted = [(title, "loss", objective) for objective, title in _OBJECTIVES.items() if objective in present]
+    told = {measure for run in comparison.runs for epoch in run.history for measure in epoch}
+    return wanted + [(title, measure, "") for measure, title in accuracies.items() if measure in told]
+
+
+def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
+    methods = comparison.methods
+    method_of = {method.run: method for method in methods}
+    scale = 1 if measure == "loss" else 100
+    for run in sorted(comparison.runs, key=lambda run: (list(method_of).index(run.name), run.seed)):
+        method = method_of[run.name]
+        points = [(e["epoch"] + 1, scale * e[measure]) for e in run.history if measure in e]
+        if not points or objective not in ("", method.objective):
+            continue
+        panel.plot(
+            *zip(*points, strict=True),
+            color=_color(method, methods),
+            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][twins_of(method, methods).index(method.run) % 3],
+            marker="o" if len(points) == 1 else "",
+            label=name_among(method, methods),
+        )
+    panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if measure != "loss":
+        panel.set_ylim(0, None)
+
+
+def agreement_figure(comparisons: list[Comparison]) -> str:
+    """NMI and AMI of each clustering with motion (or class) and with scene, as bars with their spread."""
+    drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
+    if not drawn:
+        return empty("No clustering of videos whose motion or scene is known in this run.")
+    everything = [row for comparison in drawn for row in comparison.agreements]
+    kinds = [("motion", kind_of_label(everything), MOTION), ("scene", "scene", SCENE)]
+    kinds = [kind for kind in kinds if any(getattr(row, kind[0]) for row in everything)]
+    scores = [score for row in everything for kind, _, _ in kinds for score in getattr(row, kind) or ()]
+    lowest = min(score.mean - (score.sd or 0.0) for score in scores)
+    with matplotlib.rc_context(STYLE):
+        rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
+        heights = [0.9 + 0.46 * len(found) for found in rows]
+        figure = Figure(figsize=(10.2, sum(heights)), layout="constrained")
+        parts = _parts(figure, drawn, heights)
+        for part, found in zip(parts, rows, strict=True):
+            panels = list(part.subplots(1, 2, sharey=True))
+            for position, panel in enumerate(panels):
+                _agreement_panel(panel, found, position, kinds)
+                panel.set_xlim(min(0.0, lowest - 0.02) if position else 0.0, 1.0)
+            titles = [row.title for row in found]
+            names = [row.title if titles.count(row.title) == 1 else f"{row.title} ({row.name})" for row in found]
+            panels[0].set_yticks(np.arange(len(found)), names)
+            panels[0].tick_params(axis="y", labelcolor=INK)
+            panels[0].set_ylim(len(found) - 0.4, -0.6)
+            _legend(part, panels)
+        return to_svg(figure)
+
+
+def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str, str]]) -> None:
+    """position: 0 for NMI, 1 for AMI; kinds: field of the row, name and colour of each."""
+    panel.grid(axis="x")
+    height = 0.72 / len(kinds)
+    for number, (kind, name, color) in enumerate(kinds):
+        for place, row in enumerate(rows):
+            if scores := getattr(row, kind):
+                score = scores[position]
+                y = place + (number - (len(kinds) - 1) / 2) * height
+                panel.barh(y, score.mean, height * 0.86, color=color, label=name)
+                if score.sd:
+                    panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
+    panel.set_title(["NMI", "AMI (0 = chance)"][position])
+    panel.axvline(0, color=MUTED, linewidth=0.8)
+    panel.spines["bottom"].set_visible(False)
+    panel.tick_params(axis="x", length=0)

@@ -1,0 +1,224 @@
+"""Clusters side by side as moving thumbnails: what a network groups without a prior, and what IDT does (paper, 4.5).
+
+A thumbnail is one strip of frames, played by CSS; each video's strip is in the page once, as a CSS class, however
+many clusterings show the video. Which videos of a cluster are shown is decided by a hash of their id, so the choice
+is neither ours nor the best case, and a video seen in one clustering is likely to be seen in the others too.
+"""
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from workflow_scripts.ground.artifacts import read_hdf5
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.report.methods import Method
+from workflow_scripts.report.page.inputs import Clustering, Video
+from workflow_scripts.report.settings import ReportSettings
+
+_WEBP_LIMIT = 16383  # pixels of a side
+_GROUND = 38  # grey level (0..255) beside a frame that is not 4:3
+
+
+@dataclass(frozen=True)
+class Share:
+    """The most frequent value of a label in a cluster: `count` of the `known` videos that have one."""
+
+    value: str
+    count: int
+    known: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster: its number, what it agrees with, and its videos' ids, those first that are shown first."""
+
+    number: int
+    motion: Share | None
+    scene: Share | None
+    video_ids: list[str]
+
+    @property
+    def size(self) -> int:
+        """How many videos it has."""
+        return len(self.video_ids)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One clustering with all its clusters, in the order in which they are shown."""
+
+    title: str
+    name: str
+    note: str
+    clustering: Clustering
+    clusters: list[Cluster]
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The frames of a loop side by side, as the data URI of a WebP image, and how many seconds they last."""
+
+    uri: str
+    seconds: float
+
+
+_NOTES = {
+    "network": "The embedding, learned without a prior.",
+    "instance": "The embedding, learned without a prior.",
+    "idt_svm": "The encoded trajectories: the prior itself.",
+    "idt": "The embedding, learned with the prior.",
+    "joint": "The embedding, tuned in the joint space.",
+}
+
+
+def choose(
+    clusterings: list[Clustering], methods: list[Method], features: list[str], limit: int
+) -> list[tuple[Method, Clustering]]:
+    """The clusterings to compare: a network without prior (LA before IR), IDT, networks with the prior.
+
+    Of each kind the first run in the order of the methods; of IDT the first of the `features`, the config's.
+    """
+    kinds = {method.run: method for method in methods}
+    found = []
+    for clustering in clusterings:
+        method = kinds.get(clustering.run) if clustering.run else Method(clustering.features, "idt_svm")
+        if method is not None and method.kind in _NOTES:
+            found.append((method, clustering))
+    order = ["network", "idt_svm", "idt", "joint", "instance"]
+    if not any(method.kind == "network" for method, _ in found):
+        order = ["instance", *order[:-1]]
+
+    def place(method: Method) -> tuple[int, int, str]:
+        names = features if method.kind == "idt_svm" else list(kinds)
+        return order.index(method.kind), names.index(method.run) if method.run in names else len(names), method.run
+
+    found.sort(key=lambda entry: (place(entry[0]), entry[1].variant))
+    first: dict[str, tuple[Method, Clustering]] = {}
+    for entry in found:
+        first.setdefault(entry[0].kind, entry)
+    return list(first.values())[:limit]
+
+
+def _share(values: list[str]) -> Share | None:
+    known = Counter(value for value in values if value)
+    if not known:
+        return None
+    value, count = min(known.items(), key=lambda entry: (-entry[1], entry[0]))
+    return Share(value, count, known.total())
+
+
+def clusters_of(clustering: Clustering, videos: dict[str, Video], order: str) -> list[Cluster]:
+    """The clusters of the first K-means run, by `order`: size or purity. videos: by id."""
+    labels = clustering.labels[0]
+    clusters = []
+    for number in np.unique(labels):
+        members = [clustering.video_ids[i] for i in np.flatnonzero(labels == number)]
+        known = [videos[i] for i in members if i in videos]
+        motion, scene = _share([video.label for video in known]), _share([video.scene for video in known])
+        members.sort(key=lambda video_id: digest("gallery", video_id))
+        clusters.append(Cluster(int(number), motion, scene, members))
+
+    def purity(cluster: Cluster) -> float:
+        return cluster.motion.count / cluster.motion.known if cluster.motion and cluster.size > 1 else 0.0
+
+    first = (lambda c: -purity(c)) if order == "purity" else (lambda c: 0.0)
+    return sorted(clusters, key=lambda cluster: (first(cluster), -cluster.size, cluster.number))
+
+
+def check(settings: ReportSettings) -> None:
+    """Raises StageError naming the key if the settings ask for a gallery that cannot be drawn."""
+    if settings.gallery_order not in ("size", "purity"):
+        raise StageError(f"report.gallery_order is {settings.gallery_order!r}; write size or purity")
+    if settings.thumbnail_frames < 1 or settings.thumbnail_frames * settings.thumbnail_width > _WEBP_LIMIT:
+        raise StageError("report.thumbnail_frames times thumbnail_width must be within 1..16383 pixels; lower one")
+
+
+def gallery_columns(
+    clusterings: list[Clustering],
+    videos: list[Video],
+    methods: list[Method],
+    features: list[str],
+    settings: ReportSettings,
+) -> list[Column]:
+    """The clusterings to show, each with all its clusters; features: the config's; settings: as `check` wants them."""
+    by_id = {video.video_id: video for video in videos}
+    return [
+        Column(
+            title=method.title if clustering.run else "IDT",
+            name=method.run,
+            note=_NOTES[method.kind],
+            clustering=clustering,
+            clusters=clusters_of(clustering, by_id, settings.gallery_order),
+        )
+        for method, clustering in choose(clusterings, methods, features, settings.gallery_clusterings)
+    ]
+
+
+def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]:
+    """Ids, sorted, of the videos that the page holds: the gallery's, and up to about `explorer_videos`.
+
+    Those are the first videos of each column's first clusters and, while there is room, others by a hash of their ids.
+    """
+    chosen: set[str] = set()
+    for rank, clusters in enumerate(zip_longest(*(column.clusters for column in columns))):
+        if rank >= settings.gallery_clusters and len(chosen) >= settings.explorer_videos:
+            break
+        for cluster in filter(None, clusters):
+            chosen.update(cluster.video_ids[: settings.gallery_videos])
+    others = {video_id for column in columns for video_id in column.clustering.video_ids} - chosen
+    room = max(0, settings.explorer_videos - len(chosen))
+    return sorted(chosen.union(sorted(others, key=lambda video_id: digest("gallery", video_id))[:room]))
+
+
+def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:
+    """The strip of each of these videos that has frames, by video_id. frames: shards of the frames stage."""
+    strips: dict[str, Strip] = {}
+    for path in tqdm(frames, desc="thumbnails", unit="shard", disable=len(frames) < 10):
+        with read_hdf5(path) as file:
+            for video_id in sorted(set(video_ids).intersection(file) - set(strips)):
+                if len(file[video_id]["offsets"]) > 1:
+                    image, seconds = draw_strip(file[video_id], settings)
+                    strips[video_id] = Strip(data_uri(image, settings.thumbnail_quality), seconds)
+    return dict(sorted(strips.items()))
+
+
+def draw_strip(group: h5py.Group, settings: ReportSettings) -> tuple[np.ndarray, float]:
+    """Frames of one video side by side, (h, n * w, 3) uint8 BGR, from the middle of the video, and their seconds.
+
+    group: of a frames shard, with `jpeg` (bytes, uint8), `offsets` (T + 1) and the attribute `fps`. A video shorter
+    than the loop is shown whole; a frame that is not 4:3 stands before a dark ground.
+    """
+    offsets = group["offsets"][:]
+    length = len(offsets) - 1
+    fps = float(group.attrs.get("fps", 0)) or 25.0
+    span = min(length, max(1, round(settings.thumbnail_seconds * fps)))
+    start = (length - span) // 2
+    chosen = start + (np.arange(settings.thumbnail_frames) * span) // settings.thumbnail_frames
+    width, height = settings.thumbnail_width, round(settings.thumbnail_width * 3 / 4)
+    canvas = np.full((height, settings.thumbnail_frames * width, 3), _GROUND, np.uint8)
+    for position, t in enumerate(chosen):
+        frame = cv2.imdecode(group["jpeg"][offsets[t] : offsets[t + 1]], cv2.IMREAD_COLOR)
+        if frame is None:
+            raise StageError(f"{group.file.filename}: frame {t} of {group.name} is no JPEG; make the shard again")
+        scale = min(width / frame.shape[1], height / frame.shape[0])
+        w, h = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
+        small = cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
+        y, x = (height - h) // 2, position * width + (width - w) // 2
+        canvas[y : y + h, x : x + w] = small
+    return canvas, span / fps
+
+
+def data_uri(image: np.ndarray, quality: int) -> str:
+    """The BGR image as WebP in a URI. Raises StageError where OpenCV cannot write it."""
+    done, encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise StageError("this OpenCV cannot write WebP; install opencv-python-headless as constraints.txt says")
+    return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode()

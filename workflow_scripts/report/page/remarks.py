@@ -1,0 +1,63 @@
+"""What a reader must know of the runs of a table that no single value of the config says."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from workflow_scripts.configuration.config import run_values
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.evaluation.unseen import only_split, share_videos
+from workflow_scripts.pretraining.settings import lineage, split_of_subset
+from workflow_scripts.report.tables.departures import with_ancestors
+
+WITHOUT_LABELS = ("instance", "local_aggregation")
+
+
+def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[int]]) -> list[str]:
+    """Sentences about these runs, judged on `splits`, numbers by dataset; config: resolved.
+
+    Which runs saw the test videos without their labels, and which were trained on crops that had to be enlarged.
+    """
+    runs = list(runs)
+    trained = with_ancestors(runs, config["pretraining"]["runs"])
+    networks = {name: run_values(config, name) for name in trained}
+    lines: dict[str, list[str]] = {}
+    for dataset, numbers in splits.items():
+        for name in (name for name in runs if name in trained):
+            names = lineage(config["pretraining"]["runs"], name)
+            seen = {_seen(config, name, networks[one], dataset, numbers) for one in names} - {""}
+            if seen:
+                most = "the test videos" if "the test videos" in seen else seen.pop()
+                lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
+    if of_idt := [name for name in runs if name in IDT_RUNS]:
+        what = "takes its PCA and mixture from a sample of the judged dataset, test videos included, without labels"
+        lines[what] = of_idt
+    for name, values in networks.items():
+        smallest = int(values["short_side"] * 2 ** (-(values["scales"] - 1) / 4))
+        if smallest < values["size"]:
+            what = (
+                f"learned from frames of {values['short_side']} pixels: training crops of {smallest} to "
+                f"{values['short_side']} pixels became {values['size']}, and those that are enlarged are blurred"
+            )
+            lines.setdefault(what, []).append(name)
+    return [f"{', '.join(names)}: {what}." for what, names in lines.items()]
+
+
+def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
+    """Which test videos, in the splits `numbers` of a dataset, a training of `values` saw without labels.
+
+    `run` is the judged one, which may be judged on a single split. Empty for none, and where the
+    config has no such dataset.
+    """
+    trained_on = config["pretraining"]["dataset"]
+    if dataset not in config["datasets"]:
+        return ""
+    if values["objective"] not in WITHOUT_LABELS or not share_videos(config, trained_on, dataset):
+        return ""
+    subset, only = str(values["subset"]), only_split(config, run, dataset)
+    if subset == "all":
+        return "the test videos"
+    split = split_of_subset(subset)
+    if split is None or dataset != trained_on:
+        return "some of the test videos"
+    others = [str(number) for number in sorted(numbers) if number != split and only in (None, number)]
+    return f"test videos of split {', '.join(others)}" if others else ""

@@ -1,0 +1,120 @@
+"""Which of the values behind a table are not the paper's: where each is from, by the schema, and what it is here."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from workflow_scripts.configuration.config import described, detector, run_values
+from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.pretraining.settings import lineage
+
+SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A key whose value the paper states otherwise, or does not state."""
+
+    key: str  # section.key, the run's name before the key, or features.name.key
+    value: Any
+    source: str  # "paper 4.2: 200" where the paper states another value, else who states it: authors' code, ours, ...
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the paper states another value."""
+        return self.source.startswith("paper")
+
+
+def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "finetune") -> list[Departure]:
+    """The departures of a resolved config, and of these `runs`, judged by `protocol`, with those that they start from.
+
+    A key whose `source` in the schema begins with the paper departs where its value is not the schema's default, which
+    is the paper's; any other departs always, or in a run or in features where these set it. `report.sources` says so of
+    single keys. Left out is what cannot change these runs: other protocols, other detectors of people, and keys
+    `without influence`.
+    """
+    runs, sections, sources = list(runs), described(), config["report"]["sources"]
+    features = sections["features"]
+    trainings = config["pretraining"]["runs"]
+    trained = with_ancestors(runs, trainings)
+    described_by = _features(config, [*runs, *trained])
+    # Section by section, what these runs read
+    protocols = [protocol, *(["svm"] if IDT_RUNS.keys() & set(runs) else [])]
+    sections["evaluation"] = {
+        key: node for one in protocols for key, node in settings_of(one, sections["evaluation"]).items()
+    }
+    if "idt_fisher" not in runs:
+        del sections["encoding"]["per_channel"]
+    detectors = {detector(config, name) for name in described_by} - {"none"}
+    sections["persons"] = {
+        key: node
+        for key, node in sections["persons"].items()
+        if detectors & (_named(node, features["boxes"]["enum"]) or detectors)  # a key that names none is of all
+    }
+    found = [
+        _departure(f"{section}.{key}", node, config[section][key], sources)
+        for section in SECTIONS
+        for key, node in sections[section].items()
+        if key in config[section]
+    ]
+    # What features and runs set
+    for name in described_by:
+        given = config["features"][name]
+        found += [_departure(f"features.{name}.{key}", features[key], given[key], sources) for key in features]
+    of_runs = ("clusters", "frames", "pretraining")
+    nodes = {key: (section, node) for section in of_runs for key, node in sections[section].items()}
+    for run in trained:
+        for key, value in trainings[run].items():
+            section, node = nodes.get(key, ("", {}))
+            if section and value != config[section].get(key):  # else it is told there
+                found.append(_departure(f"{run}.{key}", node, value, sources))
+    return [departure for departure in found if departure is not None]
+
+
+def in_words(found: Iterable[Departure]) -> list[str]:
+    """A line for each value and source: `la_idt.epochs, la_idt_64.epochs: 25 (authors' code)`."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for one in found:
+        groups.setdefault((one.key.rpartition(".")[2], str(one.value), one.source), []).append(one.key)
+    return [f"{', '.join(keys)}: {value} ({source})" for (_, value, source), keys in groups.items()]
+
+
+def _departure(key: str, node: dict[str, Any], value: Any, sources: list[dict[str, Any]]) -> Departure | None:
+    description = node.get("description", "")
+    said = re.search(r"source (.*)$", description)
+    if said is None or "default" not in node or "without influence" in description:
+        return None  # the keys without a default name things
+    source, default = said[1], node["default"]
+    if value == default and value in ("", []):
+        return None  # nothing is set
+    for entry in sources:
+        if fnmatchcase(key, entry["key"]) and (value == entry["value"] or entry["source"].startswith("paper")):
+            source, default = entry["source"], entry["value"]
+            break
+    if not source.startswith("paper"):
+        return Departure(key, value, source)
+    return None if value == default else Departure(key, value, f"{source}: {'another' if default == '' else default}")
+
+
+def _named(node: dict[str, Any], names: list[str]) -> set[str]:
+    """Those of the names that a key's description has."""
+    return set(re.findall(r"\w+", node["description"])) & set(names)
+
+
+def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
+    """The features that these runs learn from or are, in the order of the config."""
+    used = set()
+    for run in runs:
+        if run in IDT_RUNS:
+            used.add(next(iter(config["features"])))
+        elif (values := run_values(config, run))["clusters"] in ("idt", "joint"):
+            used.add(values["features"])
+    return [name for name in config["features"] if name in used]
+
+
+def with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
+    """The trained runs and what they start from, each once, in the order of the config."""
+    known = {name for run in runs for name in lineage(trainings, run)}
+    return [run for run in trainings if run in known]

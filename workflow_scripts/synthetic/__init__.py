@@ -1,0 +1,1 @@
+"""Generates the demo's videos of moving people."""

@@ -1,0 +1,226 @@
+"""The generated videos: a person performs a motion before a scene, filmed by a moving camera.
+
+Motion and scene are independent labels of each video. All else (build, clothes, place, speed, phase, side,
+light, camera path, noise) is drawn from `rng(seed, motion, scene, take)` alike for every motion and scene; the
+videos of one scene and take share the place itself, as clips filmed on one day do.
+
+Pictures are painted at twice the size and averaged down. The truth comes with each frame: the person's box and
+the camera's map, so the motion of the background between any two frames is known exactly.
+"""
+
+import csv
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from workflow_scripts.ground.artifacts import replacing, write_json, write_text
+from workflow_scripts.ground.identity import digest, rng
+from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.synthetic.figure import Figure
+from workflow_scripts.synthetic.motions import MOTIONS
+from workflow_scripts.synthetic.scenes import SCENES
+
+log = logging.getLogger(__name__)
+
+GENERATOR_VERSION = 1  # raised when the same settings give other pictures
+SUPERSAMPLING = 2  # painted pixels per video pixel, along each side
+BACKDROP = (2.2, 1.6)  # width and height of the painted place, in views
+HORIZON = 0.16  # view heights from the figure's feet up to where the floor ends
+
+
+@dataclass(frozen=True)
+class GeneratedSettings:
+    """What to generate (ours; the paper generates nothing)."""
+
+    motions: Sequence[str] = ("wave", "jump", "spin", "kick", "walk", "push")  # names in MOTIONS
+    scenes: Sequence[str] = ("bricks", "meadow", "tiles", "beach", "city", "cabin")  # names in SCENES
+    per_pair: int = 4  # videos of each motion in each scene
+    frames: int = 32  # frames of a video
+    width: int = 160  # pixels, even
+    height: int = 120  # pixels, even
+    fps: int = 25  # frames per second
+    seed: int = 0
+
+
+class Frame(NamedTuple):
+    """A generated frame and the truth about it."""
+
+    image: NDArray[np.uint8]  # (height, width, 3) RGB
+    box: NDArray[np.float32]  # (4,) x1 y1 x2 y2 of the person in pixels, within the frame
+    camera: NDArray[np.float64]  # (3, 3) map from the place's pixels to the frame's
+
+
+def homographies(frames: Sequence[Frame]) -> NDArray[np.float64]:
+    """(T, 3, 3): entry t maps the background of frame t-1 to frame t; entry 0 is the identity."""
+    steps = [b.camera @ np.linalg.inv(a.camera) for a, b in pairwise(frames)]
+    return np.stack([np.eye(3), *steps])
+
+
+def check(settings: GeneratedSettings) -> None:
+    """Raises StageError naming the key when the settings cannot be rendered."""
+    for name, asked, known in (
+        ("motions", settings.motions, list(MOTIONS)),
+        ("scenes", settings.scenes, list(SCENES)),
+    ):
+        unknown = sorted(set(asked) - set(known))
+        if unknown or not asked or len(set(asked)) < len(asked):
+            raise StageError(f"generated.{name} must be different names among {', '.join(known)}: {list(asked)}")
+    for name in ("width", "height"):
+        if getattr(settings, name) < 32 or getattr(settings, name) % 2:
+            raise StageError(f"generated.{name} must be an even number from 32 on, not {getattr(settings, name)}")
+    for name in ("per_pair", "frames", "fps"):
+        if getattr(settings, name) < 1:
+            raise StageError(f"generated.{name} must be at least 1, not {getattr(settings, name)}")
+
+
+@lru_cache(maxsize=16)  # motions of one scene and take share the picture
+def _place(scene: str, take: int, seed: int, width: int, height: int) -> NDArray[np.uint8]:
+    """The painted place (H, W, 3): BACKDROP times a view of width x height pixels."""
+    horizon = round((BACKDROP[1] / 2 + 0.36 - HORIZON) * height)
+    size = round(BACKDROP[0] * width), round(BACKDROP[1] * height)
+    return SCENES[scene](rng(seed, "place", scene, take), *size, horizon)
+
+
+def _camera_path(draw: np.random.Generator, frames: int, fps: int, width: int, height: int) -> NDArray[np.float64]:
+    """(T, 2, 3) maps from the place's pixels to those of a view of width x height, drifting, shaking, zooming."""
+    t = (np.arange(frames) - (frames - 1) / 2) / fps  # seconds around the middle
+    shake = np.zeros((3, frames))
+    for strength, hertz in ((0.012, 0.9), (0.006, 2.6), (0.0025, 7.0)):
+        rate, start = hertz * draw.uniform(0.7, 1.4, (3, 1)), draw.uniform(0, 2 * np.pi, (3, 1))
+        shake += strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
+    direction, pace = draw.uniform(0, 2 * np.pi), draw.uniform(0.02, 0.16)  # views per second
+    extent = 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
+    x = width * (0.5 * BACKDROP[0] + draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0])
+    y = height * (0.5 * BACKDROP[1] + draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1])
+    zoom = np.exp(draw.uniform(-0.05, 0.05) + np.tanh(t) * draw.uniform(-0.12, 0.12))
+    roll = np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
+    cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)
+    centre = np.stack([x, y], -1)
+    offset = np.array([width / 2, height / 2]) - np.einsum("tij,tj->ti", linear, centre)
+    return np.concatenate([linear, offset[..., None]], axis=-1)
+
+
+def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSettings) -> Iterator[Frame]:
+    """The frames of one video with the person's box and the camera's map; draws depend on the arguments alone."""
+    draw = rng(settings.seed, "generated", motion, scene, take)
+    width, height = SUPERSAMPLING * settings.width, SUPERSAMPLING * settings.height
+    place = _place(scene, take, settings.seed, width, height)
+    figure = Figure(draw, height * draw.uniform(0.58, 0.72))
+    cameras = _camera_path(draw, settings.frames, settings.fps, width, height)
+    pose_at, period = MOTIONS[motion]
+    start, speed, mirrored = draw.uniform(0, 1), draw.uniform(0.8, 1.25), bool(draw.random() < 0.5)
+    turned, vigour = draw.uniform(-18, 18), draw.uniform(0.88, 1.12)
+    middle = cameras[settings.frames // 2]
+    feet_x = (width / 2 - middle[0, 2]) / middle[0, 0] + width * draw.uniform(-0.13, 0.13)
+    feet = (float(feet_x), height * (BACKDROP[1] / 2 + 0.36 + draw.uniform(-0.03, 0.03)))
+    colour = draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)
+    gamma, grain = draw.uniform(0.85, 1.2), draw.uniform(1.0, 4.0)
+    tone = (255 * (np.arange(256)[:, None] / 255) ** gamma * colour).astype(np.float32)  # (256, 3)
+    to_pixels = np.array([[1, 0, 0.5 - SUPERSAMPLING / 2], [0, 1, 0.5 - SUPERSAMPLING / 2], [0, 0, SUPERSAMPLING]])
+    to_pixels = to_pixels / SUPERSAMPLING  # centres of painted pixels to centres of the frame's
+    phases = start + (np.arange(settings.frames) / settings.fps) * speed / period
+    halfway = pose_at(float(phases[0] + phases[-1]) / 2).travel
+    span = 0.42 * width / figure.height
+    rest = np.array([2.0, 8.0, 0.0, 8.0])
+    for camera, phase in zip(cameras, phases, strict=True):
+        pose = pose_at(float(phase))
+        ahead, back = _to_and_fro(pose.travel - halfway, span)
+        limbs = rest + vigour * (pose.limbs - rest)
+        pose = pose._replace(limbs=limbs, yaw=pose.yaw + turned, travel=ahead)
+        canvas = cv2.warpAffine(place, camera, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
+        box = figure.draw(canvas, pose, camera, feet, mirrored != back)
+        small = cv2.resize(canvas, (settings.width, settings.height), interpolation=cv2.INTER_AREA)
+        lit = np.stack([tone[np.clip(small[..., c], 0, 255).astype(np.uint8), c] for c in range(3)], -1)
+        lit += grain * draw.standard_normal(lit.shape, dtype=np.float32)
+        limit = np.array([settings.width, settings.height] * 2)
+        yield Frame(
+            np.clip(lit + 0.5, 0, 255).astype(np.uint8),
+            np.clip(box / SUPERSAMPLING, 0, limit).astype(np.float32),
+            to_pixels @ np.vstack([camera, (0, 0, 1)]),
+        )
+
+
+def _to_and_fro(distance: float, span: float) -> tuple[float, bool]:
+    """Where a walker is who turns round at -span and at span, measured along his own way, and whether he walks back."""
+    turns, beyond = divmod(distance + span, 2 * span)
+    return beyond - span, int(turns) % 2 == 1
+
+
+def write_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int) -> None:
+    """Writes RGB frames as H.264 (yuv420p, near lossless), atomically; equal frames give equal bytes."""
+    file = io.BytesIO()
+    # With mbtree, x264's bytes vary with where its buffers lie in memory (seen: 8 encodings, 8 results).
+    options = {"crf": "16", "preset": "fast", "threads": "1", "x264-params": "mbtree=0"}
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=fps, options=options)
+        stream.pix_fmt = "yuv420p"
+        for image in frames:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = image.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    with replacing(path) as written:
+        written.write(file.getvalue())
+
+
+def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> Iterator[NDArray[np.uint8]]:
+    """The frames (height, width, 3) RGB of one video."""
+    return (frame.image for frame in render_with_truth(motion, scene, take, settings))
+
+
+def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
+    """Write the videos that are not at `root` yet, and its manifest.csv; returns the manifest's rows.
+
+    A row: path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), group (the take:
+    videos of one take share their places) and scene. Videos that other settings made are written anew.
+    Raises StageError for settings that cannot be rendered.
+    """
+    check(settings)
+    rows, jobs = [], []
+    made_with = digest(GENERATOR_VERSION, settings.frames, settings.width, settings.height, settings.fps, settings.seed)
+    for take in range(settings.per_pair):  # scene by scene: its place is painted once for all motions
+        for scene in settings.scenes:
+            for motion in settings.motions:
+                path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
+                rows.append({"path": path, "label": motion, "group": f"take{take:02d}", "scene": scene})
+                jobs.append((motion, scene, take, root / path))
+    _remove_stale(root, made_with)
+    missing = [job for job in jobs if not job[3].exists()]
+    for motion, scene, take, file in tqdm(missing, desc="generate", unit="video", disable=not missing):
+        write_video(file, render(motion, scene, take, settings), settings.fps)
+    rows.sort(key=lambda row: row["path"])
+    table = io.StringIO()
+    writer = csv.DictWriter(table, ["path", "label", "group", "scene"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(root / "manifest.csv", table.getvalue())
+    log.info("generated videos: %d, of which new: %d, at %s", len(rows), len(missing), root)
+    return rows
+
+
+def _remove_stale(root: Path, made_with: str) -> None:
+    """Removes the videos of a manifest that other settings wrote, and notes the settings of those to come."""
+    note = root / "generated.json"
+    if note.exists() and note.read_text().strip() == f'"{made_with}"':
+        return
+    for motion in MOTIONS:
+        for scene in SCENES:
+            for path in root.glob(f"{motion}/{motion}_{scene}_[0-9][0-9]*.mp4"):
+                path.unlink()
+    write_json(note, made_with)
+
+
+if __name__ == "__main__":
+    command_line(generate_videos)
