@@ -62,21 +62,23 @@ class Bench:
     def __init__(self, chosen: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.on_gpu = self.device.type == "cuda"
-        self.settings = PretrainingSettings(batch=chosen.batch or (256 if self.on_gpu else 8), compile=chosen.compile)
+        self.settings = PretrainingSettings(
+            batch_size=chosen.batch or (256 if self.on_gpu else 8), compile=chosen.compile
+        )
         self.n_videos, self.matrix, self.times = 235_000, 8192 if self.on_gpu else 2048, 20 if self.on_gpu else 3
         if chosen.short:
-            small = PretrainingSettings(depth=10, width=0.125, size=32, k=50, negatives=64, neighbours=64)
-            self.settings = replace(small, batch=chosen.batch or 4, compile=chosen.compile)
+            small = PretrainingSettings(depth=10, width=0.125, crop_size=32, k=50, negatives=64, neighbours=64)
+            self.settings = replace(small, batch_size=chosen.batch or 4, compile=chosen.compile)
             self.n_videos, self.matrix = 2000, 256
         self.stored = 4 if chosen.short else 64  # videos whose clips are loaded
-        self.bank = MemoryBank([str(row) for row in range(self.n_videos)], self.settings.embedding, seed=0)
+        self.bank = MemoryBank([str(row) for row in range(self.n_videos)], self.settings.embedding_dim, seed=0)
         self.bank.to(self.device)
         self.most = 0.0  # MiB held at any time
         shape, generator = (self.settings.m, self.n_videos), torch.Generator().manual_seed(0)
         self.labels = torch.randint(self.settings.k, shape, generator=generator).to(self.device)
 
     def model(self) -> ResNet3D:
-        return ResNet3D(self.settings.depth, self.settings.embedding, self.settings.width).to(self.device)
+        return ResNet3D(self.settings.depth, self.settings.embedding_dim, self.settings.width).to(self.device)
 
     def learner(self, objective: str, **changed: Any) -> Learner:
         learner = Learner(
@@ -87,7 +89,7 @@ class Bench:
 
     def ready(self, batch: int, frames: int) -> Tensor:
         """Clips as `to_input` gives them."""
-        clips = torch.randn(batch, 3, frames, self.settings.size, self.settings.size, device=self.device)
+        clips = torch.randn(batch, 3, frames, self.settings.crop_size, self.settings.crop_size, device=self.device)
         return (50 * clips).contiguous(memory_format=torch.channels_last_3d)
 
     def take(self, work: Callable[[], object], times: int = 0) -> Taken:
@@ -160,8 +162,8 @@ def flops_of_a_clip(settings: PretrainingSettings, frames: int) -> float:
     Three times the forward pass would be 49e9, but the gradient with respect to the clip is nobody's need.
     """
     with torch.device("meta"):
-        model = ResNet3D(settings.depth, settings.embedding, settings.width)
-        clips = torch.empty(2, 3, frames, settings.size, settings.size)
+        model = ResNet3D(settings.depth, settings.embedding_dim, settings.width)
+        clips = torch.empty(2, 3, frames, settings.crop_size, settings.crop_size)
     with FlopCounterMode(display=False) as counter:
         model(clips).sum().backward()
     return counter.get_total_flops() / len(clips)
@@ -210,9 +212,9 @@ def learning(bench: Bench, frames: int, rates: tuple[float, float], all_kinds: b
         if bench.on_gpu:
             kinds["ours, cudnn.benchmark"] = kinds["ours, instance"]
             kinds["ours, compiled"] = lambda batch: our_step(bench, batch, frames, "instance", compile=True)
-    batch = bench.settings.batch if bench.on_gpu or frames <= 16 else max(2, bench.settings.batch // 2)
+    batch = bench.settings.batch_size if bench.on_gpu or frames <= 16 else max(2, bench.settings.batch_size // 2)
     flops, plain = flops_of_a_clip(bench.settings, frames), 0.0
-    print(f"\nsteps on ready clips of {frames} x {bench.settings.size} x {bench.settings.size}, ", end="")
+    print(f"\nsteps on ready clips of {frames} x {bench.settings.crop_size} x {bench.settings.crop_size}, ", end="")
     print(f"{flops / 1e9:.3g} GFLOP a clip and step")
     print(
         f"{'':26}{'batch':>6}{'clips/s':>9}{'x plain':>9}{'ms':>8}{'TFLOP/s':>9}{'of f32':>8}{'of bf16':>9}{'MiB':>8}"
@@ -263,7 +265,7 @@ def make_store(path: Path, n_videos: int) -> FrameStore:
 
 def feeding(bench: Bench, workers: int) -> None:
     """Prints how fast clips come from a store, and how fast the network learns from them as training has it."""
-    settings, device, batch = bench.settings, bench.device, bench.settings.batch
+    settings, device, batch = bench.settings, bench.device, bench.settings.batch_size
     before, counted = (10, 40) if bench.on_gpu else (1, 4)  # batches; the first are loaded while processes start
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "frames.h5", bench.stored)
@@ -273,7 +275,7 @@ def feeding(bench: Bench, workers: int) -> None:
 
         def clips_a_second(learner: Learner | None) -> tuple[float, float]:
             """And the share of the time in which the next batch was waited for."""
-            inputs, started, waiting = load_inputs(clips, batches, settings.size, device, workers), 0.0, 0.0
+            inputs, started, waiting = load_inputs(clips, batches, settings.crop_size, device, workers), 0.0, 0.0
             for number, rows in enumerate(batches):
                 if number == before:
                     bench.wait()
@@ -292,7 +294,7 @@ def feeding(bench: Bench, workers: int) -> None:
         squares = Squares(
             *(None if part is None else part.to(device) for part in collate([clips[row][0] for row in some]))
         )
-        resized = bench.take(lambda: to_input(squares, settings.size, device), times=5).seconds / len(some)
+        resized = bench.take(lambda: to_input(squares, settings.crop_size, device), times=5).seconds / len(some)
         alone, _ = clips_a_second(None)
         together, waited = clips_a_second(bench.learner("local_aggregation"))
     by = f"{workers} processes beside the GPU" if bench.on_gpu else "this process, for there is no GPU to work beside"
@@ -310,7 +312,7 @@ def losses(bench: Bench) -> None:
     """Prints time and memory of the losses over the bank, and of the bank itself."""
     settings, bank = bench.settings, bench.bank.rows
     rows = torch.randperm(bench.n_videos)[:LOSS_BATCH].to(bench.device)
-    embeddings = normalised(torch.randn(LOSS_BATCH, settings.embedding, device=bench.device)).requires_grad_()
+    embeddings = normalised(torch.randn(LOSS_BATCH, settings.embedding_dim, device=bench.device)).requires_grad_()
     negatives = draw_negatives(rows, bench.n_videos, settings.negatives, torch.Generator(bench.device))
     exponents = similarities(embeddings, bank, settings.temperature).detach()
     near = {"temperature": settings.temperature, "neighbours": settings.neighbours}
@@ -324,7 +326,7 @@ def losses(bench: Bench) -> None:
         "of it, the nearest (top-k)": lambda: exponents.topk(settings.neighbours, dim=1, sorted=False),
         "renewing the bank's rows": lambda: bench.bank.update(rows, embeddings.detach(), settings.bank_momentum),
     }
-    print(f"\nloss of {LOSS_BATCH} clips, N = {bench.n_videos:,} x {settings.embedding}, ", end="")
+    print(f"\nloss of {LOSS_BATCH} clips, N = {bench.n_videos:,} x {settings.embedding_dim}, ", end="")
     print(f"{settings.negatives} negatives or neighbours, m = {settings.m}, K = {settings.k}")
     print(f"{'':34}{'ms':>9}{'MiB beside':>12}")
     for name, work in works.items():

@@ -29,7 +29,7 @@ except StageError as error:
 wildcard_constraints:
     dataset=pipeline.NAME,
     detector=pipeline.NAME,
-    features=pipeline.NAME,
+    descriptors=pipeline.NAME,
     space="joint|per_channel",
     shard=r"\d+of\d+",
     run=pipeline.NAME,
@@ -138,15 +138,15 @@ def frames_of(dataset, short_side):
     return expand("results/{dataset}/frames/{side}/{shard}.h5", dataset=dataset, side=short_side, shard=shards(dataset))
 
 
-def encodings_of(dataset, features, folder=""):
+def encodings_of(dataset, descriptors, folder=""):
     """The sketches of all shards, or what else is in a folder beside them."""
-    pattern = "results/{dataset}/encoding/{features}/{folder}{shard}.h5"
-    return expand(pattern, dataset=dataset, features=features, folder=folder, shard=shards(dataset))
+    pattern = "results/{dataset}/encoding/{descriptors}/{folder}{shard}.h5"
+    return expand(pattern, dataset=dataset, descriptors=descriptors, folder=folder, shard=shards(dataset))
 
 
 def shard_boxes(wildcards):
-    """The persons of a shard, where the features mask them."""
-    detector = pipeline.detector(config, wildcards.features)
+    """The persons of a shard, where the descriptors mask them."""
+    detector = pipeline.detector(config, wildcards.descriptors)
     return [] if detector == "none" else f"results/{wildcards.dataset}/persons/{detector}/{wildcards.shard}.h5"
 
 
@@ -163,7 +163,7 @@ def codebook_settings(wildcards):
 def fisher_codebook(wildcards):
     """The codebook of the whole Fisher vectors."""
     space = "per_channel" if config["encoding"]["per_channel"] else "joint"
-    return f"results/{wildcards.dataset}/codebook/{wildcards.features}/{space}.h5"
+    return f"results/{wildcards.dataset}/codebook/{wildcards.descriptors}/{space}.h5"
 
 
 def keeps_all_trajectories(wildcards):
@@ -193,8 +193,8 @@ def streamed_settings(wildcards):
 
 
 def trajectories_settings(wildcards):
-    """How the features' trajectories are made, as JSON."""
-    return section("trajectories", rows=config["features"][wildcards.features]["rows"])
+    """How the descriptors' trajectories are made, as JSON."""
+    return section("trajectories", rows=config["descriptors"][wildcards.descriptors]["rows"])
 
 
 def sampled_trajectories(wildcards):
@@ -202,18 +202,18 @@ def sampled_trajectories(wildcards):
     (table,) = sample(wildcards)
     n_shards = SOURCES[wildcards.dataset]["shards"]
     sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(table))}
-    pattern = "results/{dataset}/trajectories/{features}/{shard}.h5"
+    pattern = "results/{dataset}/trajectories/{descriptors}/{shard}.h5"
     return expand(
         pattern,
         dataset=wildcards.dataset,
-        features=wildcards.features,
+        descriptors=wildcards.descriptors,
         shard=sorted(sampled & {*shards(wildcards.dataset)}),
     )
 
 
 def trajectories_digest(wildcards):
     """A digest of how the trajectories are made."""
-    detector = pipeline.detector(config, wildcards.features)
+    detector = pipeline.detector(config, wildcards.descriptors)
     people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
     return digest(trajectories_settings(wildcards), READING, pipeline.version("trajectories"), people)
 
@@ -244,9 +244,9 @@ def training_frames(wildcards):
 
 
 def training_encodings(wildcards):
-    """The sketches of pretraining.dataset by the first features, which all runs share, and by those of the list."""
-    named = dict.fromkeys([next(iter(config["features"])), wildcards.features])
-    return [file for features in named for file in encodings_of(PRETRAINING_DATASET, features)]
+    """The sketches of pretraining.dataset by the first descriptors, which all runs share, and by those of the list."""
+    named = dict.fromkeys([next(iter(config["descriptors"])), wildcards.descriptors])
+    return [file for descriptors in named for file in encodings_of(PRETRAINING_DATASET, descriptors)]
 
 
 def training_root(wildcards):
@@ -267,7 +267,7 @@ def of(wildcards):
 def run_videos(wildcards):
     """The videos a run is trained on."""
     values = of(wildcards)
-    return f"results/pretraining/videos/{values['features']}/{values['subset']}.tsv"
+    return f"results/pretraining/videos/{values['descriptors']}/{values['subset']}.tsv"
 
 
 def run_frames(wildcards):
@@ -306,16 +306,16 @@ def check_run_clusters(values, run=""):
 
 
 def clusters_file(values, run=""):
-    """The clusters in the IDT space at the K, m, features and subset of a run ("": of the config)."""
+    """The clusters in the IDT space at the K, m, descriptors and subset of a run ("": of the config)."""
     check_run_clusters(values, run)
-    pattern = "results/{dataset}/clusters/{features}/{subset}/k{k}_m{m}_s{seed}.h5"
+    pattern = "results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 
 
 def run_sketches(wildcards):
     """The sketches that a run with `clusters: joint` joins to the network's embeddings."""
     values = of(wildcards)
-    return encodings_of(PRETRAINING_DATASET, values["features"]) if values["clusters"] == "joint" else []
+    return encodings_of(PRETRAINING_DATASET, values["descriptors"]) if values["clusters"] == "joint" else []
 
 
 def frames_where_no_bank(wildcards):
@@ -358,7 +358,7 @@ def dataset_layout(wildcards):
 def svm_encodings(wildcards):
     """The sketches, or the Fisher vectors, that the SVM is trained on and judged by."""
     folder = "fisher/" if IDT_RUNS[wildcards.run] == "fisher" else ""
-    return encodings_of(wildcards.dataset, next(iter(config["features"])), folder)
+    return encodings_of(wildcards.dataset, next(iter(config["descriptors"])), folder)
 
 
 def protocol_settings(protocol):
@@ -430,7 +430,7 @@ def report_clusters(wildcards):
         check_run_clusters(pipeline.run_values(config, run), run)
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
     values = pipeline.run_values(config, "scratch")
-    return networks + [clusters_file({**values, "features": features}) for features in config["features"]]
+    return networks + [clusters_file({**values, "descriptors": descriptors}) for descriptors in config["descriptors"]]
 
 
 def report_indexes(wildcards):
@@ -444,13 +444,13 @@ def example_videos(wildcards):
 
 
 def example_boxes(wildcards):
-    """The persons of that shard, where features mask them."""
+    """The persons of that shard, where descriptors mask them."""
     return masked_boxes()[:1]
 
 
 def masked_boxes():
-    """The persons of all shards, by the first detector whose boxes features mask."""
-    detectors = [pipeline.detector(config, features) for features in config["features"]]
+    """The persons of all shards, by the first detector whose boxes descriptors mask."""
+    detectors = [pipeline.detector(config, descriptors) for descriptors in config["descriptors"]]
     folders = [f"results/{PRETRAINING_DATASET}/persons/{name}" for name in detectors if name != "none"]
     return [f"{folder}/{shard}.h5" for folder in folders[:1] for shard in shards(PRETRAINING_DATASET)]
 
@@ -466,7 +466,7 @@ def people_boxes(wildcards):
 
 
 def report_people(wildcards):
-    """What masking people does, where features mask them."""
+    """What masking people does, where descriptors mask them."""
     return "results/report/people.html" if masked_boxes() else []
 
 
@@ -475,7 +475,7 @@ def report_statuses(wildcards):
     by_idt = {one.dataset for one in judged.evaluations(config) if one.run in IDT_RUNS}
     frames = [file for dataset in SOURCES for file in frames_of(dataset, config["frames"]["short_side"])]
     described = [dataset for dataset in SOURCES if dataset in {PRETRAINING_DATASET, *by_idt}]
-    return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["features"])))]
+    return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["descriptors"])))]
 
 
 def begin():

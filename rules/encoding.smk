@@ -1,8 +1,8 @@
-"""REQUIRED INPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, results/{dataset}/videos/sample.tsv;
+"""REQUIRED INPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, results/{dataset}/videos/sample.tsv;
 where only the sampled videos' trajectories are kept also the shard's list of videos and its persons
 
-OUTPUTS: results/{dataset}/codebook/{features}/joint.h5 and encoding/{features}/{shard}.h5; for the run idt_fisher
-encoding/{features}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{features}/per_channel.h5
+OUTPUTS: results/{dataset}/codebook/{descriptors}/joint.h5 and encoding/{descriptors}/{shard}.h5; for the run idt_fisher
+encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{descriptors}/per_channel.h5
 """
 
 
@@ -12,13 +12,13 @@ rule codebook:
         sample=sample,
         # A video that is added changes its shard's file but not the sample: only how the file is made counts.
         trajectories=ancient(sampled_trajectories),
-        made_by="results/{dataset}/trajectories/{features}/made_by.txt",
+        made_by="results/{dataset}/trajectories/{descriptors}/made_by.txt",
     output:
-        "results/{dataset}/codebook/{features}/{space}.h5",
+        "results/{dataset}/codebook/{descriptors}/{space}.h5",
     log:
-        "results/logs/encoding/{dataset}/{features}/codebook_{space}.log",
+        "results/logs/encoding/{dataset}/{descriptors}/codebook_{space}.log",
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{features}/codebook_{space}.tsv"
+        "results/benchmarks/encoding/{dataset}/{descriptors}/codebook_{space}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 4
@@ -35,16 +35,16 @@ rule codebook:
 rule encoding:
     """Turns the trajectories of each video into one sketch (paper 3.3, equations 5-6)."""
     input:
-        trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
-        codebook="results/{dataset}/codebook/{features}/joint.h5",
+        trajectories="results/{dataset}/trajectories/{descriptors}/{shard}.h5",
+        codebook="results/{dataset}/codebook/{descriptors}/joint.h5",
         videos=streamed_videos,
         boxes=streamed_boxes,
     output:
-        "results/{dataset}/encoding/{features}/{shard}.h5",
+        "results/{dataset}/encoding/{descriptors}/{shard}.h5",
     log:
-        "results/logs/encoding/{dataset}/{features}/{shard}.log",
+        "results/logs/encoding/{dataset}/{descriptors}/{shard}.log",
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{features}/{shard}.tsv"
+        "results/benchmarks/encoding/{dataset}/{descriptors}/{shard}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 1
@@ -53,7 +53,7 @@ rule encoding:
         reading=READING,
         videos=argument("videos"),
         boxes=argument("boxes"),
-        store="results/{dataset}/encoding/.store/{features}/{shard}",
+        store="results/{dataset}/encoding/.store/{descriptors}/{shard}",
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
@@ -66,16 +66,16 @@ rule encoding:
 rule fisher_vectors:
     """Turns the trajectories of each video into its whole Fisher vector, 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
-        trajectories="results/{dataset}/trajectories/{features}/{shard}.h5",
+        trajectories="results/{dataset}/trajectories/{descriptors}/{shard}.h5",
         codebook=fisher_codebook,
         videos=streamed_videos,
         boxes=streamed_boxes,
     output:
-        "results/{dataset}/encoding/{features}/fisher/{shard}.h5",
+        "results/{dataset}/encoding/{descriptors}/fisher/{shard}.h5",
     log:
-        "results/logs/encoding/{dataset}/{features}/fisher/{shard}.log",
+        "results/logs/encoding/{dataset}/{descriptors}/fisher/{shard}.log",
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{features}/fisher/{shard}.tsv"
+        "results/benchmarks/encoding/{dataset}/{descriptors}/fisher/{shard}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 1
@@ -84,7 +84,7 @@ rule fisher_vectors:
         reading=READING,
         videos=argument("videos"),
         boxes=argument("boxes"),
-        store="results/{dataset}/encoding/.store/{features}/fisher/{shard}",
+        store="results/{dataset}/encoding/.store/{descriptors}/fisher/{shard}",
         version=pipeline.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard --fisher"

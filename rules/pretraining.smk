@@ -1,22 +1,22 @@
 """REQUIRED INPUTS: frames, and for the prior the clusters or sketches, of pretraining.dataset
 
-OUTPUTS: results/pretraining/videos/{features}/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
+OUTPUTS: results/pretraining/videos/{descriptors}/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
 """
 
 
 rule training_videos:
-    """The videos that runs train on: those with frames and with a sketch, by the config's first features and by these."""
+    """The videos that runs train on: those with frames and with a sketch, by the config's first descriptors and by these."""
     input:
         videos=training_lists,
         frames=training_frames,
         encodings=training_encodings,
         splits=training_splits,
     output:
-        "results/pretraining/videos/{features}/{subset}.tsv",
+        "results/pretraining/videos/{descriptors}/{subset}.tsv",
     log:
-        "results/logs/pretraining/videos/{features}/{subset}.log",
+        "results/logs/pretraining/videos/{descriptors}/{subset}.log",
     benchmark:
-        "results/benchmarks/pretraining/videos/{features}/{subset}.tsv"
+        "results/benchmarks/pretraining/videos/{descriptors}/{subset}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 1

@@ -1,7 +1,7 @@
-"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where features use them;
+"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where descriptors use them;
 results/{dataset}/videos/sample.tsv where only the sampled videos' trajectories are kept
 
-OUTPUTS: results/{dataset}/trajectories/{features}/{shard}.h5, made_by.txt
+OUTPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, made_by.txt
 """
 
 
@@ -12,9 +12,9 @@ localrules:
 rule made_by:
     """Writes down a digest of how the trajectories are made: a codebook is fitted anew when it changes."""
     output:
-        "results/{dataset}/trajectories/{features}/made_by.txt",
+        "results/{dataset}/trajectories/{descriptors}/made_by.txt",
     log:
-        "results/logs/trajectories/{dataset}/{features}/made_by.log",
+        "results/logs/trajectories/{dataset}/{descriptors}/made_by.log",
     conda:
         "../envs/pipeline.yaml"
     params:
@@ -30,18 +30,18 @@ rule trajectories:
         boxes=shard_boxes,
         only=sample_if_all_is_too_much,
     output:
-        "results/{dataset}/trajectories/{features}/{shard}.h5",
+        "results/{dataset}/trajectories/{descriptors}/{shard}.h5",
     log:
-        "results/logs/trajectories/{dataset}/{features}/{shard}.log",
+        "results/logs/trajectories/{dataset}/{descriptors}/{shard}.log",
     benchmark:
-        "results/benchmarks/trajectories/{dataset}/{features}/{shard}.tsv"
+        "results/benchmarks/trajectories/{dataset}/{descriptors}/{shard}.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
         settings=trajectories_settings,
         reading=READING,
-        store="results/{dataset}/trajectories/.store/{features}/{shard}",
+        store="results/{dataset}/trajectories/.store/{descriptors}/{shard}",
         boxes=argument("boxes"),
         only=argument("only"),
         version=pipeline.version("trajectories"),

@@ -21,7 +21,7 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
 Labels = dict[str, str]
-TINY: dict[str, Any] = {"depth": 10, "width": 0.125, "clip_length": 8, "size": 32}
+TINY: dict[str, Any] = {"depth": 10, "width": 0.125, "clip_length": 8, "crop_size": 32}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.videos.official import read_annotations
 
-QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_learning_rate=0.03)
+QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_lr=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 
 
@@ -58,8 +58,8 @@ def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path
         assert history[-1]["loss"] < history[0]["loss"]
     assert [row["lr"] for row in record["refit"]] == [row["lr"] for row in record["history"]]
     assert {row["validation_loss"] for row in record["refit"]} == {None}
-    assert record["settings"]["finetune_learning_rate"] == 0.03
-    shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "size": 32}
+    assert record["settings"]["finetune_lr"] == 0.03
+    shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "crop_size": 32}
     assert record["settings"]["architecture"] == shape
     assert "svm_c" not in record["settings"]
 
@@ -264,5 +264,5 @@ def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Pat
         )
     with pytest.raises(StageError, match="no 3D ResNet of depth 12"):
         run(dataset, tmp_path, dataclasses.replace(tiny, depth=12), ONE_EPOCH)
-    with pytest.raises(StageError, match="lower finetune_learning_rate"):
-        run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_learning_rate=1e30))
+    with pytest.raises(StageError, match="lower finetune_lr"):
+        run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_lr=1e30))

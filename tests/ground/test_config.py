@@ -42,7 +42,7 @@ def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, n
     in_schema = pipeline.resolve(LEAST)[section]
     in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
     in_stage.pop("seed", None)  # the config has one seed for all
-    in_stage.pop("rows", None)  # a key of each features
+    in_stage.pop("rows", None)  # a key of each descriptors
     only_rules = {
         "encoding": {"resample"},
         "evaluation": {"datasets", "runs", "protocols"},
@@ -145,8 +145,12 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch, idt, idt_fisher always exist"),
-        ("features.idt", {"rows": "/no/such"}, "features.idt.rows: the folder /no/such is not there"),
-        ("features.idt", {"boxes": "files"}, "persons.files (for features.idt.boxes: files): the folder (empty) is"),
+        ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such is not there"),
+        (
+            "descriptors.idt",
+            {"boxes": "files"},
+            "persons.files (for descriptors.idt.boxes: files): the folder (empty) is",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:
@@ -223,13 +227,27 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
     config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
     assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
-    assert config["features"]["idt"]["boxes"] == "detectron2"
+    assert config["descriptors"]["idt"]["boxes"] == "detectron2"
     values = pipeline.run_values(config, "la_idt_fixed")
-    paper = {"depth": 18, "width": 1.0, "size": 112, "clip_length": 16, "epochs": 200, "batch": 256, "lr": 0.03}
-    paper |= {"momentum": 0.9, "drops": [160, 190], "temperature": 0.07, "negatives": 4096, "embedding": 128}
+    paper = {
+        "depth": 18,
+        "width": 1.0,
+        "crop_size": 112,
+        "clip_length": 16,
+        "epochs": 200,
+        "batch_size": 256,
+        "lr": 0.03,
+    }
+    paper |= {
+        "momentum": 0.9,
+        "lr_milestones": [160, 190],
+        "temperature": 0.07,
+        "negatives": 4096,
+        "embedding_dim": 128,
+    }
     assert {key: values[key] for key in paper} == paper
     assert pipeline.run_values(config, "ir_warmup")["epochs"] == 40
-    assert (config["evaluation"]["finetune_learning_rate"], config["evaluation"]["finetune_batch_size"]) == (0.1, 128)
+    assert (config["evaluation"]["finetune_lr"], config["evaluation"]["finetune_batch_size"]) == (0.1, 128)
     assert "demo" not in json.dumps(config) and "generated" not in json.dumps(config["datasets"]).replace(
         '"generated": {}', ""
     )

@@ -75,7 +75,7 @@ def test_a_free_string_arrives_or_is_refused_in_one_sentence(where: str, value: 
 
 
 @pytest.mark.parametrize("name", ["{x}", "<b>", "1:", "", "a b", "a\n", 1, True, "a/b", "$(x)"])
-@pytest.mark.parametrize("where", ["datasets", "features", "pretraining.runs", "report.tables"])
+@pytest.mark.parametrize("where", ["datasets", "descriptors", "pretraining.runs", "report.tables"])
 def test_a_name_that_snakemake_cannot_take_is_one_sentence(where: str, name: object) -> None:
     with pytest.raises(StageError) as told:
         pipeline.resolve(_config(where, {name: {}}))

@@ -28,7 +28,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     config = {
         **tiny_config,
         "datasets": {"tiny": {"layout": "folder", "root": "made", "shards": 2}},
-        "features": {"idt": {"boxes": "hog"}},
+        "descriptors": {"idt": {"boxes": "hog"}},
         "pretraining": {**tiny_config["pretraining"], "runs": {"ir": {"objective": "instance"}}},
         "evaluation": {"datasets": ["tiny"], "runs": ["idt_fisher"]},
     }
@@ -120,7 +120,7 @@ def test_as_if_it_were_larger(workflow: Workflow) -> None:
 
 @pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed, and would work")
 def test_a_detector_that_cannot_work_here_is_left_out_and_told(workflow: Workflow) -> None:
-    workflow.run("--dry-run", config={**workflow.config, "features": {"idt": {"boxes": "detectron2"}}})
+    workflow.run("--dry-run", config={**workflow.config, "descriptors": {"idt": {"boxes": "detectron2"}}})
     done = _estimate(workflow, "--videos 1 --no-training")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "- Persons by detectron2 are not in the table: " in done.stdout

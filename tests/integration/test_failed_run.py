@@ -45,13 +45,19 @@ def test_hostile_names_pass_every_stage_and_touch_nothing(tmp_path: Path, tiny_c
     config = {
         **tiny_config,
         "datasets": {"-x": {"layout": "folder", "root": "made", "shards": 1}},
-        "features": {"all": {"boxes": "none"}},
+        "descriptors": {"all": {"boxes": "none"}},
         "clusters": {"k": 2, "m": 1, "iterations": 2},
         "evaluation": {"datasets": []},
         "report": {**tiny_config["report"], "title": title},
     }
     runs = {"-r": {"objective": "local_aggregation", "clusters": "idt", "neighbours": 2}}
-    config["pretraining"] = {**tiny_config["pretraining"], "dataset": "-x", "subset": folder, "batch": 3, "runs": runs}
+    config["pretraining"] = {
+        **tiny_config["pretraining"],
+        "dataset": "-x",
+        "subset": folder,
+        "batch_size": 3,
+        "runs": runs,
+    }
     workflow = Workflow(tmp_path, config)
     workflow.run()
     assert (tmp_path / "results/pretraining/-r/seed0/model.pt").exists()

@@ -1,4 +1,4 @@
-"""What masking people does is measured for the report where features mask them, and only there."""
+"""What masking people does is measured for the report where descriptors mask them, and only there."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from workflow_scripts.ground.artifacts import read_columns
 
 
 def test_people_are_measured_where_they_are_masked(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
-    workflow = Workflow(tmp_path, {**tiny_config, "features": {"plain": {"boxes": "none"}, "idt": {"boxes": "hog"}}})
+    workflow = Workflow(tmp_path, {**tiny_config, "descriptors": {"plain": {"boxes": "none"}, "idt": {"boxes": "hog"}}})
     workflow.run("results/report/people.html")
     listed = [row for path in tmp_path.glob("results/tiny/videos/shards/*.tsv") for row in read_columns(path)]
     measured = read_columns(tmp_path / "results/report/people.tsv")
@@ -21,5 +21,5 @@ def test_people_are_measured_where_they_are_masked(tmp_path: Path, tiny_config: 
     assert "people" not in planned and planned["report"] == planned["examples"] == 1
     (tmp_path / "results/report/people.html").unlink()
     assert workflow.planned()["people"] == 1
-    unmasked = {**workflow.config, "features": {"plain": {"boxes": "none"}}}
+    unmasked = {**workflow.config, "descriptors": {"plain": {"boxes": "none"}}}
     assert "people" not in workflow.planned(config=unmasked)

@@ -23,12 +23,12 @@ def write_bb(path: Path, boxes: np.ndarray, n_frames: int) -> None:
 
 
 def test_bb_files_do_what_the_detector_did(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
-    features = {"detected": {"boxes": "hog"}, "published": {"boxes": "files"}}
-    workflow = Workflow(tmp_path, {**tiny_config, "features": features, "persons": {"files": "boxes"}})
+    descriptors = {"detected": {"boxes": "hog"}, "published": {"boxes": "files"}}
+    workflow = Workflow(tmp_path, {**tiny_config, "descriptors": descriptors, "persons": {"files": "boxes"}})
     results = tmp_path / "results" / "tiny"
 
     missing = workflow.snakemake("--dry-run")
-    sentence = "persons.files (for features.published.boxes: files): the folder boxes is not there"
+    sentence = "persons.files (for descriptors.published.boxes: files): the folder boxes is not there"
     assert missing.returncode != 0 and sentence in missing.stdout + missing.stderr
     (tmp_path / "boxes").mkdir()
     workflow.run("results/tiny/trajectories/detected/000of002.h5")

@@ -95,7 +95,7 @@ def test_the_codebook_of_each_channel_is_of_the_whole_fisher_vectors_alone(tiny:
 
 
 CHANGES = {  # the README's first column, and what stands for it here
-    "`persons.*`, `features.NAME.boxes`": ("features", "idt", "boxes", "hog"),
+    "`persons.*`, `descriptors.NAME.boxes`": ("descriptors", "idt", "boxes", "hog"),
     "`trajectories.max_side`": ("trajectories", "max_side", 100),
     "`encoding.components`": ("encoding", "components", 5),
     "`frames.short_side`": ("frames", "short_side", 44),
@@ -148,7 +148,7 @@ def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> No
         (("pretraining", "kmeans_iterations"), 9, {"la", "la_idt_tune"}),
         (("pretraining", "temperature"), 0.1, {"ir", "la", "la_idt", "la_idt_tune"}),
         (("pretraining", "runs", "la_idt", "lr"), 0.01, {"la_idt", "la_idt_tune"}),
-        (("pretraining", "drops"), [1], set()),  # there is one epoch
+        (("pretraining", "lr_milestones"), [1], set()),  # there is one epoch
     ],
 )
 def test_a_change_retrains_the_runs_that_read_it(

@@ -48,7 +48,7 @@ DIFFER = re.compile(r"(logs|benchmarks)/|report/index\.html|.*/\.store/|.*/check
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The tiny config with people masked, on folders of videos whose times are the same for every run."""
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests" / "integration" / "tiny.yaml").read_text())
-    config["features"] = {"idt": {"boxes": "hog"}}
+    config["descriptors"] = {"idt": {"boxes": "hog"}}
     for name, dataset in config["datasets"].items():
         root = tmp_path_factory.mktemp(name)
         generate_videos(root, GeneratedSettings(**dataset.pop("generated")))

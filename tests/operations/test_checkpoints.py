@@ -13,7 +13,7 @@ from workflow_scripts.operations.plan import missing_detectors, plan
 
 CONFIG = {
     "datasets": {"a": {"layout": "folder", "shards": 2}, "b": {"layout": "folder", "shards": 1}},
-    "features": {"idt": {"boxes": "hog"}},
+    "descriptors": {"idt": {"boxes": "hog"}},
     "pretraining": {
         "dataset": "a",
         "runs": {
@@ -200,9 +200,9 @@ def test_a_detector_that_is_not_installed_is_told_where_it_is_needed(
 ) -> None:
     assert missing_detectors(config) == []
     monkeypatch.setattr("workflow_scripts.operations.plan.find_spec", lambda name: None)
-    config = pipeline.resolve({**CONFIG, "features": {"idt": {"boxes": "detectron2"}}})
+    config = pipeline.resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
-    assert "features.idt.boxes: detectron2 is not installed here" in sentence
+    assert "descriptors.idt.boxes: detectron2 is not installed here" in sentence
     _done("a/videos/shards/0.tsv")
     _done("a/persons/detectron2/0.h5")
     assert missing_detectors(config) == [sentence], "the run idt is judged on b"

@@ -31,7 +31,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int,
     batches: list[tuple[int, int]] = []
 
     def rate(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
-        batches.append((settings.batch, threads))
+        batches.append((settings.batch_size, threads))
         return NetworkSeconds(3600, 7200)
 
     monkeypatch.setattr(networks, "network_seconds", rate)
@@ -76,11 +76,11 @@ def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]
 
 
 def test_networks_are_measured_in_their_batch_with_the_threads_that_they_use(measured: list[tuple[int, int]]) -> None:
-    config = {**CONFIG, "pretraining": {**CONFIG["pretraining"], "batch": 32}}
+    config = {**CONFIG, "pretraining": {**CONFIG["pretraining"], "batch_size": 32}}
     _lines(config, cores=2)
     assert set(measured) == {(32, 2), (128, 2)}
     measured.clear()
-    small = {"depth": 10, "width": 0.125, "size": 32, "batch": 4}
+    small = {"depth": 10, "width": 0.125, "crop_size": 32, "batch_size": 4}
     evaluation = {**CONFIG["evaluation"], "finetune_batch_size": 4}
     _lines({**CONFIG, "pretraining": {**CONFIG["pretraining"], **small}, "evaluation": evaluation}, cores=8)
     assert set(measured) == {(4, 1)}

@@ -69,7 +69,7 @@ def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pyte
     run(shard, "a.h5", PersonsSettings())
     caplog.set_level("DEBUG", "workflow_scripts")
     caplog.clear()
-    run(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch=2))
+    run(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch_size=2))
     assert "computed" not in caplog.text
     run(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
     assert caplog.text.count("computed") == 3

@@ -17,7 +17,16 @@ from workflow_scripts.pretraining.train import train
 
 N_VIDEOS = 12
 TINY = PretrainingSettings(
-    depth=10, width=0.125, embedding=16, clip_length=8, size=32, k=3, m=2, epochs=2, batch=4, drops=(1,)
+    depth=10,
+    width=0.125,
+    embedding_dim=16,
+    clip_length=8,
+    crop_size=32,
+    k=3,
+    m=2,
+    epochs=2,
+    batch_size=4,
+    lr_milestones=(1,),
 )
 
 

@@ -18,7 +18,7 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.representation.embed_videos import Representation
 
-SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
+SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=32, embedding_dim=16)
 
 
 def content() -> dict[str, Any]:
@@ -80,9 +80,9 @@ def test_one_flipped_bit_is_noticed_by_everyone_who_reads_a_model(tmp_path: Path
         ({"settings": {"width": 1e9}}, "width is"),
         ({"settings": {"width": 0.25}}, "another network"),
         ({"settings": {"shortcut": "C"}}, "shortcut is 'C'"),
-        ({"settings": {"size": 10**9}}, "size is"),
+        ({"settings": {"crop_size": 10**9}}, "crop_size is"),
         ({"settings": {"clip_length": "16"}}, "clip_length is '16'"),
-        ({"settings": {"drops": [[1]]}}, "no plain values"),
+        ({"settings": {"lr_milestones": [[1]]}}, "no plain values"),
         ({"settings": 3}, "settings are no dict"),
         ({"video_ids": ["a", 3, "c"]}, "video_ids"),
         ({"video_ids": ["a"]}, r"bank is \(3, 16\), not \(1, 16\)"),

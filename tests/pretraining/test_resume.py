@@ -14,7 +14,7 @@ import pytest
 import torch
 from processes import default_signals
 
-CHANGED = {"epochs": 8, "batch": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
+CHANGED = {"epochs": 8, "batch_size": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
 
 
 class Process:

@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.settings import check_clusters
 
 @pytest.fixture
 def inputs(tmp_path):
-    """Eight listed videos: v1 has no frames, v2 no sketch by one of two features; v7 is not listed."""
+    """Eight listed videos: v1 has no frames, v2 no sketch by one of two descriptors; v7 is not listed."""
     names = [f"v{number}" for number in range(8)]
     write_columns(
         tmp_path / "list.tsv",

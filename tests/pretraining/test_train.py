@@ -56,7 +56,7 @@ def test_idt_clusters_pull_their_videos_together(run_train, clusters_file, tmp_p
 
     before = run_train("warmup")["bank"]
     options = {"clusters": "idt", "clusters_file": clusters_file, "init": tmp_path / "warmup" / "model.pt"}
-    after = run_train("idt", "local_aggregation", changed={"epochs": 12, "drops": ()}, **options)["bank"]
+    after = run_train("idt", "local_aggregation", changed={"epochs": 12, "lr_milestones": ()}, **options)["bank"]
     assert contrast(after) > contrast(before) + 0.1
 
 
@@ -122,14 +122,14 @@ def one_video(folder: Path, label: str) -> Path:
 
 @pytest.mark.parametrize("label", ["", "right"])
 def test_one_video_is_trained_on_where_nothing_is_judged(run_train, tmp_path, label):
-    model = run_train(videos=one_video(tmp_path, label), changed={"size": 33})
+    model = run_train(videos=one_video(tmp_path, label), changed={"crop_size": 33})
     assert model["video_ids"] == ["video00"] and model["bank"].isfinite().all()
     assert [entry["loss"] for entry in model["history"]] == pytest.approx([0, 0])  # there is none to tell it from
 
 
 def test_one_video_of_tiny_clips_is_told_of(run_train, tmp_path):
     with pytest.raises(StageError, match="one video to train on, and a clip of it is too small for batch norm"):
-        run_train(videos=one_video(tmp_path, ""), changed={"size": 32})
+        run_train(videos=one_video(tmp_path, ""), changed={"crop_size": 32})
 
 
 def test_model_of_another_shape_is_refused_with_its_name(run_train, tmp_path):
@@ -148,11 +148,11 @@ def test_a_gpu_machine_needs_torch_numpy_h5py_and_opencv_alone():
 
 def test_the_defaults_are_the_paper_s():
     settings = PretrainingSettings()
-    assert (settings.lr, settings.momentum, settings.batch, settings.epochs) == (0.03, 0.9, 256, 200)
+    assert (settings.lr, settings.momentum, settings.batch_size, settings.epochs) == (0.03, 0.9, 256, 200)
     rates = [learning_rate(settings, epoch) for epoch in (0, 159, 160, 189, 190, 199)]
     assert rates == pytest.approx([0.03, 0.03, 0.003, 0.003, 0.0003, 0.0003])
     assert (settings.k, settings.m, settings.negatives, settings.temperature) == (6000, 3, 4096, 0.07)
-    assert (settings.crop, settings.scales, settings.color) == ("random", 5, False)
+    assert (settings.crop, settings.n_scales, settings.color) == ("random", 5, False)
 
 
 def test_weight_decay_spares_batch_norm_alone(tiny):
@@ -216,7 +216,7 @@ def test_bfloat16_learns_as_float32_does(run_train):
 
 def test_loss_that_is_no_number_stops_the_run_with_its_name(run_train):
     with pytest.raises(StageError, match=r"run: the loss is nan in epoch \d; lower the run's lr \(1e\+30"):
-        run_train(changed={"lr": 1e30, "epochs": 20, "drops": ()})
+        run_train(changed={"lr": 1e30, "epochs": 20, "lr_milestones": ()})
 
 
 @pytest.mark.parametrize("size", [1, 4, 5, 6, 4096])
@@ -298,14 +298,14 @@ UNREAD = {  # objective, clusters -> keys that this training does not read, and 
 def test_keys_that_a_run_does_not_read_change_nothing(run_train, tiny, objective, clusters):
     """Neither the weights nor the digest; the other keys change both requests."""
     first = run_train("first", objective, clusters=clusters, changed={"epochs": 1})
-    unread = {**UNREAD[objective, clusters], "drops": (7,)}  # after the last epoch
+    unread = {**UNREAD[objective, clusters], "lr_milestones": (7,)}  # after the last epoch
     again = run_train("again", objective, clusters=clusters, changed={"epochs": 1, **unread})
     assert again["digest"] == first["digest"]
     assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
     values = dataclasses.asdict(tiny)
     for key in values.keys() - unread.keys():
         assert (
-            key in ("drop_factor", "checkpoint_minutes")
-            or key in values_read({**values, "drops": ()}, objective, clusters)
-            or (objective == "supervised" and key in ("embedding", "kmeans_iterations"))
+            key in ("lr_gamma", "checkpoint_minutes")
+            or key in values_read({**values, "lr_milestones": ()}, objective, clusters)
+            or (objective == "supervised" and key in ("embedding_dim", "kmeans_iterations"))
         )

@@ -17,8 +17,8 @@ from workflow_scripts.report.settings import ReportSettings
 METHODS = [Method("ir", "instance"), Method("la", "network"), Method("la_idt", "idt"), Method("tuned", "joint")]
 
 
-def clustering(run: str, labels: list[int], features: str = "") -> Clustering:
-    return Clustering(run, features, "seed0", [f"video{i}" for i in range(len(labels))], np.array([labels]))
+def clustering(run: str, labels: list[int], descriptors: str = "") -> Clustering:
+    return Clustering(run, descriptors, "seed0", [f"video{i}" for i in range(len(labels))], np.array([labels]))
 
 
 def video(number: int, label: str, scene: str) -> Video:
@@ -40,13 +40,13 @@ def test_a_network_without_prior_comes_first_then_idt_then_with_prior(runs: list
 
 
 def test_the_first_features_and_the_first_run_of_a_kind_are_the_configs_and_not_the_alphabets() -> None:
-    # A run and features may share a name: the run `idt` always exists.
+    # A run and descriptors may share a name: the run `idt` always exists.
     methods = [Method("zoo", "network"), Method("la", "network"), Method("idt", "idt_svm")]
     clusterings = [clustering("la", [0]), clustering("zoo", [0])]
-    clusterings += [clustering("", [0], features) for features in ("b", "idt", "a")]
-    for features in (["idt", "a", "b"], ["b", "idt", "a"]):
-        found = choose(clusterings, methods, features, 3)
-        assert [(one.run, one.features) for _, one in found] == [("zoo", ""), ("", features[0])]
+    clusterings += [clustering("", [0], descriptors) for descriptors in ("b", "idt", "a")]
+    for descriptors in (["idt", "a", "b"], ["b", "idt", "a"]):
+        found = choose(clusterings, methods, descriptors, 3)
+        assert [(one.run, one.descriptors) for _, one in found] == [("zoo", ""), ("", descriptors[0])]
 
 
 def test_clusters_by_size_and_by_purity() -> None:
@@ -110,7 +110,7 @@ def test_videos_of_the_results_have_moving_strips(results: Any) -> None:
 
 def test_records_read_from_paths(results: Any) -> None:
     found = inputs.read_clusterings(results.clusters)
-    assert {(c.run, c.features, c.variant) for c in found} == {
+    assert {(c.run, c.descriptors, c.variant) for c in found} == {
         ("la", "", "seed0"),
         ("la", "", "seed1"),
         ("la_idt", "", "seed0"),

@@ -110,7 +110,7 @@ def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> 
     told = {departure.key: departure for departure in departures(demo, ["la_idt"])}
     assert told["pretraining.epochs"].source == "paper 4.2: 200" and told["pretraining.epochs"].value != 200
     assert told["clusters.iterations"].source == "authors' code"
-    assert "pretraining.embedding" not in told  # the paper's value, as it is
+    assert "pretraining.embedding_dim" not in told  # the paper's value, as it is
     for table in paper["report"]["tables"].values():  # what the paper says in another place is the paper's too
         runs = [row["run"] for row in table["rows"] if "run" in row]
         assert not [one for one in departures(paper, runs, table["protocol"]) if one.contradicts]
@@ -130,15 +130,18 @@ def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> 
 def test_whose_boxes_mask_people_is_a_departure_of_the_runs_that_learn_from_them() -> None:
     config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     config["persons"] |= {"stride": 3, "weights": "mine.pth"}
-    config["features"] |= {"idt": {"boxes": "hog", "rows": ""}}
+    config["descriptors"] |= {"idt": {"boxes": "hog", "rows": ""}}
     told = {one.key: one for one in departures(config, ["la_idt"])}
-    assert (told["features.idt.boxes"].value, told["features.idt.boxes"].source) == ("hog", "paper 3.3: detectron2")
+    assert (told["descriptors.idt.boxes"].value, told["descriptors.idt.boxes"].source) == (
+        "hog",
+        "paper 3.3: detectron2",
+    )
     assert told["persons.stride"].source == "paper: 1" and told["persons.hog_height"].source.startswith("ours")
-    assert not {"persons.score_threshold", "persons.weights", "features.idt.rows"} & told.keys()  # not those of hog
-    assert "features.idt.boxes" in {one.key for one in departures(config, ["idt_fisher"])}
+    assert not {"persons.score_threshold", "persons.weights", "descriptors.idt.rows"} & told.keys()  # not those of hog
+    assert "descriptors.idt.boxes" in {one.key for one in departures(config, ["idt_fisher"])}
     for run in ("la", "supervised", "la_nodet"):
-        assert not [one for one in departures(config, [run]) if one.key.startswith(("persons.", "features."))]
-    config["features"]["idt"]["boxes"] = "detectron2"
+        assert not [one for one in departures(config, [run]) if one.key.startswith(("persons.", "descriptors."))]
+    config["descriptors"]["idt"]["boxes"] = "detectron2"
     assert {one.key: one.source for one in departures(config, ["la_idt"])}["persons.weights"] == "paper 4.2: another"
 
 
@@ -190,7 +193,7 @@ def test_networks_that_saw_the_test_videos_are_named() -> None:
 def test_crops_that_are_enlarged_are_told(short_side: int, enlarged: bool) -> None:
     config = judged_on_its_own()
     config["frames"]["short_side"] = short_side
-    assert config["pretraining"]["size"] == 112 and config["pretraining"]["scales"] == 5
+    assert config["pretraining"]["crop_size"] == 112 and config["pretraining"]["n_scales"] == 5
     found = [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
     assert bool(found) == enlarged
     if short_side == 128:
@@ -198,7 +201,7 @@ def test_crops_that_are_enlarged_are_told(short_side: int, enlarged: bool) -> No
             "ir, la: learned from frames of 128 pixels: training crops of 64 to 128 pixels became 112, and those that "
             "are enlarged are blurred."
         ]
-    config["pretraining"]["scales"] = 1
+    config["pretraining"]["n_scales"] = 1
     assert not [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
 
 

@@ -37,7 +37,7 @@ from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
 from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
-SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, size=32, embedding=16)
+SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=32, embedding_dim=16)
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from workflow_scripts.synthetic.generate import GeneratedSettings, generate_vide
 # What the paper's values become, so that each of the forty trainings takes seconds.
 SMALL = {
     "clip_length": {32: 6, 64: 8},
-    "size": {224: 40},
+    "crop_size": {224: 40},
     "short_side": {256: 48},
     "depth": {34: 18},
     "k": {30000: 7, 12000: 6, 3000: 3, 1500: 2},
     "subset": {"kinetics400:135000": "kinetics400:10", "kinetics400:185000": "kinetics400:12"},
-    "batch": {128: 6},
+    "batch_size": {128: 6},
 }
 
 
@@ -43,7 +43,7 @@ def kinetics(root: Path, settings: GeneratedSettings) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    short: dict[str, Any] = {"epochs": 1, "drops": []}
+    short: dict[str, Any] = {"epochs": 1, "lr_milestones": []}
     runs = {
         name: {key: SMALL.get(key, {}).get(value, value) for key, value in run.items() if key not in short} | short
         for name, run in paper["pretraining"]["runs"].items()
@@ -57,7 +57,7 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
             "ucf101": {**judged, "generated": {**videos, "per_pair": 2, "seed": 1}},
             "hmdb51": {**judged, "generated": {**videos, "per_pair": 2, "seed": 2}},
         },
-        "features": {"idt": {"boxes": "hog"}, "idt_nodet": {"boxes": "none"}},
+        "descriptors": {"idt": {"boxes": "hog"}, "idt_nodet": {"boxes": "none"}},
         "encoding": {
             "components": 4,
             "sample_videos": 8,
@@ -69,8 +69,8 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
         "frames": {"short_side": 40},
         "pretraining": {
             **{"dataset": "kinetics", "subset": paper["pretraining"]["subset"]},
-            **{"depth": 10, "width": 0.125, "clip_length": 4, "size": 32, "embedding": 16, "batch": 6},
-            **{"negatives": 8, "neighbours": 8, "epochs": 1, "drops": [], "runs": runs},
+            **{"depth": 10, "width": 0.125, "clip_length": 4, "crop_size": 32, "embedding_dim": 16, "batch_size": 6},
+            **{"negatives": 8, "neighbours": 8, "epochs": 1, "lr_milestones": [], "runs": runs},
         },
         "evaluation": paper["evaluation"]
         | {"finetune_epochs": 1, "clips": 2, "few_shot_shots": [1, 2], "few_shot_draws": 2},

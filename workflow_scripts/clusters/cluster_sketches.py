@@ -1,7 +1,7 @@
 """Clusters the videos by K-means of their sketches, several runs (paper 3.3, 4.2: K = 6000, m = 3).
 
-In:  encoding/{features}/{shard}.h5 of all shards, and a table whose column video_id says which videos take part.
-Out: clusters/{features}/{subset}/k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
+In:  encoding/{descriptors}/{shard}.h5 of all shards, and a table whose column video_id says which videos take part.
+Out: clusters/{descriptors}/{subset}/k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
      (m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
 """
 

@@ -122,11 +122,11 @@ def _check_extent(config: Any) -> None:
 def described() -> dict[str, dict[str, Any]]:
     """Section -> key -> how the schema describes it: description (with unit and source), type, default.
 
-    Of `features`, whose keys are names, those of each.
+    Of `descriptors`, whose keys are names, those of each.
     """
     schema = yaml.safe_load(SCHEMA.read_text())
     sections = {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
-    return sections | {"features": schema["properties"]["features"]["additionalProperties"]["properties"]}
+    return sections | {"descriptors": schema["properties"]["descriptors"]["additionalProperties"]["properties"]}
 
 
 def _check_keys(node: Any, where: str = "") -> None:
@@ -185,7 +185,7 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
 
 
 def _check_names(config: dict[str, Any]) -> None:
-    """What a schema cannot say: that datasets, features, runs and folders of boxes that are referred to exist."""
+    """What a schema cannot say: that datasets, descriptors, runs and folders of boxes that are referred to exist."""
 
     def check(key: str, name: str, known: Any) -> None:
         if name not in known:
@@ -211,8 +211,8 @@ def _check_names(config: dict[str, Any]) -> None:
             raise StageError(
                 f"config: {key}.init names {init!r}, which is not among {', '.join(runs)}, and no file has this path"
             )
-        if "features" in run:
-            check(f"{key}.features", run["features"], config["features"])
+        if "descriptors" in run:
+            check(f"{key}.descriptors", run["descriptors"], config["descriptors"])
         if (run["objective"] == "local_aggregation") != bool(run.get("clusters")):
             raise StageError(
                 f"config: {key}: objective local_aggregation, and it alone, takes clusters: network, idt or joint"
@@ -238,12 +238,14 @@ def _check_names(config: dict[str, Any]) -> None:
     for comparison in config["report"]["comparisons"]:
         for name in comparison["runs"]:
             check(f"report.comparisons, {comparison['title']!r},", name, evaluated_runs(config))
-    if not config["features"]:
-        raise StageError("config: features is empty; name at least one, for example features: {idt: {boxes: none}}")
-    for name, features in config["features"].items():
-        folders = {f"features.{name}.rows": features["rows"]} if features["rows"] else {}
+    if not config["descriptors"]:
+        raise StageError(
+            "config: descriptors is empty; name at least one, for example descriptors: {idt: {boxes: none}}"
+        )
+    for name, descriptors in config["descriptors"].items():
+        folders = {f"descriptors.{name}.rows": descriptors["rows"]} if descriptors["rows"] else {}
         if detector(config, name) == "files":
-            folders[f"persons.files (for features.{name}.boxes: files)"] = config["persons"]["files"]
+            folders[f"persons.files (for descriptors.{name}.boxes: files)"] = config["persons"]["files"]
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
@@ -301,9 +303,9 @@ def in_file(content: str) -> Path:
     return path
 
 
-def detector(config: dict[str, Any], features: str) -> str:
-    """Who finds the people that these features mask; none for those that are read from rows."""
-    described = config["features"][features]
+def detector(config: dict[str, Any], descriptors: str) -> str:
+    """Who finds the people that these descriptors mask; none for those that are read from rows."""
+    described = config["descriptors"][descriptors]
     return "none" if described["rows"] else str(described["boxes"])
 
 
@@ -323,16 +325,16 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     of_all = ("runs", "seeds", "dataset", "validation")
     section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
     clusters = {key: config["clusters"][key] for key in ("k", "m")}
-    shared = {"features": next(iter(config["features"])), "init": "", "clusters": ""}
+    shared = {"descriptors": next(iter(config["descriptors"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
     return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
 
 
-def training_threads(config: dict[str, Any], run: str, batch: int | None = None) -> int:
-    """Cores that the training of a run's network has use for, in batches of `batch` clips (default: the run's own)."""
+def training_threads(config: dict[str, Any], run: str, batch_size: int | None = None) -> int:
+    """Cores that speed up the training of a run's network in batches of `batch_size` clips (default: the run's own)."""
     values = run_values(config, run)
-    shape = {key: values[key] for key in ("depth", "width", "clip_length", "size")}
-    return useful_threads(**shape, batch=batch or values["batch"])
+    shape = {key: values[key] for key in ("depth", "width", "clip_length", "crop_size")}
+    return useful_threads(**shape, batch_size=batch_size or values["batch_size"])
 
 
 def run_settings(config: dict[str, Any], run: str) -> str:

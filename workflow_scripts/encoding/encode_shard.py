@@ -1,10 +1,10 @@
 """Encodes the videos of a shard: trajectories to one sketch each, or to the whole Fisher vector (paper 3.3).
 
-In:  codebook.h5, and trajectories/{features}/{shard}.h5, /{video_id}/descriptors (n, 426) float16. Where only the
+In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5, /{video_id}/descriptors (n, 426) float16. Where only the
      sampled videos' trajectories are kept, those of the others come from their videos as they are tracked.
-Out: encoding/{features}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
+Out: encoding/{descriptors}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
      reason (n,). Every video of the shard has its row, sorted by id; one that failed has a sketch of zeros. Or
-     encoding/{features}/fisher/{shard}.h5, the same with `fisher` (n, 2KD) float32 in place of `sketch`.
+     encoding/{descriptors}/fisher/{shard}.h5, the same with `fisher` (n, 2KD) float32 in place of `sketch`.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
 """Fits the codebook: PCA and Gaussian mixture on a sample of descriptors, and the drawn sketch (paper 3.3, 4.2).
 
 In:  sample.tsv (column video_id) and the dataset's trajectories, /{video_id}/descriptors (n, 426) float16 per shard.
-Out: codebook/{features}/joint.h5, the arrays of `idt_tools.codebook.MEANING`, or per_channel.h5 with a group a channel.
+Out: codebook/{descriptors}/joint.h5, the arrays of `idt_tools.codebook.MEANING`; or per_channel.h5, a group each.
 """
 
 import json

@@ -100,7 +100,7 @@ class TestClips:
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
         clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)
         batches = consecutive(len(self.video_ids), max(1, clips_at_once // self.n_clips))
-        yield from load_inputs(clips, batches, self.architecture.size, device(), self.workers)
+        yield from load_inputs(clips, batches, self.architecture.crop_size, device(), self.workers)
 
 
 def device() -> torch.device:

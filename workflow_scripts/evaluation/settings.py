@@ -28,7 +28,7 @@ class EvaluationSettings:
     # Videos per step; fewer if the training part is smaller. Paper 4.2.
     finetune_batch_size: int = 128
     # Learning rate of SGD, the same with and without pretraining. Paper 4.2.
-    finetune_learning_rate: float = 0.1
+    finetune_lr: float = 0.1
     # Momentum of SGD. Paper 4.2.
     finetune_momentum: float = 0.9
     # Dampening of the momentum: with 0.9, a learning rate of 0.1 steps like 0.01 without. Authors' code, [14].
@@ -47,7 +47,7 @@ class EvaluationSettings:
     # spatio-temporal cropping"), authors' code.
     finetune_crop: str = "random"
     # Sizes of the square: how many of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame. Paper 4.2, [14]; authors' code: 2.
-    finetune_scales: int = 5
+    finetune_n_scales: int = 5
     # Residual blocks (layer1, layer2, ...), and the stem below them, that keep their pretrained weights: by layout of
     # the dataset, `other` for the rest. Nothing is frozen from scratch. Paper 4.2 (`other`: ours).
     finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
@@ -78,7 +78,7 @@ class Architecture:
     width: float = 1.0  # factor on all its channel numbers; ours
     shortcut: str = "B"  # type of its shortcuts, A | B; paper 4.2
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
-    size: int = 112  # pixels of a clip's side; paper 4.2, table 7
+    crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
 
 
 _PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}

@@ -52,7 +52,7 @@ class Trainer:
         self.device = next(network.parameters()).device
         self.optimizer = torch.optim.SGD(
             [weight for weight in network.parameters() if weight.requires_grad],
-            lr=settings.finetune_learning_rate,
+            lr=settings.finetune_lr,
             momentum=settings.finetune_momentum,
             dampening=settings.finetune_dampening,
             weight_decay=settings.finetune_weight_decay,
@@ -90,7 +90,7 @@ class Trainer:
                 rate = self.optimizer.param_groups[0]["lr"]
                 loss = self._train_epoch(epoch, trained, target, bar)
                 if not np.isfinite(loss):
-                    raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_learning_rate ({rate:g})")
+                    raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_lr ({rate:g})")
                 validation_loss = self._loss(aside, target) if aside else None
                 if rates is None:
                     self.schedule.step(loss if validation_loss is None else validation_loss)
@@ -106,12 +106,14 @@ class Trainer:
         for module in self.frozen:
             module.eval()  # batch norm statistics are part of what is frozen
         settings = self.settings
-        draw = partial(draw_training, self.seed, epoch, n_scales=settings.finetune_scales, crop=settings.finetune_crop)
+        draw = partial(
+            draw_training, self.seed, epoch, n_scales=settings.finetune_n_scales, crop=settings.finetune_crop
+        )
         clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
         batches = epoch_batches(len(video_ids), settings.finetune_batch_size, self.seed, epoch)
         answers = torch.tensor([target[video_id] for video_id in video_ids])
         total, seen, logged = 0.0, 0, -math.inf
-        inputs = load_inputs(clips, batches, self.architecture.size, self.device, self.workers)
+        inputs = load_inputs(clips, batches, self.architecture.crop_size, self.device, self.workers)
         for batch, indices in zip(inputs, batches, strict=True):
             logits = self.network(batch)  # (B, classes)
             loss = functional.cross_entropy(logits, answers[indices].to(self.device))
@@ -151,7 +153,7 @@ class Trainer:
                 bar.update(len(batches[-1]))
         scores: np.ndarray = torch.cat(batches).numpy()
         if not np.isfinite(scores).all():
-            raise StageError("the network's answers are not finite numbers; lower finetune_learning_rate")
+            raise StageError("the network's answers are not finite numbers; lower finetune_lr")
         return scores
 
     def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:

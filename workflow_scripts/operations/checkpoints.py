@@ -20,14 +20,14 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     values = pipeline.run_values(config, run)
     dataset, objective, clusters = config["pretraining"]["dataset"], values["objective"], values["clusters"]
     names = [path.stem for path in sorted((RESULTS / dataset / "videos" / "shards").glob("*.tsv"))]
-    videos = RESULTS / "pretraining" / "videos" / values["features"] / f"{values['subset']}.tsv"
+    videos = RESULTS / "pretraining" / "videos" / values["descriptors"] / f"{values['subset']}.tsv"
     frames = [RESULTS / dataset / "frames" / str(values["short_side"]) / f"{name}.h5" for name in names]
     prior = []
     if clusters == "idt":
-        folder = RESULTS / dataset / "clusters" / values["features"] / str(values["subset"])
+        folder = RESULTS / dataset / "clusters" / values["descriptors"] / str(values["subset"])
         prior = [folder / f"k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
     elif clusters == "joint":
-        prior = [RESULTS / dataset / "encoding" / values["features"] / f"{name}.h5" for name in names]
+        prior = [RESULTS / dataset / "encoding" / values["descriptors"] / f"{name}.h5" for name in names]
     if init := values["init"]:
         of_run = init in config["pretraining"]["runs"]
         prior.append(RESULTS / "pretraining" / init / f"seed{seed}" / "model.pt" if of_run else Path(init))

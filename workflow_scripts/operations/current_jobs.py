@@ -15,10 +15,10 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
     judged = {*evaluated_runs(config), *table_runs(config)}
     seeds = {f"seed{seed}" for seed in config["pretraining"]["seeds"]}
     values = [pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
-    detectors = {pipeline.detector(config, features) for features in config["features"]}
+    detectors = {pipeline.detector(config, descriptors) for descriptors in config["descriptors"]}
     sides = {str(each["short_side"]) for each in values}
-    lists = {(each["features"], str(each["subset"])) for each in values} | {
-        (features, str(config["pretraining"]["subset"])) for features in config["features"]
+    lists = {(each["descriptors"], str(each["subset"])) for each in values} | {
+        (descriptors, str(config["pretraining"]["subset"])) for descriptors in config["descriptors"]
     }
     clusters = {f"k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
     n_shards = {
@@ -30,7 +30,7 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
         dataset, *below = rest
         if dataset not in n_shards or not below:
             return dataset in n_shards
-        known = {"persons": detectors, "frames": sides}.get(stage, set(config["features"]))
+        known = {"persons": detectors, "frames": sides}.get(stage, set(config["descriptors"]))
         if stage == "clusters":
             return (below[0], below[1]) in lists and below[2] in clusters
         _, of, total = below[-1].partition("of")

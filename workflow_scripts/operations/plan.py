@@ -58,22 +58,22 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
 def missing_detectors(config: dict[str, Any]) -> list[str]:
     """A sentence for each detector that is not installed here and that still has to find people.
 
-    People are found on pretraining.dataset and, by the first features, where the runs of IDT are judged: networks need
-    no people.
+    People are found on pretraining.dataset and, by the first descriptors, where the runs of IDT are judged: networks
+    need no people.
     """
     sentences = []
     pretrained = config["pretraining"]["dataset"]
     judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
-    for name, features in config["features"].items():
+    for name, descriptors in config["descriptors"].items():
         package = pipeline.detector(config, name)
         if package not in ("detectron2", "torchvision") or find_spec(package):
             continue
-        is_of_idt_runs = name == next(iter(config["features"]))
+        is_of_idt_runs = name == next(iter(config["descriptors"]))
         described = {pretrained, *(judged_by_idt if is_of_idt_runs else [])}
         if not all(_people_found(dataset, package) for dataset in described):
             sentences.append(
-                f"config: features.{name}.boxes: {features['boxes']} is not installed here; install it (README, "
-                f'"Your own videos"), or set features.{name}.boxes to hog or none'
+                f"config: descriptors.{name}.boxes: {descriptors['boxes']} is not installed here; install it (README, "
+                f'"Your own videos"), or set descriptors.{name}.boxes to hog or none'
             )
     return sentences
 

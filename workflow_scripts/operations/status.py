@@ -54,7 +54,7 @@ class Output:
 
     @property
     def of(self) -> str:
-        """What it is about, from its path: dataset and features, say; empty for runs and their results."""
+        """What it is about, from its path: dataset and descriptors, say; empty for runs and their results."""
         first, *rest = self.path.parts[1:-1] or ("",)
         return "" if first in pipeline.RESERVED else "/".join([first, *rest[1:]])
 

@@ -86,7 +86,7 @@ class Detectron2(_MaskRCNN):
             raise StageError(
                 f"persons: the detector detectron2 cannot be used here ({error}); install it as envs/persons.yaml or "
                 "its project's instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set "
-                "features.<name>.boxes to torchvision, hog or none"
+                "descriptors.<name>.boxes to torchvision, hog or none"
             ) from error
         self._torch = torch
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -123,7 +123,7 @@ class Detectron2(_MaskRCNN):
             "threshold": settings.score_threshold,
             "gpu_precision": "mixed",
         }
-        super().__init__(torch, settings.batch, parameters)
+        super().__init__(torch, settings.batch_size, parameters)
         log.info("persons: %s on %s", settings.model, self._device)
 
     def _load(self, checkpointer: Any, weights: str, model: str) -> None:
@@ -176,8 +176,8 @@ class Torchvision(_MaskRCNN):
         except (ImportError, RuntimeError) as error:  # RuntimeError: of its operators, where it does not fit the torch
             raise StageError(
                 f"persons: the detector torchvision cannot be used here ({error}); install the release of torchvision "
-                "that fits the torch that is installed (pip install torchvision), or set features.<name>.boxes to hog "
-                "or none"
+                "that fits the torch that is installed (pip install torchvision), or set descriptors.<name>.boxes to "
+                "hog or none"
             ) from error
         weights = settings.weights or detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url
         self._torch = torch
@@ -204,7 +204,7 @@ class Torchvision(_MaskRCNN):
             "weights": _content(weights),
             "threshold": settings.score_threshold,
         }
-        super().__init__(torch, settings.batch, parameters)
+        super().__init__(torch, settings.batch_size, parameters)
         log.info("persons: %s on %s", self.NETWORK, self._device)
 
     def picture(self, frame: np.ndarray) -> Picture:

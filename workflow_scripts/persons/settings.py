@@ -13,7 +13,7 @@ class PersonsSettings:
     score_threshold: float = 0.5  # Mask R-CNN: least probability of a person, 0..1; ours
     model: str = "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml"  # detectron2: model zoo name or file; paper
     weights: str = ""  # Mask R-CNN: file or URL, empty for those published with the network
-    batch: int = 8  # Mask R-CNN: frames in one forward pass on a GPU; ours
+    batch_size: int = 8  # Mask R-CNN: frames in one forward pass on a GPU; ours
     hog_threshold: float = 0.0  # hog: least signed distance from the SVM's boundary; OpenCV's default
     hog_height: int = 240  # hog: pixels; lower frames are enlarged to it, to find people of half its height; ours
     files: str = ""  # files: folder with a .bb, .h5 or .json of boxes for every video; ours

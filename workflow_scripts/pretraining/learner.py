@@ -16,8 +16,8 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 
 
 def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
-    """The rate of an epoch (from 0): `lr`, multiplied by `drop_factor` at each of `drops` that has come."""
-    return settings.lr * settings.drop_factor ** sum(epoch >= drop for drop in settings.drops)
+    """The rate of an epoch (from 0): `lr`, multiplied by `lr_gamma` at each of `drops` that has come."""
+    return settings.lr * settings.lr_gamma ** sum(epoch >= drop for drop in settings.lr_milestones)
 
 
 def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.optim.SGD:

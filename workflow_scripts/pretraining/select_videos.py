@@ -1,6 +1,6 @@
 """Stage: the videos that every run trains on, so that all rows of a table rest on the same ones.
 
-In: the shards' lists of videos, their frames, and the encodings by all features that any run uses. Out: a table of
+In: the shards' lists of videos, their frames, and the encodings by all descriptors that any run uses. Out: a table of
 video_id and label, sorted by video_id, of the videos whose frames and every sketch are usable.
 """
 
@@ -31,7 +31,7 @@ def select_videos(
     folders of a name, wherever below `root`; those of the training part of a split of the table `splits` (`splitN`); or
     FOLDER:NUMBER or splitN:NUMBER of them.
 
-    `encodings` are shards of any number of features; a video is taken when all those that hold it say ok. Logs how
+    `encodings` are shards of any number of descriptors; a video is taken when all those that hold it say ok. Logs how
     many are left out and why. Raises StageError when a listed video is in no frames file (made from other lists),
     when more than `max_failed_fraction` are left out, or none remains.
     """

@@ -30,12 +30,12 @@ class PretrainingSettings:
     depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
     width: float = 1.0  # factor on all its channel numbers, for small runs; ours
     shortcut: str = "B"  # 1x1x1 convolutions, or A: values left out and zeros, as Hara et al. 2018 published; paper 4.2
-    embedding: int = 128  # dimensions of an embedding; paper 4.2
+    embedding_dim: int = 128  # dimensions of an embedding; paper 4.2
 
     # The clips
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
-    size: int = 112  # pixels of a clip's side; paper 4.2, table 7
-    scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
+    crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
+    n_scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
     crop: str = "random"  # where a crop lies: anywhere, or corner (centre and corners, [14]); paper 4.2, authors' code
     color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
 
@@ -50,13 +50,13 @@ class PretrainingSettings:
 
     # The optimisation
     epochs: int = 200  # passes over the videos; paper 4.2
-    batch: int = 256  # clips a step; paper 4.2
+    batch_size: int = 256  # clips a step; paper 4.2
     lr: float = 0.03  # learning rate of SGD; paper 4.2
     momentum: float = 0.9  # of SGD; paper 4.2
     dampening: float = 0.0  # of the momentum: with 0.9, a rate of 0.1 steps like 0.01 without; ours, [14] has 0.9
     weight_decay: float = 1e-4  # on all weights but batch norm's; [49]
-    drops: tuple[int, ...] = (160, 190)  # epochs (from 0) at which the learning rate drops; paper 4.2
-    drop_factor: float = 0.1  # what it is multiplied by; paper 4.2
+    lr_milestones: tuple[int, ...] = (160, 190)  # epochs (from 0) at which the learning rate drops; paper 4.2
+    lr_gamma: float = 0.1  # what it is multiplied by; paper 4.2
 
     # How it is computed
     precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
@@ -64,20 +64,20 @@ class PretrainingSettings:
     checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
 
 
-def useful_threads(*, depth: int, width: float, clip_length: int, size: int, batch: int) -> int:
+def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int, batch_size: int) -> int:
     """How many CPU threads a training gains from, 1 to 8: one per 4 billion multiplications of a step's forward pass.
 
     Threads wait for each other in every layer, which costs small networks more than it saves where the cores are
     shared. By size and not by a measurement, because weights depend on the number of threads (by rounding): a
     training must not come out otherwise because the machine was busy.
     """
-    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (size / 112) ** 2  # billions; 8 in the paper's network
-    return min(8, 1 + int(batch * clip / 4))
+    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (crop_size / 112) ** 2  # billions; 8 in the paper's network
+    return min(8, 1 + int(batch_size * clip / 4))
 
 
 # The keys that not every training reads. Those of local aggregation name the clusters it learns from, also where these
 # are made beforehand (idt); the others it makes anew before every epoch.
-_OF_A_BANK = frozenset({"embedding", "temperature", "bank_momentum"})
+_OF_A_BANK = frozenset({"embedding_dim", "temperature", "bank_momentum"})
 _OF_OBJECTIVE = {
     "instance": _OF_A_BANK | {"negatives"},
     "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
@@ -96,9 +96,9 @@ def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dic
     own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
     read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
     read.pop("checkpoint_minutes", None)
-    read["drops"] = [drop for drop in read["drops"] if drop < read["epochs"]]
-    if not read["drops"]:
-        del read["drop_factor"]
+    read["lr_milestones"] = [drop for drop in read["lr_milestones"] if drop < read["epochs"]]
+    if not read["lr_milestones"]:
+        del read["lr_gamma"]
     return read
 
 

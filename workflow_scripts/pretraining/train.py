@@ -63,7 +63,7 @@ def check_request(
     if not labels:
         raise StageError("there are no videos to train on")
     # The network divides a clip's sides by 32 and its length by 16; batch norm needs two values of a channel.
-    if len(labels) == 1 and settings.size <= 32 and settings.clip_length <= 16:
+    if len(labels) == 1 and settings.crop_size <= 32 and settings.clip_length <= 16:
         raise StageError(
             "there is one video to train on, and a clip of it is too small for batch norm; give more videos, clips of "
             "more than 32 pixels or of more than 16 frames"
@@ -167,13 +167,13 @@ def train(
 
     with joined_ranks() as (ranks, device):
         workers //= ranks.size
-        use_threads(device, vars(settings), settings.batch)
+        use_threads(device, vars(settings), settings.batch_size)
         # What is learned
         class_names = sorted(set(labels)) if objective == "supervised" else []
         torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed
-        outputs = len(class_names) or settings.embedding
+        outputs = len(class_names) or settings.embedding_dim
         model = ResNet3D(settings.depth, outputs, settings.width, settings.shortcut).to(device)
-        bank = MemoryBank(video_ids, settings.embedding, seed)
+        bank = MemoryBank(video_ids, settings.embedding_dim, seed)
         if init is not None:
             start_from(init, model, None if class_names else bank, store, settings, workers)
         first_weights = weights_digest(model.state_dict())

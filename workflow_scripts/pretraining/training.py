@@ -88,7 +88,7 @@ class Training:
         return self.progress.history
 
     def _batches(self, epoch: int) -> list[list[int]]:
-        batches = epoch_batches(len(self.video_ids), self.settings.batch, self.learner.seed, epoch)
+        batches = epoch_batches(len(self.video_ids), self.settings.batch_size, self.learner.seed, epoch)
         smallest = min(map(len, batches))
         if smallest < self.ranks.size:
             raise StageError(f"batches of {smallest} clips are too few for {self.ranks.size} processes; start fewer")
@@ -101,13 +101,13 @@ class Training:
         if progress.step == 0:
             self.learner.start_epoch(epoch)
         draw = functools.partial(
-            draw_training, seed, epoch, color=settings.color, n_scales=settings.scales, crop=settings.crop
+            draw_training, seed, epoch, color=settings.color, n_scales=settings.n_scales, crop=settings.crop
         )
         clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
         every = self._batches(epoch)
         batches, seen = every[progress.step :], sum(map(len, every[: progress.step]))
         shares = [self.ranks.share(batch) for batch in batches]
-        inputs = load_inputs(clips, shares, settings.size, self.learner.device, self.workers)
+        inputs = load_inputs(clips, shares, settings.crop_size, self.learner.device, self.workers)
         started = shown = time.monotonic()
         for batch in batches:
             asked = time.monotonic()

@@ -28,9 +28,9 @@ def embed_videos(
     model.eval()
     device = next(model.parameters()).device
     clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
-    batches = consecutive(len(video_ids), settings.batch)
+    batches = consecutive(len(video_ids), settings.batch_size)
     found = []
-    for inputs in load_inputs(clips, batches, settings.size, device, workers):
+    for inputs in load_inputs(clips, batches, settings.crop_size, device, workers):
         with autocast(settings.precision, device):  # the network alone: frames are resized in float32, as in training
             found.append(model(inputs).float())
     return torch.cat(found)

@@ -70,7 +70,7 @@ class Representation:
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:
         """`features` (512 x width,) and, where there is one, `embedding` of a stored video: float32, of unit length."""
         drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
-        (inputs,) = load_inputs(drawn, [[0]], self.architecture.size, device())
+        (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, device())
         features = self.network.features(inputs)
         found = {"features": features}
         if self.has_embedding:
@@ -107,7 +107,7 @@ def embed_videos(
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
     representation = Representation.read(model)
-    settings = FramesSettings(short_side=short_side or usual_short_side(representation.architecture.size))
+    settings = FramesSettings(short_side=short_side or usual_short_side(representation.architecture.crop_size))
     paths = {readable(path): path for path in _expanded(videos)}
     parameters = {"clips": clips, "short_side": settings.short_side}
     rows = _read_rows(output, parameters, representation.digest) if output.exists() and not force else {}

@@ -64,7 +64,7 @@ def export_model(model: Path, folder: Path) -> dict[Path, str]:
 def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.export.ExportedProgram, Lengths]:
     """The exported network, of any number of clips, and how many frames they may have."""
     trained = architecture.clip_length
-    clips = (torch.zeros(2, 3, trained, architecture.size, architecture.size),)
+    clips = (torch.zeros(2, 3, trained, architecture.crop_size, architecture.crop_size),)
     batch = {0: torch.export.Dim("batch", min=1)}
     # torch.export takes a stage that leaves a single frame for another one than where it leaves several.
     least = 1 + max((stride for stride in TIME_STRIDES if stride < trained), default=0)
@@ -83,7 +83,7 @@ def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.expor
 def preprocessing(representation: Representation, lengths: Lengths) -> dict[str, Any]:
     """From a video's file to the vectors of `dtc embed`, step by step: values as numbers, rules as sentences."""
     network, architecture = representation.network, representation.architecture
-    frames = FramesSettings(short_side=usual_short_side(architecture.size))
+    frames = FramesSettings(short_side=usual_short_side(architecture.crop_size))
     head = "embedding" if representation.has_embedding else "logits"
     vectors = {"features": "the mean over the clips, divided by its Euclidean norm"}
     if representation.has_embedding:
@@ -107,8 +107,8 @@ def preprocessing(representation: Representation, lengths: Lengths) -> dict[str,
             "short_videos": "past its end a video starts again from its first frame",
         },
         "input": {
-            "shape": ["clips", 3, "frames", architecture.size, architecture.size],
-            "side": architecture.size,
+            "shape": ["clips", 3, "frames", architecture.crop_size, architecture.crop_size],
+            "side": architecture.crop_size,
             "crop": "the largest centre square: top and left are floor((height or width - shorter side) / 2)",
             "resizing": "to side x side, bilinear, antialiased, in float32, not rounded",
             "mean": list(MEAN),

@@ -75,20 +75,20 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
 
     runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
     requests = {
-        (values["features"], values["k"], values["m"], values["subset"])
+        (values["descriptors"], values["k"], values["m"], values["subset"])
         for run, values in runs.items()
         if run == "scratch" or values["clusters"] == "idt"
     }
     dimensions = config["encoding"]["sketch_dim"]
     rate = kmeans_seconds(dimensions)
     lines = []
-    for features, k, m, subset in sorted(requests, key=str):
+    for descriptors, k, m, subset in sorted(requests, key=str):
         n = videos_of_subset(surveyed, size, str(subset))
         k = min(k, int(n))
         hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600
         content = Range.exactly(m * (4 * n + 4 * k * dimensions))
         memory = 4 * n * dimensions * 2  # the sketches, and K-means' own copy
-        lines.append(Line("clusters", f"{features} k{k} m{m}", Range.exactly(hours), content, NOTHING, memory))
+        lines.append(Line("clusters", f"{descriptors} k{k} m{m}", Range.exactly(hours), content, NOTHING, memory))
     return lines
 
 

@@ -50,15 +50,17 @@ def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSecon
 
     On a CPU by `threads` threads; of a batch so many clips as take some seconds. Loading the clips is not in it.
     """
-    shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.size
-    return _network_seconds(shape, settings.batch, threads)
+    shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.crop_size
+    return _network_seconds(shape, settings.batch_size, threads)
 
 
 @functools.cache
 def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, threads: int) -> NetworkSeconds:
-    depth, width, shortcut, clip_length, size = shape
-    log.info("networks: steps of depth %d, width %g, %d frames of %d pixels", depth, width, clip_length, size)
-    settings = PretrainingSettings(depth=depth, width=width, shortcut=shortcut, clip_length=clip_length, size=size)
+    depth, width, shortcut, clip_length, crop_size = shape
+    log.info("networks: steps of depth %d, width %g, %d frames of %d pixels", depth, width, clip_length, crop_size)
+    settings = PretrainingSettings(
+        depth=depth, width=width, shortcut=shortcut, clip_length=clip_length, crop_size=crop_size
+    )
     if torch.cuda.is_available():
         return _timed(settings, batch)
     before = torch.get_num_threads()
@@ -73,10 +75,10 @@ def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, thread
 def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> NetworkSeconds:
     """The rates of a batch of `clips`, over `steps` after a warm-up."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = ResNet3D(settings.depth, settings.embedding, settings.width, settings.shortcut).to(device)
-    bank = MemoryBank([str(row) for row in range(2 * clips)], settings.embedding, 0)
-    learner = Learner("instance", model, bank, replace(settings, batch=clips, negatives=clips), 0)
-    inputs = torch.randn(clips, 3, settings.clip_length, settings.size, settings.size, device=device)
+    model = ResNet3D(settings.depth, settings.embedding_dim, settings.width, settings.shortcut).to(device)
+    bank = MemoryBank([str(row) for row in range(2 * clips)], settings.embedding_dim, 0)
+    learner = Learner("instance", model, bank, replace(settings, batch_size=clips, negatives=clips), 0)
+    inputs = torch.randn(clips, 3, settings.clip_length, settings.crop_size, settings.crop_size, device=device)
     inputs = inputs.contiguous(memory_format=torch.channels_last_3d)
 
     def seconds(work: Callable[[int], object]) -> float:

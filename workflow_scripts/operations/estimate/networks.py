@@ -46,7 +46,7 @@ def network_lines(
                 parts_of.setdefault((one.dataset, one.protocol), {}).update(parts)
         for (dataset, protocol), parts in parts_of.items():
             threads = min(cores, pipeline.training_threads(config, run, batch))
-            rate = network_seconds(replace(settings, batch=batch), threads)
+            rate = network_seconds(replace(settings, batch_size=batch), threads)
             seconds = sum(_judging(config["evaluation"], protocol, rate, *part) for part in parts.values())
             line = _line(protocol, f"{run} {dataset}", seconds * len(seeds), len(seeds) * len(parts))
             lines.append((dataset, line))

@@ -57,14 +57,14 @@ def short_sides(config: dict[str, Any]) -> list[int]:
 
 
 def detectors(config: dict[str, Any]) -> list[str]:
-    """The detectors of people that the features ask for."""
-    return sorted({pipeline.detector(config, features) for features in config["features"]} - {"none"})
+    """The detectors of people that the descriptors ask for."""
+    return sorted({pipeline.detector(config, descriptors) for descriptors in config["descriptors"]} - {"none"})
 
 
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
-    """The features whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
+    """The descriptors whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
     runs = {one.run for one in all_evaluations(config) if one.dataset == dataset}
-    return [next(iter(config["features"]))] if "idt_fisher" in runs else []
+    return [next(iter(config["descriptors"]))] if "idt_fisher" in runs else []
 
 
 def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
@@ -72,8 +72,8 @@ def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
     return pipeline.settings(noun, {**config[noun], "seed": config["seed"], **values})
 
 
-def _tracking(config: dict[str, Any], features: str) -> Any:
-    return section(config, "trajectories", rows=config["features"][features]["rows"])
+def _tracking(config: dict[str, Any], descriptors: str) -> Any:
+    return section(config, "trajectories", rows=config["descriptors"][descriptors]["rows"])
 
 
 @contextmanager
@@ -116,10 +116,10 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
     for detector, output in boxes.items():
         with _measured(costs, f"persons/{detector}", output, store / detector):
             detect_persons(shard, output, store / detector, detector, section(config, "persons"))
-    for features in config["features"]:
-        output, people = folder / f"{features}.h5", boxes.get(pipeline.detector(config, features))
-        with _measured(costs, f"trajectories/{features}", output, store / features):
-            extract_shard(shard, output, store / features, _tracking(config, features), people)
+    for descriptors in config["descriptors"]:
+        output, people = folder / f"{descriptors}.h5", boxes.get(pipeline.detector(config, descriptors))
+        with _measured(costs, f"trajectories/{descriptors}", output, store / descriptors):
+            extract_shard(shard, output, store / descriptors, _tracking(config, descriptors), people)
     for side in short_sides(config):
         output = folder / f"frames{side}.h5"
         with _measured(costs, f"frames/{side}", output, store / f"frames{side}"):
@@ -128,7 +128,7 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
 
 
 def _fit(
-    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], features: str, fisher: list[str]
+    rows: list[dict[str, str]], folder: Path, config: dict[str, Any], descriptors: str, fisher: list[str]
 ) -> dict[str, Cost]:
     """The codebook of the pilot's own descriptors and, where Fisher vectors need them, that of each channel."""
     from workflow_scripts.encoding.fit_codebook import fit_codebook  # here: torch would count as the others' memory
@@ -136,27 +136,29 @@ def _fit(
     costs: dict[str, Cost] = {}
     sample = folder / "sample.tsv"
     write_columns(sample, rows, ["video_id"])
-    tracked = [folder / row["video_id"] / f"{features}.h5" for row in rows]
-    per_channel = config["encoding"]["per_channel"] and features in fisher
+    tracked = [folder / row["video_id"] / f"{descriptors}.h5" for row in rows]
+    per_channel = config["encoding"]["per_channel"] and descriptors in fisher
     for space in ["joint", *(["per_channel"] if per_channel else [])]:
-        output, of = folder / f"{features}.{space}.h5", features if space == "joint" else f"{features} {space}"
+        output, of = folder / f"{descriptors}.{space}.h5", descriptors if space == "joint" else f"{descriptors} {space}"
         with _measured(costs, f"codebook/{of}", output, folder / "no store"):
             fit_codebook(sample, tracked, output, section(config, "encoding", per_channel=space == "per_channel"))
     return costs
 
 
 def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
-    """The sketches of a tracked video, and its Fisher vectors of the features `fisher`; then its files may go."""
+    """The sketches of a tracked video, and its Fisher vectors of the descriptors `fisher`; then its files may go."""
     costs: dict[str, Cost] = {}
     fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
-    encoded = [(features, "encoding", "joint") for features in config["features"]]
-    for features, stage, space in encoded + [(features, "fisher_vectors", fisher_space) for features in fisher]:
-        output, store = folder / f"{features}.{stage}.h5", folder / f"{features}.{stage}"
+    encoded = [(descriptors, "encoding", "joint") for descriptors in config["descriptors"]]
+    for descriptors, stage, space in encoded + [
+        (descriptors, "fisher_vectors", fisher_space) for descriptors in fisher
+    ]:
+        output, store = folder / f"{descriptors}.{stage}.h5", folder / f"{descriptors}.{stage}"
         store.unlink(missing_ok=True)
-        with _measured(costs, f"{stage}/{features}", output, store):
-            codebook, tracked = folder.parent / f"{features}.{space}.h5", folder / f"{features}.h5"
+        with _measured(costs, f"{stage}/{descriptors}", output, store):
+            codebook, tracked = folder.parent / f"{descriptors}.{space}.h5", folder / f"{descriptors}.h5"
             whole = stage == "fisher_vectors"
-            encode_shard(tracked, codebook, output, store, _tracking(config, features), fisher=whole)
+            encode_shard(tracked, codebook, output, store, _tracking(config, descriptors), fisher=whole)
     return costs
 
 
@@ -181,7 +183,7 @@ def _begin() -> None:
 
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
-    sections = [config[noun] for noun in (*NOUNS, "features", "seed")]
+    sections = [config[noun] for noun in (*NOUNS, "descriptors", "seed")]
     versions = [pipeline.version(noun) for noun in NOUNS]
     return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), versions)
 
@@ -197,7 +199,7 @@ def run_pilot(
     folders = [folder / row["video_id"] for row in rows]
     videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
     sketches = [folder / f"{row['video_id']}.encoded.json" for row in rows]
-    codebooks = [folder / f"{features}.codebook.json" for features in config["features"]]
+    codebooks = [folder / f"{descriptors}.codebook.json" for descriptors in config["descriptors"]]
 
     spawn = multiprocessing.get_context("spawn")  # a process that starts empty: its memory is the stage's
 
@@ -215,8 +217,8 @@ def run_pilot(
 
     places = list(zip(rows, folders, strict=True))
     work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
-    fits = zip(codebooks, config["features"], strict=True)
-    work("codebook", ((path, _fit, rows, folder, config, features, fisher) for path, features in fits))
+    fits = zip(codebooks, config["descriptors"], strict=True)
+    work("codebook", ((path, _fit, rows, folder, config, descriptors, fisher) for path, descriptors in fits))
     work("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
     for place in folders:
         shutil.rmtree(place, ignore_errors=True)

@@ -75,8 +75,8 @@ def build_report(
     methods = methods_of(names, pretraining.get("runs") or {})
 
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, asked)
-    features = list(asked.get("features") or {})
-    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, features, settings)
+    descriptors = list(asked.get("descriptors") or {})
+    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, descriptors, settings)
     by_id = {video.video_id: video for video in videos}
     shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
     strips = gallery.draw_strips(list(shown), frames, settings)

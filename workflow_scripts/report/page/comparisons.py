@@ -23,7 +23,7 @@ ALONG = {
     "subset": "videos trained on",
     "k": "clusters, K",
     "m": "clusterings, m",
-    "size": "pixels of a clip's side",
+    "crop_size": "pixels of a clip's side",
     "depth": "layers of the network",
 }
 

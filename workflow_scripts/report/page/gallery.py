@@ -80,16 +80,16 @@ _NOTES = {
 
 
 def choose(
-    clusterings: list[Clustering], methods: list[Method], features: list[str], limit: int
+    clusterings: list[Clustering], methods: list[Method], descriptors: list[str], limit: int
 ) -> list[tuple[Method, Clustering]]:
     """The clusterings to compare: a network without prior (LA before IR), IDT, networks with the prior.
 
-    Of each kind the first run in the order of the methods; of IDT the first of the `features`, the config's.
+    Of each kind the first run in the order of the methods; of IDT the first of the `descriptors`, the config's.
     """
     kinds = {method.run: method for method in methods}
     found = []
     for clustering in clusterings:
-        method = kinds.get(clustering.run) if clustering.run else Method(clustering.features, "idt_svm")
+        method = kinds.get(clustering.run) if clustering.run else Method(clustering.descriptors, "idt_svm")
         if method is not None and method.kind in _NOTES:
             found.append((method, clustering))
     order = ["network", "idt_svm", "idt", "joint", "instance"]
@@ -97,7 +97,7 @@ def choose(
         order = ["instance", *order[:-1]]
 
     def place(method: Method) -> tuple[int, int, str]:
-        names = features if method.kind == "idt_svm" else list(kinds)
+        names = descriptors if method.kind == "idt_svm" else list(kinds)
         return order.index(method.kind), names.index(method.run) if method.run in names else len(names), method.run
 
     found.sort(key=lambda entry: (place(entry[0]), entry[1].variant))
@@ -145,10 +145,10 @@ def gallery_columns(
     clusterings: list[Clustering],
     videos: list[Video],
     methods: list[Method],
-    features: list[str],
+    descriptors: list[str],
     settings: ReportSettings,
 ) -> list[Column]:
-    """The clusterings to show, each with all its clusters; features: the config's; settings: as `check` wants them."""
+    """The clusterings to show, with all clusters; descriptors: the config's; settings: as `check` wants them."""
     by_id = {video.video_id: video for video in videos}
     return [
         Column(
@@ -158,7 +158,7 @@ def gallery_columns(
             clustering=clustering,
             clusters=clusters_of(clustering, by_id, settings.gallery_order),
         )
-        for method, clustering in choose(clusterings, methods, features, settings.gallery_clusterings)
+        for method, clustering in choose(clusterings, methods, descriptors, settings.gallery_clusterings)
     ]
 
 

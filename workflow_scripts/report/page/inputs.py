@@ -1,7 +1,7 @@
 """Reads the results that the report shows into plain records. Nothing here computes a number.
 
 Every reader takes the paths it is given and no others; an empty list gives an empty answer. Which dataset,
-features or run a file belongs to is read from the file where it says so and else from its path (docs/artifacts.md:
+descriptors or run a file belongs to is read from the file where it says so and else from its path (docs/artifacts.md:
 `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
 
@@ -110,8 +110,8 @@ class Clustering:
     """Labels (m, N) int of N videos by m runs of K-means: of a run's memory bank, or (`run` empty) of IDT."""
 
     run: str
-    features: str
-    variant: str  # tells apart clusterings of the same run or features: the seed, or subset, K, m and seed
+    descriptors: str
+    variant: str  # tells apart clusterings of the same run or descriptors: the seed, or subset, K, m and seed
     video_ids: list[str]
     labels: np.ndarray
 
@@ -218,7 +218,7 @@ def read_evaluations(paths: list[Path]) -> list[Evaluation]:
 
 
 def read_clusterings(paths: list[Path]) -> list[Clustering]:
-    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{features}/{subset}/k*.h5`)."""
+    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{descriptors}/{subset}/k*.h5`)."""
     clusterings = []
     for path in paths:
         of_run = path.name == "clusters.h5"
@@ -226,7 +226,7 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
             clusterings.append(
                 Clustering(
                     run=path.parent.parent.name if of_run else "",
-                    features="" if of_run else path.parent.parent.name,
+                    descriptors="" if of_run else path.parent.parent.name,
                     variant=path.parent.name if of_run else f"{path.parent.name} {path.stem}",
                     video_ids=list(file["video_id"].asstr()[:]),
                     labels=np.atleast_2d(file["labels"][:]),
@@ -240,7 +240,7 @@ def read_vectors(
 ) -> tuple[list[str], NDArray[np.float32]]:
     """Those of the videos that have a vector in the space that was clustered, and the vectors (n, d).
 
-    They come from the memory bank of the run's model, or from the sketches of the features; none where these are not
+    They come from the memory bank of the run's model, or from the sketches of the descriptors; none where these are not
     among the files, or the run has no bank (a supervised one).
     """
     wanted = set(video_ids)
@@ -253,7 +253,7 @@ def read_vectors(
                 vectors = model["bank"][rows].float().numpy()
                 vectors_of |= zip((model["video_ids"][row] for row in rows), vectors, strict=True)
     for path in encodings:
-        if not clustering.run and path.parts[-3:-1] == ("encoding", clustering.features):
+        if not clustering.run and path.parts[-3:-1] == ("encoding", clustering.descriptors):
             with read_hdf5(path) as file:
                 ids, statuses = file["video_id"].asstr()[:], file["status"].asstr()[:]
                 rows = [row for row in range(len(ids)) if ids[row] in wanted and statuses[row] == "ok"]

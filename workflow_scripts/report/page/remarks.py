@@ -32,11 +32,11 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
         what = "takes its PCA and mixture from a sample of the judged dataset, test videos included, without labels"
         lines[what] = of_idt
     for name, values in networks.items():
-        smallest = int(values["short_side"] * 2 ** (-(values["scales"] - 1) / 4))
-        if smallest < values["size"]:
+        smallest = int(values["short_side"] * 2 ** (-(values["n_scales"] - 1) / 4))
+        if smallest < values["crop_size"]:
             what = (
                 f"learned from frames of {values['short_side']} pixels: training crops of {smallest} to "
-                f"{values['short_side']} pixels became {values['size']}, and those that are enlarged are blurred"
+                f"{values['short_side']} pixels became {values['crop_size']}, and those that are enlarged are blurred"
             )
             lines.setdefault(what, []).append(name)
     return [f"{', '.join(names)}: {what}." for what, names in lines.items()]

@@ -271,9 +271,9 @@ def agreements(clusterings: list[Clustering], videos: list[Video], methods: list
     for clustering in clusterings:
         if clustering.run and clustering.run not in kinds:
             continue
-        # Seeds of a run are repeats; two clusterings of IDT with other features, K or videos are not.
-        features = f"{clustering.features} {clustering.variant}" if several else clustering.features
-        groups[kinds[clustering.run] if clustering.run else Method(features, "idt_svm")].append(clustering)
+        # Seeds of a run are repeats; two clusterings of IDT with other descriptors, K or videos are not.
+        descriptors = f"{clustering.descriptors} {clustering.variant}" if several else clustering.descriptors
+        groups[kinds[clustering.run] if clustering.run else Method(descriptors, "idt_svm")].append(clustering)
     places = {method.run: place for place, method in enumerate(methods)}
     rows = []
     for method in sorted(groups, key=lambda method: (CLUSTERED.index(method.kind), places.get(method.run, 0))):

@@ -17,7 +17,7 @@ SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretra
 class Departure:
     """A key whose value the paper states otherwise, or does not state."""
 
-    key: str  # section.key, the run's name before the key, or features.name.key
+    key: str  # section.key, the run's name before the key, or descriptors.name.key
     value: Any
     source: str  # "paper 4.2: 200" where the paper states another value, else who states it: authors' code, ours, ...
 
@@ -31,12 +31,12 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     """The departures of a resolved config, and of these `runs`, judged by `protocol`, with those that they start from.
 
     A key whose `source` in the schema begins with the paper departs where its value is not the schema's default, which
-    is the paper's; any other departs always, or in a run or in features where these set it. `report.sources` says so of
-    single keys. Left out is what cannot change these runs: other protocols, other detectors of people, and keys
+    is the paper's; any other departs always, or in a run or in descriptors where these set it. `report.sources` says so
+    of single keys. Left out is what cannot change these runs: other protocols, other detectors of people, and keys
     `without influence`.
     """
     runs, sections, sources = list(runs), described(), config["report"]["sources"]
-    features = sections["features"]
+    descriptors = sections["descriptors"]
     trainings = config["pretraining"]["runs"]
     trained = with_ancestors(runs, trainings)
     described_by = _features(config, [*runs, *trained])
@@ -51,7 +51,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     sections["persons"] = {
         key: node
         for key, node in sections["persons"].items()
-        if detectors & (_named(node, features["boxes"]["enum"]) or detectors)  # a key that names none is of all
+        if detectors & (_named(node, descriptors["boxes"]["enum"]) or detectors)  # a key that names none is of all
     }
     found = [
         _departure(f"{section}.{key}", node, config[section][key], sources)
@@ -59,10 +59,10 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
         for key, node in sections[section].items()
         if key in config[section]
     ]
-    # What features and runs set
+    # What descriptors and runs set
     for name in described_by:
-        given = config["features"][name]
-        found += [_departure(f"features.{name}.{key}", features[key], given[key], sources) for key in features]
+        given = config["descriptors"][name]
+        found += [_departure(f"descriptors.{name}.{key}", descriptors[key], given[key], sources) for key in descriptors]
     of_runs = ("clusters", "frames", "pretraining")
     nodes = {key: (section, node) for section in of_runs for key, node in sections[section].items()}
     for run in trained:
@@ -104,14 +104,14 @@ def _named(node: dict[str, Any], names: list[str]) -> set[str]:
 
 
 def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
-    """The features that these runs learn from or are, in the order of the config."""
+    """The descriptors that these runs learn from or are, in the order of the config."""
     used = set()
     for run in runs:
         if run in IDT_RUNS:
-            used.add(next(iter(config["features"])))
+            used.add(next(iter(config["descriptors"])))
         elif (values := run_values(config, run))["clusters"] in ("idt", "joint"):
-            used.add(values["features"])
-    return [name for name in config["features"] if name in used]
+            used.add(values["descriptors"])
+    return [name for name in config["descriptors"] if name in used]
 
 
 def with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
