@@ -24,7 +24,7 @@ rule clusters:
     params:
         encodings=argument("encodings"),
         settings=clusters_settings,
-        version=pipeline.version("clusters"),
+        version=stage_settings.version("clusters"),
     shell:
         "python -m workflow_scripts.clusters.cluster_sketches"
         " {params.encodings} --videos {input.videos:q} --output {output:q}"

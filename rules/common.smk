@@ -5,7 +5,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration import arguments, datasets, runs, stage_settings
+from workflow_scripts.configuration.resolve import NAME, SUBSET, as_yaml, resolve
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground import unfinished
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
@@ -20,35 +22,35 @@ if "conda" not in str(workflow.deployment_settings.deployment_method):
     shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
 
 try:
-    config = pipeline.resolve(config)
-    SOURCES = {name: pipeline.dataset_values(config, name, workflow.basedir) for name in pipeline.used_datasets(config)}
+    config = resolve(config)
+    SOURCES = {name: datasets.dataset_values(config, name, workflow.basedir) for name in datasets.used_datasets(config)}
 except StageError as error:
     raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
-    dataset=pipeline.NAME,
-    detector=pipeline.NAME,
-    descriptors=pipeline.NAME,
+    dataset=NAME,
+    detector=NAME,
+    descriptors=NAME,
     space="joint|per_channel",
     shard=r"\d+of\d+",
-    run=pipeline.NAME,
+    run=NAME,
     seed=r"\d+",
     split=r"\d+",
-    subset=pipeline.SUBSET,
+    subset=SUBSET,
     protocol="finetune|few_shot|svm",
     table="|".join(config["report"]["tables"]) or "(?!)",
 
 
 # Which videos are refused, as JSON.
-READING = pipeline.changed("videos", config["videos"], "ReadingSettings")
+READING = stage_settings.changed_settings("videos", config["videos"], "ReadingSettings")
 
 PRETRAINING_DATASET = config["pretraining"]["dataset"]
 
 
 def section(noun, **values):
     """Those keys of a noun's section that differ from the defaults, as JSON; `values` go before the section's."""
-    return pipeline.changed(noun, {**config[noun], "seed": config["seed"], **values})
+    return stage_settings.changed_settings(noun, {**config[noun], "seed": config["seed"], **values})
 
 
 def literal(text):
@@ -58,22 +60,22 @@ def literal(text):
 
 def of_dataset(wildcards):
     """How the dataset lies on disk, as JSON."""
-    return pipeline.changed("videos", SOURCES[wildcards.dataset], "DatasetSettings")
+    return stage_settings.changed_settings("videos", SOURCES[wildcards.dataset], "DatasetSettings")
 
 
 def of_run(wildcards):
     """The hyper-parameters that a run reads, as JSON."""
-    return pipeline.run_settings(config, wildcards.run)
+    return runs.run_settings(config, wildcards.run)
 
 
 def run_key(key):
     """A function that gives a run's value of `key`."""
-    return lambda wildcards: pipeline.run_values(config, wildcards.run)[key]
+    return lambda wildcards: run_values(config, wildcards.run)[key]
 
 
 def checkpoint_minutes(wildcards):
     """Minutes between a training's checkpoints, as text: numbers would be a sum that all jobs share."""
-    return str(pipeline.run_values(config, wildcards.run)["checkpoint_minutes"])
+    return str(run_values(config, wildcards.run)["checkpoint_minutes"])
 
 
 def loaders(wildcards, threads):
@@ -83,12 +85,12 @@ def loaders(wildcards, threads):
 
 def training_threads(wildcards):
     """Cores that the training of a run has use for."""
-    return pipeline.training_threads(config, wildcards.run)
+    return runs.training_threads(config, wildcards.run)
 
 
 def evaluation_threads(wildcards):
     """Cores that the finetuning of a run's network has use for."""
-    return pipeline.training_threads(config, wildcards.run, config["evaluation"]["finetune_batch_size"])
+    return runs.training_threads(config, wildcards.run, config["evaluation"]["finetune_batch_size"])
 
 
 def argument(name):
@@ -96,7 +98,7 @@ def argument(name):
 
     def text(wildcards, input):
         files = input[name]
-        return pipeline.argument(name, [files] if isinstance(files, str) else files)
+        return arguments.argument(name, [files] if isinstance(files, str) else files)
 
     return text
 
@@ -146,7 +148,7 @@ def encodings_of(dataset, descriptors, folder=""):
 
 def shard_boxes(wildcards):
     """The persons of a shard, where the descriptors mask them."""
-    detector = pipeline.detector(config, wildcards.descriptors)
+    detector = datasets.detector_of(config, wildcards.descriptors)
     return [] if detector == "none" else f"results/{wildcards.dataset}/persons/{detector}/{wildcards.shard}.h5"
 
 
@@ -169,7 +171,7 @@ def fisher_codebook(wildcards):
 def keeps_all_trajectories(wildcards):
     """Whether the trajectories of all videos of the dataset are kept, or the sampled videos' alone."""
     (totals,) = beside_index(wildcards.dataset, "totals.json")
-    return pipeline.keeps_all_trajectories(config, Path(totals))
+    return datasets.keeps_all_trajectories(config, Path(totals))
 
 
 def sample_if_all_is_too_much(wildcards):
@@ -213,9 +215,9 @@ def sampled_trajectories(wildcards):
 
 def trajectories_digest(wildcards):
     """A digest of how the trajectories are made."""
-    detector = pipeline.detector(config, wildcards.descriptors)
-    people = [] if detector == "none" else [detector, section("persons"), pipeline.version("persons")]
-    return digest(trajectories_settings(wildcards), READING, pipeline.version("trajectories"), people)
+    detector = datasets.detector_of(config, wildcards.descriptors)
+    people = [] if detector == "none" else [detector, section("persons"), stage_settings.version("persons")]
+    return digest(trajectories_settings(wildcards), READING, stage_settings.version("trajectories"), people)
 
 
 def clusters_settings(wildcards):
@@ -251,7 +253,7 @@ def training_encodings(wildcards):
 
 def training_root(wildcards):
     """The folder that the videos of pretraining.dataset are below."""
-    return pipeline.dataset_root(SOURCES[PRETRAINING_DATASET], PRETRAINING_DATASET)
+    return datasets.dataset_root(SOURCES[PRETRAINING_DATASET], PRETRAINING_DATASET)
 
 
 def training_splits(wildcards):
@@ -261,7 +263,7 @@ def training_splits(wildcards):
 
 def of(wildcards):
     """All that defines the run."""
-    return pipeline.run_values(config, wildcards.run)
+    return run_values(config, wildcards.run)
 
 
 def run_videos(wildcards):
@@ -342,7 +344,9 @@ def evaluated_model(wildcards):
 
 def scratch_architecture(wildcards):
     """Shape of a network from scratch and of its clips, as JSON; a trained one brings its own."""
-    return pipeline.changed("evaluation", {} if evaluated_model(wildcards) else of(wildcards), "Architecture")
+    return stage_settings.changed_settings(
+        "evaluation", {} if evaluated_model(wildcards) else of(wildcards), "Architecture"
+    )
 
 
 def evaluated_frames(wildcards):
@@ -363,7 +367,7 @@ def svm_encodings(wildcards):
 
 def protocol_settings(protocol):
     """Those keys that the protocol reads."""
-    return pipeline.changed("evaluation", settings_of(protocol, config["evaluation"]))
+    return stage_settings.changed_settings("evaluation", settings_of(protocol, config["evaluation"]))
 
 
 def evaluation_results(wildcards):
@@ -387,7 +391,7 @@ def table_results(wildcards):
 
 def table_settings(wildcards):
     """What the table is, as JSON."""
-    return pipeline.changed("report", config["report"]["tables"][wildcards.table], "TableSettings")
+    return stage_settings.changed_settings("report", config["report"]["tables"][wildcards.table], "TableSettings")
 
 
 def result_files(evaluations):
@@ -410,7 +414,7 @@ def split_numbers(dataset):
 def judged_runs(*objectives):
     """The runs with one of these objectives that are judged."""
     runs = judged.evaluated_runs(config)
-    return [run for run in runs if run not in IDT_RUNS and pipeline.run_values(config, run)["objective"] in objectives]
+    return [run for run in runs if run not in IDT_RUNS and run_values(config, run)["objective"] in objectives]
 
 
 def report_models(wildcards):
@@ -427,9 +431,9 @@ def report_clusters(wildcards):
     seeds = config["pretraining"]["seeds"]
     runs = judged_runs("instance", "local_aggregation", "supervised")
     for run in runs:
-        check_run_clusters(pipeline.run_values(config, run), run)
+        check_run_clusters(run_values(config, run), run)
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
-    values = pipeline.run_values(config, "scratch")
+    values = run_values(config, "scratch")
     return networks + [clusters_file({**values, "descriptors": descriptors}) for descriptors in config["descriptors"]]
 
 
@@ -450,7 +454,7 @@ def example_boxes(wildcards):
 
 def masked_boxes():
     """The persons of all shards, by the first detector whose boxes descriptors mask."""
-    detectors = [pipeline.detector(config, descriptors) for descriptors in config["descriptors"]]
+    detectors = [datasets.detector_of(config, descriptors) for descriptors in config["descriptors"]]
     folders = [f"results/{PRETRAINING_DATASET}/persons/{name}" for name in detectors if name != "none"]
     return [f"{folder}/{shard}.h5" for folder in folders[:1] for shard in shards(PRETRAINING_DATASET)]
 

@@ -25,7 +25,7 @@ rule codebook:
     params:
         trajectories=argument("trajectories"),
         settings=codebook_settings,
-        version=pipeline.version("encoding"),
+        version=stage_settings.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.fit_codebook"
         " --sample {input.sample:q} {params.trajectories} --output {output:q}"
@@ -54,7 +54,7 @@ rule encoding:
         videos=argument("videos"),
         boxes=argument("boxes"),
         store="results/{dataset}/encoding/.store/{descriptors}/{shard}",
-        version=pipeline.version("encoding"),
+        version=stage_settings.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard"
         " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"
@@ -85,7 +85,7 @@ rule fisher_vectors:
         videos=argument("videos"),
         boxes=argument("boxes"),
         store="results/{dataset}/encoding/.store/{descriptors}/fisher/{shard}",
-        version=pipeline.version("encoding"),
+        version=stage_settings.version("encoding"),
     shell:
         "python -m workflow_scripts.encoding.encode_shard --fisher"
         " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"

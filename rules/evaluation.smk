@@ -29,7 +29,7 @@ rule finetune:
         settings=literal(protocol_settings("finetune")),
         layout=dataset_layout,
         checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
-        version=pipeline.version("evaluation"),
+        version=stage_settings.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.finetune"
         " {params.model} --architecture {params.architecture:q}"
@@ -63,7 +63,7 @@ rule few_shot:
         frames=argument("frames"),
         architecture=scratch_architecture,
         settings=literal(protocol_settings("few_shot")),
-        version=pipeline.version("evaluation"),
+        version=stage_settings.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.few_shot"
         " {params.model} --architecture {params.architecture:q}"
@@ -93,7 +93,7 @@ rule idt_svm:
     params:
         encodings=argument("encodings"),
         settings=literal(protocol_settings("svm")),
-        version=pipeline.version("evaluation"),
+        version=stage_settings.version("evaluation"),
     shell:
         "python -m workflow_scripts.evaluation.idt_svm"
         " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q} {params.encodings}"
@@ -120,7 +120,7 @@ rule bank_clusters:
     params:
         frames=argument("frames"),
         settings=run_clusters_settings,
-        version=[pipeline.version("clusters"), pipeline.version("evaluation")],
+        version=[stage_settings.version("clusters"), stage_settings.version("evaluation")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank"
         " --model {input.model:q} {params.frames} --output {output:q}"

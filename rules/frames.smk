@@ -23,7 +23,7 @@ rule frames:
         settings=frames_settings,
         reading=READING,
         store="results/{dataset}/frames/.store/{short_side}/{shard}",
-        version=pipeline.version("frames"),
+        version=stage_settings.version("frames"),
     shell:
         "python -m workflow_scripts.frames.store_frames"
         " --videos {input.videos:q} --output {output:q} --store {params.store:q}"

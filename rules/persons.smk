@@ -21,7 +21,7 @@ rule persons:
         settings=literal(section("persons")),
         reading=READING,
         store="results/{dataset}/persons/.store/{detector}/{shard}",
-        version=pipeline.version("persons"),
+        version=stage_settings.version("persons"),
     shell:
         "python -m workflow_scripts.persons.detect_persons"
         " --videos {input.videos:q} --output {output:q} --store {params.store:q}"

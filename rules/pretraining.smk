@@ -28,7 +28,7 @@ rule training_videos:
         root=training_root,
         seed=config["seed"],
         max_failed_fraction=config["max_failed_fraction"],
-        version=pipeline.version("pretraining"),
+        version=stage_settings.version("pretraining"),
     shell:
         "python -m workflow_scripts.pretraining.select_videos"
         " {params.videos} {params.frames} {params.encodings} --output {output:q}"
@@ -72,7 +72,7 @@ rule pretraining:
         init=argument("init"),
         validation=argument("validation"),
         validation_frames=argument("validation_frames"),
-        version=pipeline.version("pretraining"),
+        version=stage_settings.version("pretraining"),
     shell:
         "{resources.launcher} workflow_scripts.pretraining.train"
         " --videos {input.videos:q} {params.frames}"

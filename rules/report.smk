@@ -25,7 +25,7 @@ rule resolved_config:
     conda:
         "../envs/pipeline.yaml"
     params:
-        text=lambda wildcards: str(pipeline.in_file(pipeline.as_yaml(config))),
+        text=lambda wildcards: str(arguments.in_file(as_yaml(config))),
     shell:
         "cp {params.text:q} {output:q} 2> {log:q}"
 
@@ -46,7 +46,7 @@ rule examples:
         settings=literal(section("trajectories")),
         reading=READING,
         boxes=argument("boxes"),
-        version=pipeline.version("report"),
+        version=stage_settings.version("report"),
     shell:
         "python -m workflow_scripts.report.examples.draw_examples"
         " --videos {input.videos:q} {params.boxes} --output {output:q}"
@@ -69,7 +69,7 @@ rule people:
     params:
         settings=literal(section("trajectories")),
         reading=READING,
-        version=pipeline.version("report"),
+        version=stage_settings.version("report"),
     shell:
         "python -m workflow_scripts.report.examples.measure_people"
         " --videos {input.videos:q} --boxes {input.boxes:q} --output {output.page:q} --table {output.table:q}"
@@ -123,7 +123,7 @@ rule report:
         people=argument("people"),
         settings=literal(section("report")),
         benchmarks="results/benchmarks",
-        version=pipeline.version("report"),
+        version=stage_settings.version("report"),
     shell:
         "python -m workflow_scripts.report.page.build_report"
         " {params.evaluations} {params.models} {params.clusters}"
@@ -152,7 +152,7 @@ rule paper_table:
     params:
         evaluations=argument("evaluations"),
         table=table_settings,
-        version=pipeline.version("report"),
+        version=stage_settings.version("report"),
     shell:
         "python -m workflow_scripts.report.tables.paper_table"
         " {params.evaluations} --config {input.config:q}"

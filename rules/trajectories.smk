@@ -44,7 +44,7 @@ rule trajectories:
         store="results/{dataset}/trajectories/.store/{descriptors}/{shard}",
         boxes=argument("boxes"),
         only=argument("only"),
-        version=pipeline.version("trajectories"),
+        version=stage_settings.version("trajectories"),
     shell:
         "python -m workflow_scripts.trajectories.extract_shard"
         " --videos {input.videos:q} {params.boxes} {params.only} --output {output:q}"

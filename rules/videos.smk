@@ -23,8 +23,8 @@ checkpoint videos:
         sample_videos=config["encoding"]["sample_videos"],
         resample="--resample" if config["encoding"]["resample"] else "--no-resample",
         max_failed_fraction=config["max_failed_fraction"],
-        sources=lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
-        version=pipeline.version("videos"),
+        sources=lambda wildcards: datasets.sources_digest(SOURCES[wildcards.dataset]),
+        version=stage_settings.version("videos"),
     shell:
         "python -m workflow_scripts.videos.index_videos"
         " --dataset={wildcards.dataset:q} --index {output.index:q}"

@@ -16,7 +16,7 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.operations.checkpoints import training_folder
 
 
@@ -179,8 +179,8 @@ def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
 ) -> None:
     """And no longer where a key that the run reads has changed."""
     monkeypatch.chdir(tiny.folder)
-    config = pipeline.resolve(tiny.config)
-    changed = pipeline.resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
+    config = resolve(tiny.config)
+    changed = resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
     for run in ("ir", "la", "la_idt", "la_idt_tune"):
         (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
         assert training_folder(config, run, 0) == folder

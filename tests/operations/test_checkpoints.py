@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.operations.checkpoints import unneeded
 from workflow_scripts.operations.current_jobs import asked_for
@@ -32,7 +32,7 @@ PARTS, PROTOCOLS = ("train", "test"), ("finetune", "few_shot")
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    return pipeline.resolve(CONFIG)
+    return resolve(CONFIG)
 
 
 def _kept(*names: str) -> list[Path]:
@@ -66,7 +66,7 @@ def test_an_interrupted_evaluation_of_a_table_keeps_its_checkpoint(config: dict)
     )
     assert unneeded(config, set()) == [other_split, for_table]
     table = {"title": "One", "datasets": ["a"], "splits": [2], "rows": [{"method": "IR", "run": "ir"}]}
-    assert unneeded(pipeline.resolve({**CONFIG, "report": {"tables": {"t": table}}}), set()) == [other_split]
+    assert unneeded(resolve({**CONFIG, "report": {"tables": {"t": table}}}), set()) == [other_split]
 
 
 def test_of_an_interrupted_evaluation_the_newest_checkpoint_is_kept(config: dict) -> None:
@@ -162,7 +162,7 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
 def test_the_plan_of_a_table_is_of_its_runs_and_splits(config: dict) -> None:
     _splits("a", 1, 2)
     table = {"title": "One", "datasets": ["a"], "splits": [2], "rows": [{"method": "IR", "run": "ir"}]}
-    config = pipeline.resolve({**CONFIG, "report": {"tables": {"t": table}}})
+    config = resolve({**CONFIG, "report": {"tables": {"t": table}}})
     assert plan(config, [], False, ["t"])[1:] == [
         "  train ir, seed 0: 3 epochs",
         "  judge on a, finetune: 1 model on each split",
@@ -176,9 +176,7 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     _splits("a", 1, 2)
     runs = {"sup": {"objective": "supervised", "subset": "split2"}}
     pretraining = {"dataset": "a", "runs": runs}
-    config = pipeline.resolve(
-        {**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}}
-    )
+    config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
     for protocol in ("finetune", "few_shot"):
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
@@ -200,7 +198,7 @@ def test_a_detector_that_is_not_installed_is_told_where_it_is_needed(
 ) -> None:
     assert missing_detectors(config) == []
     monkeypatch.setattr("workflow_scripts.operations.plan.find_spec", lambda name: None)
-    config = pipeline.resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
+    config = resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
     assert "descriptors.idt.boxes: detectron2 is not installed here" in sentence
     _done("a/videos/shards/0.tsv")

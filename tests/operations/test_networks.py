@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.operations.estimate import networks
 from workflow_scripts.operations.estimate.extrapolate import Line, Size
@@ -42,7 +42,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int,
 def _lines(config: dict[str, Any], cores: int = 2) -> dict[tuple[str, str, str], Line]:
     size = Size(100, 1, 1)
     surveyed = {name: (Survey(size, [{"path": "x"}], [], listed=(Listed("x"),)), size) for name in ("a", "b")}
-    lines = networks.network_lines(pipeline.resolve(config), surveyed, cores)
+    lines = networks.network_lines(resolve(config), surveyed, cores)
     return {(dataset, line.stage, line.of): line for dataset, line in lines}
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
 from workflow_scripts.evaluation.results import write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
@@ -86,7 +86,7 @@ def make_results(
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
     results = Results(folder, {}, {}, [], [], [], [], [], [], [], [], folder / "config.yaml")
-    write_text(results.config, pipeline.as_yaml(pipeline.resolve(yaml.safe_load(config))))
+    write_text(results.config, as_yaml(resolve(yaml.safe_load(config))))
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
     shard = folder / "toy/frames/60/000of001.h5"
@@ -142,7 +142,7 @@ def make_results(
 def _write_paper_table(results: Results) -> Path:
     """A table of one row of ours and one that is cited."""
     demo = results.folder / "demo.yaml"
-    write_text(demo, pipeline.as_yaml(pipeline.read([])))
+    write_text(demo, as_yaml(read_config([])))
     cited = {"method": "PMAS_1", "paper": {"toy": 61.2}}
     table = TableSettings(
         title="Table 9: a few", rows=[{"method": "Video LA", "run": "la", "paper": {"toy": 71.4}}, cited]

@@ -6,7 +6,8 @@ A training's checkpoint lies in a folder named by all that its result depends on
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.configuration.stage_settings import stage_settings
 from workflow_scripts.evaluation.judged import all_evaluations, is_judged_on
 from workflow_scripts.ground.artifacts import read_columns
 
@@ -17,7 +18,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     """Where the training keeps its checkpoint with the inputs of now; None while one of them is not there."""
     from workflow_scripts.pretraining.train import run_digest, training_request  # here, for torch takes seconds
 
-    values = pipeline.run_values(config, run)
+    values = run_values(config, run)
     dataset, objective, clusters = config["pretraining"]["dataset"], values["objective"], values["clusters"]
     names = [path.stem for path in sorted((RESULTS / dataset / "videos" / "shards").glob("*.tsv"))]
     videos = RESULTS / "pretraining" / "videos" / values["descriptors"] / f"{values['subset']}.tsv"
@@ -34,7 +35,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     if not names or not all(path.exists() for path in [videos, *frames, *prior]):
         return None
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
-    settings = pipeline.settings("pretraining", values)
+    settings = stage_settings("pretraining", values)
     request = training_request(listed, seed, objective, clusters, settings)
     return RESULTS / "pretraining" / run / f"seed{seed}" / "checkpoints" / run_digest(request, prior, frames)
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.runs import run_values, training_threads
+from workflow_scripts.configuration.stage_settings import stage_settings
 from workflow_scripts.evaluation.judged import Evaluation, all_evaluations, judged_splits, needed_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.artifacts import read_columns
@@ -33,10 +34,10 @@ def network_lines(
     for run in needed_runs(config):
         if run in IDT_RUNS:
             continue
-        values = pipeline.run_values(config, run)
-        settings = pipeline.settings("pretraining", values)
+        values = run_values(config, run)
+        settings = stage_settings("pretraining", values)
         if run in config["pretraining"]["runs"] and pretrained in surveyed:
-            rate = network_seconds(settings, min(cores, pipeline.training_threads(config, run)))
+            rate = network_seconds(settings, min(cores, training_threads(config, run)))
             n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
             lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
         parts_of: dict[tuple[str, str], dict[int, Part]] = {}
@@ -45,7 +46,7 @@ def network_lines(
                 parts = _parts(config, one, surveyed[one.dataset][1].videos)
                 parts_of.setdefault((one.dataset, one.protocol), {}).update(parts)
         for (dataset, protocol), parts in parts_of.items():
-            threads = min(cores, pipeline.training_threads(config, run, batch))
+            threads = min(cores, training_threads(config, run, batch))
             rate = network_seconds(replace(settings, batch_size=batch), threads)
             seconds = sum(_judging(config["evaluation"], protocol, rate, *part) for part in parts.values())
             line = _line(protocol, f"{run} {dataset}", seconds * len(seeds), len(seeds) * len(parts))
@@ -74,7 +75,7 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
         counts = Counter((int(row["split"]), row["part"]) for row in rows)
         parts = {split: (float(counts[split, "train"]), float(counts[split, "test"])) for split, _ in counts}
     else:
-        settings = pipeline.settings("videos", config["datasets"][dataset], "DatasetSettings")
+        settings = stage_settings("videos", config["datasets"][dataset], "DatasetSettings")
         is_random = settings.kind_of_splits == "random"
         share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
         n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from workflow_scripts.configuration.config import described, detector, run_values
+from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.resolve import described
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.pretraining.settings import lineage
 
@@ -47,7 +49,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     }
     if "idt_fisher" not in runs:
         del sections["encoding"]["per_channel"]
-    detectors = {detector(config, name) for name in described_by} - {"none"}
+    detectors = {detector_of(config, name) for name in described_by} - {"none"}
     sections["persons"] = {
         key: node
         for key, node in sections["persons"].items()

@@ -16,7 +16,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.arguments import TEXTS, argument
+from workflow_scripts.configuration.datasets import dataset_values
+from workflow_scripts.configuration.resolve import SCHEMA, read_config, resolve
+from workflow_scripts.configuration.runs import run_settings, run_values, training_threads
+from workflow_scripts.configuration.stage_settings import changed_settings
 from workflow_scripts.ground.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,7 +43,7 @@ def _plain(settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("section", "noun", "name"), SECTIONS)
 def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, name: str) -> None:
-    in_schema = pipeline.resolve(LEAST)[section]
+    in_schema = resolve(LEAST)[section]
     in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
     in_stage.pop("seed", None)  # the config has one seed for all
     in_stage.pop("rows", None)  # a key of each descriptors
@@ -55,7 +59,7 @@ def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, n
 def test_a_runs_defaults_are_those_of_the_training() -> None:
     from workflow_scripts.pretraining.settings import PretrainingSettings
 
-    values = pipeline.run_values(pipeline.resolve(LEAST), "scratch")
+    values = run_values(resolve(LEAST), "scratch")
     in_stage = _plain(PretrainingSettings())
     assert {key: values[key] for key in in_stage} == in_stage
 
@@ -64,7 +68,7 @@ def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
     from workflow_scripts.synthetic.generate import GeneratedSettings
     from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
 
-    config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
+    config = resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
     reading = dict(config["videos"])
     values = {"shards": reading.pop("shards"), **config["datasets"]["a"]}
     assert reading == _plain(ReadingSettings())
@@ -84,7 +88,7 @@ def test_every_key_is_explained() -> None:
             missing += walk(below, f"{name}.{key}")
         return missing
 
-    schema = yaml.safe_load(pipeline.SCHEMA.read_text())
+    schema = yaml.safe_load(SCHEMA.read_text())
     assert walk(schema, "") + [m for name, node in schema["$defs"].items() for m in walk(node, name)] == []
 
 
@@ -111,7 +115,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
-        ("datasets.tables", {"layout": "folder"}, "datasets.tables: results/tables is another folder's name"),
+        ("datasets.tables", {"layout": "folder"}, "datasets.tables: the folder results/tables holds something else"),
         ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
         ("pretraining.subset", "a/b", "pretraining.subset: 'a/b' must be all, a number, FOLDER, splitN, or one of"),
         ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
@@ -155,7 +159,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
 )
 def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:
     with pytest.raises(StageError) as told:
-        pipeline.resolve(_with(path, value))
+        resolve(_with(path, value))
     assert sentence in str(told.value) and str(told.value).startswith("config: ")
 
 
@@ -163,72 +167,72 @@ def test_a_run_starts_from_another_or_from_a_file(tmp_path: Path) -> None:
     weights = tmp_path / "resnet-18-kinetics.pth"
     weights.touch()
     runs = {"ir": {"objective": "instance", "init": str(weights)}, "other": {"objective": "instance", "init": "ir"}}
-    config = pipeline.resolve(_with("pretraining.runs", runs))
-    assert pipeline.run_values(config, "ir")["init"] == str(weights)
-    assert pipeline.run_values(config, "other")["init"] == "ir"
-    assert pipeline.argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
+    config = resolve(_with("pretraining.runs", runs))
+    assert run_values(config, "ir")["init"] == str(weights)
+    assert run_values(config, "other")["init"] == "ir"
+    assert argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    config = pipeline.resolve(_with("datasets.a.root", str(tmp_path / "none")))
+    config = resolve(_with("datasets.a.root", str(tmp_path / "none")))
     with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none is not there"):
-        pipeline.dataset_values(config, "a", "")
+        dataset_values(config, "a", "")
 
 
 def test_a_manifest_is_found_below_root_or_beside_the_snakefile(tmp_path: Path) -> None:
     given = {"layout": "manifest", "root": str(tmp_path), "manifest": "list.csv"}
-    config = pipeline.resolve(_with("datasets.a", given))
+    config = resolve(_with("datasets.a", given))
     with pytest.raises(StageError, match=r"datasets\.a\.manifest: no file list\.csv"):
-        pipeline.dataset_values(config, "a", str(tmp_path / "beside"))
+        dataset_values(config, "a", str(tmp_path / "beside"))
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "list.csv").write_text("path\n")
-    assert "beside" in pipeline.dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
+    assert "beside" in dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
 
 
 def test_rules_pass_on_only_what_differs() -> None:
-    config = pipeline.resolve(_with("encoding.components", 8))
-    assert pipeline.changed("encoding", config["encoding"]) == '{"components": 8}'
-    assert pipeline.changed("encoding", pipeline.resolve(LEAST)["encoding"]) == "{}"
+    config = resolve(_with("encoding.components", 8))
+    assert changed_settings("encoding", config["encoding"]) == '{"components": 8}'
+    assert changed_settings("encoding", resolve(LEAST)["encoding"]) == "{}"
 
 
 def test_minutes_between_checkpoints_are_no_setting_of_a_training() -> None:
     """They have no influence on the result, so that a change of them must train nothing again."""
     runs = {"ir": {"objective": "instance"}, "la": {"objective": "local_aggregation", "clusters": "joint"}}
     pretraining = {"dataset": "a", "runs": runs}
-    before = pipeline.resolve(_with("pretraining", pretraining))
-    after = pipeline.resolve(_with("pretraining", {**pretraining, "checkpoint_minutes": 3}))
+    before = resolve(_with("pretraining", pretraining))
+    after = resolve(_with("pretraining", {**pretraining, "checkpoint_minutes": 3}))
     for run in runs:
-        assert pipeline.run_settings(before, run) == pipeline.run_settings(after, run)
+        assert run_settings(before, run) == run_settings(after, run)
 
 
 def test_a_runs_own_values_come_first() -> None:
     given = _with("pretraining", {"dataset": "a", "epochs": 7, "runs": {"ir": {"objective": "instance", "k": 5}}})
-    config = pipeline.resolve({**given, "clusters": {"m": 2}})
-    values = pipeline.run_values(config, "ir")
+    config = resolve({**given, "clusters": {"m": 2}})
+    values = run_values(config, "ir")
     assert (values["epochs"], values["k"], values["m"], values["lr"]) == (7, 5, 2, 0.03)
     assert "lr" not in config["pretraining"]["runs"]["ir"]
 
 
 def test_a_training_asks_for_the_cores_that_its_network_has_use_for() -> None:
-    demo = pipeline.resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
-    assert {pipeline.training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
-    paper = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
-    assert pipeline.training_threads(paper, "la_idt") == 8
-    of_batch = [pipeline.training_threads(paper, "la_idt", batch) for batch in (1, 2, 3, 128)]
+    demo = resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    assert {training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
+    paper = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    assert training_threads(paper, "la_idt") == 8
+    of_batch = [training_threads(paper, "la_idt", batch) for batch in (1, 2, 3, 128)]
     assert of_batch == sorted(of_batch) and of_batch[0] > 1 and of_batch[-1] == 8
 
 
 @pytest.mark.parametrize("path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("configs/*.yaml")]), ids=str)
 def test_every_config_that_is_shipped_resolves(path: Path) -> None:
-    pipeline.resolve(yaml.safe_load(path.read_text()))
+    resolve(yaml.safe_load(path.read_text()))
 
 
 def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> None:
-    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
     assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
     assert config["descriptors"]["idt"]["boxes"] == "detectron2"
-    values = pipeline.run_values(config, "la_idt_fixed")
+    values = run_values(config, "la_idt_fixed")
     paper = {
         "depth": 18,
         "width": 1.0,
@@ -246,7 +250,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
         "embedding_dim": 128,
     }
     assert {key: values[key] for key in paper} == paper
-    assert pipeline.run_values(config, "ir_warmup")["epochs"] == 40
+    assert run_values(config, "ir_warmup")["epochs"] == 40
     assert (config["evaluation"]["finetune_lr"], config["evaluation"]["finetune_batch_size"]) == (0.1, 128)
     assert "demo" not in json.dumps(config) and "generated" not in json.dumps(config["datasets"]).replace(
         '"generated": {}', ""
@@ -255,7 +259,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), max_size=5))
 def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) -> None:
-    text = pipeline.argument("the_files", files)
+    text = argument("the_files", files)
     command = ["bash", "-c", f"printf '%s\\0' {text}"]
     words = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")[:-1]
     paths = [f"./{file}" if file.startswith("-") else file for file in files]  # else an option
@@ -271,9 +275,9 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
         for split in (1, 2, 3)
         for protocol in ("finetune", "few_shot")
     ]
-    text = pipeline.argument("the_files", files)
-    assert len(text) < 200 and text == pipeline.argument("the_files", files)
-    assert text != pipeline.argument("the_files", files[:-1])
+    text = argument("the_files", files)
+    assert len(text) < 200 and text == argument("the_files", files)
+    assert text != argument("the_files", files[:-1])
     seen: list[Path] = []
 
     def stage(the_files: list[Path]) -> None:
@@ -282,11 +286,11 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
 
     command_line(stage, shlex.split(text))
     assert seen == [Path(file) for file in files]
-    (written,) = [path for path in (tmp_path / pipeline.TEXTS).iterdir() if path.name in text]
+    (written,) = [path for path in (tmp_path / TEXTS).iterdir() if path.name in text]
     written.write_text("[1,")
     with pytest.raises(SystemExit):
         command_line(stage, shlex.split(text))
-    pipeline.argument("the_files", files)
+    argument("the_files", files)
     assert json.loads(written.read_text()) == files, "a damaged list is written again"
 
 
@@ -309,10 +313,10 @@ def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kin
     path.write_text("\n".join(lines) + "\n")
     start = time.monotonic()
     with pytest.raises(StageError, match=r"^config: .*(more than 100000 values|nested too deeply|longer than)"):
-        pipeline.read([path])
+        read_config([path])
     assert time.monotonic() - start < 10
 
 
 def test_the_crafted_config_is_one_sentence(shared: Path) -> None:
     with pytest.raises(StageError, match=r"more than 50 levels. Each alias \(\*name\) counts as a copy"):
-        pipeline.resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))
+        resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))
