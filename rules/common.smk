@@ -8,10 +8,11 @@ from snakemake.exceptions import WorkflowError
 from workflow_scripts.configuration import arguments, datasets, runs, stage_settings
 from workflow_scripts.configuration.resolve import NAME, SUBSET, as_yaml, resolve
 from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.clusters.methods import METHODS as CLUSTERING_METHODS
 from workflow_scripts.ground import unfinished
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
-from workflow_scripts.evaluation import judged
+from workflow_scripts.evaluation import evaluations
 from workflow_scripts.ground.identity import digest, shard_of
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
 from workflow_scripts.operations import plan
@@ -38,7 +39,7 @@ wildcard_constraints:
     seed=r"\d+",
     split=r"\d+",
     subset=SUBSET,
-    protocol="finetune|few_shot|svm",
+    protocol="finetune|linear|svm",
     table="|".join(config["report"]["tables"]) or "(?!)",
 
 
@@ -221,8 +222,9 @@ def trajectories_digest(wildcards):
 
 
 def clusters_settings(wildcards):
-    """K, m and the seed are in the file's name."""
-    return section("clusters", k=int(wildcards.k), m=int(wildcards.m), seed=int(wildcards.seed))
+    """The method, K, m and the seed are in the file's name."""
+    named = {key: int(wildcards[key]) for key in ("k", "m", "seed")}
+    return section("clusters", method=wildcards.method, **named)
 
 
 def run_clusters_settings(wildcards):
@@ -310,7 +312,7 @@ def check_run_clusters(values, run=""):
 def clusters_file(values, run=""):
     """The clusters in the IDT space at the K, m, descriptors and subset of a run ("": of the config)."""
     check_run_clusters(values, run)
-    pattern = "results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5"
+    pattern = "results/{dataset}/clusters/{descriptors}/{subset}/{cluster_method}_k{k}_m{m}_s{seed}.h5"
     return pattern.format(**{**values, "dataset": PRETRAINING_DATASET, "seed": config["seed"]})
 
 
@@ -372,7 +374,7 @@ def protocol_settings(protocol):
 
 def evaluation_results(wildcards):
     """The result of every run, seed, dataset, split and protocol."""
-    return result_files(judged.evaluations(config))
+    return result_files(evaluations.evaluations(config))
 
 
 def table_results(wildcards):
@@ -381,7 +383,7 @@ def table_results(wildcards):
     Waits for the indexes of all datasets behind them: of indexes that are there already, Snakemake (9.27) tells only
     the jobs that it knew before, not those that come in with these results.
     """
-    wanted = list(judged.table_evaluations(config, [wildcards.table]))
+    wanted = list(evaluations.table_evaluations(config, [wildcards.table]))
     pretraining = [config["pretraining"][key] for key in ("dataset", "validation")]
     for dataset in dict.fromkeys([*pretraining, *(one.dataset for one in wanted)]):
         if dataset:
@@ -394,10 +396,10 @@ def table_settings(wildcards):
     return stage_settings.changed_settings("report", config["report"]["tables"][wildcards.table], "TableSettings")
 
 
-def result_files(evaluations):
+def result_files(wanted):
     """The results of these evaluations on each of their splits."""
     try:
-        return list(judged.result_files(config, evaluations, split_numbers))
+        return list(evaluations.result_files(config, wanted, split_numbers))
     except StageError as error:
         raise WorkflowError(str(error)) from None
 
@@ -411,15 +413,15 @@ def split_numbers(dataset):
     return numbers
 
 
-def judged_runs(*objectives):
+def evaluated_runs(*objectives):
     """The runs with one of these objectives that are judged."""
-    runs = judged.evaluated_runs(config)
+    runs = evaluations.evaluated_runs(config)
     return [run for run in runs if run not in IDT_RUNS and run_values(config, run)["objective"] in objectives]
 
 
 def report_models(wildcards):
     """The models of all trained runs that are judged."""
-    runs = judged_runs("instance", "local_aggregation", "supervised")
+    runs = evaluated_runs("instance", "local_aggregation", "supervised")
     return expand("results/pretraining/{run}/seed{seed}/model.pt", run=runs, seed=config["pretraining"]["seeds"])
 
 
@@ -429,7 +431,7 @@ def report_clusters(wildcards):
     Stops where K is too large for the videos of one of these runs, before anything is trained.
     """
     seeds = config["pretraining"]["seeds"]
-    runs = judged_runs("instance", "local_aggregation", "supervised")
+    runs = evaluated_runs("instance", "local_aggregation", "supervised")
     for run in runs:
         check_run_clusters(run_values(config, run), run)
     networks = expand("results/evaluation/{run}/seed{seed}/clusters.h5", run=runs, seed=seeds)
@@ -476,7 +478,7 @@ def report_people(wildcards):
 
 def report_statuses(wildcards):
     """The files in which every video has a status; sketches where a run learns from them or is judged by them."""
-    by_idt = {one.dataset for one in judged.evaluations(config) if one.run in IDT_RUNS}
+    by_idt = {one.dataset for one in evaluations.evaluations(config) if one.run in IDT_RUNS}
     frames = [file for dataset in SOURCES for file in frames_of(dataset, config["frames"]["short_side"])]
     described = [dataset for dataset in SOURCES if dataset in {PRETRAINING_DATASET, *by_idt}]
     return frames + [file for dataset in described for file in encodings_of(dataset, next(iter(config["descriptors"])))]

@@ -40,7 +40,7 @@ rule finetune:
         " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule few_shot:
+rule linear:
     """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos a class (paper 4.4)."""
     input:
         model=evaluated_model,
@@ -48,11 +48,11 @@ rule few_shot:
         unread=unread,
         frames=evaluated_frames,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
+        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/linear.json",
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.log",
+        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/linear.log",
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
+        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/linear.tsv"
     conda:
         "../envs/pipeline.yaml"
     threads: evaluation_threads
@@ -62,10 +62,10 @@ rule few_shot:
         model=argument("model"),
         frames=argument("frames"),
         architecture=scratch_architecture,
-        settings=literal(protocol_settings("few_shot")),
+        settings=literal(protocol_settings("linear")),
         version=stage_settings.version("evaluation"),
     shell:
-        "python -m workflow_scripts.evaluation.few_shot"
+        "python -m workflow_scripts.evaluation.linear"
         " {params.model} --architecture {params.architecture:q}"
         " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
         " {params.frames}"
@@ -73,7 +73,7 @@ rule few_shot:
         " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule idt_svm:
+rule svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
         splits=splits,
@@ -95,7 +95,7 @@ rule idt_svm:
         settings=literal(protocol_settings("svm")),
         version=stage_settings.version("evaluation"),
     shell:
-        "python -m workflow_scripts.evaluation.idt_svm"
+        "python -m workflow_scripts.evaluation.svm"
         " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q} {params.encodings}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
         " --output {output:q} --settings {params.settings:q} --log {log:q}"

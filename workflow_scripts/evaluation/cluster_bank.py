@@ -15,7 +15,7 @@ import numpy as np
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.settings import VERSION, ClustersSettings
-from workflow_scripts.evaluation.few_shot import CLIPS_AT_ONCE, video_features
+from workflow_scripts.evaluation.linear import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import l2_normalised

@@ -53,11 +53,11 @@ class EvaluationSettings:
     finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
 
     # Training videos per class; "all" is always added. Paper table 2.
-    few_shot_shots: Sequence[int] = (1, 5, 10, 20)
+    linear_shots: Sequence[int] = (1, 5, 10, 20)
     # Random choices of the training videos per number of shots. Ours (the paper does not say).
-    few_shot_draws: int = 10
+    linear_draws: int = 10
     # Inverse strength of the L2 penalty of the logistic regression on L2-normalised features. Ours.
-    few_shot_c: float = 100.0
+    linear_c: float = 100.0
     # Nearest training videos that vote. Ours.
     knn_neighbours: int = KNN_NEIGHBOURS
     # A vote weighs exp(cosine / temperature). [46].

@@ -7,7 +7,7 @@ from typing import Any
 
 from workflow_scripts.configuration.runs import run_values, training_threads
 from workflow_scripts.configuration.stage_settings import stage_settings
-from workflow_scripts.evaluation.judged import Evaluation, all_evaluations, judged_splits, needed_runs
+from workflow_scripts.evaluation.evaluations import Evaluation, all_evaluations, evaluated_splits, needed_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.durations import in_words
@@ -60,7 +60,7 @@ def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
 
 def _judging(section: dict[str, Any], protocol: str, rate: NetworkSeconds, n_train: float, n_test: float) -> float:
     """Seconds of a split: finetuning trains and then asks about clips of the test videos, few-shot asks about all."""
-    if protocol == "few_shot":
+    if protocol == "linear":
         return rate.forward * section["clips"] * (n_train + n_test)
     epochs, held_out = section["finetune_epochs"], section["finetune_validation_fraction"] * n_train
     trained = (n_train - held_out) * epochs + (n_train * epochs if section.get("finetune_refit") else 0)
@@ -80,7 +80,7 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
         share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
         n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)
         parts = {1 + split: (share * n_videos, (1 - share) * n_videos) for split in range(n_splits)}
-    return {split: parts[split] for split in judged_splits(config, evaluation, parts)}
+    return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 
 
 def network_text(lines: list[Line], device: str) -> list[str]:

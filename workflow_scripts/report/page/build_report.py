@@ -52,7 +52,7 @@ def build_report(
 ) -> None:
     """Builds the report page, the tables and the figures from the results of the other stages.
 
-    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT; indexes:
+    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and {method}_k*.h5 of IDT; indexes:
     index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in which
     failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders that hold
     a folder of Snakemake's benchmark files per stage; paper_tables: HTML files of `paper_table`; examples: the HTML

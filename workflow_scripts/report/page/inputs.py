@@ -218,7 +218,7 @@ def read_evaluations(paths: list[Path]) -> list[Evaluation]:
 
 
 def read_clusterings(paths: list[Path]) -> list[Clustering]:
-    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{descriptors}/{subset}/k*.h5`)."""
+    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{descriptors}/{subset}/{method}_k*.h5`)."""
     clusterings = []
     for path in paths:
         of_run = path.name == "clusters.h5"

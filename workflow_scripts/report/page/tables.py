@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_s
 from workflow_scripts.report.methods import CLUSTERED, Method
 from workflow_scripts.report.page.inputs import Clustering, Evaluation, Failure, Run, Video
 
-PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
+PROTOCOLS = {"finetune": "finetuned", "linear": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
 
 # What the spread over seeds leaves out, for the captions.
 SHARED_BY_SEEDS = "Seeds share the trajectories, the codebook and the IDT clusters: the spread is that of the networks."

@@ -177,7 +177,7 @@ def _grid(
 
 def _caption(table: TableSettings) -> str:
     """What the numbers are."""
-    repeats = ["draws", "splits"] if table.protocol == "few_shot" else ["splits"]
+    repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
         f"Accuracy, %: mean over {', '.join(repeats)} and seeds, ± standard deviation over seeds, each the mean of its "
         f"{' and '.join(repeats)} (of one seed: over these). {SHARED_BY_SEEDS}"

@@ -38,7 +38,7 @@ def write_method_table(
             row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
             row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")} | cell.origin
             chance = {"chance": _share(cell.chance)}
-            shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
+            shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "linear"]
             for shot in [shot for found in shots for shot in found if shot != "all"]:
                 if spread := fewer.get((method.run, dataset, shot)):
                     rows.append(row | chance | {"shots": shot} | _spread(spread, "accuracy"))

@@ -73,15 +73,15 @@ def few_shot(
     largest = int(np.bincount(answers).max())
     shots: dict[str, list[float]] = {}
     n_train: dict[str, int] = {}
-    tasks = [(shot, draw) for shot in settings.few_shot_shots for draw in range(settings.few_shot_draws)]
+    tasks = [(shot, draw) for shot in settings.linear_shots for draw in range(settings.linear_draws)]
     for shot, draw in tqdm(tasks, "few-shot", unit="classifier", mininterval=1):
         if shot >= largest:  # every class gives all it has: the same as "all"
             continue
         chosen = [place[video_id] for video_id in draw_shots(parts.train, shot, seed, draw)]
-        scores = classify(train[chosen], answers[chosen], test, settings.few_shot_c, n_classes)
+        scores = classify(train[chosen], answers[chosen], test, settings.linear_c, n_classes)
         shots.setdefault(str(shot), []).append(float(np.mean(scores.argmax(axis=1) == truth)))
         n_train[str(shot)] = len(chosen)
-    scores = classify(train, answers, test, settings.few_shot_c, n_classes)
+    scores = classify(train, answers, test, settings.linear_c, n_classes)
     shots["all"], n_train["all"] = [float(np.mean(scores.argmax(axis=1) == truth))], len(train)
 
     neighbours = min(settings.knn_neighbours, len(train))
