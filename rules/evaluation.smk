@@ -7,34 +7,31 @@ OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.j
 rule finetune:
     """Finetunes the network on a split's training part and tests it on the rest (paper 4.2, table 1)."""
     input:
-        model=evaluated_model,
-        splits=splits,
-        unread=unread,
-        frames=evaluated_frames,
+        model=runs.model,
+        splits=data.splits,
+        unread=data.unread,
+        frames=runs.evaluated_frames,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
+        paths.result("finetune"),
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.log",
+        paths.log(paths.result("finetune")),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.tsv"
+        paths.benchmark(paths.result("finetune"))
     conda:
         "../envs/pipeline.yaml"
-    threads: evaluation_threads
+    threads: runs.evaluation_threads
     resources:
         loaders=loaders,
     params:
-        model=argument("model"),
-        frames=argument("frames"),
-        architecture=scratch_architecture,
-        settings=literal(protocol_settings("finetune")),
-        layout=dataset_layout,
-        checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
-        version=stage_settings.version("evaluation"),
+        files=stage_inputs,
+        architecture=runs.architecture,
+        settings=runs.protocol_settings("finetune"),
+        layout=runs.layout,
+        checkpoints=paths.checkpoints(paths.result("finetune")),
+        version=version("evaluation", "finetune"),
     shell:
-        "python -m workflow_scripts.evaluation.finetune"
-        " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
-        " {params.frames}"
+        "python -m workflow_scripts.evaluation.finetune {params.files}"
+        " --architecture {params.architecture:q} --split {wildcards.split:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
         " --layout {params.layout:q} --output {output:q} --checkpoints {params.checkpoints:q}"
         " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
@@ -43,32 +40,29 @@ rule finetune:
 rule few_shot:
     """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos a class (paper 4.4)."""
     input:
-        model=evaluated_model,
-        splits=splits,
-        unread=unread,
-        frames=evaluated_frames,
+        model=runs.model,
+        splits=data.splits,
+        unread=data.unread,
+        frames=runs.evaluated_frames,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
+        paths.result("few_shot"),
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.log",
+        paths.log(paths.result("few_shot")),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
+        paths.benchmark(paths.result("few_shot"))
     conda:
         "../envs/pipeline.yaml"
-    threads: evaluation_threads
+    threads: runs.evaluation_threads
     resources:
         loaders=loaders,
     params:
-        model=argument("model"),
-        frames=argument("frames"),
-        architecture=scratch_architecture,
-        settings=literal(protocol_settings("few_shot")),
-        version=stage_settings.version("evaluation"),
+        files=stage_inputs,
+        architecture=runs.architecture,
+        settings=runs.protocol_settings("few_shot"),
+        version=version("evaluation", "few_shot"),
     shell:
-        "python -m workflow_scripts.evaluation.few_shot"
-        " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
-        " {params.frames}"
+        "python -m workflow_scripts.evaluation.few_shot {params.files}"
+        " --architecture {params.architecture:q} --split {wildcards.split:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
         " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
@@ -76,52 +70,50 @@ rule few_shot:
 rule idt_svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
-        splits=splits,
-        unread=unread,
-        encodings=svm_encodings,
+        splits=data.splits,
+        unread=data.unread,
+        encodings=runs.svm_encodings,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json",
+        paths.result("svm"),
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.log",
+        paths.log(paths.result("svm")),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.tsv"
+        paths.benchmark(paths.result("svm"))
     wildcard_constraints:
         run="|".join(IDT_RUNS),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        encodings=argument("encodings"),
-        settings=literal(protocol_settings("svm")),
-        version=stage_settings.version("evaluation"),
+        files=stage_inputs,
+        settings=runs.protocol_settings("svm"),
+        version=version("evaluation", "svm"),
     shell:
-        "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q} {params.encodings}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
+        "python -m workflow_scripts.evaluation.idt_svm {params.files}"
+        " --split {wildcards.split:q} --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
         " --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule bank_clusters:
     """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
     input:
-        model=evaluated_model,
-        frames=frames_where_no_bank,
+        model=runs.model,
+        frames=runs.frames_without_bank,
     output:
-        "results/evaluation/{run}/seed{seed}/clusters.h5",
+        paths.BANK_CLUSTERS,
     log:
-        "results/logs/evaluation/{run}/seed{seed}/clusters.log",
+        paths.log(paths.BANK_CLUSTERS),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/clusters.tsv"
+        paths.benchmark(paths.BANK_CLUSTERS)
     conda:
         "../envs/pipeline.yaml"
     threads: 4  # of K-means
     resources:
         loaders=loaders,
     params:
-        frames=argument("frames"),
-        settings=run_clusters_settings,
-        version=[stage_settings.version("clusters"), stage_settings.version("evaluation")],
+        files=stage_inputs,
+        settings=runs.bank_clusters_settings,
+        version=[version("clusters", "cluster_sketches"), version("evaluation", "cluster_bank")],
     shell:
-        "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model:q} {params.frames} --output {output:q}"
-        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.cluster_bank {params.files}"
+        " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"

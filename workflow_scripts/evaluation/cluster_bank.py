@@ -14,10 +14,10 @@ import numpy as np
 
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings
+from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.few_shot import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
-from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.artifacts import write_hdf5
@@ -60,7 +60,11 @@ def cluster_bank(
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(
-        output, stage="evaluation.cluster_bank", version=VERSION, parameters=parameters, embeddings=content
+        output,
+        stage="evaluation.cluster_bank",
+        version=VERSIONS["cluster_bank"],
+        parameters=parameters,
+        embeddings=content,
     ) as file:
         write_clusters(file, video_ids, runs, seeds)
     log.info("%s: %d videos, %d clusters, %d runs", model, len(video_ids), len(runs[0].centroids), len(runs))

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import class_scores, confusion_matrix, retrieval, summary
 from workflow_scripts.evaluation.network import TestClips, device, read_inputs, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
@@ -103,7 +103,7 @@ def few_shot(
             **settings_of("few_shot", dataclasses.asdict(settings)),
             **pretrained.described(),
         },
-        version=VERSION,
+        version=VERSIONS["few_shot"],
         shots=shots,
         shots_n_train=n_train,
         knn={

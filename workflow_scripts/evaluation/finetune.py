@@ -23,7 +23,7 @@ from torch import nn
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.network import device, read_inputs, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
@@ -62,7 +62,7 @@ def finetune(
     use_threads(device(), vars(pretrained.architecture), settings.finetune_batch_size)
     parts, store = read_inputs(splits, split, frames, unread)
     used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": layout}
-    request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
+    request = {"VERSION": VERSIONS["finetune"], "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
     folder = checkpoints / run_digest(request, [model] if model else [], frames)
 
     def new_trainer(name: str) -> Trainer:
@@ -91,7 +91,7 @@ def finetune(
         number=split,
         protocol="finetune",
         settings=used,
-        version=VERSION,
+        version=VERSIONS["finetune"],
         n_train=len(trained),
         n_held_out=len(aside),
         **histories,

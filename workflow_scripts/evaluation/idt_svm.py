@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import class_scores
-from workflow_scripts.evaluation.settings import IDT_RUNS, VERSION, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS, VERSIONS, EvaluationSettings, settings_of
 from workflow_scripts.evaluation.split import read_split, read_statuses
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.stage import StageError, command_line
@@ -65,7 +65,7 @@ def idt_svm(
         number=split,
         protocol="svm",
         settings=settings_of("svm", dataclasses.asdict(settings)),
-        version=VERSION,
+        version=VERSIONS["svm"],
     )
     log.info("%s + SVM on %s split %d: %s", run, dataset, split, results.in_words(record))
 

@@ -1,4 +1,4 @@
-"""Settings of the evaluation (paper 4.2, 4.4). VERSION is raised when the same settings give another result.
+"""Settings of the evaluation (paper 4.2, 4.4).
 
 Beside each key: its unit, and where its default is from: the paper; [3] Chen et al. 2019 (few-shot); [14] Hara et
 al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the authors' code; or ours.
@@ -10,7 +10,8 @@ from typing import Any
 
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
 
-VERSION = 5
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"finetune": 5, "few_shot": 5, "svm": 5, "cluster_bank": 1}
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
