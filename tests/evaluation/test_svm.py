@@ -10,11 +10,11 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 from workflow_scripts.evaluation import svm as stage
-from workflow_scripts.evaluation.svm import gram, svm
 from workflow_scripts.evaluation.metrics import class_scores
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.evaluation.svm import gram, svm
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
 

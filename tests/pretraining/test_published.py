@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.evaluation.linear import linear
 from workflow_scripts.evaluation.finetune import finetune
+from workflow_scripts.evaluation.linear import linear
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.ground.stage import StageError

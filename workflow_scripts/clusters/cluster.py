@@ -21,9 +21,7 @@ class Clustering:
     objective: NDArray[np.float64]  # (iterations,), what the method minimises
 
 
-def cluster(
-    points: NDArray[np.float32], settings: ClustersSettings, device: str | torch.device = "cpu"
-) -> Clustering:
+def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: str | torch.device = "cpu") -> Clustering:
     """Clusters `points` (N, d) once, from `settings.seed`, by `settings.method` on `device`.
 
     The same arguments give the same clusters on one kind of device, to the last bit. Where the points cannot form

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from workflow_scripts.clusters.cluster import Clustering, cluster, repeats
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings, check_k
+from workflow_scripts.clusters.settings import VERSIONS, ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
@@ -110,7 +110,11 @@ def cluster_sketches(
         )
     content = digest(video_ids, hashlib.blake2b(sketches.data.cast("B"), digest_size=8).hexdigest())
     with write_hdf5(
-        output, stage="clusters.cluster_sketches", version=VERSION, parameters=vars(settings), sketches=content
+        output,
+        stage="clusters.cluster_sketches",
+        version=VERSIONS["cluster_sketches"],
+        parameters=vars(settings),
+        sketches=content,
     ) as file:
         write_clusters(file, video_ids, runs, [of_run.seed for of_run in of_runs])
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from workflow_scripts.ground.stage import StageError
 
-VERSION = 1  # raise when the same settings give other clusters
+# The VERSION of each stage, raised when the same settings give other clusters.
+VERSIONS = {"cluster_sketches": 1}
 
 
 @dataclass(frozen=True)

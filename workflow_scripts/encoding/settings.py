@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-VERSION = 2  # raise when the same settings give another codebook or other sketches
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"fit_codebook": 2, "encode_shard": 2}
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.configuration.paths import RESULT
 from workflow_scripts.evaluation.label_leakage import only_split
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import lineage
 
@@ -74,7 +75,7 @@ def result_files(
     wanted = list(wanted)
     of_dataset = {dataset: numbers(dataset) for dataset in dict.fromkeys(one.dataset for one in wanted)}
     return {
-        f"results/evaluation/{one.run}/seed{one.seed}/{one.dataset}/split{split}/{one.protocol}.json": one
+        RESULT.format(**{**one._asdict(), "split": split}): one
         for one in wanted
         for split in evaluated_splits(config, one, of_dataset[one.dataset])
     }

@@ -1,4 +1,4 @@
-"""Settings of the evaluation (paper 4.2, 4.4). VERSION is raised when the same settings give another result.
+"""Settings of the evaluation (paper 4.2, 4.4).
 
 Beside each key: its unit, and where its default is from: the paper; [3] Chen et al. 2019 (few-shot); [14] Hara et
 al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the authors' code; or ours.
@@ -6,11 +6,11 @@ al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the author
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
 
-VERSION = 5
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -79,11 +79,3 @@ class Architecture:
     shortcut: str = "B"  # type of its shortcuts, A | B; paper 4.2
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
-
-
-_PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
-
-
-def settings_of(protocol: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `settings` that protocol ("finetune", "few_shot" or "svm") reads: the others change nothing there."""
-    return {key: value for key, value in settings.items() if key.startswith(_PREFIXES[protocol])}

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-VERSION = 3  # raised when the stage's result changes
+# The VERSION of each stage, raised when the same video gives other frames.
+VERSIONS = {"store_frames": 3}
 
 
 @dataclass(frozen=True)

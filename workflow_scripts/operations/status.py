@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from idt_tools.printable import say
-from workflow_scripts.configuration.references import RESERVED
+from workflow_scripts.configuration.paths import RESERVED
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError, command_line

@@ -10,7 +10,8 @@ from typing import Any
 from workflow_scripts.clusters.settings import check_k
 from workflow_scripts.ground.artifacts import read_columns, read_json
 
-VERSION = 4  # raised when the stage's result changes
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"select_videos": 4, "train": 4}
 
 # How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
 # which asks 200 of a million (a class here may have ten).

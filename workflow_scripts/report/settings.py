@@ -1,9 +1,10 @@
-"""Settings of the report. VERSION is raised when the page made of the same results changes."""
+"""Settings of the report."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 5
+# The VERSION of each stage, raised when the same results give another page or table.
+VERSIONS = {"build_report": 5, "paper_table": 5, "draw_examples": 5, "measure_people": 5}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 3  # raised when the index of the same files changes
+# The VERSION of each stage, raised when the same files give another index.
+VERSIONS = {"index_videos": 3}
 
 OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
 
