@@ -70,7 +70,7 @@ def paper_table(
     part of a page: the report's) are for reading, with the standard deviation over seeds (as in `Spread`) and with the
     table's notes and `remarks`. Raises StageError for a damaged record.
     """
-    # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
+    # The runs of IDT are always evaluated by the SVM.
     found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
     rows = [{**row, "method": visible(row["method"])} for row in table.rows]
     table = dataclasses.replace(table, title=visible(table.title), rows=rows)
