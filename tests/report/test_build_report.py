@@ -228,12 +228,9 @@ def test_the_method_table_tells_retrieval_and_how_far_an_accuracy_can_be_trusted
     for protocol in ("finetune", "linear", "knn"):
         found = records(results, run="la", protocol=protocol)
         line = lines["la", protocol, "all"]
-        assert float(line["interval_low"]) == pytest.approx(
-            mean(one["accuracy_interval"][0] for one in found), abs=1e-6
-        )
-        assert float(line["interval_high"]) == pytest.approx(
-            mean(one["accuracy_interval"][1] for one in found), abs=1e-6
-        )
+        for bound, name in enumerate(["interval_low", "interval_high"]):
+            expected = mean(record["accuracy_interval"][bound] for record in found)
+            assert float(line[name]) == pytest.approx(expected, abs=1e-6)
         expected = mean(one["mean_class_accuracy"] for one in found)
         assert float(line["mean_class_accuracy"]) == pytest.approx(expected, abs=1e-6)
         assert line["top5_accuracy"] == ""  # of three classes
