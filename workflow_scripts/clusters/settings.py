@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from workflow_scripts.ground.setting import setting
 from workflow_scripts.ground.stage import StageError
 
 VERSION = 1  # raise when the same settings give other clusters
@@ -11,10 +12,17 @@ VERSION = 1  # raise when the same settings give other clusters
 class ClustersSettings:
     """Section `clusters` of the config."""
 
-    k: int = 6000  # clusters in a run (paper 4.2)
-    m: int = 3  # runs of K-means from different starts (paper 4.2)
-    iterations: int = 20  # Lloyd's steps of a run (authors' code)
-    seed: int = 0  # run i starts by seed + i (ours)
+    k: int = setting(
+        6000,
+        "Clusters per K-means. There must be fewer than half as many as videos; a fiftieth to a tenth of them suits.",
+        source="paper 4.2",
+        minimum=1,
+    )
+    m: int = setting(
+        3, "Runs of K-means from different starts. Their clusters are joined.", source="paper 4.2", minimum=1
+    )
+    iterations: int = setting(20, "Steps of Lloyd's algorithm per K-means.", source="authors' code", minimum=1)
+    seed: int = 0  # the config's seed; run i starts from seed + i
 
 
 def check_k(k: int, n_videos: int) -> None:
