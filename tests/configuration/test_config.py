@@ -114,7 +114,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
             {"ir": {"objective": "instance", "lrr": 1}},
             "runs.ir.lrr is not a known key; did you mean lr",
         ),
-        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are pca_variance"),
+        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are resample, pca_variance"),
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
@@ -276,7 +276,7 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
         for run in range(1000)
         for dataset in ("ucf101", "my data")
         for split in (1, 2, 3)
-        for protocol in ("finetune", "few_shot")
+        for protocol in ("finetune", "linear")
     ]
     text = argument("the_files", files)
     assert len(text) < 200 and text == argument("the_files", files)

@@ -1,8 +1,10 @@
 """The rules: whatever a config says reaches a stage as it is, and no shell."""
 
+import ast
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from workflow_scripts.configuration.arguments import argument
 from workflow_scripts.configuration.resolve import SUBSET, resolve
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.configuration.stage_settings import changed_settings, stage_settings
+from workflow_scripts.configuration.stage_settings import changed_settings, stage_settings, versions
 from workflow_scripts.ground.stage import StageError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -22,9 +24,9 @@ HOSTILE = ["a b", "'", '"', "zz;touch X;echo", "$(touch X)", "`touch X`", "--hel
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_every_value_in_a_shell_command_is_quoted(path: Path) -> None:
-    """But numbers, the profile's launcher, and words that `argument` has quoted already."""
+    """Exceptions: numbers, the launcher of a profile, and words that `stage_inputs` has quoted."""
     for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
-        ready = {"threads", "resources.launcher", *(f"params.{name}" for name in re.findall(r"(\w+)=argument\(", rule))}
+        ready = {"threads", "resources.launcher", *(["params.files"] if "files=stage_inputs" in rule else [])}
         _, _, command = rule.partition("shell:")
         values = set(re.findall(r"\{([^}]+)\}", command))
         assert {value for value in values if not value.endswith(":q")} <= ready, rule.splitlines()[0]
@@ -101,3 +103,34 @@ def test_a_seed_of_thirty_digits_is_one_sentence(where: str, value: object) -> N
 def test_odd_names_that_work(name: str) -> None:
     runs = {name: {"objective": "instance"}}
     assert run_values(resolve(_config("pretraining.runs", runs)), name)["objective"] == "instance"
+
+
+def _stages() -> Iterator[tuple[str, str, Path]]:
+    """Each rule that runs a stage: its name, its text, and the file of the stage."""
+    for path in RULES:
+        for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if module := re.search(r"(workflow_scripts(?:\.\w+)+)", rule.partition("shell:")[2]):
+                yield rule.partition(":")[0], rule, REPOSITORY / f"{module[1].replace('.', '/')}.py"
+
+
+STAGES = list(_stages())
+
+
+@pytest.mark.parametrize(("rule", "file"), [stage[1:] for stage in STAGES], ids=[stage[0] for stage in STAGES])
+def test_named_inputs_of_a_rule_are_options_of_its_stage(rule: str, file: Path) -> None:
+    entry = re.search(r"command_line\((\w+)", file.read_text())
+    assert entry
+    (function,) = [node for node in ast.parse(file.read_text()).body if getattr(node, "name", "") == entry[1]]
+    assert isinstance(function, ast.FunctionDef)
+    inputs = re.findall(r"^        (\w+)=", rule.partition("input:")[2].partition("output:")[0], re.MULTILINE)
+    assert set(inputs) <= {argument.arg for argument in function.args.args}
+
+
+@pytest.mark.parametrize(("rule", "file"), [stage[1:] for stage in STAGES], ids=[stage[0] for stage in STAGES])
+def test_a_rule_depends_on_the_version_of_its_own_stage(rule: str, file: Path) -> None:
+    """And on those of the stages whose code it shares, but not on those of other stages of its noun."""
+    noun, stage = file.relative_to(REPOSITORY / "workflow_scripts").parts[0], file.stem
+    stage = {"idt_svm": "svm"}.get(stage, stage)
+    assert stage in versions(noun)
+    of_noun = [name for where, name in re.findall(r'version\("(\w+)", "(\w+)"\)', rule) if where == noun]
+    assert of_noun == [stage]

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.configuration.paths import GENERATED
 from workflow_scripts.ground.artifacts import read_json
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
@@ -50,7 +51,7 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
 
 def dataset_root(values: dict[str, Any], name: str) -> str:
     """The folder that the paths of a dataset's videos are below; `values` are its entry."""
-    return f"results/{name}/videos/generated" if values["layout"] == "generated" else str(values["root"])
+    return GENERATED.format(dataset=name) if values["layout"] == "generated" else str(values["root"])
 
 
 def sources_digest(values: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.configuration.datasets import detector_of
-from workflow_scripts.evaluation.judged import evaluated_runs
+from workflow_scripts.configuration.paths import RESERVED
+from workflow_scripts.evaluation.evaluations import evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 
@@ -15,9 +16,6 @@ from workflow_scripts.ground.stage import StageError
 ALWAYS = ("scratch", *IDT_RUNS)
 
 RULES = Path(__file__).parents[2] / "rules"
-
-# Folders of `results/` that no dataset may be named like.
-RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
 
 # Tables in `results/tables/` that are made for every config.
 RESERVED_TABLES = frozenset({"method_table", "cluster_table"})

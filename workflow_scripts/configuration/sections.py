@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.setting import setting
@@ -152,10 +153,10 @@ class EvaluationSection(EvaluationSettings):
         "Fisher vectors, 400 kB per video) only where it is named.",
     )
     protocols: list[str] = setting(
-        ["finetune", "few_shot"],
+        list(NETWORK_PROTOCOLS),
         "How the networks are evaluated.",
         source="paper 4.2",
-        items={"enum": ["finetune", "few_shot"]},
+        items={"enum": NETWORK_PROTOCOLS},
     )
 
 

@@ -31,6 +31,11 @@ def stage_settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
     return _settings_class(noun, name)(**json.loads(changed_settings(noun, values, name)))
 
 
-def version(noun: str) -> int:
-    """The VERSION of a noun's stages, raised when their results change."""
-    return int(import_module(f"workflow_scripts.{noun}.settings").VERSION)
+def versions(noun: str) -> dict[str, int]:
+    """The VERSION of each stage of a noun."""
+    return dict(import_module(f"workflow_scripts.{noun}.settings").VERSIONS)
+
+
+def version(noun: str, stage: str) -> int:
+    """The VERSION of a stage, raised when its result changes."""
+    return versions(noun)[stage]

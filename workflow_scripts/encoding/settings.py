@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
 
-VERSION = 2  # raise when the same settings give another codebook or other sketches
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"fit_codebook": 2, "encode_shard": 2}
 
 
 @dataclass(frozen=True)

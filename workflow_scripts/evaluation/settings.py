@@ -1,14 +1,14 @@
-"""Settings of the evaluation (paper 4.2, 4.4). VERSION is raised when the same settings give another result."""
+"""Settings of the evaluation (paper 4.2, 4.4)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
 from workflow_scripts.videos.settings import LAYOUTS
 
-VERSION = 5
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -82,11 +82,11 @@ class EvaluationSettings:
         additionalProperties={"minimum": 0, "maximum": 4},
     )
 
-    few_shot_shots: Sequence[int] = setting(
+    linear_shots: Sequence[int] = setting(
         (1, 5, 10, 20), 'Training videos per class. "all" is always added.', source="paper table 2"
     )
-    few_shot_draws: int = setting(10, "Random choices of the training videos per number of shots.", source="ours")
-    few_shot_c: float = setting(
+    linear_draws: int = setting(10, "Random choices of the training videos per number of shots.", source="ours")
+    linear_c: float = setting(
         100.0,
         "Inverse strength of the L2 penalty of the logistic regression on L2-normalised features.",
         source="ours",
@@ -112,11 +112,3 @@ class Architecture:
     shortcut: str = PretrainingSettings.shortcut
     clip_length: int = PretrainingSettings.clip_length
     crop_size: int = PretrainingSettings.crop_size
-
-
-_PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
-
-
-def settings_of(protocol: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `settings` that protocol ("finetune", "few_shot" or "svm") reads: the others change nothing there."""
-    return {key: value for key, value in settings.items() if key.startswith(_PREFIXES[protocol])}

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
 
-VERSION = 3  # raised when the stage's result changes
+# The VERSION of each stage, raised when the same video gives other frames.
+VERSIONS = {"store_frames": 3}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
 
-VERSION = 4  # raised when the same video gives other boxes
+# The VERSION of each stage, raised when the same video gives other boxes.
+VERSIONS = {"detect_persons": 4}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from workflow_scripts.clusters.settings import ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.setting import setting
 
-VERSION = 4  # raised when the stage's result changes
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"select_videos": 4, "train": 4}
 
 # How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
 # which asks 200 of a million (a class here may have ten).
@@ -87,6 +88,7 @@ class PretrainingSettings:
     )
     k: int = ClustersSettings.k  # the config's clusters.k
     m: int = ClustersSettings.m  # the config's clusters.m
+    cluster_method: str = ClustersSettings.method  # the config's clusters.method
     kmeans_iterations: int = setting(
         20, "Steps of Lloyd's algorithm per K-means of a network's embeddings.", source="authors' code", minimum=1
     )
@@ -142,7 +144,7 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
 _OF_A_BANK = frozenset({"embedding_dim", "temperature", "bank_momentum"})
 _OF_OBJECTIVE = {
     "instance": _OF_A_BANK | {"negatives"},
-    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
+    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m", "cluster_method"},
     "supervised": frozenset[str](),
 }
 _OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}

@@ -1,11 +1,13 @@
-"""Settings of the report. VERSION is raised when the page made of the same results changes."""
+"""Settings of the report."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.ground.setting import setting
 
-VERSION = 5
+# The VERSION of each stage, raised when the same results give another page or table.
+VERSIONS = {"build_report": 5, "paper_table": 5, "draw_examples": 5, "measure_people": 5}
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class TableRow:
     run: str | None = setting(None, "Our run. Without one, the method is only cited.")
     paper: dict[str, Any] | None = setting(
         None,
-        "The paper's accuracy by dataset; in few-shot tables by dataset and number of shots.",
+        "The paper's accuracy by dataset; in tables of protocol linear by dataset and number of shots.",
         unit="percent",
     )
     paper_of_supervised: dict[str, Any] | None = setting(
@@ -35,7 +37,7 @@ class TableSettings:
     protocol: str = setting(
         "finetune",
         "How models are evaluated. The runs idt and idt_fisher are always evaluated by their linear SVM.",
-        enum=["finetune", "few_shot"],
+        enum=NETWORK_PROTOCOLS,
     )
     supervised: str = setting("", "Run of a row: fractions are taken of its accuracy. Empty: none.")
     notes: list[str] = setting(

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
 
-VERSION = 3  # raised when the trajectories of the same frames change
+# The VERSION of each stage, raised when the same frames give other trajectories.
+VERSIONS = {"extract_shard": 3}
 
 BYTES_PER_PIXEL = 1.3  # of trajectories for each pixel of each frame, roughly: 8 TB for Kinetics-400
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
-VERSION = 3  # raised when the index of the same files changes
+# The VERSION of each stage, raised when the same files give another index.
+VERSIONS = {"index_videos": 3}
 
 OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
 LAYOUTS = ("folder", "manifest", *OFFICIAL, "generated")

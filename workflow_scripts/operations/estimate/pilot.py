@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.configuration.stage_settings import stage_settings, version
+from workflow_scripts.configuration.stage_settings import stage_settings, versions
 from workflow_scripts.encoding.encode_shard import encode_shard
-from workflow_scripts.evaluation.judged import all_evaluations
+from workflow_scripts.evaluation.evaluations import all_evaluations
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.ground.artifacts import write_columns, write_json
 from workflow_scripts.ground.identity import digest
@@ -186,8 +186,8 @@ def _begin() -> None:
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
     sections = [config[noun] for noun in (*NOUNS, "descriptors", "seed")]
-    versions = [version(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), versions)
+    of_stages = [versions(noun) for noun in NOUNS]
+    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), of_stages)
 
 
 def run_pilot(
