@@ -151,9 +151,10 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
     assert _judging(plan(config, pending, True, [])) == [
         "judge on b, finetune: 1 model on each split, about 20 min",
         "judge on b, linear: 1 model on each split, at least 2 min",
+        "judge on b, knn: 1 model on each split",
         "judge on b, svm: 1 model on each split",
     ]
-    row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
+    row = {"dataset": "b", "stage": "linear", "of": "la", "hours_value": 0.25, "jobs": 3}
     Path("results/estimate").mkdir()
     write_columns(Path("results/estimate/cost.tsv"), [row], list(row))
     assert "judge on b, linear: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
@@ -178,13 +179,13 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     pretraining = {"dataset": "a", "runs": runs}
     config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
-    for protocol in ("finetune", "linear"):
+    for protocol in ("finetune", "linear", "knn"):
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 
 
 def test_the_plan_leaves_out_what_a_damaged_table_would_tell(config: dict) -> None:
-    row = {"stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
+    row = {"dataset": "a", "stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
     cost = Path("results/estimate/cost.tsv")
     cost.parent.mkdir(parents=True)
     write_columns(cost, [row], list(row))

@@ -51,28 +51,28 @@ def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, 
     stages = {("a", "pretraining"), ("a", "linear"), ("b", "linear")}
     assert {(dataset, stage) for dataset, stage, _ in lines} == stages
     assert lines["a", "pretraining", "ir"].hours.value == 1000
-    assert lines["b", "linear", "ir b"].jobs == 3, "the official splits of HMDB51"
+    assert lines["b", "linear", "ir"].jobs == 3, "the official splits of HMDB51"
 
 
 def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_split_alone(
     measured: list[tuple[int, int]],
 ) -> None:
     lines = _lines(CONFIG)
-    of_all, of_one = lines["a", "linear", "ir a"], lines["a", "linear", "sup a"]
+    of_all, of_one = lines["a", "linear", "ir"], lines["a", "linear", "sup"]
     assert (of_all.jobs, of_one.jobs) == (3, 1)
     assert of_all.hours.value == pytest.approx(3 * 2 * 100) and of_one.hours.value == pytest.approx(2 * 100)
     Path("results/a/videos").mkdir(parents=True)
     splits = [{"split": split, "part": part} for split in (1, 2) for part in ("train", "test") * split]
     write_columns(Path("results/a/videos/splits.tsv"), splits, ["split", "part"])
     lines = _lines(CONFIG)
-    assert (lines["a", "linear", "ir a"].jobs, lines["a", "linear", "sup a"].jobs) == (2, 1)
-    assert lines["a", "linear", "sup a"].hours.value == pytest.approx(2 * 4)
+    assert (lines["a", "linear", "ir"].jobs, lines["a", "linear", "sup"].jobs) == (2, 1)
+    assert lines["a", "linear", "sup"].hours.value == pytest.approx(2 * 4)
 
 
 def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]) -> None:
     table = {"title": "One", "datasets": ["b"], "splits": [1], "rows": [{"method": "IR", "run": "ir"}]}
     lines = _lines({**CONFIG, "report": {"tables": {"t": table}}})
-    assert lines["b", "finetune", "ir b"].jobs == 1
+    assert lines["b", "finetune", "ir"].jobs == 1
 
 
 def test_networks_are_measured_in_their_batch_with_the_threads_that_they_use(measured: list[tuple[int, int]]) -> None:

@@ -23,6 +23,7 @@ from processes import default_signals
 from torch import Tensor
 
 import idt_tools
+from workflow_scripts.cli import main
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
@@ -33,7 +34,6 @@ from workflow_scripts.ground.store import Store
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
-from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
 from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
@@ -250,7 +250,7 @@ def test_what_another_model_made_is_not_added_to(
 def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, ending: int) -> None:
     copies = [shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / f"{i:03d}.mp4") for i in range(100)]
     output, store = tmp_path / "out.h5", tmp_path / ".out.h5.store"
-    module = "workflow_scripts.representation.cli"
+    module = "workflow_scripts.cli"
     command = [sys.executable, "-m", module, "embed", *copies, "--model", model, "-o", output]
     running = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
     while not (store.exists() and store.stat().st_size):

@@ -92,16 +92,29 @@ def size_of(row: dict[str, str]) -> Size:
     return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
 
 
-def as_if(size: Size, videos: int | None, seconds: float | None, fps: float, side: str) -> Size:
-    """The size that is asked about, in place of a dataset's own. Raises StageError where `side` is not WIDTHxHEIGHT."""
-    if videos is None and seconds is None and not side:
-        return size
-    n_videos = videos or size.videos
-    frames = n_videos * (seconds * fps if seconds else size.frames / size.videos)
-    if not side:
-        return Size(n_videos, frames, frames * size.pixels / size.frames)
-    try:
-        width, height = map(int, side.lower().split("x"))
-    except ValueError as error:
-        raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {side!r}") from error
-    return Size(n_videos, frames, frames * width * height)
+@dataclass(frozen=True)
+class AsIf:
+    """A size to estimate in place of a dataset's own; what is not given stays the dataset's."""
+
+    videos: int | None = None
+    seconds: float | None = None
+    fps: float = 30.0
+    frame_size: str = ""  # WIDTHxHEIGHT
+
+    @property
+    def is_given(self) -> bool:
+        return self.videos is not None or self.seconds is not None or bool(self.frame_size)
+
+    def of(self, size: Size) -> Size:
+        """`size` with the given numbers. Raises StageError if the frame size is not WIDTHxHEIGHT."""
+        if not self.is_given:
+            return size
+        n_videos = self.videos or size.videos
+        frames = n_videos * (self.seconds * self.fps if self.seconds else size.frames / size.videos)
+        if not self.frame_size:
+            return Size(n_videos, frames, frames * size.pixels / size.frames)
+        try:
+            width, height = map(int, self.frame_size.lower().split("x"))
+        except ValueError as error:
+            raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {self.frame_size!r}") from error
+        return Size(n_videos, frames, frames * width * height)
