@@ -5,7 +5,7 @@ OUTPUTS: results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5
 
 
 rule clusters:
-    """K-means, m runs, in the IDT space (paper 3.3, 4.2)."""
+    """Clusters the sketches by K-means, m times (paper 3.3, 4.2)."""
     input:
         encodings=data.clustered_encodings,
         videos=paths.TRAINING_VIDEOS,

@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset, for IDT encodings
+"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset; for IDT its encodings
 
 OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
 """
@@ -38,7 +38,7 @@ rule finetune:
 
 
 rule few_shot:
-    """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos a class (paper 4.4)."""
+    """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos per class (paper 4.4)."""
     input:
         model=runs.model,
         splits=data.splits,
@@ -95,7 +95,7 @@ rule idt_svm:
 
 
 rule bank_clusters:
-    """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
+    """Clusters the final embeddings of a run; the report compares them with the clusters by IDT (paper 4.5)."""
     input:
         model=runs.model,
         frames=runs.frames_without_bank,

@@ -82,9 +82,8 @@ def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -
 def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets Snakemake see another VERSION of a stage, as after a mended stage; the stages themselves do not see it."""
     settings = f"workflow_scripts.{noun}.settings"
-    (folder / "sitecustomize.py").write_text(
-        f"import sys\nif 'snakemake' in sys.argv[0]:\n    from {settings} import VERSIONS\n    VERSIONS[{stage!r}] += 1\n"
-    )
+    change = f"from {settings} import VERSIONS; VERSIONS[{stage!r}] += 1"
+    (folder / "sitecustomize.py").write_text(f"import sys\nif 'snakemake' in sys.argv[0]:\n    {change}\n")
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(folder))
 
 

@@ -25,10 +25,10 @@ SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[2] / "config.yaml"
 
-# What no config exceeds: values with aliases written out, levels, and bytes of a file.
+# Limits of a config: values (each alias of YAML counts as a copy), levels, and bytes of a file.
 MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
 
-# What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
+# Patterns of the rules' wildcards: a name that the config gives, and a run's `subset` (as in the schema).
 NAME = "[A-Za-z0-9_-]+"
 
 SUBSET = r"[^/\x00-\x1f]+"
@@ -43,9 +43,9 @@ _BY_NUMBER = ("paper", "paper_of_supervised")
 
 
 def read_config(files: list[Path]) -> dict[str, Any]:
-    """The resolved config of `files`, each over those before it as snakemake merges them; none is the demo's.
+    """Returns the resolved config of `files`; a later file overrides an earlier one. Without files: the demo's config.
 
-    Raises StageError naming the file or the key.
+    Raises StageError if a file cannot be read or a key is wrong; the error names it.
     """
     config: dict[str, Any] = {}
     for path in files or [DEMO]:
@@ -63,14 +63,17 @@ def read_config(files: list[Path]) -> dict[str, Any]:
 
 
 def resolve(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `config`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    """Returns a copy of `config`, checked and filled with the schema's defaults.
+
+    Raises StageError if a key or value is wrong; the error names the key.
+    """
     _check_extent(config)
     schema = yaml.safe_load(SCHEMA.read_text())
     _check_keys(config)
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
-        # A value of a wrong type makes its key "unevaluated" too, which says nothing more.
+        # A value of a wrong type also makes its key "unevaluated"; the second message adds nothing.
         raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
     config = _filled(schema, config, schema)
     check_references(config)
@@ -79,10 +82,10 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_extent(config: Any) -> None:
-    """Raises StageError where the config has more values, or deeper ones, than any config.
+    """Raises StageError if the config has too many values or levels.
 
-    Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
-    if all were written out.
+    Aliases of YAML take no memory, because each is the same object. But code that visits every value takes as long as
+    for copies.
     """
     waiting, n_values = [(config, 0)], 0
     while waiting:
@@ -130,7 +133,7 @@ def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
-    """`value` with the defaults of `schema` where it says nothing; a run says only what differs from its section."""
+    """Returns `value` with the defaults of `schema` for its missing keys; entries marked `partial` stay as they are."""
     schema = _follow(schema, root)
     if not isinstance(value, dict) or schema.get("partial"):
         return value
@@ -145,7 +148,7 @@ def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
 
 
 def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
-    """One sentence with the key's full name, and the nearest known key for one that is not known."""
+    """Returns one sentence with the key's full name; for an unknown key, also the nearest known one."""
     where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
         node, instance = cast(dict[str, Any], error.schema), cast(dict[str, Any], error.instance)
@@ -158,12 +161,12 @@ def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
             sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
         return "; ".join(sentences)
     described = cast(dict[str, Any], error.schema).get("description")
-    if error.validator in ("pattern", "anyOf") and described:  # of which the message shows the pattern
+    if error.validator in ("pattern", "anyOf") and described:  # whose message would show the pattern
         wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {described}"
         return f"config: {where}: {error.instance!r} {wanted}"
     return f"config: {where or 'the top level'}: {error.message}"
 
 
 def as_yaml(config: dict[str, Any]) -> str:
-    """The config as YAML, keys in the order of the schema and of the user."""
+    """Returns the config as YAML; the keys keep their order."""
     return yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True)
