@@ -1,11 +1,11 @@
 """REQUIRED INPUTS: results/{dataset}/encoding/{descriptors}/{shard}.h5, results/pretraining/videos/{descriptors}/{subset}.tsv
 
-OUTPUTS: results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5
+OUTPUTS: results/{dataset}/clusters/{descriptors}/{subset}/{method}_k{k}_m{m}_s{seed}.h5
 """
 
 
 rule clusters:
-    """Clusters the sketches by K-means, m times (paper 3.3, 4.2)."""
+    """Clusters the videos in the IDT space, m times (paper 3.3, 4.2)."""
     input:
         encodings=data.clustered_encodings,
         videos=paths.TRAINING_VIDEOS,
@@ -16,6 +16,7 @@ rule clusters:
     benchmark:
         paths.benchmark(paths.CLUSTERS)
     wildcard_constraints:
+        method=NAME,
         k=r"\d+",
         m=r"\d+",
     conda:

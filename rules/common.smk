@@ -11,6 +11,7 @@ from workflow_scripts.configuration.report_inputs import ReportInputs
 from workflow_scripts.configuration.resolve import NAME, SUBSET, resolve
 from workflow_scripts.configuration.run_inputs import RunInputs
 from workflow_scripts.configuration.stage_settings import version
+from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground import unfinished
 from workflow_scripts.ground.stage import StageError
@@ -37,7 +38,7 @@ wildcard_constraints:
     seed=r"\d+",
     split=r"\d+",
     subset=SUBSET,
-    protocol="finetune|few_shot|svm",
+    protocol="|".join(PROTOCOLS),
     table="|".join(config["report"]["tables"]) or "(?!)",
 
 

@@ -1,6 +1,6 @@
 """REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset; for IDT its encodings
 
-OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
+OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/features.h5, .../{dataset}/split{split}/{protocol}.json
 """
 
 
@@ -24,32 +24,29 @@ rule finetune:
         loaders=loaders,
     params:
         files=stage_inputs,
+        task=runs.task,
         architecture=runs.architecture,
         settings=runs.protocol_settings("finetune"),
-        layout=runs.layout,
         checkpoints=paths.checkpoints(paths.result("finetune")),
         version=version("evaluation", "finetune"),
     shell:
         "python -m workflow_scripts.evaluation.finetune {params.files}"
-        " --architecture {params.architecture:q} --split {wildcards.split:q}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --layout {params.layout:q} --output {output:q} --checkpoints {params.checkpoints:q}"
+        " --task {params.task:q} --architecture {params.architecture:q} --output {output:q} --checkpoints {params.checkpoints:q}"
         " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule few_shot:
-    """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos per class (paper 4.4)."""
+rule features:
+    """Computes the frozen network's features of the dataset's videos, for all splits (paper 4.4)."""
     input:
         model=runs.model,
         splits=data.splits,
-        unread=data.unread,
         frames=runs.evaluated_frames,
     output:
-        paths.result("few_shot"),
+        paths.FEATURES,
     log:
-        paths.log(paths.result("few_shot")),
+        paths.log(paths.FEATURES),
     benchmark:
-        paths.benchmark(paths.result("few_shot"))
+        paths.benchmark(paths.FEATURES)
     conda:
         "../envs/pipeline.yaml"
     threads: runs.evaluation_threads
@@ -58,16 +55,65 @@ rule few_shot:
     params:
         files=stage_inputs,
         architecture=runs.architecture,
-        settings=runs.protocol_settings("few_shot"),
-        version=version("evaluation", "few_shot"),
+        settings=runs.features_settings,
+        version=version("evaluation", "features"),
     shell:
-        "python -m workflow_scripts.evaluation.few_shot {params.files}"
-        " --architecture {params.architecture:q} --split {wildcards.split:q}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.features {params.files}"
+        " --architecture {params.architecture:q} --seed {wildcards.seed:q} --output {output:q}"
+        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule idt_svm:
+rule linear:
+    """Learns linear classifiers on the features of 1, 5, 10, 20 and all videos per class (paper 4.4)."""
+    input:
+        features=paths.FEATURES,
+        splits=data.splits,
+        unread=data.unread,
+    output:
+        paths.result("linear"),
+    log:
+        paths.log(paths.result("linear")),
+    benchmark:
+        paths.benchmark(paths.result("linear"))
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        files=stage_inputs,
+        task=runs.task,
+        settings=runs.protocol_settings("linear"),
+        version=version("evaluation", "linear"),
+    shell:
+        "python -m workflow_scripts.evaluation.linear {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule knn:
+    """Lets the nearest training videos vote, by their features, and measures retrieval."""
+    input:
+        features=paths.FEATURES,
+        splits=data.splits,
+        unread=data.unread,
+    output:
+        paths.result("knn"),
+    log:
+        paths.log(paths.result("knn")),
+    benchmark:
+        paths.benchmark(paths.result("knn"))
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        files=stage_inputs,
+        task=runs.task,
+        settings=runs.protocol_settings("knn"),
+        version=version("evaluation", "knn"),
+    shell:
+        "python -m workflow_scripts.evaluation.knn {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
         splits=data.splits,
@@ -86,12 +132,12 @@ rule idt_svm:
     threads: 1
     params:
         files=stage_inputs,
+        task=runs.task,
         settings=runs.protocol_settings("svm"),
         version=version("evaluation", "svm"),
     shell:
-        "python -m workflow_scripts.evaluation.idt_svm {params.files}"
-        " --split {wildcards.split:q} --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --output {output:q} --settings {params.settings:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.svm {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule bank_clusters:

@@ -273,7 +273,7 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
         for run in range(1000)
         for dataset in ("ucf101", "my data")
         for split in (1, 2, 3)
-        for protocol in ("finetune", "few_shot")
+        for protocol in ("finetune", "linear")
     ]
     text = argument("the_files", files)
     assert len(text) < 200 and text == argument("the_files", files)

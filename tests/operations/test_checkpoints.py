@@ -26,7 +26,7 @@ CONFIG = {
 }
 
 
-PARTS, PROTOCOLS = ("train", "test"), ("finetune", "few_shot")
+PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear")
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_of_an_interrupted_evaluation_the_newest_checkpoint_is_kept(config: dict
         ("encoding/a/idt/fisher/001of002", True),
         ("encoding/a/old/001of002", False),
         ("frames/a/96/000of002", False),
-        ("clusters/a/idt/all/k9_m3_s0", True),
-        ("clusters/a/idt/all/k8_m3_s0", False),
+        ("clusters/a/idt/all/kmeans_k9_m3_s0", True),
+        ("clusters/a/idt/all/kmeans_k8_m3_s0", False),
         ("pretraining/videos/idt/all", True),
         ("pretraining/ir/seed0", True),
         ("pretraining/other/seed0", False),
@@ -145,18 +145,18 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
     _splits("b", 1, 2)
     for split in (1, 2):
         _done(f"evaluation/la/seed0/b/split{split}/finetune.json", seconds=600)
-    _done("evaluation/la/seed0/b/split1/few_shot.json", seconds=120)
+    _done("evaluation/la/seed0/b/split1/linear.json", seconds=120)
     _done("evaluation/idt/seed0/b/split1/svm.json")
     pending = [f"results/evaluation/la/seed0/b/split{split}/{p}.json" for split in (1, 2) for p in PROTOCOLS]
     assert _judging(plan(config, pending, True, [])) == [
         "judge on b, finetune: 1 model on each split, about 20 min",
-        "judge on b, few_shot: 1 model on each split, at least 2 min",
+        "judge on b, linear: 1 model on each split, at least 2 min",
         "judge on b, svm: 1 model on each split",
     ]
-    row = {"dataset": "b", "stage": "few_shot", "of": "la b", "hours_value": 0.25, "jobs": 3}
+    row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
     Path("results/estimate").mkdir()
     write_columns(Path("results/estimate/cost.tsv"), [row], list(row))
-    assert "judge on b, few_shot: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
+    assert "judge on b, linear: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
 
 
 def test_the_plan_of_a_table_is_of_its_runs_and_splits(config: dict) -> None:
@@ -178,7 +178,7 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     pretraining = {"dataset": "a", "runs": runs}
     config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
-    for protocol in ("finetune", "few_shot"):
+    for protocol in ("finetune", "linear"):
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 

@@ -185,7 +185,7 @@ def _write_clusterings(
     """All seeds agree, but that after the first seed a video of la_idt is in a cluster of its own."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
-    files = {"toy/clusters/idt/all/k3_m2_s0.h5": by_motion}
+    files = {"toy/clusters/idt/all/kmeans_k3_m2_s0.h5": by_motion}
     for seed in range(seeds):
         lone = [99 if seed else by_motion[0], *by_motion[1:]]
         files |= {f"evaluation/{run}/seed{seed}/clusters.h5": by for run, by in (("la", by_scene), ("la_idt", lone))}
@@ -232,11 +232,11 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         truth = split.targets(test)
         predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
         shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
-        for protocol in ["svm"] if run == "idt" else ["finetune", "few_shot"]:
+        for protocol in ["svm"] if run == "idt" else ["finetune", "linear"]:
             voted = 0.8 * accuracy + 0.05 * draw.random()
             knn = {"accuracy": voted, "accuracy_interval": [voted / 2, 1], "mean_class_accuracy": voted}
             few_shot = {"shots": shots, "knn": knn, "retrieval": {"1": 0.7 * accuracy, "5": accuracy}}
-            more: dict[str, Any] = {"few_shot": few_shot, "finetune": {"history": []}, "svm": {}}
+            more: dict[str, Any] = {"linear": few_shot, "finetune": {"history": []}, "svm": {}}
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
             identity = {"run": run, "seed": seed, "dataset": "toy", "number": number, "protocol": protocol}
             scores = np.eye(len(classes))[predicted]

@@ -32,7 +32,7 @@ OBJECTIVES = TableSettings(
 )
 FEW_SHOT = TableSettings(
     title="Few-shot",
-    protocol="few_shot",
+    protocol="linear",
     rows=[{"method": "Video LA", "run": "la", "paper": {"toy": {"1": 15.6, "20": 44.2, "all": 58.6}}}],
 )
 
@@ -76,11 +76,11 @@ def test_our_numbers_are_the_means_of_the_records_beside_the_papers(results: Any
 
 
 def test_few_shot_columns_are_the_papers_and_ours(results: Any, tmp_path: Path) -> None:
-    outputs = made(results, tmp_path, FEW_SHOT, {"few_shot"})
+    outputs = made(results, tmp_path, FEW_SHOT, {"linear"})
     lines = {line["shots"]: line for line in read_columns(outputs["tsv"])}
     assert list(lines) == ["1", "5", "20", "all"]
     for shots in ("1", "5", "all"):
-        seeds = accuracies(results, "la", "few_shot", lambda r, s=shots: r["shots"][s])  # type: ignore[misc]
+        seeds = accuracies(results, "la", "linear", lambda r, s=shots: r["shots"][s])  # type: ignore[misc]
         assert float(lines[shots]["ours"]) == pytest.approx(mean(seeds), abs=0.006)
     assert (lines["5"]["paper"], lines["20"]["paper"], lines["20"]["ours"]) == ("", "44.2", "")
 
@@ -118,8 +118,8 @@ def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> 
     assert told["la_idt.epochs"].source == "authors' code; paper 3.3: a few" and "ir_warmup.epochs" not in told
     assert "la.epochs" not in told and "la_nodet.epochs" not in told  # runs of other tables
     assert "trajectories.keep" not in told and "pretraining.checkpoint_minutes" not in told  # change nothing
-    assert "evaluation.finetune_epochs" in told and "evaluation.few_shot_draws" not in told
-    assert "evaluation.few_shot_draws" in {one.key for one in departures(paper, ["la_idt"], "few_shot")}
+    assert "evaluation.finetune_epochs" in told and "evaluation.linear_draws" not in told
+    assert "evaluation.linear_draws" in {one.key for one in departures(paper, ["la_idt"], "linear")}
     paper["pretraining"]["runs"]["ir_warmup"]["epochs"] = 30
     told = {departure.key: departure for departure in departures(paper, ["la_idt"])}
     assert (told["ir_warmup.epochs"].value, told["ir_warmup.epochs"].source) == (30, "paper 4.2: 40")
@@ -237,9 +237,9 @@ def test_the_papers_config_says_what_its_rows_rest_on() -> None:
     assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}
 
 
-@pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("few_shot", "draws and splits")])
+@pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("linear", "draws and splits")])
 def test_the_caption_says_over_what_the_deviation_is(results: Any, tmp_path: Path, protocol: str, repeats: str) -> None:
-    table = FEW_SHOT if protocol == "few_shot" else OBJECTIVES
+    table = FEW_SHOT if protocol == "linear" else OBJECTIVES
     outputs = made(results, tmp_path, table, {protocol})
     for kind in ("md", "tex", "html"):
         text = outputs[kind].read_text()

@@ -12,14 +12,15 @@ VERSIONS = {"cluster_sketches": 1}
 class ClustersSettings:
     """Section `clusters` of the config."""
 
-    k: int = 6000  # clusters in a run (paper 4.2)
-    m: int = 3  # runs of K-means from different starts (paper 4.2)
-    iterations: int = 20  # Lloyd's steps of a run (authors' code)
-    seed: int = 0  # run i starts by seed + i (ours)
+    method: str = "kmeans"  # a name in clusters.methods (paper 4.2)
+    k: int = 6000  # clusters per clustering (paper 4.2)
+    m: int = 3  # clusterings from different starts (paper 4.2)
+    iterations: int = 20  # Lloyd's steps per clustering (authors' code)
+    seed: int = 0  # clustering i starts from seed + i (ours)
 
 
 def check_k(k: int, n_videos: int) -> None:
-    """Raises StageError where `k` clusters are at least half of the videos: most would hold one video or none."""
+    """Raises StageError if `k` clusters are at least half of the videos: most would hold one video or none."""
     if k > 1 and 2 * k >= n_videos:
         fewest, most = (max(1, n_videos // part) for part in (50, 10))
         raise StageError(

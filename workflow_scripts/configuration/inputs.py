@@ -173,5 +173,6 @@ class DatasetInputs:
         return self.encodings(wildcards.dataset, wildcards.descriptors)
 
     def clusters_settings(self, wildcards: Any) -> str:
-        """The section `clusters` with K, m and the seed of the file's name."""
-        return self.section("clusters", k=int(wildcards.k), m=int(wildcards.m), seed=int(wildcards.seed))
+        """The section `clusters` with the method, K, m and the seed of the file's name."""
+        numbers = {key: int(wildcards[key]) for key in ("k", "m", "seed")}
+        return self.section("clusters", method=wildcards.method, **numbers)

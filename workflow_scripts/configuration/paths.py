@@ -12,7 +12,7 @@ MADE_BY = "results/{dataset}/trajectories/{descriptors}/made_by.txt"
 CODEBOOK = "results/{dataset}/codebook/{descriptors}/{space}.h5"
 ENCODING = "results/{dataset}/encoding/{descriptors}/{shard}.h5"
 FISHER = "results/{dataset}/encoding/{descriptors}/fisher/{shard}.h5"
-CLUSTERS = "results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5"
+CLUSTERS = "results/{dataset}/clusters/{descriptors}/{subset}/{method}_k{k}_m{m}_s{seed}.h5"
 FRAMES = "results/{dataset}/frames/{short_side}/{shard}.h5"
 GENERATED = "results/{dataset}/videos/generated"
 
@@ -20,6 +20,7 @@ TRAINING_VIDEOS = "results/pretraining/videos/{descriptors}/{subset}.tsv"
 MODEL = "results/pretraining/{run}/seed{seed}/model.pt"
 
 RESULT = "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json"
+FEATURES = "results/evaluation/{run}/seed{seed}/{dataset}/features.h5"
 BANK_CLUSTERS = "results/evaluation/{run}/seed{seed}/clusters.h5"
 
 CONFIG = "results/config.yaml"

@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.paths import RESERVED
-from workflow_scripts.evaluation.judged import evaluated_runs
+from workflow_scripts.evaluation.evaluations import evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 

@@ -12,7 +12,7 @@ from workflow_scripts.configuration.resolve import as_yaml
 from workflow_scripts.configuration.run_inputs import RunInputs
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.configuration.stage_settings import changed_settings
-from workflow_scripts.evaluation import judged
+from workflow_scripts.evaluation.evaluations import evaluated_runs, evaluations, table_evaluations
 from workflow_scripts.evaluation.settings import IDT_RUNS
 
 
@@ -22,7 +22,7 @@ class ReportInputs:
     def __init__(self, runs: RunInputs) -> None:
         self.runs, self.data, self.config = runs, runs.data, runs.config
         trained = self.config["pretraining"]["runs"]
-        self.trained_runs = [run for run in judged.evaluated_runs(self.config) if run in trained]
+        self.trained_runs = [run for run in evaluated_runs(self.config) if run in trained]
         self.seeds: list[int] = self.config["pretraining"]["seeds"]
 
     def config_file(self, wildcards: Any) -> str:
@@ -33,7 +33,7 @@ class ReportInputs:
 
     def evaluations(self, wildcards: Any) -> list[str]:
         """The result of every run, seed, dataset, split and protocol."""
-        return self.runs.results(judged.evaluations(self.config))
+        return self.runs.results(evaluations(self.config))
 
     def models(self, wildcards: Any) -> list[str]:
         """The models of all trained runs that are evaluated."""
@@ -59,7 +59,7 @@ class ReportInputs:
 
     def statuses(self, wildcards: Any) -> list[str]:
         """Files with a status per video: frames, and sketches if a run learns from them or is evaluated by them."""
-        by_idt = {one.dataset for one in judged.evaluations(self.config) if one.run in IDT_RUNS}
+        by_idt = {one.dataset for one in evaluations(self.config) if one.run in IDT_RUNS}
         first, side = next(iter(self.config["descriptors"])), self.config["frames"]["short_side"]
         encoded = [dataset for dataset in self.data.entries if dataset in {self.runs.dataset, *by_idt}]
         frames = [file for dataset in self.data.entries for file in self.data.frames(dataset, side)]
@@ -104,7 +104,7 @@ class ReportInputs:
         Waits for the indexes of all their datasets. Snakemake (9.27) does not resolve the checkpoints of jobs that
         come in with these results, if their indexes are there already.
         """
-        wanted = list(judged.table_evaluations(self.config, [wildcards.table]))
+        wanted = list(table_evaluations(self.config, [wildcards.table]))
         for dataset in dict.fromkeys(
             [self.runs.dataset, self.runs.validation_dataset, *(one.dataset for one in wanted)]
         ):

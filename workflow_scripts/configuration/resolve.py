@@ -17,8 +17,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from workflow_scripts.configuration.references import check_references
-from workflow_scripts.evaluation.judged import all_evaluations
-from workflow_scripts.evaluation.unseen import check_unseen
+from workflow_scripts.evaluation.evaluations import all_evaluations
+from workflow_scripts.evaluation.label_leakage import check_label_leakage
 from workflow_scripts.ground.stage import StageError
 
 SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "config.schema.yaml"
@@ -77,7 +77,7 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
         raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
     config = _filled(schema, config, schema)
     check_references(config)
-    check_unseen(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
+    check_label_leakage(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
     return config
 
 

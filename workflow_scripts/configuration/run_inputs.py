@@ -3,6 +3,7 @@
 Methods that take `wildcards` are functions for rules: Snakemake calls them with the wildcards of a job.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from workflow_scripts.configuration import datasets, paths
 from workflow_scripts.configuration.inputs import DatasetInputs
 from workflow_scripts.configuration.runs import run_settings, run_values, training_threads
 from workflow_scripts.configuration.stage_settings import changed_settings
-from workflow_scripts.evaluation import judged
-from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.evaluation.evaluations import Evaluation, result_files
+from workflow_scripts.evaluation.protocols import settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
@@ -123,7 +125,8 @@ class RunInputs:
     def clusters_file(self, values: dict[str, Any], run: str = "") -> str:
         """The clusters in the IDT space at the K, m, descriptors and subset of a run ("": of the config)."""
         self.check_clusters(values, run)
-        return paths.CLUSTERS.format(**{**values, "dataset": self.dataset, "seed": self.config["seed"]})
+        own = {"method": values["cluster_method"], "dataset": self.dataset, "seed": self.config["seed"]}
+        return paths.CLUSTERS.format(**{**values, **own})
 
     # Evaluation
 
@@ -145,9 +148,11 @@ class RunInputs:
         """Cores that speed up the finetuning of the run's network."""
         return training_threads(self.config, wildcards.run, self.config["evaluation"]["finetune_batch_size"])
 
-    def layout(self, wildcards: Any) -> str:
-        """The layout of the dataset, which decides how many blocks are frozen."""
-        return str(self.data.entries[wildcards.dataset]["layout"])
+    def task(self, wildcards: Any) -> str:
+        """The run, the seed, the dataset with its layout, and the split that are evaluated, as JSON."""
+        layout = self.data.entries[wildcards.dataset]["layout"]
+        numbers = {"seed": int(wildcards.seed), "split": int(wildcards.split)}
+        return json.dumps({"run": wildcards.run, "dataset": wildcards.dataset, "layout": layout, **numbers})
 
     def svm_encodings(self, wildcards: Any) -> list[str]:
         """The sketches, or the Fisher vectors, that the SVM is trained and tested on."""
@@ -157,6 +162,10 @@ class RunInputs:
     def protocol_settings(self, protocol: str) -> Callable[[Any], str]:
         """A function for rules that returns the keys that the protocol reads, as JSON."""
         return lambda wildcards: changed_settings("evaluation", settings_of(protocol, self.config["evaluation"]))
+
+    def features_settings(self, wildcards: Any) -> str:
+        """The number of clips per video, as JSON: the one key that the features depend on."""
+        return changed_settings("evaluation", {"clips": self.config["evaluation"]["clips"]})
 
     def frames_without_bank(self, wildcards: Any) -> list[str]:
         """The frames that the run was trained on, if its model has no memory bank."""
@@ -175,9 +184,9 @@ class RunInputs:
             raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {note.read_text().strip()}")
         return numbers
 
-    def results(self, evaluations: Iterable[judged.Evaluation]) -> list[str]:
+    def results(self, evaluations: Iterable[Evaluation]) -> list[str]:
         """The results of these evaluations on each of their splits."""
         try:
-            return list(judged.result_files(self.config, evaluations, self.split_numbers))
+            return list(result_files(self.config, evaluations, self.split_numbers))
         except StageError as error:
             raise WorkflowError(str(error)) from None

@@ -10,7 +10,7 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     """Returns all keys of a run: its own ones override those of the sections pretraining, clusters and frames."""
     of_all = ("runs", "seeds", "dataset", "validation")
     section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
-    clusters = {key: config["clusters"][key] for key in ("k", "m")}
+    clusters = {key: config["clusters"][key] for key in ("k", "m")} | {"cluster_method": config["clusters"]["method"]}
     shared = {"descriptors": next(iter(config["descriptors"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
     return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}

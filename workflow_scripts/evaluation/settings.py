@@ -6,12 +6,11 @@ al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the author
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
 
 # The VERSION of each stage, raised when the same settings give another result.
-VERSIONS = {"finetune": 5, "few_shot": 5, "svm": 5, "cluster_bank": 1}
+VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -54,11 +53,11 @@ class EvaluationSettings:
     finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
 
     # Training videos per class; "all" is always added. Paper table 2.
-    few_shot_shots: Sequence[int] = (1, 5, 10, 20)
+    linear_shots: Sequence[int] = (1, 5, 10, 20)
     # Random choices of the training videos per number of shots. Ours (the paper does not say).
-    few_shot_draws: int = 10
+    linear_draws: int = 10
     # Inverse strength of the L2 penalty of the logistic regression on L2-normalised features. Ours.
-    few_shot_c: float = 100.0
+    linear_c: float = 100.0
     # Nearest training videos that vote. Ours.
     knn_neighbours: int = KNN_NEIGHBOURS
     # A vote weighs exp(cosine / temperature). [46].
@@ -80,11 +79,3 @@ class Architecture:
     shortcut: str = "B"  # type of its shortcuts, A | B; paper 4.2
     clip_length: int = 16  # consecutive frames; paper 4.2, table 3
     crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
-
-
-_PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
-
-
-def settings_of(protocol: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `settings` that protocol ("finetune", "few_shot" or "svm") reads: the others change nothing there."""
-    return {key: value for key, value in settings.items() if key.startswith(_PREFIXES[protocol])}

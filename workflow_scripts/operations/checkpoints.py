@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.configuration.stage_settings import stage_settings
-from workflow_scripts.evaluation.judged import all_evaluations, is_judged_on
+from workflow_scripts.evaluation.evaluations import all_evaluations, is_evaluated_on
 from workflow_scripts.ground.artifacts import read_columns
 
 RESULTS = Path("results")
@@ -26,7 +26,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     prior = []
     if clusters == "idt":
         folder = RESULTS / dataset / "clusters" / values["descriptors"] / str(values["subset"])
-        prior = [folder / f"k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
+        prior = [folder / f"{values['cluster_method']}_k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
     elif clusters == "joint":
         prior = [RESULTS / dataset / "encoding" / values["descriptors"] / f"{name}.h5" for name in names]
     if init := values["init"]:
@@ -58,7 +58,7 @@ def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
     for parent in (RESULTS / "evaluation").glob("*/seed*/*/split*/checkpoints"):
         run, seed, dataset, split = parent.parent.parts[-4:]
         here = [one for one in wanted if (one.run, f"seed{one.seed}", one.dataset) == (run, seed, dataset)]
-        is_wanted = any(is_judged_on(config, one, int(split.removeprefix("split"))) for one in here)
+        is_wanted = any(is_evaluated_on(config, one, int(split.removeprefix("split"))) for one in here)
         ended = not is_wanted or parent.with_name("finetune.json") in done
         model = RESULTS / "pretraining" / run / seed / "model.pt"
         folders += sorted(parent.iterdir()) if ended else _of_evaluation(parent, model)

@@ -5,7 +5,7 @@ from typing import Any
 
 from workflow_scripts.configuration.datasets import detector_of, used_datasets
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.evaluation.judged import evaluated_runs, needed_runs, table_runs
+from workflow_scripts.evaluation.evaluations import evaluated_runs, needed_runs, table_runs
 
 Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, without suffix
 
@@ -21,7 +21,7 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
     lists = {(each["descriptors"], str(each["subset"])) for each in values} | {
         (descriptors, str(config["pretraining"]["subset"])) for descriptors in config["descriptors"]
     }
-    clusters = {f"k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
+    clusters = {f"{each['cluster_method']}_k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
     n_shards = {
         name: config["datasets"][name].get("shards", config["videos"]["shards"]) for name in used_datasets(config)
     }

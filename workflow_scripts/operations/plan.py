@@ -12,7 +12,7 @@ from typing import Any
 
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.evaluation.judged import (
+from workflow_scripts.evaluation.evaluations import (
     Evaluation,
     all_evaluations,
     evaluated_runs,

@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 # The rules in the order of the work; one that is not among them comes last.
 RULES = (
     "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
-    "few_shot idt_svm bank_clusters examples people report".split()
+    "features linear knn svm bank_clusters examples people report".split()
 )
 SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose logs count videos
 

@@ -47,6 +47,7 @@ class PretrainingSettings:
     bank_momentum: float = 0.5  # share of the old row when a bank row is renewed; [46], [49]
     k: int = 6000  # clusters of one K-means; paper 4.2, table 6
     m: int = 3  # K-means runs whose clusters are joined; paper 4.2, table 6
+    cluster_method: str = "kmeans"  # clusters.method; paper 4.2
     kmeans_iterations: int = 20  # of each K-means; authors' code
 
     # The optimisation
@@ -81,7 +82,7 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
 _OF_A_BANK = frozenset({"embedding_dim", "temperature", "bank_momentum"})
 _OF_OBJECTIVE = {
     "instance": _OF_A_BANK | {"negatives"},
-    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
+    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m", "cluster_method"},
     "supervised": frozenset[str](),
 }
 _OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}

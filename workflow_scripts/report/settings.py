@@ -12,7 +12,7 @@ class TableSettings:
     """A table of the paper, an entry of `report.tables`. All keys are ours; what the paper says is in percent."""
 
     title: str = ""
-    # finetune or few_shot; the runs idt and idt_fisher are always judged by their linear SVM.
+    # finetune or linear; the runs idt and idt_fisher are always judged by their linear SVM.
     protocol: str = "finetune"
     # Run that fractions of the supervised accuracy are taken of; none if empty.
     supervised: str = ""

@@ -27,7 +27,7 @@ from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.configuration.stage_settings import stage_settings, versions
 from workflow_scripts.encoding.encode_shard import encode_shard
-from workflow_scripts.evaluation.judged import all_evaluations
+from workflow_scripts.evaluation.evaluations import all_evaluations
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.ground.artifacts import write_columns, write_json
 from workflow_scripts.ground.identity import digest

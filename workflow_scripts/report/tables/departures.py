@@ -9,7 +9,8 @@ from typing import Any
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.resolve import described
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.evaluation.protocols import settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.pretraining.settings import lineage
 
 SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")

@@ -8,7 +8,7 @@ import yaml
 from workflow import REPOSITORY
 
 from workflow_scripts.configuration.resolve import resolve
-from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.evaluation.label_leakage import only_split
 from workflow_scripts.ground.stage import StageError
 
 SUPERVISED = {"objective": "supervised"}

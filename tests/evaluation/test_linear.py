@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.evaluation.cluster_bank import cluster_bank
-from workflow_scripts.evaluation.few_shot import classify, draw_shots, few_shot, video_features
+from workflow_scripts.evaluation.linear import classify, draw_shots, few_shot, video_features
 from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
@@ -25,7 +25,7 @@ from workflow_scripts.pretraining.inputs import collate, to_input
 def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
     arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
     arguments += ["--dataset", "toy", "--model", model, "--settings"]
-    arguments += ['{"clips": 2, "few_shot_shots": [1, 5, 12], "few_shot_draws": 3}']
+    arguments += ['{"clips": 2, "linear_shots": [1, 5, 12], "linear_draws": 3}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
     for workers, output in enumerate(outputs):
         command_line(few_shot, [str(argument) for argument in [*arguments, "--output", output, "--workers", workers]])
@@ -48,7 +48,7 @@ def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
 def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     def scratch(seed: int) -> bytes:
         output = tmp_path / "few_shot.json"
-        quick = EvaluationSettings(clips=1, few_shot_shots=(1,), few_shot_draws=1)
+        quick = EvaluationSettings(clips=1, linear_shots=(1,), linear_draws=1)
         few_shot(dataset.splits, 1, dataset.frames, output, "scratch", seed, "toy", quick, tiny)
         record = read_record(output)
         return repr((record["predictions"], record["shots"], record["knn"])).encode()
