@@ -121,7 +121,7 @@ def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., Repor
 def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs().runs
     seed = inputs.config["seed"]
-    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/k2_m3_s{seed}.h5"]
+    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/kmeans_k2_m3_s{seed}.h5"]
     assert inputs.sketches(Wildcards(run="joint")) == [f"results/a/encoding/masked/{shard}.h5" for shard in SHARDS]
     for run in ("ir", "la", "supervised"):
         assert not inputs.clusters(Wildcards(run=run)) and not inputs.sketches(Wildcards(run=run))
@@ -192,7 +192,7 @@ def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
     assert {Path(file).parts[1:3] for file in statuses} == {(d, noun) for d in "ab" for noun in ("frames", "encoding")}
     results = inputs.evaluations(Wildcards())
     assert "results/evaluation/idt/seed0/b/split1/svm.json" in results
-    assert not any("/ir/" in file and "svm" in file for file in results)
+    assert not any("/ir/" in file and file.endswith("svm.json") for file in results)
 
 
 def test_examples_draw_the_persons_of_the_first_detector(report_inputs: Callable[..., ReportInputs]) -> None:

@@ -113,7 +113,7 @@ def _check_descriptors(config: dict[str, Any]) -> None:
 
 
 def rule_names() -> set[str]:
-    """The names of all rules, `all` among them, which no other target may have."""
+    """Returns the names of all rules; a table must have another name."""
     files = [RULES.parent / "Snakefile", *RULES.glob("*.smk")]
     rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
     return {name for path in files for name in rules.findall(path.read_text())}
