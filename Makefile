@@ -12,10 +12,12 @@
 # make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
-# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
+# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake. FAISS=gpu, in a new .venv,
+# installs faiss with GPU support.
 
 PYTHON ?= python3
 PIP_ARGS ?=
+FAISS ?= cpu
 ARGS ?=
 CORES ?= all
 CONFIG ?=
@@ -39,7 +41,7 @@ help:
 	@echo 'Installs torch, OpenCV, faiss, Snakemake and what else constraints.txt lists into .venv, and compiles the tracker:'
 	@echo 'some minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(FAISS),test]'
 	@touch $@
 	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then README, "Your own videos".'
 

@@ -152,7 +152,7 @@ rule bank_clusters:
     benchmark:
         paths.benchmark(paths.BANK_CLUSTERS)
     conda:
-        "../envs/pipeline.yaml"
+        "../envs/gpu.yaml"
     threads: 4  # of K-means
     resources:
         loaders=loaders,

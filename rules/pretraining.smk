@@ -49,7 +49,7 @@ rule pretraining:
     benchmark:
         paths.benchmark(paths.MODEL)
     conda:
-        "../envs/pipeline.yaml"
+        "../envs/gpu.yaml"
     threads: runs.threads
     resources:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs

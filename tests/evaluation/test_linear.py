@@ -1,5 +1,6 @@
-"""Few-shot: linear classifiers and neighbours on frozen features, draws that are nested and repeatable."""
+"""Protocols on frozen features: linear classifiers and neighbours, draws that are nested and repeatable."""
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,54 +12,83 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.evaluation.cluster_bank import cluster_bank
-from workflow_scripts.evaluation.linear import classify, draw_shots, few_shot, video_features
+from workflow_scripts.evaluation.features import SplitFeatures, features, video_features
+from workflow_scripts.evaluation.knn import knn
+from workflow_scripts.evaluation.linear import classify, draw_shots, linear
+from workflow_scripts.evaluation.metrics import accuracy
 from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
-from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
-from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.evaluation.split import Split, l2_normalised
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.augmentation import cut_square, draw_test
 from workflow_scripts.pretraining.inputs import collate, to_input
 
+TASK = {"run": "ir", "seed": 2, "dataset": "toy"}
 
-def test_accuracies_by_shots(dataset: Any, model: Path, tmp_path: Path) -> None:
-    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
-    arguments += ["--dataset", "toy", "--model", model, "--settings"]
-    arguments += ['{"clips": 2, "linear_shots": [1, 5, 12], "linear_draws": 3}']
-    outputs = [tmp_path / "1.json", tmp_path / "2.json"]
+
+@pytest.fixture(scope="module")
+def features_file(dataset: Any, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of the model; twice, with and without another process that reads the clips."""
+    outputs = [tmp_path_factory.mktemp("features") / name for name in ("1.h5", "2.h5")]
     for workers, output in enumerate(outputs):
-        command_line(few_shot, [str(argument) for argument in [*arguments, "--output", output, "--workers", workers]])
+        arguments = ["--splits", dataset.splits, "--frames", *dataset.frames, "--seed", 2, "--model", model]
+        arguments += ["--settings", '{"clips": 2}', "--output", output, "--workers", workers]
+        command_line(features, [str(argument) for argument in arguments])
     assert outputs[0].read_bytes() == outputs[1].read_bytes()
-    record = read_record(outputs[0])
-    assert {shots: len(found) for shots, found in record["shots"].items()} == {"1": 3, "5": 3, "all": 1}  # 12 is all
+    return outputs[0]
+
+
+def evaluated(stage: Any, dataset: Any, features_file: Path, output: Path, **settings: Any) -> Record:
+    arguments = ["--features", features_file, "--splits", dataset.splits, "--task", json.dumps(TASK)]
+    arguments += ["--settings", json.dumps(settings), "--output", output]
+    command_line(stage, [str(argument) for argument in arguments])
+    return read_record(output)
+
+
+def test_linear_records_the_accuracies_by_shots(dataset: Any, features_file: Path, tmp_path: Path) -> None:
+    record = evaluated(
+        linear, dataset, features_file, tmp_path / "linear.json", linear_shots=[1, 5, 12], linear_draws=3
+    )
+    assert {shots: len(draws) for shots, draws in record["shots"].items()} == {"1": 3, "5": 3, "all": 1}  # 12 is all
     assert record["shots_n_train"] == {"1": 2, "5": 10, "all": 24}
     assert record["accuracy"] == record["shots"]["all"][0] >= 0.75  # colour shows through random weights
-    assert record["knn"]["neighbours"] == 5
-    assert record["knn"]["accuracy"] >= 0.6
-    low, high = record["knn"]["accuracy_interval"]
-    assert low < record["knn"]["accuracy"] < high
-    shares = record["retrieval"]
-    assert list(shares) == ["1", "5", "10", "20"] and 0.5 < shares["1"] <= shares["5"] <= shares["20"] == 1
     assert (record["n_test"], record["n_listed"], record["n_left_out"]) == (17, 17, 0)  # bad-sketch has frames
+    assert record["unused"] == {"bad-frames": "unreadable"}
     assert record["chance"] == pytest.approx(9 / 17)
-    assert record["settings"]["pretraining"]["seed"] == 5
+    assert (record["settings"]["pretraining"]["seed"], record["settings"]["clips"]) == (5, 2)
 
 
-def test_scratch_depends_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
-    def scratch(seed: int) -> bytes:
-        output = tmp_path / "few_shot.json"
-        quick = EvaluationSettings(clips=1, linear_shots=(1,), linear_draws=1)
-        few_shot(dataset.splits, 1, dataset.frames, output, "scratch", seed, "toy", quick, tiny)
-        record = read_record(output)
-        return repr((record["predictions"], record["shots"], record["knn"])).encode()
+def test_knn_records_the_vote_and_retrieval(dataset: Any, features_file: Path, tmp_path: Path) -> None:
+    record = evaluated(knn, dataset, features_file, tmp_path / "knn.json")
+    assert (record["protocol"], record["neighbours"]) == ("knn", 5)
+    low, high = record["accuracy_interval"]
+    assert low < record["accuracy"] < high and record["accuracy"] >= 0.6
+    shares = [record[f"R@{k}"] for k in (1, 5, 10, 20)]
+    assert 0.5 < shares[0] <= shares[1] <= shares[2] <= shares[3] == 1
+    assert "top5_accuracy" not in record and "linear_c" not in record["settings"]
+
+
+def test_scratch_features_depend_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+    def scratch() -> bytes:
+        output = tmp_path / "features.h5"
+        features(dataset.splits, dataset.frames, output, 1, EvaluationSettings(clips=1), tiny)
+        return output.read_bytes()
 
     torch.manual_seed(0)
-    first = scratch(1)
+    first = scratch()
     torch.manual_seed(1)
     torch.set_num_threads(2)
-    assert scratch(1) == first
+    assert scratch() == first
     assert torch.get_num_threads() == 1, "as many as so small a network gains from"
+
+
+def test_features_of_a_video_without_frames_are_zeros(dataset: Any, features_file: Path) -> None:
+    with h5py.File(features_file) as file:
+        names, statuses = list(file["video_id"].asstr()), list(file["status"].asstr())
+        assert names == sorted([*dataset.train, *dataset.test, "bad-frames", "bad-sketch"])
+        assert statuses[names.index("bad-frames")] == "unreadable" and statuses.count("ok") == 41
+        assert not file["features"][names.index("bad-frames")].any() and file["features"][-1].any()
 
 
 def test_features_are_the_mean_over_test_clips(dataset: Any, model: Path) -> None:
@@ -97,55 +127,29 @@ def test_the_classifier_learns_signal_and_not_noise() -> None:
     answers, truth = rng.integers(0, 3, 300), rng.integers(0, 3, 300)
     train, test = rng.normal(size=(300, 10)), rng.normal(size=(300, 10))
 
-    def answered() -> np.ndarray:
-        return classify(l2_normalised(train), answers, l2_normalised(test), 100.0, n_classes=3).argmax(axis=1)
+    train_labels = {f"a{i:03d}": "abc"[c] for i, c in enumerate(answers)}
+    split = Split(train_labels, {f"b{i:03d}": "abc"[c] for i, c in enumerate(truth)}, list("abc"))
 
-    noise = np.mean(answered() == truth)
-    assert 0.2 < noise < 0.47
+    def share_right() -> float:
+        read = SplitFeatures(split, l2_normalised(train), l2_normalised(test), {})
+        return accuracy(classify(read, list(split.train), 100.0))
+
+    assert 0.2 < share_right() < 0.47
     train[np.arange(300), answers] += 3
     test[np.arange(300), truth] += 3
-    assert np.mean(answered() == truth) > 0.85
+    assert share_right() > 0.85
 
 
-def test_clusters_of_a_bank(dataset: Any, model: Path, tmp_path: Path) -> None:
-    output = tmp_path / "clusters.h5"
-    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 4, "m": 2, "iterations": 3}']
-    command_line(cluster_bank, [str(argument) for argument in arguments])
-    with h5py.File(output) as file:
-        assert list(file["video_id"].asstr()) == sorted(dataset.train)
-        assert file["labels"].shape == (2, 24)
-        assert file["centroids"].shape == (2, 4, 16)
-
-
-def test_more_clusters_than_videos_do_not_end_the_report(dataset: Any, model: Path, tmp_path: Path) -> None:
-    output = tmp_path / "clusters.h5"
-    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 40, "m": 1, "iterations": 1}']
-    command_line(cluster_bank, [str(argument) for argument in arguments])
-    with h5py.File(output) as file:
-        assert file["centroids"].shape == (1, 24, 16)
-
-
-def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """It has no bank: the features of its training videos are clustered, and their frames are needed."""
-    supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"
-    torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
-    settings = ["--settings", '{"k": 2, "m": 1}', "--workers", "2"]
-    arguments = ["--model", supervised, "--output", output, *settings, "--frames"]
-    torch.set_num_threads(2)
-    command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
-    assert torch.get_num_threads() == 1, "as many as so small a network gains from"
-    with h5py.File(output) as file:
-        assert list(file["video_id"].asstr()) == sorted(dataset.train)
-        centroids = file["centroids"][0]
-    assert centroids.shape == (2, 64)  # of the features, not of the logits
-    assert (np.linalg.norm(centroids, axis=1) <= 1 + 1e-5).all()
-    with pytest.raises(SystemExit, match="1"):
-        command_line(cluster_bank, [str(argument) for argument in arguments])
-
-
-def test_a_single_class_is_an_error(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_a_single_class_is_an_error(dataset: Any, features_file: Path, tmp_path: Path) -> None:
     splits = tmp_path / "splits.tsv"
     lines = dataset.splits.read_text().splitlines()
     splits.write_text("\n".join(line for line in lines if "train\tdown" not in line) + "\n")
     with pytest.raises(StageError, match="single class"):
-        few_shot(splits, 1, dataset.frames, tmp_path / "o.json", "scratch", 0, "toy", EvaluationSettings(), tiny)
+        linear(features_file, splits, tmp_path / "o.json", Task(), EvaluationSettings())
+
+
+def test_a_split_of_videos_without_features_is_an_error(dataset: Any, features_file: Path, tmp_path: Path) -> None:
+    splits = tmp_path / "splits.tsv"
+    splits.write_text(dataset.splits.read_text() + "1\tstranger\ttest\tdown\t\n")
+    with pytest.raises(StageError, match="stranger"):
+        knn(features_file, splits, tmp_path / "o.json", Task(), EvaluationSettings())

@@ -10,8 +10,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
 from workflow_scripts.evaluation import svm as stage
-from workflow_scripts.evaluation.metrics import class_scores
-from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.evaluation.classifier import class_scores
+from workflow_scripts.evaluation.results import Task, read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.evaluation.svm import gram, svm
@@ -21,7 +21,7 @@ from workflow_scripts.ground.stage import StageError, command_line
 
 def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:
     output = tmp_path / "svm.json"
-    svm(dataset.encodings, dataset.splits, 1, output, "toy", EvaluationSettings())
+    svm(dataset.encodings, dataset.splits, output, Task("idt", 0, "toy"), EvaluationSettings())
     record = read_record(output)
     assert record["accuracy"] >= 0.9
     assert record["chance"] == pytest.approx(8 / 17)
@@ -30,8 +30,8 @@ def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None
     assert "bad-sketch" in record["predictions"]  # nothing moves in it, and its vector is zero
     assert record["settings"] == {"svm_c": 100.0}
     again = tmp_path / "again.json"
-    arguments = ["--encodings", *map(str, dataset.encodings), "--splits", str(dataset.splits), "--split", "1"]
-    command_line(svm, [*arguments, "--output", str(again), "--dataset", "toy"])
+    arguments = ["--encodings", *map(str, dataset.encodings), "--splits", str(dataset.splits)]
+    command_line(svm, [*arguments, "--output", str(again), "--task", '{"run": "idt", "dataset": "toy"}'])
     assert again.read_bytes() == output.read_bytes()
 
 

@@ -53,7 +53,7 @@ def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
 def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None:
     results = sorted((tiny.folder / "results" / "evaluation").rglob("split1/*.json"))
     assert {(path.parts[-5], path.stem) for path in results} == {
-        *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "linear")),
+        *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "linear", "knn")),
         ("idt", "svm"),
     }
     digests = Counter()
@@ -73,7 +73,7 @@ def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:
 def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "runs", "la", "lr", to=0.01)
     assert tiny.planned(config=config) == Counter(
-        resolved_config=1, pretraining=1, finetune=1, linear=1, bank_clusters=1, report=1
+        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, bank_clusters=1, report=1
     )
     config = _changed(tiny.config, "pretraining", "runs", "la_idt", "lr", to=0.01)
     assert tiny.planned(config=config)["pretraining"] == 2  # and la_idt_tune, which starts from it

@@ -15,7 +15,8 @@ import torch
 import yaml
 
 from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
-from workflow_scripts.evaluation.results import write_record
+from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.results import Task, write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
 from workflow_scripts.ground.identity import rng, video_id
@@ -232,15 +233,16 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         truth = split.targets(test)
         predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
         shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
-        for protocol in ["svm"] if run == "idt" else ["finetune", "linear"]:
-            voted = 0.8 * accuracy + 0.05 * draw.random()
-            knn = {"accuracy": voted, "accuracy_interval": [voted / 2, 1], "mean_class_accuracy": voted}
-            few_shot = {"shots": shots, "knn": knn, "retrieval": {"1": 0.7 * accuracy, "5": accuracy}}
-            more: dict[str, Any] = {"linear": few_shot, "finetune": {"history": []}, "svm": {}}
+        own: dict[str, dict[str, Any]] = {
+            "finetune": {"history": []},
+            "linear": {"shots": shots, "shots_n_train": {}},
+            "knn": {"neighbours": 5, "R@1": 0.7 * accuracy, "R@5": accuracy},
+            "svm": {},
+        }
+        for protocol in ["svm"] if run == "idt" else ["finetune", "linear", "knn"]:
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
-            identity = {"run": run, "seed": seed, "dataset": "toy", "number": number, "protocol": protocol}
-            scores = np.eye(len(classes))[predicted]
-            write_record(path, split, scores, settings={}, version=1, **identity, **more[protocol])  # type: ignore[arg-type]
+            answers = Answers.from_scores(truth, np.eye(len(classes))[predicted])
+            write_record(path, Task(run, seed, "toy", number), protocol, split, answers, {}, **own[protocol])
             paths.append(path)
     return paths
 

@@ -21,9 +21,10 @@ def write_method_table(
 ) -> None:
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
-    Each metric of METRICS has a column. Shares are in 0..1; `sd` is that of the accuracy, as in `Spread`; the 95 % interval is that of a single split and seed, over its test videos: bounds are averaged over
-    splits and seeds, of which it is no joint interval. `splits`, `n_train` (of which fewer shots take that many of a
-    class) and `config_digests` are as `origin` says.
+    Each metric of METRICS has a column. Shares are in 0..1; `sd` is that of the accuracy, as in `Spread`; the 95 %
+    interval is that of a single split and seed, over its test videos: bounds are averaged over splits and seeds, of
+    which it is no joint interval. `splits`, `n_train` (of which fewer shots take that many of a class) and
+    `config_digests` are as `origin` says.
     """
     metrics = [name for name in METRICS if name != "accuracy"]
     names = [*"run method dataset protocol shots accuracy sd interval_low interval_high".split(), *metrics]
