@@ -1,7 +1,7 @@
 """The settings and the VERSION of a stage, as its rule passes them.
 
-A rule passes the keys that differ from the defaults of the stage's settings dataclass. These defaults equal those of
-the schema (a test checks this), so a new key with a default reruns nothing.
+A rule passes the keys that differ from the defaults of the stage's settings dataclass. The config's
+schema is made from the same dataclasses, so a new key with a default reruns nothing.
 """
 
 import dataclasses
