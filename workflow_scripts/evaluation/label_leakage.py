@@ -27,8 +27,8 @@ def check_label_leakage(config: dict[str, Any], evaluated: Iterable[tuple[str, s
         by = ", ".join(f"pretraining.runs.{name}" for name in learned)
         raise StageError(
             f"config: the run {run} has learned labels of test videos of {which} by {by}. Do one of these: set subset: "
-            f"split1, then it is evaluated on split 1 of {trained_on} alone; evaluate it on other videos; take {run} out "
-            "of evaluation.runs and report.tables"
+            f"split1, then it is evaluated on split 1 of {trained_on} alone; evaluate it on other videos; take {run} "
+            "out of evaluation.runs and report.tables"
         )
 
 
