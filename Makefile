@@ -4,6 +4,7 @@
 # make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
 #                 -demo, -ut
 # make help       this list
+# make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
@@ -24,7 +25,7 @@ BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 
 .PHONY: setup demo test lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz \
-	test-tables test-browser test-demo test-ut setup-persons test-persons help status estimate clean-stores clean-outdated benchmark
+	test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -149,6 +150,9 @@ test-slurm: setup
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
 test-all: test test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
+
+schema: setup
+	$(BIN)/python -m workflow_scripts.configuration.make_schema
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

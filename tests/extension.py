@@ -1,4 +1,4 @@
-"""A copy of the project's code. A test adds a method to it as a developer would, and runs the pipeline in it."""
+"""A copy of the project's code, to which a test adds a method as a developer would; the pipeline runs from it."""
 
 import importlib
 import shutil

@@ -7,10 +7,11 @@ import json
 import shlex
 import subprocess
 import time
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import given
@@ -18,42 +19,19 @@ from hypothesis import strategies as st
 
 from workflow_scripts.configuration.arguments import TEXTS, argument
 from workflow_scripts.configuration.datasets import dataset_values
-from workflow_scripts.configuration.resolve import SCHEMA, read_config, resolve
+from workflow_scripts.configuration.make_schema import DOCUMENTATION, SCHEMA, documentation_text, schema_text
+from workflow_scripts.configuration.resolve import read_config, resolve
 from workflow_scripts.configuration.runs import run_settings, run_values, training_threads
+from workflow_scripts.configuration.schema import config_schema, keys_of
 from workflow_scripts.configuration.stage_settings import changed_settings
 from workflow_scripts.ground.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
 LEAST = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
 
-SECTIONS = [  # section of the config, module and name of the settings that must have the same defaults
-    ("persons", "persons", "PersonsSettings"),
-    ("trajectories", "trajectories", "TrajectoriesSettings"),
-    ("encoding", "encoding", "EncodingSettings"),
-    ("clusters", "clusters", "ClustersSettings"),
-    ("frames", "frames", "FramesSettings"),
-    ("evaluation", "evaluation", "EvaluationSettings"),
-    ("report", "report", "ReportSettings"),
-]
-
 
 def _plain(settings: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(settings))))
-
-
-@pytest.mark.parametrize(("section", "noun", "name"), SECTIONS)
-def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, name: str) -> None:
-    in_schema = resolve(LEAST)[section]
-    in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
-    in_stage.pop("seed", None)  # the config has one seed for all
-    in_stage.pop("rows", None)  # a key of each descriptors
-    only_rules = {
-        "encoding": {"resample"},
-        "evaluation": {"datasets", "runs", "protocols"},
-        "trajectories": {"keep", "keep_gb"},
-        "report": {"tables", "sources"},
-    }.get(section, set())
-    assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
 
 
 def test_a_runs_defaults_are_those_of_the_training() -> None:
@@ -64,32 +42,57 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
     assert {key: values[key] for key in in_stage} == in_stage
 
 
-def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
-    from workflow_scripts.synthetic.generate import GeneratedSettings
-    from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
-
-    config = resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
-    reading = dict(config["videos"])
-    values = {"shards": reading.pop("shards"), **config["datasets"]["a"]}
-    assert reading == _plain(ReadingSettings())
-    assert values.pop("generated") == _plain(GeneratedSettings())
-    in_stage = _plain(DatasetSettings())
-    del in_stage["generated"]
-    assert values == in_stage | {"layout": "generated"}
+def test_schema_and_documentation_are_as_make_schema_writes_them() -> None:
+    hint = "a settings dataclass changed; run `make schema`"
+    assert SCHEMA.read_text() == schema_text(), hint
+    assert DOCUMENTATION.read_text() == documentation_text(), hint
 
 
-def test_every_key_is_explained() -> None:
-    def walk(node: dict[str, Any], name: str) -> list[str]:
-        missing = []
-        for key, part in node.get("properties", {}).items():
-            below = {"properties": part.get("properties", {})}
-            if not part.get("description") and not below["properties"]:
-                missing.append(f"{name}.{key}")
-            missing += walk(below, f"{name}.{key}")
-        return missing
+def test_config_schema_is_a_json_schema_that_explains_every_key() -> None:
+    jsonschema.Draft202012Validator.check_schema(config_schema())
 
-    schema = yaml.safe_load(SCHEMA.read_text())
-    assert walk(schema, "") + [m for name, node in schema["$defs"].items() for m in walk(node, name)] == []
+    def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        entry = node.get("additionalProperties") or node.get("items") or {}
+        for key, part in {**node.get("properties", {}), **entry.get("properties", {})}.items():
+            if "$ref" not in part:
+                yield f"{path}.{key}", part
+                yield from nodes(part, f"{path}.{key}")
+
+    keys = dict(nodes(config_schema(), "config"))
+    assert len(keys) > 100
+    for path, node in keys.items():
+        assert node["description"].endswith("."), path
+        assert "type" in node or "anyOf" in node or path == "config.report.sources.value", path
+        source = node.get("source", "ours")
+        assert source.startswith(("paper ", "reference [", "authors' code", "ours")), path
+
+
+def test_every_key_of_the_stages_has_a_source() -> None:
+    for section in ("videos", "persons", "trajectories", "encoding", "clusters", "frames"):
+        assert [key for key, node in keys_of(section).items() if "source" not in node] == []
+    of_names = {"dataset", "runs", "datasets"}
+    for section in ("pretraining", "evaluation"):
+        assert {key for key, node in keys_of(section).items() if "source" not in node} <= of_names
+
+
+def test_keys_of_the_schema_carry_what_setting_was_given() -> None:
+    persons = keys_of("persons")
+    assert persons["hog_height"]["detectors"] == ["hog"] and "detectors" not in persons["stride"]
+    assert persons["hog_height"]["minimum"] == 128 and persons["hog_height"]["unit"] == "pixels"
+    assert keys_of("trajectories")["keep"]["influences_result"] is False
+    assert (
+        keys_of("datasets")["shards"]["default_key"] == "videos.shards"
+        and "default" not in keys_of("datasets")["shards"]
+    )
+    pretraining = keys_of("pretraining")
+    assert (pretraining["width"]["source"], pretraining["color"]["source"]) == ("paper 4.2", "paper 4.2")
+    assert pretraining["lr_milestones"]["items"] == {"type": "integer"}
+
+
+def test_a_detector_named_by_a_key_is_a_choice_of_boxes() -> None:
+    boxes = keys_of("descriptors")["boxes"]["enum"]
+    named = {detector for node in keys_of("persons").values() for detector in node.get("detectors", [])}
+    assert named == set(boxes) - {"none"}
 
 
 def _with(path: str, value: Any) -> dict[str, Any]:
@@ -111,7 +114,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
             {"ir": {"objective": "instance", "lrr": 1}},
             "runs.ir.lrr is not a known key; did you mean lr",
         ),
-        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are pca_variance"),
+        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are resample, pca_variance"),
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),

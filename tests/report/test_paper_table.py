@@ -136,7 +136,7 @@ def test_whose_boxes_mask_people_is_a_departure_of_the_runs_that_learn_from_them
         "hog",
         "paper 3.3: detectron2",
     )
-    assert told["persons.stride"].source == "paper: 1" and told["persons.hog_height"].source.startswith("ours")
+    assert told["persons.stride"].source == "paper 3.3: 1" and told["persons.hog_height"].source.startswith("ours")
     assert not {"persons.score_threshold", "persons.weights", "descriptors.idt.rows"} & told.keys()  # not those of hog
     assert "descriptors.idt.boxes" in {one.key for one in departures(config, ["idt_fisher"])}
     for run in ("la", "supervised", "la_nodet"):

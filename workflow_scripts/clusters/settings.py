@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workflow_scripts.clusters.methods import METHODS
+from workflow_scripts.ground.setting import setting
 from workflow_scripts.ground.stage import StageError
 
 # The VERSION of each stage, raised when the same settings give other clusters.
@@ -12,11 +14,16 @@ VERSIONS = {"cluster_sketches": 1}
 class ClustersSettings:
     """Section `clusters` of the config."""
 
-    method: str = "kmeans"  # a name in clusters.methods (paper 4.2)
-    k: int = 6000  # clusters per clustering (paper 4.2)
-    m: int = 3  # clusterings from different starts (paper 4.2)
-    iterations: int = 20  # Lloyd's steps per clustering (authors' code)
-    seed: int = 0  # clustering i starts from seed + i (ours)
+    method: str = setting("kmeans", "Method that forms the clusters.", source="paper 4.2", enum=list(METHODS))
+    k: int = setting(
+        6000,
+        "Clusters per clustering. A fiftieth to a tenth of the number of videos suits; it must be less than half.",
+        source="paper 4.2",
+        minimum=1,
+    )
+    m: int = setting(3, "Clusterings from different starts. Their clusters are joined.", source="paper 4.2", minimum=1)
+    iterations: int = setting(20, "Steps of Lloyd's algorithm per clustering.", source="authors' code", minimum=1)
+    seed: int = 0  # the config's seed; clustering i starts from seed + i
 
 
 def check_k(k: int, n_videos: int) -> None:

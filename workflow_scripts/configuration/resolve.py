@@ -1,7 +1,6 @@
 """The config: read, checked against the schema and filled with its defaults before any work starts.
 
-The schema (`rules/schemas/config.schema.yaml`) carries the paper's values as defaults; a config file says only what
-differs.
+The settings dataclasses carry the paper's values as defaults; a config file says only what differs.
 """
 
 import difflib
@@ -17,11 +16,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from workflow_scripts.configuration.references import check_references
+from workflow_scripts.configuration.schema import config_schema
 from workflow_scripts.evaluation.evaluations import all_evaluations
 from workflow_scripts.evaluation.label_leakage import check_label_leakage
 from workflow_scripts.ground.stage import StageError
-
-SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "config.schema.yaml"
 
 DEMO = Path(__file__).parents[2] / "config.yaml"
 
@@ -65,14 +63,13 @@ def read_config(files: list[Path]) -> dict[str, Any]:
 def resolve(config: dict[str, Any]) -> dict[str, Any]:
     """A copy of `config`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
     _check_extent(config)
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = config_schema()
     _check_keys(config)
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
-        # A value of a wrong type makes its key "unevaluated" too, which says nothing more.
-        raise StageError("; ".join(filter(None, (_sentence(error, schema) for error in errors))))
-    config = _filled(schema, config, schema)
+        raise StageError("; ".join(map(_sentence, errors)))
+    config = _filled(schema, config)
     check_references(config)
     check_label_leakage(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
     return config
@@ -99,16 +96,6 @@ def _check_extent(config: Any) -> None:
             waiting += [(part, depth + 1) for part in value]
 
 
-def described() -> dict[str, dict[str, Any]]:
-    """Section -> key -> how the schema describes it: description (with unit and source), type, default.
-
-    Of `descriptors`, whose keys are names, those of each.
-    """
-    schema = yaml.safe_load(SCHEMA.read_text())
-    sections = {section: _follow(node, schema).get("properties", {}) for section, node in schema["properties"].items()}
-    return sections | {"descriptors": schema["properties"]["descriptors"]["additionalProperties"]["properties"]}
-
-
 def _check_keys(node: Any, where: str = "") -> None:
     """Raises StageError for a key that YAML does not read as text, such as `1:` or `on:`."""
     if not isinstance(node, dict):
@@ -120,46 +107,34 @@ def _check_keys(node: Any, where: str = "") -> None:
             _check_keys(value, f"{where}{key}.")
 
 
-def _follow(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """A node of the schema with what it refers to merged in."""
-    for reference in [schema.get("$ref"), *(part.get("$ref") for part in schema.get("allOf", []))]:
-        if reference:
-            target = root["$defs"][reference.removeprefix("#/$defs/")]
-            schema = {**target, **schema, "properties": target["properties"] | schema.get("properties", {})}
-    return schema
-
-
-def _filled(schema: dict[str, Any], value: Any, root: dict[str, Any]) -> Any:
-    """`value` with the defaults of `schema` where it says nothing; a run says only what differs from its section."""
-    schema = _follow(schema, root)
-    if not isinstance(value, dict) or schema.get("partial"):
+def _filled(schema: dict[str, Any], value: Any) -> Any:
+    """`value` with the defaults of `schema` where it says nothing. A run's keys have none: its section has them."""
+    if not isinstance(value, dict):
         return value
-    named, entries = schema.get("properties", {}), schema.get("additionalProperties")
+    keys, entries = schema.get("properties", {}), schema.get("additionalProperties")
     filled = {}  # in the order of the schema: what is written out changes nothing
-    for key, part in named.items():
+    for key, part in keys.items():
         if key in value or "default" in part:
-            filled[key] = _filled(part, value.get(key, part.get("default")), root)
-    for key in value.keys() - named.keys():
-        filled[key] = _filled(entries, value[key], root) if isinstance(entries, dict) else value[key]
-    return {key: filled[key] for key in [*named, *value] if key in filled}
+            filled[key] = _filled(part, value.get(key, part.get("default")))
+    for key in value.keys() - keys.keys():
+        filled[key] = _filled(entries if isinstance(entries, dict) else {}, value[key])
+    return {key: filled[key] for key in [*keys, *value] if key in filled}
 
 
-def _sentence(error: jsonschema.ValidationError, schema: dict[str, Any]) -> str:
+def _sentence(error: jsonschema.ValidationError) -> str:
     """One sentence with the key's full name, and the nearest known key for one that is not known."""
     where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
-    if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        node, instance = cast(dict[str, Any], error.schema), cast(dict[str, Any], error.instance)
-        known = list(_follow(node, schema).get("properties", {}))
-        unknown = [key for key in instance if key not in known]
+    node = cast(dict[str, Any], error.schema)
+    if error.validator == "additionalProperties":
+        known = list(node["properties"])
         sentences = []
-        for key in unknown:
+        for key in cast(dict[str, Any], error.instance).keys() - set(known):
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
-        return "; ".join(sentences)
-    described = cast(dict[str, Any], error.schema).get("description")
-    if error.validator in ("pattern", "anyOf") and described:  # of which the message shows the pattern
-        wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {described}"
+        return "; ".join(sorted(sentences))
+    if error.validator in ("pattern", "anyOf") and "description" in node:  # of which the message shows the pattern
+        wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {node['description']}"
         return f"config: {where}: {error.instance!r} {wanted}"
     return f"config: {where or 'the top level'}: {error.message}"
 
