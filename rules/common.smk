@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from workflow_scripts.configuration import config as pipeline
 from workflow_scripts.ground import unfinished
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
 from workflow_scripts.evaluation import judged
 from workflow_scripts.ground.identity import digest, shard_of
@@ -400,11 +400,11 @@ def result_files(evaluations):
 
 def split_numbers(dataset):
     """The numbers of a dataset's splits."""
-    table, note = map(Path, beside_index(dataset, "splits.tsv", "no_splits.txt"))
-    numbers = sorted({int(row["split"]) for row in read_columns(table)})
-    if not numbers:
-        raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {note.read_text().strip()}")
-    return numbers
+    (record,) = beside_index(dataset, "splits.json")
+    splits = read_json(Path(record))
+    if not splits["numbers"]:
+        raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {splits['reason_for_none']}")
+    return splits["numbers"]
 
 
 def judged_runs(*objectives):

@@ -1,6 +1,6 @@
 """REQUIRED INPUTS: the folder or the manifest of a dataset (by a digest of names and times, as a parameter).
 
-OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv and totals.json, which are not
+OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv, splits.json and totals.json, which are not
 declared, so that those whose content did not change keep their time and rerun nothing.
 """
 

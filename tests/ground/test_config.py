@@ -61,7 +61,7 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
 
 
 def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
-    from workflow_scripts.synthetic.generate import GeneratedSettings
+    from workflow_scripts.synthetic.settings import GeneratedSettings
     from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
 
     config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.artifacts import write_columns, write_json
 from workflow_scripts.operations.checkpoints import unneeded
 from workflow_scripts.operations.current_jobs import asked_for
 from workflow_scripts.operations.plan import missing_detectors, plan
@@ -122,9 +122,7 @@ def test_the_plan_names_trainings_and_evaluations(config: dict) -> None:
 
 
 def _splits(dataset: str, *numbers: int) -> None:
-    table = Path("results") / dataset / "videos" / "splits.tsv"
-    table.parent.mkdir(parents=True)
-    write_columns(table, [{"split": number, "part": part} for number in numbers for part in PARTS], ["split", "part"])
+    write_json(Path("results") / dataset / "videos" / "splits.json", {"numbers": numbers, "reason_for_none": ""})
 
 
 def _done(name: str, seconds: float | None = None) -> None:

@@ -14,7 +14,8 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture(scope="module")

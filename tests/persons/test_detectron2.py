@@ -25,7 +25,7 @@ from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.mask_rcnn import Detectron2
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 PAPER = PersonsSettings().model
 

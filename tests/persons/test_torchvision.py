@@ -22,7 +22,8 @@ from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectors import make_detector
 from workflow_scripts.persons.mask_rcnn import Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 

@@ -31,6 +31,7 @@ from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import useful_threads, values_read
 from workflow_scripts.trajectories.settings import keeps_all
+from workflow_scripts.videos.layouts import LAYOUTS
 
 SCHEMA = Path(__file__).parents[2] / "rules" / "schemas" / "config.schema.yaml"
 
@@ -356,26 +357,23 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     Raises StageError where one of them is not there. Nothing below the root is listed: this is read in every job.
     """
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
-    if values["layout"] == "generated":
+    layout = LAYOUTS[values["layout"]]
+    if layout.source == "generated":
         return values
     if not values["root"] or not Path(values["root"]).is_dir():
         raise StageError(
             f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
             f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or make it"
         )
-    if values["layout"] == "folder":
+    key = layout.source
+    if not key:
         return values
-    key = "manifest" if values["layout"] == "manifest" else "annotations"
     places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
     there = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
     if not there:
-        what = {
-            "manifest": "it is a CSV with the columns path, label, group",
-            "annotations": "they are the split files of UCF101 or HMDB51, or the CSV or JSON of Kinetics",
-        }
         raise StageError(
             f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
-            f"folder or beside the Snakefile; {what[key]}"
+            f"folder or beside the Snakefile; give {layout.source_meaning}"
         )
     values[key] = str(there[0])
     return values
@@ -383,7 +381,8 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
 
 def dataset_root(values: dict[str, Any], name: str) -> str:
     """The folder that the paths of a dataset's videos are below; `values` are its entry."""
-    return f"results/{name}/videos/generated" if values["layout"] == "generated" else str(values["root"])
+    generated = LAYOUTS[values["layout"]].source == "generated"
+    return f"results/{name}/videos/generated" if generated else str(values["root"])
 
 
 def sources(values: dict[str, Any]) -> str:
@@ -392,9 +391,10 @@ def sources(values: dict[str, Any]) -> str:
     It changes when the dataset does. Folders in those folders are not among them: to find them, each job would read the
     names of all videos. They are no input files of Snakemake, for a name with braces would be a pattern to it.
     """
-    if values["layout"] == "generated":
+    source = LAYOUTS[values["layout"]].source
+    if source == "generated":
         return digest()
-    if values["layout"] == "manifest":
+    if source == "manifest":
         places = [values["manifest"]]
     else:
         places = [values["root"], *(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]

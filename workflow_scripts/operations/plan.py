@@ -22,7 +22,7 @@ from workflow_scripts.evaluation.judged import (
     table_runs,
 )
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.durations import in_words
 from workflow_scripts.ground.stage import StageError
 
@@ -92,7 +92,7 @@ def _to_do(output: Path, pending: Collection[str]) -> bool:
 def _split_numbers(dataset: str) -> set[int]:
     """The numbers of a dataset's splits; none where they are not known yet."""
     with suppress(OSError, KeyError, ValueError, StageError):
-        return {int(row["split"]) for row in read_columns(RESULTS / dataset / "videos" / "splits.tsv")}
+        return set(read_json(RESULTS / dataset / "videos" / "splits.json")["numbers"])
     return set()
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-VERSION = 3  # raised when the index of the same files changes
+from workflow_scripts.videos.layouts import LAYOUTS
 
-OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
+VERSION = 4  # raised when the index of the same files changes
 
 
 @dataclass(frozen=True)
@@ -23,20 +23,20 @@ READING = ReadingSettings()
 class DatasetSettings:
     """One named dataset. The defaults are those of the schema."""
 
-    layout: str = "folder"  # folder: root/<label>/.../video; manifest: a CSV; generated: made here; one of OFFICIAL
+    layout: str = "folder"  # a name in LAYOUTS
     root: str = ""  # folder that holds the videos
     manifest: str = ""  # CSV with the columns path, label, group, scene, split<N> (all but path optional)
-    annotations: str = ""  # file or folder of the annotations of an OFFICIAL layout
+    annotations: str = ""  # file or folder of the annotations of an official dataset
     include: str = "*"  # glob over the path relative to root; * also matches slashes
     splits: str = "auto"  # official | leave_one_group_out | column | random; auto: official where there are, or random
     test_fraction: float = 0.3  # share of each label's videos in a random split's test part
     n_splits: int = 1  # number of random splits
     shards: int = 16  # parts in which the stages work
-    generated: dict[str, Any] = field(default_factory=dict)  # see generate.GeneratedSettings
+    generated: dict[str, Any] = field(default_factory=dict)  # see synthetic.settings.GeneratedSettings
 
     @property
     def kind_of_splits(self) -> str:
-        """`splits`, with what auto stands for."""
+        """`splits`, or what `auto` stands for."""
         if self.splits != "auto":
             return self.splits
-        return "official" if self.layout in OFFICIAL else "random"
+        return "official" if LAYOUTS[self.layout].n_official_splits else "random"
