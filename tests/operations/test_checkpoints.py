@@ -197,7 +197,7 @@ def test_a_detector_that_is_not_installed_is_told_where_it_is_needed(
     monkeypatch: pytest.MonkeyPatch, config: dict
 ) -> None:
     assert missing_detectors(config) == []
-    monkeypatch.setattr("workflow_scripts.operations.plan.find_spec", lambda name: None)
+    monkeypatch.setattr("workflow_scripts.persons.detectors.find_spec", lambda name: None)
     config = pipeline.resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
     assert "descriptors.idt.boxes: detectron2 is not installed here" in sentence

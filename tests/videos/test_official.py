@@ -8,12 +8,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflow_scripts.configuration.config import SCHEMA
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
+from workflow_scripts.videos.layouts import LAYOUTS, OFFICIAL
 from workflow_scripts.videos.layouts import hmdb51 as hmdb51_layout
 from workflow_scripts.videos.layouts import kinetics as kinetics_layout
 from workflow_scripts.videos.layouts import ucf101 as ucf101_layout
@@ -300,9 +303,7 @@ def test_kinetics_json_that_is_no_file_of_a_release_is_refused_at_once(tmp_path:
 def test_lists_that_disagree_on_a_video_are_told(ucf101: Path) -> None:
     with open(ucf101 / "trainlist01.txt", "a") as file:
         file.write("ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi 1\n")
-    with pytest.raises(
-        StageError, match=r"trainlist01.txt, line 3: this line puts the video into train, another line into test"
-    ):
+    with pytest.raises(StageError, match=r"trainlist01.txt, line 3: .* into train, another line into test"):
         read_annotations("ucf101", ucf101)
 
 
@@ -323,9 +324,9 @@ def test_annotations_of_which_no_video_is_there_are_told(ucf101: Path, tmp_path:
         listing("ucf101", tmp_path / "root", ucf101)
 
 
-def hmdb51_by_hand(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """(class, file name) -> {split<N>: part}, by plain string operations."""
-    videos: dict[tuple[str, str], dict[str, str]] = {}
+def hmdb51_by_hand(folder: Path) -> dict[tuple[str, str], dict[int, str]]:
+    """(class, file name) -> {number of a split: part}, by plain string operations."""
+    videos: dict[tuple[str, str], dict[int, str]] = {}
     for file in folder.glob("*_test_split[123].txt"):
         label, number = file.name.removesuffix(".txt").split("_test_split")
         for line in file.read_text().splitlines():
@@ -436,3 +437,10 @@ def test_of_the_training_part_alone_there_are_no_splits_and_the_table_of_the_mis
     annotations.write_text(header + here)
     assert len(index(tmp_path / "results", settings)) == 1
     assert not (tmp_path / "results" / "missing.tsv").exists()
+
+
+def test_the_schema_offers_every_layout_and_the_official_ones_have_annotations() -> None:
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert set(schema["$defs"]["dataset"]["properties"]["layout"]["enum"]) == set(LAYOUTS)
+    assert OFFICIAL == ("ucf101", "hmdb51", "kinetics")
+    assert all(LAYOUTS[name].source == "annotations" for name in OFFICIAL)

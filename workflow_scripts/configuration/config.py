@@ -29,6 +29,7 @@ from workflow_scripts.evaluation.unseen import check_unseen
 from workflow_scripts.ground.artifacts import read_json, write_text
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.persons.detectors import DETECTORS
 from workflow_scripts.pretraining.settings import useful_threads, values_read
 from workflow_scripts.trajectories.settings import keeps_all
 from workflow_scripts.videos.layouts import LAYOUTS
@@ -245,8 +246,9 @@ def _check_names(config: dict[str, Any]) -> None:
         )
     for name, descriptors in config["descriptors"].items():
         folders = {f"descriptors.{name}.rows": descriptors["rows"]} if descriptors["rows"] else {}
-        if detector(config, name) == "files":
-            folders[f"persons.files (for descriptors.{name}.boxes: files)"] = config["persons"]["files"]
+        entry = DETECTORS.get(detector(config, name))
+        if entry and entry.folder:
+            folders[f"persons.{entry.folder} (for descriptors.{name}.boxes)"] = config["persons"][entry.folder]
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
