@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from workflow_scripts.configuration.config import SCHEMA
 
 import idt_tools
-from workflow_scripts.configuration.config import SCHEMA
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detectors import DETECTORS, make_detector

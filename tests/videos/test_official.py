@@ -11,8 +11,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-
 from workflow_scripts.configuration.config import SCHEMA
+
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook, Encoder
-from workflow_scripts.encoding.settings import VERSION
+from workflow_scripts.encoding.settings import VERSIONS
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
@@ -104,7 +104,7 @@ def encode_shard(
     tracked, unread = keys_by_video((name for name in listed if name not in kept), lambda name: listed[name].key)
     sources = tracked | kept
     stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
-    keys = {video_id: digest(stage, VERSION, content, source) for video_id, source in sources.items()}
+    keys = {video_id: digest(stage, VERSIONS["encode_shard"], content, source) for video_id, source in sources.items()}
 
     def compute(video_id: str) -> Result:
         if video_id in kept:
@@ -142,7 +142,7 @@ def _write_encodings(
     with write_hdf5(
         output,
         stage="encoding.encode_shard",
-        version=VERSION,
+        version=VERSIONS["encode_shard"],
         parameters=codebook.parameters,
         codebook=codebook_digest,
         trajectories=digest(keys),

@@ -348,11 +348,13 @@ def process_shard(
                     log.warning("%s: %s: %s", stage, name, reasons[name])
                 else:
                     results.append(name, keys[name], outcome)
-                    log.debug("%s: computed %s", stage, name)
+                    counts["n_done"] += 1
+                    log.debug("%s: computed %s", stage, name, extra={"outcome": counts})
                     yield name, outcome
 
         todo = [name for name in names if not results.has(name, keys[name])]
-        log.info("%s: %d videos, %d of them already done", stage, n_videos, len(names) - len(todo))
+        counts = {"n_videos": n_videos, "n_done": len(names) - len(todo)}
+        log.info("%s: %d videos, %d of them already done", stage, n_videos, counts["n_done"], extra={"outcome": counts})
         for _ in tqdm(computed(todo), stage, len(todo), unit="video", disable=not todo):
             pass
         if reasons:
@@ -374,7 +376,13 @@ def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_faile
         log.log(level, "%s: %s is %s: %s", stage, name, status, reason)
     if len(failed) > _NAMED_FAILURES:
         log.warning("%s: ... and %d more, which the log names", stage, len(failed) - _NAMED_FAILURES)
-    log.info("%s: n_in %d, n_ok %d, n_failed %d", stage, len(outcomes), len(outcomes) - len(failed), len(failed))
+    videos = {"failed": tuple((name, *outcome) for name, outcome in failed.items())}
+    n_failed = len(failed)
+    log.info(
+        "%s: n_in %d, n_ok %d, n_failed %d",
+        *(stage, len(outcomes), len(outcomes) - n_failed, n_failed),
+        extra={"outcome": videos},
+    )
     if outcomes and len(failed) / len(outcomes) > max_failed_fraction:
         raise StageError(
             f"{stage}: {len(failed)} of {len(outcomes)} videos failed, more than max_failed_fraction = "

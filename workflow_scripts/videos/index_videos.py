@@ -36,7 +36,7 @@ from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.layouts import LAYOUTS
 from workflow_scripts.videos.layouts.layout import Annotated, Listed, Listing, Parts
 from workflow_scripts.videos.listing import list_videos
-from workflow_scripts.videos.settings import READING, VERSION, DatasetSettings, ReadingSettings
+from workflow_scripts.videos.settings import READING, VERSIONS, DatasetSettings, ReadingSettings
 from workflow_scripts.videos.splits import make_splits, unread_parts
 
 log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def _probe_all(
 
     def key(name: str) -> str:
         stats[name] = _stat(root / by_id[name].path)
-        return digest(VERSION, stats[name], reading.max_frame_side)
+        return digest(VERSIONS["index_videos"], stats[name], reading.max_frame_side)
 
     def probe(name: str) -> Result:
         if stats[name] == ABSENT:
