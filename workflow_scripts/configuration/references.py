@@ -24,7 +24,7 @@ RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
 
 
 def check_references(config: dict[str, Any]) -> None:
-    """Raises StageError for a dataset, method, run, descriptors or folder that the config names but that does not exist."""
+    """Raises StageError if the config names a dataset, method, run, descriptors or folder that does not exist."""
     _check_datasets(config)
     _check_known("clusters.method", config["clusters"]["method"], METHODS)
     _check_runs(config)
