@@ -42,25 +42,10 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
     assert {key: values[key] for key in in_stage} == in_stage
 
 
-<<<<<<< HEAD:tests/ground/test_config.py
-def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
-    from workflow_scripts.synthetic.settings import GeneratedSettings
-    from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
-
-    config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
-    reading = dict(config["videos"])
-    values = {"shards": reading.pop("shards"), **config["datasets"]["a"]}
-    assert reading == _plain(ReadingSettings())
-    assert values.pop("generated") == _plain(GeneratedSettings())
-    in_stage = _plain(DatasetSettings())
-    del in_stage["generated"]
-    assert values == in_stage | {"layout": "generated"}
-=======
 def test_schema_and_documentation_are_as_make_schema_writes_them() -> None:
     hint = "a settings dataclass changed; run `make schema`"
     assert SCHEMA.read_text() == schema_text(), hint
     assert DOCUMENTATION.read_text() == documentation_text(), hint
->>>>>>> house:tests/configuration/test_config.py
 
 
 def test_config_schema_is_a_json_schema_that_explains_every_key() -> None:
