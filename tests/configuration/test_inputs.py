@@ -40,6 +40,7 @@ def report_inputs(tmp_path: Path) -> Callable[..., ReportInputs]:
             _write(folder / "shards" / f"{shard}.tsv", [name for name in VIDEOS if shard_of(name, N_SHARDS) == shard])
         _write(folder / "sample.tsv", VIDEOS[:1])
         _write(folder / "splits.tsv", VIDEOS, split="1", part="train")
+        write_json(folder / "splits.json", {"numbers": [1], "reason_for_none": ""})
         _write(folder / "index.tsv", VIDEOS, path="video.mp4", status="ok")
         write_json(folder / "totals.json", {"videos": len(VIDEOS), "pixels": 1000})
 
@@ -177,8 +178,7 @@ def test_svm_encodings_are_sketches_or_fisher_vectors(report_inputs: Callable[..
 def test_a_dataset_without_splits_cannot_be_evaluated_on(
     report_inputs: Callable[..., ReportInputs], tmp_path: Path
 ) -> None:
-    _write(tmp_path / "b" / "splits.tsv", [], split="", part="")
-    (tmp_path / "b" / "no_splits.txt").write_text("it has one group\n")
+    write_json(tmp_path / "b" / "splits.json", {"numbers": [], "reason_for_none": "it has one group"})
     with pytest.raises(WorkflowError, match=r"evaluation\.datasets: b has no splits: it has one group"):
         report_inputs().evaluations(Wildcards())
 

@@ -40,7 +40,8 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.store import Result, Store, UnreadVideos, process_shard
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.index_videos import index_videos

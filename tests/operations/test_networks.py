@@ -12,7 +12,7 @@ from workflow_scripts.operations.estimate.extrapolate import Line, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds
 from workflow_scripts.operations.estimate.survey import Survey
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.videos.listing import Listed
+from workflow_scripts.videos.layouts.layout import Listed
 
 CONFIG: dict[str, Any] = {
     "datasets": {"a": {"layout": "folder", "test_fraction": 0.2, "n_splits": 3}, "b": {"layout": "hmdb51"}},

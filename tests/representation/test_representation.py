@@ -35,7 +35,8 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
 from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=32, embedding_dim=16)
 

@@ -11,7 +11,8 @@ from idt_tools import cli
 from idt_tools.attributes import read_attributes
 from idt_tools.trajectory_files import write_text
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.describe_video import Undescribed, Video
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings

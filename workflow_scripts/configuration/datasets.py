@@ -9,6 +9,7 @@ from workflow_scripts.ground.artifacts import read_json
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.trajectories.settings import keeps_all
+from workflow_scripts.videos.layouts import LAYOUTS
 
 
 def used_datasets(config: dict[str, Any]) -> list[str]:
@@ -32,26 +33,23 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     """
     # Every job runs this, so it lists no folder below the root.
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
-    if values["layout"] == "generated":
+    layout = LAYOUTS[values["layout"]]
+    if layout.source == "generated":
         return values
     if not values["root"] or not Path(values["root"]).is_dir():
         raise StageError(
             f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
             f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
         )
-    if values["layout"] == "folder":
+    key = layout.source
+    if not key:
         return values
-    key = "manifest" if values["layout"] == "manifest" else "annotations"
     places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
     there = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
     if not there:
-        what = {
-            "manifest": "it is a CSV with the columns path, label, group",
-            "annotations": "they are the split files of UCF101 or HMDB51, or the CSV or JSON of Kinetics",
-        }
         raise StageError(
             f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
-            f"folder or beside the Snakefile; {what[key]}"
+            f"folder or beside the Snakefile; give {layout.source_meaning}"
         )
     values[key] = str(there[0])
     return values
@@ -59,7 +57,8 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
 
 def dataset_root(values: dict[str, Any], name: str) -> str:
     """Returns the folder that holds the videos of a dataset; `values` is its entry."""
-    return GENERATED.format(dataset=name) if values["layout"] == "generated" else str(values["root"])
+    generated = LAYOUTS[values["layout"]].source == "generated"
+    return GENERATED.format(dataset=name) if generated else str(values["root"])
 
 
 def sources_digest(values: dict[str, Any]) -> str:
@@ -69,9 +68,10 @@ def sources_digest(values: dict[str, Any]) -> str:
     names of all videos. Snakemake does not get these paths as input files, because it would take a name with braces
     for a pattern.
     """
-    if values["layout"] == "generated":
+    source = LAYOUTS[values["layout"]].source
+    if source == "generated":
         return digest()
-    if values["layout"] == "manifest":
+    if source == "manifest":
         places = [values["manifest"]]
     else:
         places = [values["root"], *(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
