@@ -121,7 +121,7 @@ def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., Repor
 def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs().runs
     seed = inputs.config["seed"]
-    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/k2_m3_s{seed}.h5"]
+    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/kmeans_k2_m3_s{seed}.h5"]
     assert inputs.sketches(Wildcards(run="joint")) == [f"results/a/encoding/masked/{shard}.h5" for shard in SHARDS]
     for run in ("ir", "la", "supervised"):
         assert not inputs.clusters(Wildcards(run=run)) and not inputs.sketches(Wildcards(run=run))
