@@ -26,7 +26,7 @@ CONFIG = {
 }
 
 
-PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear")
+PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear", "knn")
 
 
 @pytest.fixture
@@ -149,6 +149,7 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
     assert _judging(plan(config, pending, True, [])) == [
         "judge on b, finetune: 1 model on each split, about 20 min",
         "judge on b, linear: 1 model on each split, at least 2 min",
+        "judge on b, knn: 1 model on each split",
         "judge on b, svm: 1 model on each split",
     ]
     row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
@@ -176,7 +177,7 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     pretraining = {"dataset": "a", "runs": runs}
     config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
-    for protocol in ("finetune", "linear"):
+    for protocol in PROTOCOLS:
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 
