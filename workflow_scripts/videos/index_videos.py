@@ -22,8 +22,9 @@ import idt_tools
 from idt_tools.reading import raise_if_of_the_system
 from workflow_scripts.ground.artifacts import read_columns, read_json, remove, write_columns, write_json, write_text
 from workflow_scripts.ground.identity import digest, shard_of, video_id
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
 from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.listing import Listed, list_videos
