@@ -5,6 +5,7 @@
 # make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
 #                 -demo, -ut
 # make help       this list
+# make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
@@ -12,10 +13,12 @@
 # make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
-# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake.
+# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake. FAISS=gpu, in a new .venv,
+# installs faiss with GPU support.
 
 PYTHON ?= python3
 PIP_ARGS ?=
+FAISS ?= cpu
 ARGS ?=
 CORES ?= all
 CONFIG ?=
@@ -24,7 +27,8 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
-	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help status estimate clean-stores clean-outdated benchmark
+	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate \
+	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -40,7 +44,7 @@ help:
 	@echo 'Installs torch, OpenCV, faiss, Snakemake and what else constraints.txt lists into .venv, and compiles the tracker:'
 	@echo 'some minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[pipeline,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(FAISS),test]'
 	@touch $@
 	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then README, "Your own videos".'
 
@@ -157,6 +161,9 @@ test-slurm: setup
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
 test-all: test test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
+
+schema: setup
+	$(BIN)/python -m workflow_scripts.configuration.make_schema
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup

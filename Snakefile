@@ -32,9 +32,9 @@ rule all:
     """The report; everything else is on the way to it."""
     default_target: True
     input:
-        "results/report/index.html",
-        "results/config.yaml",
-        expand("results/tables/{table}.tsv", table=config["report"]["tables"]),
+        paths.REPORT,
+        paths.CONFIG,
+        expand(paths.TABLE, table=config["report"]["tables"]),
 
 
 onstart:

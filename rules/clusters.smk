@@ -1,31 +1,31 @@
 """REQUIRED INPUTS: results/{dataset}/encoding/{descriptors}/{shard}.h5, results/pretraining/videos/{descriptors}/{subset}.tsv
 
-OUTPUTS: results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5
+OUTPUTS: results/{dataset}/clusters/{descriptors}/{subset}/{method}_k{k}_m{m}_s{seed}.h5
 """
 
 
 rule clusters:
-    """K-means, m runs, in the IDT space (paper 3.3, 4.2)."""
+    """Clusters the videos in the IDT space, m times (paper 3.3, 4.2)."""
     input:
-        encodings=lambda wildcards: encodings_of(wildcards.dataset, wildcards.descriptors),
-        videos="results/pretraining/videos/{descriptors}/{subset}.tsv",
+        encodings=data.clustered_encodings,
+        videos=paths.TRAINING_VIDEOS,
     output:
-        "results/{dataset}/clusters/{descriptors}/{subset}/k{k}_m{m}_s{seed}.h5",
+        paths.CLUSTERS,
     log:
-        "results/logs/clusters/{dataset}/{descriptors}/{subset}/k{k}_m{m}_s{seed}.log",
+        paths.log(paths.CLUSTERS),
     benchmark:
-        "results/benchmarks/clusters/{dataset}/{descriptors}/{subset}/k{k}_m{m}_s{seed}.tsv"
+        paths.benchmark(paths.CLUSTERS)
     wildcard_constraints:
+        method=NAME,
         k=r"\d+",
         m=r"\d+",
     conda:
         "../envs/pipeline.yaml"
     threads: 4
     params:
-        encodings=argument("encodings"),
-        settings=clusters_settings,
-        version=pipeline.version("clusters"),
+        files=stage_inputs,
+        settings=data.clusters_settings,
+        version=version("clusters", "cluster_sketches"),
     shell:
-        "python -m workflow_scripts.clusters.cluster_sketches"
-        " {params.encodings} --videos {input.videos:q} --output {output:q}"
-        " --settings {params.settings:q} --threads {threads} --log {log:q}"
+        "python -m workflow_scripts.clusters.cluster_sketches {params.files}"
+        " --output {output:q} --settings {params.settings:q} --threads {threads} --log {log:q}"

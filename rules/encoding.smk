@@ -9,86 +9,79 @@ encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codeboo
 rule codebook:
     """Fits PCA and GMM on the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
     input:
-        sample=sample,
-        # A video that is added changes its shard's file but not the sample: only how the file is made counts.
-        trajectories=ancient(sampled_trajectories),
-        made_by="results/{dataset}/trajectories/{descriptors}/made_by.txt",
+        paths.MADE_BY,
+        sample=data.sample,
+        # An added video changes its shard's file but not the sample, so only how the file is made counts.
+        trajectories=ancient(data.sampled_trajectories),
     output:
-        "results/{dataset}/codebook/{descriptors}/{space}.h5",
+        paths.CODEBOOK,
     log:
-        "results/logs/encoding/{dataset}/{descriptors}/codebook_{space}.log",
+        paths.log(paths.CODEBOOK),
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{descriptors}/codebook_{space}.tsv"
+        paths.benchmark(paths.CODEBOOK)
     conda:
         "../envs/pipeline.yaml"
     threads: 4
     params:
-        trajectories=argument("trajectories"),
-        settings=codebook_settings,
-        version=pipeline.version("encoding"),
+        files=stage_inputs,
+        settings=data.codebook_settings,
+        version=version("encoding", "fit_codebook"),
     shell:
-        "python -m workflow_scripts.encoding.fit_codebook"
-        " --sample {input.sample:q} {params.trajectories} --output {output:q}"
-        " --settings {params.settings:q} --threads {threads} --log {log:q}"
+        "python -m workflow_scripts.encoding.fit_codebook {params.files}"
+        " --output {output:q} --settings {params.settings:q} --threads {threads} --log {log:q}"
 
 
 rule encoding:
     """Turns the trajectories of each video into one sketch (paper 3.3, equations 5-6)."""
     input:
-        trajectories="results/{dataset}/trajectories/{descriptors}/{shard}.h5",
-        codebook="results/{dataset}/codebook/{descriptors}/joint.h5",
-        videos=streamed_videos,
-        boxes=streamed_boxes,
+        trajectories=paths.TRAJECTORIES,
+        codebook=data.joint_codebook,
+        videos=data.streamed_videos,
+        boxes=data.streamed_boxes,
     output:
-        "results/{dataset}/encoding/{descriptors}/{shard}.h5",
+        paths.ENCODING,
     log:
-        "results/logs/encoding/{dataset}/{descriptors}/{shard}.log",
+        paths.log(paths.ENCODING),
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{descriptors}/{shard}.tsv"
+        paths.benchmark(paths.ENCODING)
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=streamed_settings,
-        reading=READING,
-        videos=argument("videos"),
-        boxes=argument("boxes"),
-        store="results/{dataset}/encoding/.store/{descriptors}/{shard}",
-        version=pipeline.version("encoding"),
+        files=stage_inputs,
+        settings=data.streamed_settings,
+        reading=data.reading,
+        store=paths.store(paths.ENCODING),
+        version=version("encoding", "encode_shard"),
     shell:
-        "python -m workflow_scripts.encoding.encode_shard"
-        " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"
-        " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
-        " --output {output:q}"
-        " --store {params.store:q} --threads {threads} --log {log:q}"
+        "python -m workflow_scripts.encoding.encode_shard {params.files}"
+        " --settings {params.settings:q} --reading {params.reading:q}"
+        " --output {output:q} --store {params.store:q} --threads {threads} --log {log:q}"
 
 
 rule fisher_vectors:
     """Turns the trajectories of each video into its whole Fisher vector, 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
-        trajectories="results/{dataset}/trajectories/{descriptors}/{shard}.h5",
-        codebook=fisher_codebook,
-        videos=streamed_videos,
-        boxes=streamed_boxes,
+        trajectories=paths.TRAJECTORIES,
+        codebook=data.fisher_codebook,
+        videos=data.streamed_videos,
+        boxes=data.streamed_boxes,
     output:
-        "results/{dataset}/encoding/{descriptors}/fisher/{shard}.h5",
+        paths.FISHER,
     log:
-        "results/logs/encoding/{dataset}/{descriptors}/fisher/{shard}.log",
+        paths.log(paths.FISHER),
     benchmark:
-        "results/benchmarks/encoding/{dataset}/{descriptors}/fisher/{shard}.tsv"
+        paths.benchmark(paths.FISHER)
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=streamed_settings,
-        reading=READING,
-        videos=argument("videos"),
-        boxes=argument("boxes"),
-        store="results/{dataset}/encoding/.store/{descriptors}/fisher/{shard}",
-        version=pipeline.version("encoding"),
+        files=stage_inputs,
+        settings=data.streamed_settings,
+        reading=data.reading,
+        store=paths.store(paths.FISHER),
+        version=version("encoding", "encode_shard"),
     shell:
-        "python -m workflow_scripts.encoding.encode_shard --fisher"
-        " --trajectories {input.trajectories:q} --codebook {input.codebook:q}"
-        " {params.videos} {params.boxes} --settings {params.settings:q} --reading {params.reading:q}"
-        " --output {output:q}"
-        " --store {params.store:q} --threads {threads} --log {log:q}"
+        "python -m workflow_scripts.encoding.encode_shard --fisher {params.files}"
+        " --settings {params.settings:q} --reading {params.reading:q}"
+        " --output {output:q} --store {params.store:q} --threads {threads} --log {log:q}"

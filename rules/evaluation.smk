@@ -1,127 +1,165 @@
 """REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset, for IDT encodings
 
-OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json
+OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/features.h5, .../{dataset}/split{split}/{protocol}.json
 """
 
 
 rule finetune:
     """Finetunes the network on a split's training part and tests it on the rest (paper 4.2, table 1)."""
     input:
-        model=evaluated_model,
-        splits=splits,
-        unread=unread,
-        frames=evaluated_frames,
+        model=runs.model,
+        splits=data.splits,
+        unread=data.unread,
+        frames=runs.evaluated_frames,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.json",
+        paths.result("finetune"),
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.log",
+        paths.log(paths.result("finetune")),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/finetune.tsv"
+        paths.benchmark(paths.result("finetune"))
     conda:
         "../envs/pipeline.yaml"
-    threads: evaluation_threads
+    threads: runs.evaluation_threads
     resources:
         loaders=loaders,
     params:
-        model=argument("model"),
-        frames=argument("frames"),
-        architecture=scratch_architecture,
-        settings=literal(protocol_settings("finetune")),
-        layout=dataset_layout,
-        checkpoints="results/evaluation/{run}/seed{seed}/{dataset}/split{split}/checkpoints",
-        version=pipeline.version("evaluation"),
+        files=stage_inputs,
+        task=runs.task,
+        architecture=runs.architecture,
+        settings=runs.protocol_settings("finetune"),
+        checkpoints=paths.checkpoints(paths.result("finetune")),
+        version=version("evaluation", "finetune"),
     shell:
-        "python -m workflow_scripts.evaluation.finetune"
-        " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
-        " {params.frames}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --layout {params.layout:q} --output {output:q} --checkpoints {params.checkpoints:q}"
+        "python -m workflow_scripts.evaluation.finetune {params.files}"
+        " --task {params.task:q} --architecture {params.architecture:q} --output {output:q} --checkpoints {params.checkpoints:q}"
         " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule few_shot:
-    """Learns a linear classifier on the frozen network from 1, 5, 10, 20 and all videos a class (paper 4.4)."""
+rule features:
+    """Computes the frozen network's features of the dataset's videos, for all splits (paper 4.4)."""
     input:
-        model=evaluated_model,
-        splits=splits,
-        unread=unread,
-        frames=evaluated_frames,
+        model=runs.model,
+        splits=data.splits,
+        frames=runs.evaluated_frames,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.json",
+        paths.FEATURES,
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.log",
+        paths.log(paths.FEATURES),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/few_shot.tsv"
+        paths.benchmark(paths.FEATURES)
     conda:
         "../envs/pipeline.yaml"
-    threads: evaluation_threads
+    threads: runs.evaluation_threads
     resources:
         loaders=loaders,
     params:
-        model=argument("model"),
-        frames=argument("frames"),
-        architecture=scratch_architecture,
-        settings=literal(protocol_settings("few_shot")),
-        version=pipeline.version("evaluation"),
+        files=stage_inputs,
+        architecture=runs.architecture,
+        settings=runs.features_settings,
+        version=version("evaluation", "features"),
     shell:
-        "python -m workflow_scripts.evaluation.few_shot"
-        " {params.model} --architecture {params.architecture:q}"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q}"
-        " {params.frames}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.features {params.files}"
+        " --architecture {params.architecture:q} --seed {wildcards.seed:q} --output {output:q}"
+        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
 
 
-rule idt_svm:
+rule linear:
+    """Learns linear classifiers on the features of 1, 5, 10, 20 and all videos per class (paper 4.4)."""
+    input:
+        features=paths.FEATURES,
+        splits=data.splits,
+        unread=data.unread,
+    output:
+        paths.result("linear"),
+    log:
+        paths.log(paths.result("linear")),
+    benchmark:
+        paths.benchmark(paths.result("linear"))
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        files=stage_inputs,
+        task=runs.task,
+        settings=runs.protocol_settings("linear"),
+        version=version("evaluation", "linear"),
+    shell:
+        "python -m workflow_scripts.evaluation.linear {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule knn:
+    """Lets the nearest training videos vote, by their features, and measures retrieval."""
+    input:
+        features=paths.FEATURES,
+        splits=data.splits,
+        unread=data.unread,
+    output:
+        paths.result("knn"),
+    log:
+        paths.log(paths.result("knn")),
+    benchmark:
+        paths.benchmark(paths.result("knn"))
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        files=stage_inputs,
+        task=runs.task,
+        settings=runs.protocol_settings("knn"),
+        version=version("evaluation", "knn"),
+    shell:
+        "python -m workflow_scripts.evaluation.knn {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
+
+
+rule svm:
     """Learns a linear SVM on the IDT sketches, or on the Fisher vectors (paper table 4, last row)."""
     input:
-        splits=splits,
-        unread=unread,
-        encodings=svm_encodings,
+        splits=data.splits,
+        unread=data.unread,
+        encodings=runs.svm_encodings,
     output:
-        "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json",
+        paths.result("svm"),
     log:
-        "results/logs/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.log",
+        paths.log(paths.result("svm")),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.tsv"
+        paths.benchmark(paths.result("svm"))
     wildcard_constraints:
         run="|".join(IDT_RUNS),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        encodings=argument("encodings"),
-        settings=literal(protocol_settings("svm")),
-        version=pipeline.version("evaluation"),
+        files=stage_inputs,
+        task=runs.task,
+        settings=runs.protocol_settings("svm"),
+        version=version("evaluation", "svm"),
     shell:
-        "python -m workflow_scripts.evaluation.idt_svm"
-        " --splits {input.splits:q} --unread {input.unread:q} --split {wildcards.split:q} {params.encodings}"
-        " --run={wildcards.run:q} --seed {wildcards.seed:q} --dataset={wildcards.dataset:q}"
-        " --output {output:q} --settings {params.settings:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.svm {params.files}"
+        " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
 rule bank_clusters:
     """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
     input:
-        model=evaluated_model,
-        frames=frames_where_no_bank,
+        model=runs.model,
+        frames=runs.frames_without_bank,
     output:
-        "results/evaluation/{run}/seed{seed}/clusters.h5",
+        paths.BANK_CLUSTERS,
     log:
-        "results/logs/evaluation/{run}/seed{seed}/clusters.log",
+        paths.log(paths.BANK_CLUSTERS),
     benchmark:
-        "results/benchmarks/evaluation/{run}/seed{seed}/clusters.tsv"
+        paths.benchmark(paths.BANK_CLUSTERS)
     conda:
-        "../envs/pipeline.yaml"
+        "../envs/gpu.yaml"
     threads: 4  # of K-means
     resources:
         loaders=loaders,
     params:
-        frames=argument("frames"),
-        settings=run_clusters_settings,
-        version=[pipeline.version("clusters"), pipeline.version("evaluation")],
+        files=stage_inputs,
+        settings=runs.bank_clusters_settings,
+        version=[version("clusters", "cluster_sketches"), version("evaluation", "cluster_bank")],
     shell:
-        "python -m workflow_scripts.evaluation.cluster_bank"
-        " --model {input.model:q} {params.frames} --output {output:q}"
-        " --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"
+        "python -m workflow_scripts.evaluation.cluster_bank {params.files}"
+        " --output {output:q} --settings {params.settings:q} --workers {resources.loaders:q} --log {log:q}"

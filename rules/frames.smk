@@ -7,24 +7,25 @@ OUTPUTS: results/{dataset}/frames/{short_side}/{shard}.h5
 rule frames:
     """Decodes each video once and keeps its frames, resized, for training (paper 4.2)."""
     input:
-        videos=shard_videos,
+        videos=data.shard_videos,
     output:
-        "results/{dataset}/frames/{short_side}/{shard}.h5",
+        paths.FRAMES,
     log:
-        "results/logs/frames/{dataset}/{short_side}/{shard}.log",
+        paths.log(paths.FRAMES),
     benchmark:
-        "results/benchmarks/frames/{dataset}/{short_side}/{shard}.tsv"
+        paths.benchmark(paths.FRAMES)
     wildcard_constraints:
         short_side=r"\d+",
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=frames_settings,
-        reading=READING,
-        store="results/{dataset}/frames/.store/{short_side}/{shard}",
-        version=pipeline.version("frames"),
+        files=stage_inputs,
+        settings=data.frames_settings,
+        reading=data.reading,
+        store=paths.store(paths.FRAMES),
+        version=version("frames", "store_frames"),
     shell:
-        "python -m workflow_scripts.frames.store_frames"
-        " --videos {input.videos:q} --output {output:q} --store {params.store:q}"
+        "python -m workflow_scripts.frames.store_frames {params.files}"
+        " --output {output:q} --store {params.store:q}"
         " --settings {params.settings:q} --reading {params.reading:q} --threads {threads} --log {log:q}"

@@ -7,23 +7,24 @@ OUTPUTS: results/{dataset}/persons/{detector}/{shard}.h5
 rule persons:
     """Finds the people in every frame (paper 3.3, appendix A)."""
     input:
-        videos=shard_videos,
+        videos=data.shard_videos,
     output:
-        "results/{dataset}/persons/{detector}/{shard}.h5",
+        paths.PERSONS,
     log:
-        "results/logs/persons/{dataset}/{detector}/{shard}.log",
+        paths.log(paths.PERSONS),
     benchmark:
-        "results/benchmarks/persons/{dataset}/{detector}/{shard}.tsv"
+        paths.benchmark(paths.PERSONS)
     conda:
         "../envs/persons.yaml"
     threads: 1
     params:
-        settings=literal(section("persons")),
-        reading=READING,
-        store="results/{dataset}/persons/.store/{detector}/{shard}",
-        version=pipeline.version("persons"),
+        files=stage_inputs,
+        settings=data.settings("persons"),
+        reading=data.reading,
+        store=paths.store(paths.PERSONS),
+        version=version("persons", "detect_persons"),
     shell:
-        "python -m workflow_scripts.persons.detect_persons"
-        " --videos {input.videos:q} --output {output:q} --store {params.store:q}"
+        "python -m workflow_scripts.persons.detect_persons {params.files}"
+        " --output {output:q} --store {params.store:q}"
         " --detector={wildcards.detector:q} --settings {params.settings:q} --reading {params.reading:q}"
         " --threads {threads} --log {log:q}"

@@ -7,77 +7,64 @@ OUTPUTS: results/pretraining/videos/{descriptors}/{subset}.tsv, results/pretrain
 rule training_videos:
     """The videos that runs train on: those with frames and with a sketch, by the config's first descriptors and by these."""
     input:
-        videos=training_lists,
-        frames=training_frames,
-        encodings=training_encodings,
-        splits=training_splits,
+        videos=runs.training_lists,
+        frames=runs.training_frames,
+        encodings=runs.training_encodings,
+        splits=runs.training_splits,
     output:
-        "results/pretraining/videos/{descriptors}/{subset}.tsv",
+        paths.TRAINING_VIDEOS,
     log:
-        "results/logs/pretraining/videos/{descriptors}/{subset}.log",
+        paths.log(paths.TRAINING_VIDEOS),
     benchmark:
-        "results/benchmarks/pretraining/videos/{descriptors}/{subset}.tsv"
+        paths.benchmark(paths.TRAINING_VIDEOS)
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        videos=argument("videos"),
-        frames=argument("frames"),
-        encodings=argument("encodings"),
-        splits=argument("splits"),
-        root=training_root,
+        files=stage_inputs,
+        root=runs.training_root,
         seed=config["seed"],
         max_failed_fraction=config["max_failed_fraction"],
-        version=pipeline.version("pretraining"),
+        version=version("pretraining", "select_videos"),
     shell:
-        "python -m workflow_scripts.pretraining.select_videos"
-        " {params.videos} {params.frames} {params.encodings} --output {output:q}"
-        " --subset={wildcards.subset:q} --seed {params.seed:q}"
-        " --root {params.root:q} {params.splits}"
+        "python -m workflow_scripts.pretraining.select_videos {params.files}"
+        " --output {output:q} --subset={wildcards.subset:q} --seed {params.seed:q} --root {params.root:q}"
         " --max-failed-fraction {params.max_failed_fraction:q} --log {log:q}"
 
 
 rule pretraining:
     """Trains the 3D ResNet: Video IR, Video LA, with the IDT prior, in the joint space, supervised (paper 3.1-3.3)."""
     input:
-        videos=run_videos,
-        frames=run_frames,
-        clusters_file=run_clusters,
-        sketches=run_sketches,
-        init=run_init,
-        validation=run_validation,
-        validation_frames=run_validation_frames,
+        videos=runs.videos,
+        frames=runs.frames,
+        clusters_file=runs.clusters,
+        sketches=runs.sketches,
+        init=runs.init,
+        validation=runs.validation,
+        validation_frames=runs.validation_frames,
     output:
-        "results/pretraining/{run}/seed{seed}/model.pt",
+        paths.MODEL,
     log:
-        "results/logs/pretraining/{run}/seed{seed}.log",
+        paths.log(paths.MODEL),
     benchmark:
-        "results/benchmarks/pretraining/{run}/seed{seed}.tsv"
+        paths.benchmark(paths.MODEL)
     conda:
-        "../envs/pipeline.yaml"
-    threads: training_threads
+        "../envs/gpu.yaml"
+    threads: runs.threads
     resources:
         launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
         # No parameter, for a change of it must not train again.
-        checkpoint_minutes=checkpoint_minutes,
+        checkpoint_minutes=runs.checkpoint_minutes,
         loaders=loaders,
     params:
-        objective=run_key("objective"),
-        clusters=run_key("clusters"),
-        settings=of_run,
-        checkpoints="results/pretraining/{run}/seed{seed}/checkpoints",
-        frames=argument("frames"),
-        clusters_file=argument("clusters_file"),
-        sketches=argument("sketches"),
-        init=argument("init"),
-        validation=argument("validation"),
-        validation_frames=argument("validation_frames"),
-        version=pipeline.version("pretraining"),
+        files=stage_inputs,
+        objective=runs.value("objective"),
+        clusters=runs.value("clusters"),
+        settings=runs.settings,
+        checkpoints=paths.checkpoints(paths.MODEL),
+        version=version("pretraining", "train"),
     shell:
-        "{resources.launcher} workflow_scripts.pretraining.train"
-        " --videos {input.videos:q} {params.frames}"
-        " {params.clusters_file} {params.sketches} {params.init}"
-        " {params.validation} {params.validation_frames}"
+        "{resources.launcher} workflow_scripts.pretraining.train {params.files}"
         " --output {output:q} --checkpoints {params.checkpoints:q}"
         " --run={wildcards.run:q} --seed {wildcards.seed:q}"
         " --objective {params.objective:q} --clusters={params.clusters:q}"

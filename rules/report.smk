@@ -9,7 +9,7 @@ for table in config["report"]["tables"]:
         name:
             table
         input:
-            f"results/tables/{table}.tsv",
+            paths.TABLE.format(table=table),
 
 
 localrules:
@@ -19,13 +19,13 @@ localrules:
 rule resolved_config:
     """Writes down the config with all defaults, as it was run."""
     output:
-        "results/config.yaml",
+        paths.CONFIG,
     log:
-        "results/logs/config.log",
+        paths.log(paths.CONFIG),
     conda:
         "../envs/pipeline.yaml"
     params:
-        text=lambda wildcards: str(pipeline.in_file(pipeline.as_yaml(config))),
+        text=pages.config_file,
     shell:
         "cp {params.text:q} {output:q} 2> {log:q}"
 
@@ -33,103 +33,94 @@ rule resolved_config:
 rule examples:
     """Draws trajectories and masked people on frames of a few videos (paper 3.3)."""
     input:
-        videos=example_videos,
-        boxes=example_boxes,
+        videos=pages.example_videos,
+        boxes=pages.example_boxes,
     output:
-        "results/report/examples.html",
+        paths.EXAMPLES,
     log:
-        "results/logs/report/examples.log",
+        paths.log(paths.EXAMPLES),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=literal(section("trajectories")),
-        reading=READING,
-        boxes=argument("boxes"),
-        version=pipeline.version("report"),
+        files=stage_inputs,
+        settings=data.settings("trajectories"),
+        reading=data.reading,
+        version=version("report", "draw_examples"),
     shell:
-        "python -m workflow_scripts.report.examples.draw_examples"
-        " --videos {input.videos:q} {params.boxes} --output {output:q}"
-        " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
+        "python -m workflow_scripts.report.examples.draw_examples {params.files}"
+        " --output {output:q} --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
 
 rule people:
     """Measures what masking people does to the estimate of the camera's motion (paper 3.3)."""
     input:
-        videos=people_videos,
-        boxes=people_boxes,
+        videos=pages.people_videos,
+        boxes=pages.people_boxes,
     output:
-        page="results/report/people.html",
-        table="results/report/people.tsv",
+        page=paths.PEOPLE,
+        table=paths.PEOPLE_TABLE,
     log:
-        "results/logs/report/people.log",
+        paths.log(paths.PEOPLE),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=literal(section("trajectories")),
-        reading=READING,
-        version=pipeline.version("report"),
+        files=stage_inputs,
+        settings=data.settings("trajectories"),
+        reading=data.reading,
+        version=version("report", "measure_people"),
     shell:
-        "python -m workflow_scripts.report.examples.measure_people"
-        " --videos {input.videos:q} --boxes {input.boxes:q} --output {output.page:q} --table {output.table:q}"
+        "python -m workflow_scripts.report.examples.measure_people {params.files}"
+        " --output {output.page:q} --table {output.table:q}"
         " --settings {params.settings:q} --reading {params.reading:q} --log {log:q}"
 
 
 rule report:
     """Builds the page: tables, curves, clusters, times (paper 4.3-4.5)."""
     input:
-        evaluations=evaluation_results,
-        models=report_models,
-        clusters=report_clusters,
-        indexes=report_indexes,
-        frames=training_frames,
-        statuses=report_statuses,
-        paper_tables=expand("results/tables/{table}.html", table=config["report"]["tables"]),
-        examples="results/report/examples.html",
-        people=report_people,
-        config="results/config.yaml",
+        evaluations=pages.evaluations,
+        models=pages.models,
+        clusters=pages.clusters,
+        indexes=pages.indexes,
+        frames=runs.training_frames,
+        statuses=pages.statuses,
+        paper_tables=expand(paths.TABLE_HTML, table=config["report"]["tables"]),
+        examples=paths.EXAMPLES,
+        people=pages.people,
+        config=paths.CONFIG,
     output:
-        page=report("results/report/index.html", category="Report", caption="../docs/captions/index.rst"),
+        page=report(paths.REPORT, category="Report", caption="../docs/captions/index.rst"),
         few_shot=report(
-            "results/report/figures/few_shot.svg", category="Figures", caption="../docs/captions/few_shot.rst"
+            paths.FIGURE.format(figure="few_shot"), category="Figures", caption="../docs/captions/few_shot.rst"
         ),
-        curves=report("results/report/figures/curves.svg", category="Figures", caption="../docs/captions/curves.rst"),
+        curves=report(paths.FIGURE.format(figure="curves"), category="Figures", caption="../docs/captions/curves.rst"),
         confusion=report(
-            "results/report/figures/confusion.svg", category="Figures", caption="../docs/captions/confusion.rst"
+            paths.FIGURE.format(figure="confusion"), category="Figures", caption="../docs/captions/confusion.rst"
         ),
         training=report(
-            "results/report/figures/training.svg", category="Figures", caption="../docs/captions/training.rst"
+            paths.FIGURE.format(figure="training"), category="Figures", caption="../docs/captions/training.rst"
         ),
-        nmi=report("results/report/figures/nmi.svg", category="Figures", caption="../docs/captions/nmi.rst"),
+        nmi=report(paths.FIGURE.format(figure="nmi"), category="Figures", caption="../docs/captions/nmi.rst"),
         methods=report(
-            "results/tables/method_table.tsv", category="Tables", caption="../docs/captions/method_table.rst"
+            paths.TABLE.format(table="method_table"), category="Tables", caption="../docs/captions/method_table.rst"
         ),
         agreements=report(
-            "results/tables/cluster_table.tsv", category="Tables", caption="../docs/captions/cluster_table.rst"
+            paths.TABLE.format(table="cluster_table"), category="Tables", caption="../docs/captions/cluster_table.rst"
         ),
     log:
-        "results/logs/report.log",
+        paths.log(paths.REPORT),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        evaluations=argument("evaluations"),
-        models=argument("models"),
-        clusters=argument("clusters"),
-        frames=argument("frames"),
-        statuses=argument("statuses"),
-        paper_tables=argument("paper_tables"),
-        people=argument("people"),
-        settings=literal(section("report")),
-        benchmarks="results/benchmarks",
-        version=pipeline.version("report"),
+        files=stage_inputs,
+        settings=data.settings("report"),
+        benchmarks=paths.BENCHMARKS,
+        version=version("report", "build_report"),
     shell:
-        "python -m workflow_scripts.report.page.build_report"
-        " {params.evaluations} {params.models} {params.clusters}"
-        " --indexes {input.indexes:q} {params.frames} {params.statuses} {params.paper_tables}"
-        " --examples {input.examples:q} {params.people}"
-        " --benchmarks {params.benchmarks:q} --config {input.config:q}"
+        "python -m workflow_scripts.report.page.build_report {params.files}"
+        " --benchmarks {params.benchmarks:q}"
         " --method-table {output.methods:q} --cluster-table {output.agreements:q} --output {output.page:q}"
         " --settings {params.settings:q} --log {log:q}"
 
@@ -137,24 +128,23 @@ rule report:
 rule paper_table:
     """Puts a table of the paper beside ours (paper, tables 1-7, figure 4)."""
     input:
-        evaluations=table_results,
-        config="results/config.yaml",
+        evaluations=pages.table_results,
+        config=paths.CONFIG,
     output:
-        tsv="results/tables/{table}.tsv",
-        markdown="results/tables/{table}.md",
-        latex="results/tables/{table}.tex",
-        html="results/tables/{table}.html",
+        tsv=paths.TABLE,
+        markdown=paths.TABLE_MARKDOWN,
+        latex=paths.TABLE_LATEX,
+        html=paths.TABLE_HTML,
     log:
-        "results/logs/tables/{table}.log",
+        paths.log(paths.TABLE),
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        evaluations=argument("evaluations"),
-        table=table_settings,
-        version=pipeline.version("report"),
+        files=stage_inputs,
+        table=pages.table_settings,
+        version=version("report", "paper_table"),
     shell:
-        "python -m workflow_scripts.report.tables.paper_table"
-        " {params.evaluations} --config {input.config:q}"
+        "python -m workflow_scripts.report.tables.paper_table {params.files}"
         " --output {output.tsv:q} --markdown {output.markdown:q} --latex {output.latex:q} --html {output.html:q}"
         " --table {params.table:q} --log {log:q}"

@@ -12,13 +12,13 @@ localrules:
 rule made_by:
     """Writes down a digest of how the trajectories are made: a codebook is fitted anew when it changes."""
     output:
-        "results/{dataset}/trajectories/{descriptors}/made_by.txt",
+        paths.MADE_BY,
     log:
-        "results/logs/trajectories/{dataset}/{descriptors}/made_by.log",
+        paths.log(paths.MADE_BY),
     conda:
         "../envs/pipeline.yaml"
     params:
-        digest=trajectories_digest,
+        digest=data.made_by,
     shell:
         "echo {params.digest:q} > {output:q} 2> {log:q}"
 
@@ -26,27 +26,25 @@ rule made_by:
 rule trajectories:
     """Extracts Improved Dense Trajectories (paper 3.3)."""
     input:
-        videos=shard_videos,
-        boxes=shard_boxes,
-        only=sample_if_all_is_too_much,
+        videos=data.shard_videos,
+        boxes=data.shard_boxes,
+        only=data.only_sample,
     output:
-        "results/{dataset}/trajectories/{descriptors}/{shard}.h5",
+        paths.TRAJECTORIES,
     log:
-        "results/logs/trajectories/{dataset}/{descriptors}/{shard}.log",
+        paths.log(paths.TRAJECTORIES),
     benchmark:
-        "results/benchmarks/trajectories/{dataset}/{descriptors}/{shard}.tsv"
+        paths.benchmark(paths.TRAJECTORIES)
     conda:
         "../envs/pipeline.yaml"
     threads: 1
     params:
-        settings=trajectories_settings,
-        reading=READING,
-        store="results/{dataset}/trajectories/.store/{descriptors}/{shard}",
-        boxes=argument("boxes"),
-        only=argument("only"),
-        version=pipeline.version("trajectories"),
+        files=stage_inputs,
+        settings=data.trajectories_settings,
+        reading=data.reading,
+        store=paths.store(paths.TRAJECTORIES),
+        version=version("trajectories", "extract_shard"),
     shell:
-        "python -m workflow_scripts.trajectories.extract_shard"
-        " --videos {input.videos:q} {params.boxes} {params.only} --output {output:q}"
-        " --store {params.store:q} --settings {params.settings:q} --reading {params.reading:q}"
+        "python -m workflow_scripts.trajectories.extract_shard {params.files}"
+        " --output {output:q} --store {params.store:q} --settings {params.settings:q} --reading {params.reading:q}"
         " --threads {threads} --log {log:q}"

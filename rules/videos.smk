@@ -8,23 +8,23 @@ declared, so that those whose content did not change keep their time and rerun n
 checkpoint videos:
     """Finds, probes, identifies and shards the videos of a dataset; generates those of the demo."""
     output:
-        index="results/{dataset}/videos/index.tsv",
+        index=paths.INDEX,
     log:
-        "results/logs/videos/{dataset}.log",
+        paths.log(paths.INDEX),
     benchmark:
-        "results/benchmarks/videos/{dataset}.tsv"
+        paths.benchmark(paths.INDEX)
     conda:
         "../envs/pipeline.yaml"
     threads: 8
     params:
-        settings=of_dataset,
-        reading=READING,
+        settings=data.dataset_settings,
+        reading=data.reading,
         seed=config["seed"],
         sample_videos=config["encoding"]["sample_videos"],
         resample="--resample" if config["encoding"]["resample"] else "--no-resample",
         max_failed_fraction=config["max_failed_fraction"],
-        sources=lambda wildcards: pipeline.sources(SOURCES[wildcards.dataset]),
-        version=pipeline.version("videos"),
+        sources=data.sources,
+        version=version("videos", "index_videos"),
     shell:
         "python -m workflow_scripts.videos.index_videos"
         " --dataset={wildcards.dataset:q} --index {output.index:q}"

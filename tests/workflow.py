@@ -21,13 +21,20 @@ class Workflow:
 
     folder: Path
     config: dict[str, Any]
+    repository: Path = REPOSITORY  # whose code runs
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of snakemake, in which a copy of the repository goes before the installed package."""
+        return ENVIRONMENT if self.repository == REPOSITORY else {**ENVIRONMENT, "PYTHONPATH": str(self.repository)}
 
     def command(self, *arguments: str, config: dict[str, Any] | None = None) -> list[str]:
         """What a user would type to run `config` (default: its own)."""
         path = self.folder / "test_config.yaml"
         path.write_text(yaml.safe_dump(config or self.config))
         command = [Path(sys.executable).parent / "snakemake", "--cores", "2", "--directory", self.folder]
-        command += ["--snakefile", REPOSITORY / "Snakefile", "--workflow-profile", REPOSITORY / "profiles" / "default"]
+        command += ["--snakefile", self.repository / "Snakefile"]
+        command += ["--workflow-profile", self.repository / "profiles" / "default"]
         if "--configfile" not in arguments:
             command += ["--configfile", path]
         # Targets must not follow an option that takes a list of files.
@@ -36,7 +43,7 @@ class Workflow:
     def snakemake(self, *arguments: str, config: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
         """Runs snakemake and gives back what it printed."""
         command = self.command(*arguments, config=config)
-        return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=1800)
+        return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=1800)
 
     def run(self, *arguments: str, config: dict[str, Any] | None = None) -> str:
         """As `snakemake`, but must succeed."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workflow_scripts.evaluation import trainer as training
 from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
 from workflow_scripts.evaluation.network import read_inputs, read_pretrained
-from workflow_scripts.evaluation.results import Record, read_record
+from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground.stage import StageError, command_line
@@ -28,13 +28,11 @@ ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 def run(dataset: Any, folder: Path, architecture: Architecture, settings: EvaluationSettings, **more: Any) -> Record:
     """Finetunes from scratch on the tiny dataset, or as `more` says, and returns the record."""
     output = folder / "finetune.json"
-    arguments: dict[str, Any] = {"splits": dataset.splits, "run": "scratch", **more}
+    arguments: dict[str, Any] = {"splits": dataset.splits, **more}
     finetune(
-        split=1,
         frames=dataset.frames,
         output=output,
-        seed=arguments.pop("seed", 1),
-        dataset="toy",
+        task=Task("scratch", 1, "toy"),
         checkpoints=folder / "checkpoints",
         architecture=architecture,
         settings=settings,
@@ -130,8 +128,15 @@ def test_a_killed_job_goes_on_to_the_same_result(
 
 def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path: Path) -> None:
     """On the command line; and with another process to read the clips, the same bytes."""
-    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
-    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints"]
+    arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
+    arguments += [
+        "--task",
+        '{"run": "ir", "seed": 2, "dataset": "toy"}',
+        "--model",
+        model,
+        "--checkpoints",
+        tmp_path / "checkpoints",
+    ]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
     for workers, output in enumerate(outputs):
@@ -231,14 +236,21 @@ def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: 
 
 def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path, tmp_path: Path) -> None:
     """As a program of its own, which is how the rule runs it."""
-    arguments = ["--splits", dataset.splits, "--split", 1, "--frames", *dataset.frames, "--run", "ir", "--seed", 2]
-    arguments += ["--dataset", "toy", "--model", model, "--checkpoints", tmp_path / "checkpoints"]
+    arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
+    arguments += [
+        "--task",
+        '{"run": "ir", "seed": 2, "dataset": "toy"}',
+        "--model",
+        model,
+        "--checkpoints",
+        tmp_path / "checkpoints",
+    ]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']
     arguments += ["--output", tmp_path / "finetune.json", "--log", tmp_path / "finetune.log"]
     command = [sys.executable, "-m", "workflow_scripts.evaluation.finetune", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = (tmp_path / "finetune.log").read_text().splitlines()
-    assert lines[0] == "ir on toy split 1: 22 videos to train on, 2 held out"
+    assert lines[0] == "22 videos to train on, 2 held out"
     assert lines[1].startswith("ir finetune: epoch 0, 6 of 22 clips, loss")  # after the first batch
     assert any(line.startswith("ir refit: epoch 0, 6 of 24 clips, loss") for line in lines)
     assert all(text in done.stderr for text in ("ir finetune:", "22/22", "ir refit:", "24/24", "17/17"))
@@ -250,18 +262,7 @@ def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Pat
     with pytest.raises(StageError, match=r"model\.pt cannot be read as weights"):
         run(dataset, tmp_path, tiny, ONE_EPOCH, model=broken)
     with pytest.raises(StageError, match="in none of the given files"):
-        finetune(
-            dataset.splits,
-            1,
-            dataset.frames[:1],
-            tmp_path / "o.json",
-            "scratch",
-            0,
-            "toy",
-            tmp_path,
-            ONE_EPOCH,
-            tiny,
-        )
+        finetune(dataset.splits, dataset.frames[:1], tmp_path / "o.json", Task(), tmp_path, ONE_EPOCH, tiny)
     with pytest.raises(StageError, match="no 3D ResNet of depth 12"):
         run(dataset, tmp_path, dataclasses.replace(tiny, depth=12), ONE_EPOCH)
     with pytest.raises(StageError, match="lower finetune_lr"):

@@ -10,26 +10,31 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import LinearSVC
 
-from workflow_scripts.evaluation import metrics
+from workflow_scripts.evaluation import knn, metrics
+from workflow_scripts.evaluation.classifier import class_scores
+from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.split import l2_normalised
 
 
 def test_accuracies_agree_with_sklearn() -> None:
     rng = np.random.default_rng(0)
     truth, scores = rng.integers(0, 7, 200), rng.normal(size=(200, 7))
     predicted = scores.argmax(axis=1)
-    confusion = metrics.confusion_matrix(truth, predicted, 7)
-    assert (confusion == reference.confusion_matrix(truth, predicted)).all()
-    found = metrics.summary(confusion, predicted == truth, np.arange(200))
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted))
-    assert found["mean_class_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
+    answers = Answers.from_scores(truth, scores)
+    assert (answers.confusion() == reference.confusion_matrix(truth, predicted)).all()
+    measured = metrics.measure(answers)
+    assert list(measured) == ["accuracy", "mean_class_accuracy", "top5_accuracy"], "no neighbours are ranked"
+    assert measured["accuracy"] == pytest.approx(reference.accuracy_score(truth, predicted))
+    assert measured["mean_class_accuracy"] == pytest.approx(reference.balanced_accuracy_score(truth, predicted))
     for k in (1, 5, 6):
         expected = reference.top_k_accuracy_score(truth, scores, k=k)
-        assert metrics.top_k_accuracy(truth, scores, k) == pytest.approx(expected)
+        assert metrics.top_k_accuracy(answers, k) == pytest.approx(expected)
+    assert metrics.top_k_accuracy(answers, 7) is None
 
 
 def test_a_class_that_nothing_was_trained_on_is_not_among_the_best() -> None:
     scores = np.array([[0.5, 0.1, -np.inf], [0.5, 0.1, -np.inf]])
-    assert metrics.top_k_accuracy(np.array([2, 1]), scores, 2) == 0.5
+    assert metrics.top_k_accuracy(Answers.from_scores(np.array([2, 1]), scores), 2) == 0.5
 
 
 @pytest.mark.parametrize(("n_right", "n_test"), [(150, 200), (3, 60), (500, 1000)])
@@ -79,18 +84,20 @@ def test_the_highest_score_is_the_classifiers_answer(classifier: LogisticRegress
     answers = rng.choice(classes, 80)
     features = rng.normal(size=(80, 6)) + 2 * np.eye(6)[answers]
     classifier.fit(features, answers)
-    scores = metrics.class_scores(classifier, features, 4)
+    scores = class_scores(classifier, features, 4)
     assert (scores.argmax(axis=1) == classifier.predict(features)).all()
     assert np.isneginf(scores[:, 2]).all() and scores.shape == (80, 4)
 
 
 def test_retrieval_agrees_with_the_neighbours_of_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "AT_ONCE", 16)  # several blocks
+    monkeypatch.setattr(knn, "QUERIES_AT_ONCE", 16)  # several blocks
     rng = np.random.default_rng(0)
     truth, classes = rng.integers(0, 10, 50), rng.integers(0, 10, 19)
     queries, rows = rng.normal(size=(50, 8)), rng.normal(size=(19, 8)) * rng.uniform(1, 9, (19, 1))
     nearest = NearestNeighbors(n_neighbors=10, metric="cosine").fit(rows).kneighbors(queries, return_distance=False)
     right = classes[nearest] == truth[:, None]
-    expected = {str(k): right[:, :k].any(axis=1).mean() for k in (1, 5, 10)}  # 20 and more would be all rows
-    assert metrics.retrieval(queries, truth, rows, classes, (1, 5, 10, 19, 20)) == expected
-    assert 0 < expected["1"] < expected["5"] < expected["10"] < 1
+    expected = {f"R@{k}": right[:, :k].any(axis=1).mean() for k in (1, 5, 10)}  # R@20 would be of all rows
+    ranked = classes[knn.nearest_rows(l2_normalised(queries), l2_normalised(rows), 21)]
+    measured = metrics.measure(Answers(truth, truth, 10, neighbours=ranked))
+    assert {name: value for name, value in measured.items() if name.startswith("R@")} == expected
+    assert 0 < expected["R@1"] < expected["R@5"] < expected["R@10"] < 1

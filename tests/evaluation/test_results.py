@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.protocols import PROTOCOLS, settings_of
+from workflow_scripts.evaluation.results import Task
+from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import PretrainingSettings
@@ -21,10 +24,9 @@ def some_split() -> Split:
 
 
 def write(path: Path, predicted: list[int]) -> results.Record:
-    return results.write_record(
-        path, some_split(), np.eye(3)[predicted], run="la", seed=3, dataset="ut", number=2, protocol="svm",
-        settings={"svm_c": 100.0}, version=1,
-    )  # fmt: skip
+    split = some_split()
+    answers = Answers.from_scores(split.targets(split.test), np.eye(3)[predicted])
+    return results.write_record(path, Task("la", 3, "ut", 2), "svm", split, answers, {"svm_c": 100.0})
 
 
 def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
@@ -38,7 +40,7 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
     assert "top5_accuracy" not in record
     assert record["chance"] == 0.5  # always `run`
     assert (record["n_train"], record["n_test"], record["n_left_out"], record["n_listed"]) == (8, 4, 1, 5)
-    assert "4 of 5 test videos judged" in results.in_words(record)
+    assert "4 of 5 test videos" in results.in_words(record)
     assert record["confusion"] == [[0, 1, 0], [0, 1, 1], [0, 0, 1]]
     assert record["predictions"] == {"c0": "run", "c1": "wave", "c2": "wave", "c3": "run"}
     assert (record["run"], record["seed"], record["dataset"], record["split"]) == ("la", 3, "ut", 2)
@@ -53,8 +55,8 @@ def test_a_record_says_what_its_number_means(tmp_path: Path) -> None:
         ({"n_test": 5}, "does not count n_test"),
         ({"protocol": "guess"}, "not known"),
         ({"seed": None}, "no usable 'seed'"),
-        ({"protocol": "few_shot"}, "number of shots"),
-        ({"protocol": "finetune"}, "no training history"),
+        ({"protocol": "linear"}, "no usable 'shots'"),
+        ({"protocol": "finetune"}, "no usable 'history'"),
         ({"n_left_out": 0}, "n_left_out"),
         ({"n_listed": 4}, "n_listed != n_test"),
     ],
@@ -71,10 +73,8 @@ def test_of_more_than_five_classes_the_five_likeliest_count(tmp_path: Path) -> N
     classes = list("abcdefg")
     split = Split(dict(zip("123", "abc", strict=True)), {"4": "a", "5": "g"}, classes, {})
     scores = np.array([[0.0, 1, 1, 1, 1, 0, 0], [6.0, 5, 4, 3, 2, 1, 0]])  # places 5 and 7
-    record = results.write_record(
-        tmp_path / "r.json", split, scores, run="la", seed=0, dataset="d", number=1, protocol="svm", settings={},
-        version=1,
-    )  # fmt: skip
+    answers = Answers.from_scores(split.targets(split.test), scores)
+    record = results.write_record(tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, {})
     assert (record["accuracy"], record["top5_accuracy"]) == (0, 0.5)
 
 
@@ -110,10 +110,8 @@ def test_videos_that_could_not_be_read_are_counted_beside_those_judged(dataset, 
     assert split.left_out == {"damaged": "truncated", "down/gone": "missing"}
     assert split.unused == {"short": "too_short"}
     scores = np.eye(2)[split.targets(split.test)]
-    record = results.write_record(
-        tmp_path / "r.json", split, scores, run="la", seed=0, dataset="d", number=1, protocol="svm", settings={},
-        version=1,
-    )  # fmt: skip
+    answers = Answers.from_scores(split.targets(split.test), scores)
+    record = results.write_record(tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, {})
     assert (record["accuracy"], record["n_test"], record["n_left_out"], record["n_listed"]) == (1, 17, 2, 19)
 
 
@@ -136,10 +134,10 @@ def test_a_split_of_other_data_is_an_error(dataset) -> None:  # type: ignore[no-
 
 def test_every_setting_belongs_to_a_protocol() -> None:
     keys = set(vars(EvaluationSettings()))
-    of = [set(settings_of(protocol, vars(EvaluationSettings()))) for protocol in results.PROTOCOLS]
-    assert set().union(*of) == keys
-    assert of[2] == {"svm_c"}
-    assert of[0] & of[1] == {"clips"}
+    of = {protocol: set(settings_of(protocol, vars(EvaluationSettings()))) for protocol in PROTOCOLS}
+    assert set().union(*of.values()) == keys
+    assert of["svm"] == {"svm_c"}
+    assert of["finetune"] & of["linear"] == of["linear"] & of["knn"] == {"clips"}
 
 
 def test_the_architecture_is_that_of_the_pretraining() -> None:

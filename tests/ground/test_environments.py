@@ -21,7 +21,13 @@ def test_versions_are_those_of_the_constraints(path: Path) -> None:
 
 def test_every_dependency_of_the_project_is_pinned() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text()
-    lists = re.findall(r"(?:dependencies|pipeline|test) = \[(.*?)\]", text, re.DOTALL)
+    lists = re.findall(r"(?:dependencies|pipeline|cpu|gpu|test) = \[(.*?)\]", text, re.DOTALL)
     names = {re.split(r"[<>=]", name)[0].lower() for part in lists for name in re.findall(r'"([^"]+)"', part)}
     pins = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().split()}
-    assert len(names) > 15 and names <= pins
+    assert len(names) > 15 and names - {"dense-trajectory-clustering[pipeline]"} <= pins
+
+
+def test_no_environment_has_two_builds_of_faiss() -> None:
+    """Both packages install the module `faiss`, and the later one overwrites a part of the earlier one."""
+    builds = {path.name: re.findall(r"faiss-\w+", path.read_text()) for path in REPOSITORY.glob("envs/*.yaml")}
+    assert builds == {"pipeline.yaml": ["faiss-cpu"], "gpu.yaml": ["faiss-gpu"], "persons.yaml": []}

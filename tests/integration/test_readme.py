@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
 
@@ -75,15 +76,15 @@ def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[s
 
 def test_the_printed_config_is_valid_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    config = pipeline.resolve(yaml.safe_load(PRINTED))
-    assert pipeline.run_values(config, "la_idt")["k"] == 50
+    config = resolve(yaml.safe_load(PRINTED))
+    assert run_values(config, "la_idt")["k"] == 50
     runs = yaml.safe_load(WEIGHTS)
     with pytest.raises(StageError, match="init"):  # no such file
-        pipeline.resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
+        resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
     (tmp_path / "weights").mkdir()
     for run in runs.values():
         (tmp_path / run["init"]).touch()
-    pipeline.resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
+    resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))

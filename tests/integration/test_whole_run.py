@@ -13,10 +13,10 @@ import h5py
 import pytest
 import torch
 import yaml
-from workflow import REPOSITORY, Workflow
+from workflow import ENVIRONMENT, REPOSITORY, Workflow
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.operations.checkpoints import training_folder
 
 
@@ -53,7 +53,7 @@ def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
 def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None:
     results = sorted((tiny.folder / "results" / "evaluation").rglob("split1/*.json"))
     assert {(path.parts[-5], path.stem) for path in results} == {
-        *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "few_shot")),
+        *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "linear", "knn")),
         ("idt", "svm"),
     }
     digests = Counter()
@@ -73,10 +73,47 @@ def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:
 def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "runs", "la", "lr", to=0.01)
     assert tiny.planned(config=config) == Counter(
-        resolved_config=1, pretraining=1, finetune=1, few_shot=1, bank_clusters=1, report=1
+        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, bank_clusters=1, report=1
     )
     config = _changed(tiny.config, "pretraining", "runs", "la_idt", "lr", to=0.01)
     assert tiny.planned(config=config)["pretraining"] == 2  # and la_idt_tune, which starts from it
+
+
+def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets Snakemake see another VERSION of a stage, as after a mended stage; the stages themselves do not see it."""
+    settings = f"workflow_scripts.{noun}.settings"
+    (folder / "sitecustomize.py").write_text(
+        "import sys\nif 'snakemake' in sys.argv[0]:\n"
+        f"    from {settings} import VERSIONS\n    VERSIONS[{stage!r}] += 1\n"
+    )
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("noun", "stage", "rerun"),
+    [
+        ("evaluation", "few_shot", {"few_shot": 3, "report": 1}),
+        ("evaluation", "finetune", {"finetune": 3, "report": 1}),
+        ("evaluation", "cluster_bank", {"bank_clusters": 2, "report": 1}),
+        ("report", "draw_examples", {"examples": 1, "report": 1}),
+    ],
+)
+def test_a_mended_stage_reruns_no_other_stage_of_its_noun(
+    tiny: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noun: str, stage: str, rerun: dict[str, int]
+) -> None:
+    _raise_version(tmp_path, noun, stage, monkeypatch)
+    assert tiny.planned() == Counter(rerun)
+
+
+def test_mended_select_videos_trains_nothing_again_if_the_list_stays_the_same(
+    tiny: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny.folder, tmp_path / "mended")
+    mended = Workflow(tmp_path / "mended", tiny.config)
+    _raise_version(tmp_path, "pretraining", "select_videos", monkeypatch)
+    assert mended.planned("results/pretraining/videos/idt/all.tsv") == Counter(training_videos=1)
+    mended.run("results/pretraining/videos/idt/all.tsv")
+    assert "Nothing to be done" in mended.run("--dry-run")
 
 
 def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> None:
@@ -179,8 +216,8 @@ def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
 ) -> None:
     """And no longer where a key that the run reads has changed."""
     monkeypatch.chdir(tiny.folder)
-    config = pipeline.resolve(tiny.config)
-    changed = pipeline.resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
+    config = resolve(tiny.config)
+    changed = resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
     for run in ("ir", "la", "la_idt", "la_idt_tune"):
         (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
         assert training_folder(config, run, 0) == folder

@@ -35,7 +35,7 @@ STAGES = {  # and the modules of workflow_scripts that run in them
     "clusters": ["clusters.cluster_sketches"],
     "frames": ["frames.store_frames"],
     "pretraining": ["pretraining.train", "pretraining.select_videos"],
-    "evaluation": ["evaluation.finetune", "evaluation.few_shot", "evaluation.idt_svm", "evaluation.cluster_bank"],
+    "evaluation": ["evaluation.finetune", "evaluation.linear", "evaluation.svm", "evaluation.cluster_bank"],
     "report": ["report.build_report"],
 }
 # One job at a time, so that each can be met; and the weights of a network depend on the number of threads.

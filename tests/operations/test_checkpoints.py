@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.operations.checkpoints import unneeded
 from workflow_scripts.operations.current_jobs import asked_for
@@ -26,13 +26,13 @@ CONFIG = {
 }
 
 
-PARTS, PROTOCOLS = ("train", "test"), ("finetune", "few_shot")
+PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear")
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    return pipeline.resolve(CONFIG)
+    return resolve(CONFIG)
 
 
 def _kept(*names: str) -> list[Path]:
@@ -66,7 +66,7 @@ def test_an_interrupted_evaluation_of_a_table_keeps_its_checkpoint(config: dict)
     )
     assert unneeded(config, set()) == [other_split, for_table]
     table = {"title": "One", "datasets": ["a"], "splits": [2], "rows": [{"method": "IR", "run": "ir"}]}
-    assert unneeded(pipeline.resolve({**CONFIG, "report": {"tables": {"t": table}}}), set()) == [other_split]
+    assert unneeded(resolve({**CONFIG, "report": {"tables": {"t": table}}}), set()) == [other_split]
 
 
 def test_of_an_interrupted_evaluation_the_newest_checkpoint_is_kept(config: dict) -> None:
@@ -92,8 +92,8 @@ def test_of_an_interrupted_evaluation_the_newest_checkpoint_is_kept(config: dict
         ("encoding/a/idt/fisher/001of002", True),
         ("encoding/a/old/001of002", False),
         ("frames/a/96/000of002", False),
-        ("clusters/a/idt/all/k9_m3_s0", True),
-        ("clusters/a/idt/all/k8_m3_s0", False),
+        ("clusters/a/idt/all/kmeans_k9_m3_s0", True),
+        ("clusters/a/idt/all/kmeans_k8_m3_s0", False),
         ("pretraining/videos/idt/all", True),
         ("pretraining/ir/seed0", True),
         ("pretraining/other/seed0", False),
@@ -145,24 +145,24 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
     _splits("b", 1, 2)
     for split in (1, 2):
         _done(f"evaluation/la/seed0/b/split{split}/finetune.json", seconds=600)
-    _done("evaluation/la/seed0/b/split1/few_shot.json", seconds=120)
+    _done("evaluation/la/seed0/b/split1/linear.json", seconds=120)
     _done("evaluation/idt/seed0/b/split1/svm.json")
     pending = [f"results/evaluation/la/seed0/b/split{split}/{p}.json" for split in (1, 2) for p in PROTOCOLS]
     assert _judging(plan(config, pending, True, [])) == [
         "judge on b, finetune: 1 model on each split, about 20 min",
-        "judge on b, few_shot: 1 model on each split, at least 2 min",
+        "judge on b, linear: 1 model on each split, at least 2 min",
         "judge on b, svm: 1 model on each split",
     ]
-    row = {"dataset": "b", "stage": "few_shot", "of": "la b", "hours_value": 0.25, "jobs": 3}
+    row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
     Path("results/estimate").mkdir()
     write_columns(Path("results/estimate/cost.tsv"), [row], list(row))
-    assert "judge on b, few_shot: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
+    assert "judge on b, linear: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
 
 
 def test_the_plan_of_a_table_is_of_its_runs_and_splits(config: dict) -> None:
     _splits("a", 1, 2)
     table = {"title": "One", "datasets": ["a"], "splits": [2], "rows": [{"method": "IR", "run": "ir"}]}
-    config = pipeline.resolve({**CONFIG, "report": {"tables": {"t": table}}})
+    config = resolve({**CONFIG, "report": {"tables": {"t": table}}})
     assert plan(config, [], False, ["t"])[1:] == [
         "  train ir, seed 0: 3 epochs",
         "  judge on a, finetune: 1 model on each split",
@@ -176,11 +176,9 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     _splits("a", 1, 2)
     runs = {"sup": {"objective": "supervised", "subset": "split2"}}
     pretraining = {"dataset": "a", "runs": runs}
-    config = pipeline.resolve(
-        {**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}}
-    )
+    config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
-    for protocol in ("finetune", "few_shot"):
+    for protocol in ("finetune", "linear"):
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 
@@ -200,7 +198,7 @@ def test_a_detector_that_is_not_installed_is_told_where_it_is_needed(
 ) -> None:
     assert missing_detectors(config) == []
     monkeypatch.setattr("workflow_scripts.operations.plan.find_spec", lambda name: None)
-    config = pipeline.resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
+    config = resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
     assert "descriptors.idt.boxes: detectron2 is not installed here" in sentence
     _done("a/videos/shards/0.tsv")

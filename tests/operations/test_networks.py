@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.operations.estimate import networks
 from workflow_scripts.operations.estimate.extrapolate import Line, Size
@@ -21,7 +21,7 @@ CONFIG: dict[str, Any] = {
         "epochs": 10,
         "runs": {"ir": {"objective": "instance"}, "sup": {"objective": "supervised", "subset": "split2"}},
     },
-    "evaluation": {"datasets": ["a", "b"], "runs": ["ir", "sup"], "protocols": ["few_shot"], "clips": 1},
+    "evaluation": {"datasets": ["a", "b"], "runs": ["ir", "sup"], "protocols": ["linear"], "clips": 1},
 }
 
 
@@ -42,31 +42,31 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int,
 def _lines(config: dict[str, Any], cores: int = 2) -> dict[tuple[str, str, str], Line]:
     size = Size(100, 1, 1)
     surveyed = {name: (Survey(size, [{"path": "x"}], [], listed=(Listed("x"),)), size) for name in ("a", "b")}
-    lines = networks.network_lines(pipeline.resolve(config), surveyed, cores)
+    lines = networks.network_lines(resolve(config), surveyed, cores)
     return {(dataset, line.stage, line.of): line for dataset, line in lines}
 
 
 def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, int]]) -> None:
     lines = _lines(CONFIG)
-    stages = {("a", "pretraining"), ("a", "few_shot"), ("b", "few_shot")}
+    stages = {("a", "pretraining"), ("a", "linear"), ("b", "linear")}
     assert {(dataset, stage) for dataset, stage, _ in lines} == stages
     assert lines["a", "pretraining", "ir"].hours.value == 1000
-    assert lines["b", "few_shot", "ir b"].jobs == 3, "the official splits of HMDB51"
+    assert lines["b", "linear", "ir b"].jobs == 3, "the official splits of HMDB51"
 
 
 def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_split_alone(
     measured: list[tuple[int, int]],
 ) -> None:
     lines = _lines(CONFIG)
-    of_all, of_one = lines["a", "few_shot", "ir a"], lines["a", "few_shot", "sup a"]
+    of_all, of_one = lines["a", "linear", "ir a"], lines["a", "linear", "sup a"]
     assert (of_all.jobs, of_one.jobs) == (3, 1)
     assert of_all.hours.value == pytest.approx(3 * 2 * 100) and of_one.hours.value == pytest.approx(2 * 100)
     Path("results/a/videos").mkdir(parents=True)
     splits = [{"split": split, "part": part} for split in (1, 2) for part in ("train", "test") * split]
     write_columns(Path("results/a/videos/splits.tsv"), splits, ["split", "part"])
     lines = _lines(CONFIG)
-    assert (lines["a", "few_shot", "ir a"].jobs, lines["a", "few_shot", "sup a"].jobs) == (2, 1)
-    assert lines["a", "few_shot", "sup a"].hours.value == pytest.approx(2 * 4)
+    assert (lines["a", "linear", "ir a"].jobs, lines["a", "linear", "sup a"].jobs) == (2, 1)
+    assert lines["a", "linear", "sup a"].hours.value == pytest.approx(2 * 4)
 
 
 def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]) -> None:

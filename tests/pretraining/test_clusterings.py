@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.pretraining.clusterings import cluster, fixed_labels, joint_space
+from workflow_scripts.pretraining.clusterings import cluster_points, fixed_labels, joint_space
 from workflow_scripts.pretraining.ranks import Ranks
 
 
@@ -30,11 +30,11 @@ def test_joint_space_is_both_at_unit_length():
 def test_each_clustering_of_each_epoch_is_repeatable_and_its_own(tiny):
     random = torch.Generator().manual_seed(0)
     points = torch.nn.functional.normalize(torch.randn(40, 3, generator=random), dim=1)
-    labels = cluster(points, tiny, seed=0, epoch=0)
+    labels = cluster_points(points, tiny, seed=0, epoch=0)
     assert labels.shape == (2, 40) and labels.dtype == torch.int64 and set(labels.unique().tolist()) == {0, 1, 2}
-    assert torch.equal(cluster(points, tiny, seed=0, epoch=0), labels)
+    assert torch.equal(cluster_points(points, tiny, seed=0, epoch=0), labels)
     assert not torch.equal(labels[0], labels[1])
-    assert not torch.equal(cluster(points, tiny, seed=0, epoch=1), labels)
+    assert not torch.equal(cluster_points(points, tiny, seed=0, epoch=1), labels)
 
 
 class OneOfThree(Ranks):
@@ -47,13 +47,13 @@ class OneOfThree(Ranks):
 def test_processes_share_the_clusterings(tiny):
     settings = replace(tiny, m=5)
     points = torch.nn.functional.normalize(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), dim=1)
-    alone = cluster(points, settings, seed=0, epoch=0)
-    shared = cluster(points, settings, seed=0, epoch=0, ranks=OneOfThree(1, 3))
+    alone = cluster_points(points, settings, seed=0, epoch=0)
+    shared = cluster_points(points, settings, seed=0, epoch=0, ranks=OneOfThree(1, 3))
     assert [bool((labels >= 0).all()) for labels in shared] == [False, True, False, False, True]
     assert torch.equal(shared[[1, 4]], alone[[1, 4]])
 
 
 def test_equal_points_share_their_clusters(tiny):
     groups = torch.tensor([0, 1, 2] * 4)
-    labels = cluster(torch.eye(3)[groups], tiny, seed=0, epoch=0)
+    labels = cluster_points(torch.eye(3)[groups], tiny, seed=0, epoch=0)
     assert torch.equal(labels[:, :, None] == labels[:, None, :], (groups[:, None] == groups).expand(2, 12, 12))

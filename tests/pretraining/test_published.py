@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.evaluation.few_shot import few_shot
+from workflow_scripts.evaluation.features import features
 from workflow_scripts.evaluation.finetune import finetune
+from workflow_scripts.evaluation.linear import linear
 from workflow_scripts.evaluation.network import read_pretrained
+from workflow_scripts.evaluation.results import Task
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.published import AUTHORS, HARA_2020, for_our_inputs, read_weights
@@ -268,7 +270,7 @@ def test_shortcut_a_leaves_out_values_and_adds_zeros():
 TINY = {"depth": 18, "width": 0.125}
 
 
-def test_published_weights_can_be_judged_as_they_are(run_train, frames_files, videos_table, video_ids, tmp_path):
+def test_published_weights_can_be_evaluated_unchanged(run_train, frames_files, videos_table, video_ids, tmp_path):
     """`{objective: supervised, init: resnet-18-kinetics.pth, shortcut: A, epochs: 0}`, finetuned and few-shot."""
     state = published_state("A", 400, width=0.125)
     init = tmp_path / "resnet-18-kinetics.pth"
@@ -281,13 +283,13 @@ def test_published_weights_can_be_judged_as_they_are(run_train, frames_files, vi
     splits = tmp_path / "splits.tsv"
     rows = [f"1\t{name}\t{('train', 'test')[n // 2 % 2]}\t{'ab'[n % 2]}" for n, name in enumerate(video_ids)]
     splits.write_text("\n".join(["split\tvideo_id\tpart\tlabel", *rows]) + "\n")
-    quick = EvaluationSettings(clips=1, finetune_epochs=1, few_shot_shots=(1,), few_shot_draws=1)
+    quick = EvaluationSettings(clips=1, finetune_epochs=1, linear_shots=(1,), linear_draws=1)
     path = tmp_path / "hara" / "model.pt"
-    inputs = (splits, 1, frames_files)
-    named = {"run": "hara", "seed": 0, "dataset": "toy", "settings": quick, "architecture": Architecture()}
-    few_shot(*inputs, tmp_path / "few_shot.json", model=path, **named)
-    finetune(*inputs, tmp_path / "finetune.json", checkpoints=tmp_path / "checkpoints", model=path, **named)
-    assert (tmp_path / "few_shot.json").exists() and (tmp_path / "finetune.json").exists()
+    task, network = Task("hara", 0, "toy"), {"settings": quick, "architecture": Architecture(), "model": path}
+    features(splits, frames_files, tmp_path / "features.h5", 0, **network)
+    linear(tmp_path / "features.h5", splits, tmp_path / "linear.json", task, quick)
+    finetune(splits, frames_files, tmp_path / "finetune.json", task, tmp_path / "checkpoints", **network)
+    assert (tmp_path / "linear.json").exists() and (tmp_path / "finetune.json").exists()
 
 
 def test_a_model_of_before_there_was_a_choice_has_shortcuts_b(run_train, tmp_path):

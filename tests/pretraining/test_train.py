@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, values_read
+from workflow_scripts.pretraining.settings import VERSIONS, PretrainingSettings, values_read
 from workflow_scripts.pretraining.train import train
 
 
@@ -26,7 +26,7 @@ def test_instance_run_writes_what_others_read(run_train, video_ids, tmp_path):
     assert sorted(model) == sorted(
         "state_dict settings run objective clusters digest seed video_ids bank labels history classes version".split()
     )
-    assert model["video_ids"] == video_ids and model["classes"] == [] and model["version"] == VERSION
+    assert model["video_ids"] == video_ids and model["classes"] == [] and model["version"] == VERSIONS["train"]
     assert model["bank"].shape == (12, 16) and model["labels"] is None
     torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
     assert [entry["lr"] for entry in model["history"]] == pytest.approx([0.03, 0.003])

@@ -36,7 +36,7 @@ def test_the_shipped_config_describes_motion_better_than_size_and_length_do(tmp_
     # 88 % is what the original extractor's features are worth here; 80 % is far from what size and length give.
     assert correct / 60 > 0.8
 
-    runs = Counter(path.parts[-5] for path in (tmp_path / "results/evaluation").rglob("few_shot.json"))
+    runs = Counter(path.parts[-5] for path in (tmp_path / "results/evaluation").rglob("linear.json"))
     assert runs == Counter(scratch=10, la=10, la_idt=10)
     page = (tmp_path / "results/report/index.html").read_text()
     assert "clip size and length alone" in page and "53.0" in page.replace("53.00", "53.0")

@@ -14,8 +14,9 @@ import pytest
 import torch
 import yaml
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.results import write_record
+from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
+from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.results import Task, write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
 from workflow_scripts.ground.identity import rng, video_id
@@ -86,7 +87,7 @@ def make_results(
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
     results = Results(folder, {}, {}, [], [], [], [], [], [], [], [], folder / "config.yaml")
-    write_text(results.config, pipeline.as_yaml(pipeline.resolve(yaml.safe_load(config))))
+    write_text(results.config, as_yaml(resolve(yaml.safe_load(config))))
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
     shard = folder / "toy/frames/60/000of001.h5"
@@ -142,7 +143,7 @@ def make_results(
 def _write_paper_table(results: Results) -> Path:
     """A table of one row of ours and one that is cited."""
     demo = results.folder / "demo.yaml"
-    write_text(demo, pipeline.as_yaml(pipeline.read([])))
+    write_text(demo, as_yaml(read_config([])))
     cited = {"method": "PMAS_1", "paper": {"toy": 61.2}}
     table = TableSettings(
         title="Table 9: a few", rows=[{"method": "Video LA", "run": "la", "paper": {"toy": 71.4}}, cited]
@@ -185,7 +186,7 @@ def _write_clusterings(
     """All seeds agree, but that after the first seed a video of la_idt is in a cluster of its own."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
-    files = {"toy/clusters/idt/all/k3_m2_s0.h5": by_motion}
+    files = {"toy/clusters/idt/all/kmeans_k3_m2_s0.h5": by_motion}
     for seed in range(seeds):
         lone = [99 if seed else by_motion[0], *by_motion[1:]]
         files |= {f"evaluation/{run}/seed{seed}/clusters.h5": by for run, by in (("la", by_scene), ("la_idt", lone))}
@@ -232,15 +233,16 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         truth = split.targets(test)
         predicted = np.where(draw.random(len(truth)) < accuracy, truth, (truth + 1) % len(classes))
         shots = {s: list(accuracy * (0.4 + 0.2 * i) + 0.02 * draw.random(3)) for i, s in enumerate(["1", "5", "all"])}
-        for protocol in ["svm"] if run == "idt" else ["finetune", "few_shot"]:
-            voted = 0.8 * accuracy + 0.05 * draw.random()
-            knn = {"accuracy": voted, "accuracy_interval": [voted / 2, 1], "mean_class_accuracy": voted}
-            few_shot = {"shots": shots, "knn": knn, "retrieval": {"1": 0.7 * accuracy, "5": accuracy}}
-            more: dict[str, Any] = {"few_shot": few_shot, "finetune": {"history": []}, "svm": {}}
+        own: dict[str, dict[str, Any]] = {
+            "finetune": {"history": []},
+            "linear": {"shots": shots, "shots_n_train": {}},
+            "knn": {"neighbours": 5, "R@1": 0.7 * accuracy, "R@5": accuracy},
+            "svm": {},
+        }
+        for protocol in ["svm"] if run == "idt" else ["finetune", "linear", "knn"]:
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
-            identity = {"run": run, "seed": seed, "dataset": "toy", "number": number, "protocol": protocol}
-            scores = np.eye(len(classes))[predicted]
-            write_record(path, split, scores, settings={}, version=1, **identity, **more[protocol])  # type: ignore[arg-type]
+            answers = Answers.from_scores(truth, np.eye(len(classes))[predicted])
+            write_record(path, Task(run, seed, "toy", number), protocol, split, answers, {}, **own[protocol])
             paths.append(path)
     return paths
 

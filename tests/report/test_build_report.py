@@ -105,10 +105,7 @@ def records(results: Any, **wanted: Any) -> list[dict[str, Any]]:
 
 def of_seeds(results: Any, protocol: str, run: str) -> list[float]:
     """A run's mean accuracy over the splits, of each seed."""
-    if protocol == "knn":
-        found = [(r["seed"], r["knn"]["accuracy"]) for r in records(results, run=run, protocol="few_shot")]
-    else:
-        found = [(record["seed"], record["accuracy"]) for record in records(results, run=run, protocol=protocol)]
+    found = [(record["seed"], record["accuracy"]) for record in records(results, run=run, protocol=protocol)]
     return [mean(accuracy for seed, accuracy in found if seed == wanted) for wanted in (0, 1)]
 
 
@@ -189,8 +186,8 @@ TITLES = {
 @pytest.mark.parametrize("run", TITLES)
 def test_accuracies_are_the_means_of_the_records(results: Any, page: Page, arguments: Any, run: str) -> None:
     row = page.rows("methods")[TITLES[run]]
-    for position, protocol in enumerate(["finetune", "few_shot", "knn", "svm"]):
-        if protocol not in (["svm"] if run == "idt" else ["finetune", "few_shot", "knn"]):
+    for position, protocol in enumerate(["finetune", "linear", "knn", "svm"]):
+        if protocol not in (["svm"] if run == "idt" else ["finetune", "linear", "knn"]):
             assert row[position] == "–"
             continue
         accuracies = of_seeds(results, protocol, run)
@@ -207,17 +204,17 @@ def test_accuracies_are_the_means_of_the_records(results: Any, page: Page, argum
         assert float(line["accuracy"]) == pytest.approx(mean(accuracies), abs=1e-6)
         assert float(line["sd"]) == pytest.approx(stdev(accuracies), abs=1e-6)
         assert [line[name] for name in ("n_values", "n_splits", "n_seeds", "n_test")] == ["4", "2", "2", "12"]
-        found = records(results, run=run, protocol="few_shot" if protocol == "knn" else protocol)
+        found = records(results, run=run, protocol=protocol)
         assert (line["splits"], line["n_train"]) == ("1 2", "6 6")
         assert line["config_digests"].split() == sorted({record["config_digest"] for record in found})
 
 
 def test_few_shot_numbers_are_in_the_method_table(results: Any, arguments: Any) -> None:
-    lines = [line for line in read_columns(arguments["method_table"]) if line["protocol"] == "few_shot"]
+    lines = [line for line in read_columns(arguments["method_table"]) if line["protocol"] == "linear"]
     assert [line["shots"] for line in lines if line["run"] == "la"] == ["1", "5", "all"]
     for line in lines:
         if line["shots"] != "all":
-            found = records(results, run=line["run"], protocol="few_shot")
+            found = records(results, run=line["run"], protocol="linear")
             seeds = [mean(a for r in found if r["seed"] == s for a in r["shots"][line["shots"]]) for s in (0, 1)]
             assert float(line["accuracy"]) == pytest.approx(mean(seeds), abs=1e-6)
             assert float(line["sd"]) == pytest.approx(stdev(seeds), abs=1e-6)
@@ -226,18 +223,15 @@ def test_few_shot_numbers_are_in_the_method_table(results: Any, arguments: Any) 
 
 def test_the_method_table_tells_retrieval_and_how_far_an_accuracy_can_be_trusted(results: Any, arguments: Any) -> None:
     lines = {(line["run"], line["protocol"], line["shots"]): line for line in read_columns(arguments["method_table"])}
-    assert [protocol for run, protocol, _ in lines if run == "la" and protocol[0] == "R"] == ["R@1", "R@5"]
-    assert float(lines["la", "R@1", "all"]["accuracy"]) == pytest.approx(0.7 * 0.5)
-    assert (lines["la", "R@5", "all"]["n_values"], lines["la", "R@5", "all"]["chance"]) == ("4", "")
-    for protocol in ("finetune", "few_shot", "knn"):
-        found = records(results, run="la", protocol="few_shot" if protocol == "knn" else protocol)
-        told = [record["knn"] if protocol == "knn" else record for record in found]
+    assert float(lines["la", "knn", "all"]["R@1"]) == pytest.approx(0.7 * 0.5)
+    assert (lines["la", "knn", "all"]["R@20"], lines["la", "linear", "all"]["R@1"]) == ("", "")
+    for protocol in ("finetune", "linear", "knn"):
+        found = records(results, run="la", protocol=protocol)
         line = lines["la", protocol, "all"]
-        assert float(line["interval_low"]) == pytest.approx(mean(one["accuracy_interval"][0] for one in told), abs=1e-6)
-        assert float(line["interval_high"]) == pytest.approx(
-            mean(one["accuracy_interval"][1] for one in told), abs=1e-6
-        )
-        expected = mean(one["mean_class_accuracy"] for one in told)
+        for bound, name in enumerate(["interval_low", "interval_high"]):
+            expected = mean(record["accuracy_interval"][bound] for record in found)
+            assert float(line[name]) == pytest.approx(expected, abs=1e-6)
+        expected = mean(one["mean_class_accuracy"] for one in found)
         assert float(line["mean_class_accuracy"]) == pytest.approx(expected, abs=1e-6)
         assert line["top5_accuracy"] == ""  # of three classes
 
@@ -361,7 +355,7 @@ def test_few_shot_numbers_are_the_means_over_draws_and_splits(results: Any, page
     assert table["toy"] == ["1-shot", "5-shot", "all"]
     for run in ("scratch", "la", "la_idt", "supervised"):
         for position, shot in enumerate(["1", "5", "all"]):
-            found = records(results, run=run, protocol="few_shot")
+            found = records(results, run=run, protocol="linear")
             seeds = [mean(a for record in found if record["seed"] == s for a in record["shots"][shot]) for s in (0, 1)]
             assert table[TITLES[run]][position] == f"{100 * mean(seeds):.1f} ± {100 * stdev(seeds):.1f}"
 

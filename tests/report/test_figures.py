@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.page.comparisons import comparisons_of
 from workflow_scripts.report.page.confusion import confusion_figure
@@ -31,9 +31,8 @@ def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[l
         dataset="toy",
         split=1,
         protocol="finetune",
-        accuracy=accuracy,
+        metrics={"accuracy": accuracy, "mean_class_accuracy": accuracy},
         accuracy_interval=[0.0, 1.0],
-        mean_class_accuracy=accuracy,
         chance=0.5,
         n_train=10,
         n_test=10,
@@ -49,9 +48,7 @@ def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[l
     [("clip_length", {"short": 8, "usual": 16, "long": 32}), ("subset", {"short": 10, "usual": 90, "long": 91})],
 )
 def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along: str, order: dict[str, int]) -> None:
-    config = pipeline.resolve(
-        {"datasets": {"toy": {"layout": "generated"}}, "pretraining": {"dataset": "toy", "runs": RUNS}}
-    )
+    config = resolve({"datasets": {"toy": {"layout": "generated"}}, "pretraining": {"dataset": "toy", "runs": RUNS}})
     results = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
     runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
     wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.report.page.remarks import remarks
 from workflow_scripts.report.settings import TableSettings
@@ -31,7 +32,7 @@ OBJECTIVES = TableSettings(
 )
 FEW_SHOT = TableSettings(
     title="Few-shot",
-    protocol="few_shot",
+    protocol="linear",
     rows=[{"method": "Video LA", "run": "la", "paper": {"toy": {"1": 15.6, "20": 44.2, "all": 58.6}}}],
 )
 
@@ -40,7 +41,7 @@ def made(results: Any, folder: Path, table: TableSettings, protocols: set[str]) 
     runs = {row.get("run") for row in table.rows}
     files = [path for path in results.evaluations if path.stem in protocols and runs & {*path.parts}]
     config = folder / "config.yaml"
-    config.write_text(pipeline.as_yaml(pipeline.read([])))
+    config.write_text(as_yaml(read_config([])))
     outputs = {kind: folder / f"table.{kind}" for kind in ("tsv", "md", "tex", "html")}
     paper_table(files, config, outputs["tsv"], outputs["md"], outputs["tex"], outputs["html"], table)
     return outputs
@@ -75,11 +76,11 @@ def test_our_numbers_are_the_means_of_the_records_beside_the_papers(results: Any
 
 
 def test_few_shot_columns_are_the_papers_and_ours(results: Any, tmp_path: Path) -> None:
-    outputs = made(results, tmp_path, FEW_SHOT, {"few_shot"})
+    outputs = made(results, tmp_path, FEW_SHOT, {"linear"})
     lines = {line["shots"]: line for line in read_columns(outputs["tsv"])}
     assert list(lines) == ["1", "5", "20", "all"]
     for shots in ("1", "5", "all"):
-        seeds = accuracies(results, "la", "few_shot", lambda r, s=shots: r["shots"][s])  # type: ignore[misc]
+        seeds = accuracies(results, "la", "linear", lambda r, s=shots: r["shots"][s])  # type: ignore[misc]
         assert float(lines[shots]["ours"]) == pytest.approx(mean(seeds), abs=0.006)
     assert (lines["5"]["paper"], lines["20"]["paper"], lines["20"]["ours"]) == ("", "44.2", "")
 
@@ -104,8 +105,7 @@ def test_markdown_latex_and_html_hold_the_same_cells(results: Any, tmp_path: Pat
 
 def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> None:
     demo, paper = (
-        pipeline.resolve(yaml.safe_load((REPOSITORY / path).read_text()))
-        for path in ("config.yaml", "configs/paper.yaml")
+        resolve(yaml.safe_load((REPOSITORY / path).read_text())) for path in ("config.yaml", "configs/paper.yaml")
     )
     told = {departure.key: departure for departure in departures(demo, ["la_idt"])}
     assert told["pretraining.epochs"].source == "paper 4.2: 200" and told["pretraining.epochs"].value != 200
@@ -118,8 +118,8 @@ def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> 
     assert told["la_idt.epochs"].source == "authors' code; paper 3.3: a few" and "ir_warmup.epochs" not in told
     assert "la.epochs" not in told and "la_nodet.epochs" not in told  # runs of other tables
     assert "trajectories.keep" not in told and "pretraining.checkpoint_minutes" not in told  # change nothing
-    assert "evaluation.finetune_epochs" in told and "evaluation.few_shot_draws" not in told
-    assert "evaluation.few_shot_draws" in {one.key for one in departures(paper, ["la_idt"], "few_shot")}
+    assert "evaluation.finetune_epochs" in told and "evaluation.linear_draws" not in told
+    assert "evaluation.linear_draws" in {one.key for one in departures(paper, ["la_idt"], "linear")}
     paper["pretraining"]["runs"]["ir_warmup"]["epochs"] = 30
     told = {departure.key: departure for departure in departures(paper, ["la_idt"])}
     assert (told["ir_warmup.epochs"].value, told["ir_warmup.epochs"].source) == (30, "paper 4.2: 40")
@@ -128,7 +128,7 @@ def test_departures_are_what_is_not_the_papers(results: Any, tmp_path: Path) -> 
 
 
 def test_whose_boxes_mask_people_is_a_departure_of_the_runs_that_learn_from_them() -> None:
-    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     config["persons"] |= {"stride": 3, "weights": "mine.pth"}
     config["descriptors"] |= {"idt": {"boxes": "hog", "rows": ""}}
     told = {one.key: one for one in departures(config, ["la_idt"])}
@@ -136,7 +136,7 @@ def test_whose_boxes_mask_people_is_a_departure_of_the_runs_that_learn_from_them
         "hog",
         "paper 3.3: detectron2",
     )
-    assert told["persons.stride"].source == "paper: 1" and told["persons.hog_height"].source.startswith("ours")
+    assert told["persons.stride"].source == "paper 3.3: 1" and told["persons.hog_height"].source.startswith("ours")
     assert not {"persons.score_threshold", "persons.weights", "descriptors.idt.rows"} & told.keys()  # not those of hog
     assert "descriptors.idt.boxes" in {one.key for one in departures(config, ["idt_fisher"])}
     for run in ("la", "supervised", "la_nodet"):
@@ -146,7 +146,7 @@ def test_whose_boxes_mask_people_is_a_departure_of_the_runs_that_learn_from_them
 
 
 def test_equal_departures_of_several_runs_are_one_line() -> None:
-    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     lines = in_words(departures(config, ["la_idt", "la_idt_64"]))
     assert "la_idt.epochs, la_idt_64.epochs: 25 (authors' code; paper 3.3: a few)" in lines
 
@@ -161,7 +161,7 @@ def judged_on_its_own() -> dict[str, Any]:
     datasets = {"a": {"layout": "folder", "root": "videos"}, "b": {"layout": "folder", "root": "videos/more"}}
     datasets["c"] = {"layout": "folder", "root": "videos_of_others"}
     given = {"datasets": datasets, "pretraining": {"dataset": "a", "runs": runs}}
-    return pipeline.resolve(given)
+    return resolve(given)
 
 
 def test_networks_that_saw_the_test_videos_are_named() -> None:
@@ -219,12 +219,12 @@ def test_notes_stand_beside_the_table_and_names_are_text(results: Any, tmp_path:
 
 
 def test_the_papers_config_says_what_its_rows_rest_on() -> None:
-    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     tables = config["report"]["tables"]
     most = [row for table in tables.values() for row in table["rows"] if "370" in row.get("run", "")]
     assert len(most) == 3
     for row in most:  # the authors skipped the tuning there
-        values = pipeline.run_values(config, row["run"])
+        values = run_values(config, row["run"])
         assert (values["clusters"], values["subset"]) == ("idt", "all")
     of_table = {name: " ".join(table["notes"]) for name, table in tables.items()}
     assert "Hara et al." in of_table["table1"] and "noise-contrastive" in of_table["table1"]
@@ -237,9 +237,9 @@ def test_the_papers_config_says_what_its_rows_rest_on() -> None:
     assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}
 
 
-@pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("few_shot", "draws and splits")])
+@pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("linear", "draws and splits")])
 def test_the_caption_says_over_what_the_deviation_is(results: Any, tmp_path: Path, protocol: str, repeats: str) -> None:
-    table = FEW_SHOT if protocol == "few_shot" else OBJECTIVES
+    table = FEW_SHOT if protocol == "linear" else OBJECTIVES
     outputs = made(results, tmp_path, table, {protocol})
     for kind in ("md", "tex", "html"):
         text = outputs[kind].read_text()

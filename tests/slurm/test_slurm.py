@@ -28,7 +28,7 @@ COMMANDS = [
 ]
 # Beside what the profile says: status checks in seconds, and the numbers of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "few_shot", "bank_clusters", "persons"}
+ON_GPUS = {"pretraining", "finetune", "linear", "bank_clusters", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 
@@ -149,7 +149,7 @@ def test_readme_commands_to_the_report(
 
     jobs = by_rule(cluster.jobs()[known:])
     assert {job["State"] for rule in jobs.values() for job in rule} == {"COMPLETED"}
-    assert {*ON_SHARDS, "videos", "codebook", "clusters", "pretraining", "finetune", "idt_svm", "report"} <= set(jobs)
+    assert {*ON_SHARDS, "videos", "codebook", "clusters", "pretraining", "finetune", "svm", "report"} <= set(jobs)
     for rule, of_rule in jobs.items():
         for job in of_rule:
             assert job["Partition"] == ("gpu" if rule in ON_GPUS else "cpu"), job
@@ -167,7 +167,7 @@ def test_readme_commands_to_the_report(
 
 def test_old_cluster_command(cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path: Path) -> None:
     """A smaller pipeline: networks are not finetuned."""
-    small = {**config, "evaluation": {**config["evaluation"], "protocols": ["few_shot"]}}
+    small = {**config, "evaluation": {**config["evaluation"], "protocols": ["linear"]}}
     folder = repository(tmp_path, small)
     known = len(cluster.jobs())
     run = start(COMMANDS[2], folder)

@@ -73,7 +73,7 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
             **{"negatives": 8, "neighbours": 8, "epochs": 1, "lr_milestones": [], "runs": runs},
         },
         "evaluation": paper["evaluation"]
-        | {"finetune_epochs": 1, "clips": 2, "few_shot_shots": [1, 2], "few_shot_draws": 2},
+        | {"finetune_epochs": 1, "clips": 2, "linear_shots": [1, 2], "linear_draws": 2},
         "report": {key: paper["report"][key] for key in ("tables", "sources")},
     }
     return Workflow(folder, config)
@@ -94,7 +94,7 @@ def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
     told = workflow.run("--dry-run", "table2")
     assert trained(told) == {"ir_warmup", "ir", "la", "la_idt_fixed", "la_idt", "supervised"}
     planned = workflow.planned("table2")
-    assert planned["few_shot"] == 5 and not planned["finetune"] and not planned["report"]
+    assert planned["linear"] == 5 and not planned["finetune"] and not planned["report"]
     assert "hmdb51/split" not in told and "split2" not in told
     assert "idt_nodet" not in told, "nothing is tracked a second time, with nobody masked, but for table 5"
     assert trained(workflow.run("--dry-run", "table5")) == {

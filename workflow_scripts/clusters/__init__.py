@@ -1,4 +1,4 @@
-"""Clusters: K-means of the videos in the space of their sketches, several runs (paper 3.3, 4.2).
+"""Clusters: groups of videos in the space of their sketches (paper 3.3, 4.2).
 
-`kmeans` is the algorithm, for this stage and for the re-clustering during training; `cluster_sketches` is the stage.
+`cluster` is the one entry to every clustering method; `methods` lists the methods; `cluster_sketches` is the stage.
 """

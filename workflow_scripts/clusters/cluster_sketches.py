@@ -1,7 +1,7 @@
-"""Clusters the videos by K-means of their sketches, several runs (paper 3.3, 4.2: K = 6000, m = 3).
+"""Stage: clusters the videos by their sketches, several times (paper 3.3, 4.2: K-means, K = 6000, m = 3).
 
 In:  encoding/{descriptors}/{shard}.h5 of all shards, and a table whose column video_id says which videos take part.
-Out: clusters/{descriptors}/{subset}/k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
+Out: clusters/{descriptors}/{subset}/{method}_k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
      (m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workflow_scripts.clusters.kmeans import KMeans, kmeans
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings, check_k
+from workflow_scripts.clusters.cluster import Clustering, cluster, repeats
+from workflow_scripts.clusters.settings import VERSIONS, ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def read_sketches(encodings: list[Path], video_ids: list[str]) -> NDArray[np.float32]:
     """The sketches (N, 2000) of the videos, in the order of `video_ids`; joined by id, never by row.
 
-    Raises StageError, with the ids, where one is in none of the files or has no usable sketch.
+    Raises StageError, with the ids, if a video is in none of the files or has no usable sketch.
     """
     wanted = {video_id: row for row, video_id in enumerate(video_ids)}
     sketches: NDArray[np.float32] | None = None
@@ -64,8 +64,8 @@ def read_labels(path: Path) -> tuple[list[str], NDArray[np.int32]]:
         return list(file["video_id"].asstr()[:]), file["labels"][:]
 
 
-def write_clusters(file: h5py.File, video_ids: list[str], runs: list[KMeans], seeds: list[int]) -> None:
-    """Adds m clusterings of the same N videos to an open file, as the head of this module says."""
+def write_clusters(file: h5py.File, video_ids: list[str], runs: list[Clustering], seeds: list[int]) -> None:
+    """Adds m clusterings of the same N videos to an open file, with the datasets that this module's docstring lists."""
     labels = np.stack([run.labels for run in runs])
     centroids = np.stack([run.centroids for run in runs])
     objective = np.stack([run.objective for run in runs])
@@ -81,23 +81,27 @@ def cluster_sketches(
 ) -> None:
     """Clusters the videos listed in `videos` by their sketches, `settings.m` times from different starts.
 
-    `encodings`: the shards' files, in any order. At most `threads` runs go on at a time, each on one core, so that the
-    result does not depend on their number. Raises StageError for a video without a usable sketch, or too many clusters.
+    Args:
+        encodings: The shards' files, in any order.
+        videos: Table whose column video_id lists the videos.
+        output: The clusters file.
+        settings: The method, the number of clusters and of clusterings.
+        threads: Number of clusterings at a time. Each computes on one core, so the result does not depend on it.
+
+    Raises:
+        StageError: A video has no usable sketch, or there are too many clusters for the videos.
     """
     video_ids = sorted(row["video_id"] for row in read_columns(videos))
     sketches = read_sketches(encodings, video_ids)
     check_k(settings.k, len(video_ids))
-    seeds = [settings.seed + run for run in range(settings.m)]
-
-    def run(seed: int) -> KMeans:
-        return kmeans(sketches, settings.k, iterations=settings.iterations, seed=seed)
-
+    of_runs = repeats(settings)
     with ThreadPoolExecutor(threads, initializer=_one_thread) as pool:
-        runs = list(pool.map(run, seeds))
-    for seed, result in zip(seeds, runs, strict=True):
+        runs = list(pool.map(lambda of_run: cluster(sketches, of_run), of_runs))
+    for of_run, result in zip(of_runs, runs, strict=True):
         log.info(
-            "K-means, seed %d: %d videos, %d of %d clusters used, objective %.4f to %.4f",
-            seed,
+            "%s, seed %d: %d videos, %d of %d clusters used, objective %.4f to %.4f",
+            settings.method,
+            of_run.seed,
             len(video_ids),
             len(np.unique(result.labels)),
             len(result.centroids),
@@ -106,9 +110,13 @@ def cluster_sketches(
         )
     content = digest(video_ids, hashlib.blake2b(sketches.data.cast("B"), digest_size=8).hexdigest())
     with write_hdf5(
-        output, stage="clusters.cluster_sketches", version=VERSION, parameters=vars(settings), sketches=content
+        output,
+        stage="clusters.cluster_sketches",
+        version=VERSIONS["cluster_sketches"],
+        parameters=vars(settings),
+        sketches=content,
     ) as file:
-        write_clusters(file, video_ids, runs, seeds)
+        write_clusters(file, video_ids, runs, [of_run.seed for of_run in of_runs])
 
 
 def _one_thread() -> None:

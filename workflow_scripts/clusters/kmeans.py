@@ -1,38 +1,40 @@
-"""K-means by Lloyd's steps, from one start through two backends: faiss, the reference, and torch, on any device.
+"""K-means by Lloyd's steps, through two backends that start from the same centroids: faiss and torch.
 
 A step assigns every point to its nearest centroid (squared Euclidean distance), then moves each centroid to the mean
 of its points. `objective` is the sum over all points of the squared distance to the nearest centroid, taken at every
-assignment, so that entry t belongs to the centroids before step t. All points take part (faiss by itself would draw
-256 a centroid and say nothing).
+assignment, so that entry t belongs to the centroids before step t. All points take part. (By default faiss draws 256
+points per centroid and does not report it.)
 
-The start: K distinct points, drawn uniformly. A cluster that loses all its points is given new ones: torch moves it
-to the point farthest from its centroid, faiss splits a large cluster.
+The start is K distinct points, drawn uniformly. A cluster that loses all its points gets new ones: torch moves it to
+the point farthest from its centroid, faiss splits a large cluster.
+
+faiss computes on the CPU, and on a GPU where its package has GPU support (`faiss.get_num_gpus()`). Otherwise torch
+computes, on the same device.
 """
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from workflow_scripts.clusters.cluster import Clustering
+from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.identity import rng
 
 log = logging.getLogger(__name__)
 
-BLOCK_NUMBERS = 1 << 24  # distances held at a time, 64 MiB
+BACKENDS = ("faiss", "torch")
+BLOCK_NUMBERS = 1 << 24  # distances in memory at a time, 64 MiB
 BLOCK_COLUMNS = 256  # of the points, sorted by cluster at a time: 230 MiB of 235,000 points
 
 
-@dataclass(frozen=True)
-class KMeans:
-    """A clustering of N points in R^d: label of each point, centroids, and the objective per iteration."""
-
-    labels: NDArray[np.int32]  # (N,) in [0, K)
-    centroids: NDArray[np.float32]  # (K, d)
-    objective: NDArray[np.float64]  # (iterations,) never rising, but where an empty cluster was given new points
+def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: torch.device) -> Clustering:
+    """K-means of `points` (N, d) on `device`; see `kmeans`."""
+    return kmeans(points, settings.k, iterations=settings.iterations, seed=settings.seed, device=device)
 
 
 def kmeans(
@@ -41,21 +43,30 @@ def kmeans(
     *,
     iterations: int = 20,
     seed: int = 0,
-    backend: str = "faiss",
-    device: str | torch.device | None = None,
+    backend: str = "",
+    device: str | torch.device = "cpu",
     start: NDArray[np.float32] | None = None,
-) -> KMeans:
-    """Clusters `points` (N, d) into `k`; where there are fewer distinct points than that, into as many.
+) -> Clustering:
+    """Clusters `points` (N, d) into `k` clusters, or into as many as there are distinct points.
 
-    `backend` "faiss" computes on the CPU, and gives way to "torch" where it is not installed; "torch" computes on
-    `device` (the CPU by default). `start` gives the first centroids (k, d) in place of drawn ones. The same arguments
-    give the same clusters on one kind of device, to the last bit. Raises ValueError for points that are not finite, no
-    points, or arguments out of range.
+    The same arguments give the same clusters on one kind of device, to the last bit.
+
+    Args:
+        points: Finite numbers, at least one row.
+        k: Number of clusters.
+        iterations: Number of Lloyd's steps.
+        seed: Chooses the points that the centroids start from.
+        backend: faiss or torch. By default faiss, and torch if faiss cannot compute on the device.
+        device: Where to compute.
+        start: First centroids (k, d), in place of drawn ones.
+
+    Raises:
+        ValueError: There are no points, they are not finite, or an argument is out of range.
     """
     points = np.ascontiguousarray(points, np.float32)
     if points.ndim != 2 or not points.size or not np.isfinite([points.min(), points.max()]).all():
         raise ValueError(f"K-means needs an array (N, d) of finite numbers, N > 0; this one has shape {points.shape}")
-    if k < 1 or iterations < 1 or backend not in ("faiss", "torch"):
+    if k < 1 or iterations < 1 or backend not in ("", *BACKENDS):
         raise ValueError(f"K-means cannot run with k={k}, iterations={iterations}, backend={backend!r}")
     if start is None:
         start = draw_start(points, k, seed)
@@ -65,13 +76,23 @@ def kmeans(
         raise ValueError(
             f"{k} clusters of these points start from ({k}, {points.shape[1]}) centroids, not {start.shape}"
         )
-    start = np.ascontiguousarray(start, np.float32)
-    if backend == "faiss":
-        try:
-            return _faiss(points, start, iterations)
-        except ImportError:
-            log.warning("K-means: faiss is not installed, torch takes its place")
+    start, device = np.ascontiguousarray(start, np.float32), torch.device(device)
+    if (backend or _backend(device)) == "faiss":
+        return _faiss(points, start, iterations, device)
     return _torch(points, start, iterations, device)
+
+
+def _backend(device: torch.device) -> str:
+    """faiss if it is installed and computes on this device, else torch."""
+    try:
+        import faiss  # here, so that machines without it can import this module
+    except ImportError:
+        log.warning("K-means: faiss is not installed, torch computes in its place")
+        return "torch"
+    if device.type == "cpu" or (device.type == "cuda" and faiss.get_num_gpus() > (device.index or 0)):
+        return "faiss"
+    log.debug("K-means: the installed faiss has no GPU support, torch computes on the GPU in its place")
+    return "torch"
 
 
 def draw_start(points: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float32]:
@@ -84,16 +105,22 @@ def draw_start(points: NDArray[np.float32], k: int, seed: int) -> NDArray[np.flo
     return points[list(rows.values())]
 
 
-def _faiss(points: NDArray[np.float32], start: NDArray[np.float32], iterations: int) -> KMeans:
-    import faiss  # here, so that machines without it can import this module
+def _faiss(
+    points: NDArray[np.float32], start: NDArray[np.float32], iterations: int, device: torch.device
+) -> Clustering:
+    import faiss
 
     run = faiss.Kmeans(
         points.shape[1],
         len(start),
         niter=1,  # step by step, for the progress
         min_points_per_centroid=1,
-        max_points_per_centroid=len(points),  # or it would draw 256 a centroid
+        max_points_per_centroid=len(points),  # by default it draws 256 points per centroid
     )
+    resources: Any = None
+    if device.type == "cuda":
+        resources = faiss.StandardGpuResources()  # must live as long as the index
+        run.index = faiss.index_cpu_to_gpu(resources, device.index or 0, run.index)
     centroids = start
     objective = []
     for _ in _steps(iterations, len(start)):
@@ -101,16 +128,13 @@ def _faiss(points: NDArray[np.float32], start: NDArray[np.float32], iterations: 
         centroids = np.asarray(run.centroids, np.float32)
         objective.append(np.asarray(run.obj)[0])
     labels = run.index.search(points, 1)[1][:, 0].astype(np.int32)
-    return KMeans(labels, centroids, np.array(objective, np.float64))
+    return Clustering(labels, centroids, np.array(objective, np.float64))
 
 
 def _torch(
-    points: NDArray[np.float32],
-    start: NDArray[np.float32],
-    iterations: int,
-    device: str | torch.device | None,
-) -> KMeans:
-    x = torch.from_numpy(points).to(device or "cpu")  # (N, d)
+    points: NDArray[np.float32], start: NDArray[np.float32], iterations: int, device: torch.device
+) -> Clustering:
+    x = torch.from_numpy(points).to(device)  # (N, d)
     centroids = torch.from_numpy(start).to(x.device)  # (K, d)
     objective = []
     for _ in _steps(iterations, len(start)):
@@ -121,7 +145,7 @@ def _torch(
         sums = _sums_by_cluster(x, labels, counts)
         centroids = torch.where(counts[:, None] > 0, sums / counts[:, None], centroids)
     labels, _ = _nearest(x, centroids)
-    return KMeans(labels.to(torch.int32).cpu().numpy(), centroids.cpu().numpy(), np.array(objective))
+    return Clustering(labels.to(torch.int32).cpu().numpy(), centroids.cpu().numpy(), np.array(objective))
 
 
 def _steps(iterations: int, k: int) -> Iterable[int]:
@@ -144,10 +168,10 @@ def _nearest(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _sums_by_cluster(x: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Sum (K, d) of the points of x (N, d) of each cluster, of which there are `counts` (K,).
+    """Sum (K, d) of the points of x (N, d) of each cluster, `counts` (K,) points per cluster.
 
-    A cluster's points are added in their order. (index_add_ on a GPU adds in whatever order its threads come, so that
-    centroids, and then labels, would differ from run to run.)
+    A cluster's points are added in their order. On a GPU, index_add_ adds in an order that changes from run to run;
+    centroids, and then labels, would change with it.
     """
     order = labels.argsort(stable=True)
     blocks = x.split(BLOCK_COLUMNS, dim=1)

@@ -2,23 +2,32 @@
 
 from dataclasses import dataclass
 
+from workflow_scripts.clusters.methods import METHODS
+from workflow_scripts.ground.setting import setting
 from workflow_scripts.ground.stage import StageError
 
-VERSION = 1  # raise when the same settings give other clusters
+# The VERSION of each stage, raised when the same settings give other clusters.
+VERSIONS = {"cluster_sketches": 1}
 
 
 @dataclass(frozen=True)
 class ClustersSettings:
     """Section `clusters` of the config."""
 
-    k: int = 6000  # clusters in a run (paper 4.2)
-    m: int = 3  # runs of K-means from different starts (paper 4.2)
-    iterations: int = 20  # Lloyd's steps of a run (authors' code)
-    seed: int = 0  # run i starts by seed + i (ours)
+    method: str = setting("kmeans", "Method that forms the clusters.", source="paper 4.2", enum=list(METHODS))
+    k: int = setting(
+        6000,
+        "Clusters per clustering. A fiftieth to a tenth of the number of videos suits; it must be less than half.",
+        source="paper 4.2",
+        minimum=1,
+    )
+    m: int = setting(3, "Clusterings from different starts. Their clusters are joined.", source="paper 4.2", minimum=1)
+    iterations: int = setting(20, "Steps of Lloyd's algorithm per clustering.", source="authors' code", minimum=1)
+    seed: int = 0  # the config's seed; clustering i starts from seed + i
 
 
 def check_k(k: int, n_videos: int) -> None:
-    """Raises StageError where `k` clusters are at least half of the videos: most would hold one video or none."""
+    """Raises StageError if `k` clusters are at least half of the videos: most would hold one video or none."""
     if k > 1 and 2 * k >= n_videos:
         fewest, most = (max(1, n_videos // part) for part in (50, 10))
         raise StageError(

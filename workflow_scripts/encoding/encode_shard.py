@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook, Encoder
 from idt_tools.tracked import Undescribed
-from workflow_scripts.encoding.settings import VERSION
+from workflow_scripts.encoding.settings import VERSIONS
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.process_shard import process_shard
@@ -93,7 +93,7 @@ def encode_shard(
     tracked, unread = keys_by_video((name for name in listed if name not in kept), lambda name: listed[name].key)
     sources = tracked | kept
     stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
-    keys = {video_id: digest(stage, VERSION, content, source) for video_id, source in sources.items()}
+    keys = {video_id: digest(stage, VERSIONS["encode_shard"], content, source) for video_id, source in sources.items()}
 
     def compute(video_id: str) -> Result:
         if video_id in kept:
@@ -115,7 +115,7 @@ def encode_shard(
     with write_hdf5(
         output,
         stage="encoding.encode_shard",
-        version=VERSION,
+        version=VERSIONS["encode_shard"],
         parameters=book.parameters,
         codebook=content,
         trajectories=digest(keys),

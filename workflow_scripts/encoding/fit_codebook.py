@@ -20,7 +20,7 @@ from idt_tools.codebook import ChannelCodebook, Codebook, Mixture
 from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import draw_sketch
 from workflow_scripts.encoding.gmm import DiagonalGMM
-from workflow_scripts.encoding.settings import VERSION, EncodingSettings
+from workflow_scripts.encoding.settings import VERSIONS, EncodingSettings
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest, rng
 from workflow_scripts.ground.stage import StageError, command_line
@@ -196,7 +196,7 @@ def fit_codebook(
     with write_hdf5(
         output,
         stage="encoding.fit_codebook",
-        version=VERSION,
+        version=VERSIONS["fit_codebook"],
         parameters=vars(settings),
         sample=digest(sorted(video_ids)),
     ) as file:

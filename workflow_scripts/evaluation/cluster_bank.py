@@ -1,7 +1,7 @@
-"""Stage: clusters of the videos in the space of a trained network, seen beside those in the IDT space (paper 4.5).
+"""Stage: clusters of the videos in the space of a trained network, for comparison with the IDT space (paper 4.5).
 
-K-means, several runs, of the memory bank that the run ended with. A supervised run has none: there the videos it was
-trained on are embedded anew, one clip each, by what the network gives below its head, L2-normalised.
+It clusters the memory bank that the run ended with, several times. A supervised run has no bank: its training videos
+are embedded anew, one clip each, by what the network gives below its head, L2-normalised.
 
 Inputs: model.pt; frames shards where there is no bank. Output: a clusters file (see `clusters.cluster_sketches`).
 """
@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from workflow_scripts.clusters.cluster import cluster, repeats
 from workflow_scripts.clusters.cluster_sketches import write_clusters
-from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.settings import VERSION, ClustersSettings
-from workflow_scripts.evaluation.few_shot import CLIPS_AT_ONCE, video_features
+from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.evaluation.features import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
-from workflow_scripts.evaluation.settings import Architecture
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.artifacts import write_hdf5
@@ -33,10 +33,18 @@ def cluster_bank(
 ) -> None:
     """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
 
-    frames: the shards of the training videos, for a model without a memory bank; `workers` processes load their clips
-    beside a GPU (0: none).
-    Where K is larger than the number of videos, each video is a cluster: the config is checked before the training, and
-    a figure must not end the report after it. Raises StageError if the file is not a model, or frames are not there.
+    If K is larger than the number of videos, each video is a cluster. The config is checked before the training, and a
+    figure must not end the report after it.
+
+    Args:
+        model: The run's model.pt.
+        output: The clusters file.
+        settings: The method, the number of clusters and of clusterings.
+        frames: Shards of the training videos, for a model without a memory bank.
+        workers: Processes that load clips beside a GPU; 0 for none.
+
+    Raises:
+        StageError: The file is not a model, or frames are missing.
     """
     pretrained = read_pretrained(model, Architecture())
     video_ids = pretrained.video_ids
@@ -50,19 +58,18 @@ def cluster_bank(
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
-    seeds = [settings.seed + run for run in range(settings.m)]
-    where = device()
-    backend = "torch" if where.type == "cuda" else "faiss"
-    runs = [
-        kmeans(embeddings, settings.k, iterations=settings.iterations, seed=seed, backend=backend, device=where)
-        for seed in seeds
-    ]
+    of_runs = repeats(settings)
+    runs = [cluster(embeddings, of_run, device()) for of_run in of_runs]
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(
-        output, stage="evaluation.cluster_bank", version=VERSION, parameters=parameters, embeddings=content
+        output,
+        stage="evaluation.cluster_bank",
+        version=VERSIONS["cluster_bank"],
+        parameters=parameters,
+        embeddings=content,
     ) as file:
-        write_clusters(file, video_ids, runs, seeds)
+        write_clusters(file, video_ids, runs, [of_run.seed for of_run in of_runs])
     log.info("%s: %d videos, %d clusters, %d runs", model, len(video_ids), len(runs[0].centroids), len(runs))
 
 

@@ -16,14 +16,18 @@ import dataclasses
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from workflow_scripts.evaluation import results
+from workflow_scripts.evaluation.metrics import Answers
 from workflow_scripts.evaluation.network import device, read_inputs, read_pretrained
-from workflow_scripts.evaluation.settings import VERSION, Architecture, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.protocols import settings_of
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
+from workflow_scripts.evaluation.split import Split
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
@@ -36,68 +40,84 @@ log = logging.getLogger(__name__)
 
 def finetune(
     splits: Path,
-    split: int,
     frames: list[Path],
     output: Path,
-    run: str,
-    seed: int,
-    dataset: str,
+    task: results.Task,
     checkpoints: Path,
     settings: EvaluationSettings,
     architecture: Architecture,
-    layout: str = "",
     unread: Path | None = None,
     model: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Trains `model` on the training videos of a split and records its accuracy on the test videos.
 
-    model: the run's model.pt, or none to train the depth, width, clip length and size in `architecture` (unused with a
-    model) from scratch; run, dataset: for the record; layout: of the dataset, says which blocks are frozen; seed: of
-    all draws; checkpoints: a folder of this run and split alone; unread: the table of the videos that could not be
-    read; workers: processes that read clips beside a GPU.
-    Raises StageError if a readable video of the split is in no frames file, or there is nothing to train on.
+    Args:
+        splits: The dataset's splits.tsv.
+        frames: Frames of all its shards.
+        output: The record.
+        task: What is evaluated; its seed is that of all draws, its layout says which blocks are frozen.
+        checkpoints: A folder of this run and split alone.
+        settings: How to train and test.
+        architecture: Of a network from scratch; a model brings its own.
+        unread: Table of the videos that could not be read.
+        model: The run's model.pt; None to train from scratch.
+        workers: Processes that read clips beside a GPU.
+
+    Raises:
+        StageError: A readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
     use_threads(device(), vars(pretrained.architecture), settings.finetune_batch_size)
-    parts, store = read_inputs(splits, split, frames, unread)
-    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": layout}
-    request = {"VERSION": VERSION, "split": dataclasses.asdict(parts), "seed": seed, "settings": used}
+    split, store = read_inputs(splits, task.split, frames, unread)
+    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": task.layout}
+    request = {"VERSION": VERSIONS["finetune"], "split": dataclasses.asdict(split), "seed": task.seed, "settings": used}
     folder = checkpoints / run_digest(request, [model] if model else [], frames)
 
     def new_trainer(name: str) -> Trainer:
-        network = pretrained.network(len(parts.classes), seed)
-        frozen = [] if model is None else freeze(network, settings.finetune_freeze_blocks, layout)
-        return Trainer(f"{run} {name}", network, frozen, store, pretrained.architecture, settings, seed, workers)
+        network = pretrained.network(len(split.classes), task.seed)
+        frozen = [] if model is None else freeze(network, settings.finetune_freeze_blocks, task.layout)
+        return Trainer(
+            f"{task.run} {name}", network, frozen, store, pretrained.architecture, settings, task.seed, workers
+        )
 
-    held_out = hold_out(parts.train, parts.groups, settings.finetune_validation_fraction, seed)
-    trained = {video_id: label for video_id, label in parts.train.items() if video_id not in held_out}
-    aside = {video_id: parts.train[video_id] for video_id in held_out}
-    log.info("%s on %s split %d: %d videos to train on, %d held out", run, dataset, split, len(trained), len(aside))
-    trainer = new_trainer("finetune")
-    histories = {"history": trainer.train(trained, parts.classes, folder / "rates", held_out=aside)}
-    if held_out and settings.finetune_refit:
-        trained, rates = parts.train, [row["lr"] for row in histories["history"]]
-        log.info("%s: trained anew on all %d videos with these learning rates", run, len(trained))
-        trainer = new_trainer("refit")
-        histories["refit"] = trainer.train(trained, parts.classes, folder / "refit", rates=rates)
-    record = results.write_record(
-        output,
-        parts,
-        trainer.predict(list(parts.test), settings.clips, shown=True),
-        run=run,
-        seed=seed,
-        dataset=dataset,
-        number=split,
-        protocol="finetune",
-        settings=used,
-        version=VERSION,
-        n_train=len(trained),
-        n_held_out=len(aside),
-        **histories,
-    )
+    trainer, training = train(new_trainer, split, folder, settings, task.seed)
+    scores = trainer.predict(list(split.test), settings.clips, shown=True)
+    answers = Answers.from_scores(split.targets(split.test), scores)
+    record = results.write_record(output, task, "finetune", split, answers, used, **training)
     shutil.rmtree(checkpoints, ignore_errors=True)  # also those of earlier settings
-    log.info("%s finetuned on %s split %d: %s", run, dataset, split, results.in_words(record))
+    log.info("%s finetuned on %s split %d: %s", *task.named(), results.in_words(record))
+
+
+def train(
+    new_trainer: Callable[[str], Trainer], split: Split, folder: Path, settings: EvaluationSettings, seed: int
+) -> tuple[Trainer, dict[str, Any]]:
+    """Finds the learning rates on a part of the training videos, then trains on all of them (`finetune_refit`).
+
+    Args:
+        new_trainer: Makes the trainer of a training with this name, with the weights to start from.
+        split: The videos of the split.
+        folder: For the checkpoints of both trainings.
+        settings: The share of videos to hold out, and whether to train again.
+        seed: Chooses the videos to hold out.
+
+    Returns:
+        The trainer with the trained network, and what the record says of its training.
+    """
+    held_out = hold_out(split.train, split.groups, settings.finetune_validation_fraction, seed)
+    trained = {video_id: label for video_id, label in split.train.items() if video_id not in held_out}
+    validation = {video_id: split.train[video_id] for video_id in held_out}
+    log.info("%d videos to train on, %d held out", len(trained), len(validation))
+    trainer = new_trainer("finetune")
+    history = trainer.train(trained, split.classes, folder / "rates", held_out=validation)
+    training: dict[str, Any] = {"n_train": len(trained), "n_held_out": len(validation), "history": history}
+    if held_out and settings.finetune_refit:
+        log.info("training again, on all %d videos with these learning rates", len(split.train))
+        trainer = new_trainer("refit")
+        rates = [row["lr"] for row in history]
+        training["refit"] = trainer.train(split.train, split.classes, folder / "refit", rates=rates)
+        training["n_train"] = len(split.train)
+    return trainer, training
 
 
 def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn.Module]:

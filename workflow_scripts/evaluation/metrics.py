@@ -1,104 +1,134 @@
-"""How good answers are: top-1 with its interval, top-5, mean class accuracy, confusion matrix, retrieval."""
+"""The metrics of a protocol's answers, and the interval of the accuracy.
 
-from collections.abc import Sequence
-from typing import Any
+A new metric is one function of `Answers` and one entry in METRICS: every record then has it under this name, and the
+report shows it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.stats import binom
-from sklearn.base import ClassifierMixin
+from numpy.typing import NDArray
 
-from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.ground.identity import rng
 
-AT_ONCE = 1024  # queries; bounds memory, no influence on the result
 RESAMPLES = 5000  # of the recordings, for an interval
+RETRIEVED = (1, 5, 10, 20)  # the k of R@k, as papers of video retrieval give them
 
 
-def class_scores(classifier: ClassifierMixin, features: np.ndarray, n_classes: int) -> np.ndarray:
-    """What a linear classifier of sklearn gives each class, (n, n_classes) float64, the more the likelier.
+@dataclass(frozen=True)
+class Answers:
+    """What a protocol answers for the n test videos of a split; classes are numbers from 0.
 
-    -inf for the classes that it was not trained on; the largest is what it predicts.
+    scores: one per class, -inf for a class that it never answers, where the protocol has scores; neighbours: classes of
+    the nearest training videos, the nearest first, where the protocol ranks these.
     """
-    found = classifier.decision_function(features)
-    if found.ndim == 1:  # of two classes sklearn scores the second alone
-        found = np.stack([-found, found], axis=1)
-    scores = np.full((len(features), n_classes), -np.inf)
-    scores[:, classifier.classes_] = found
-    return scores
+
+    truth: NDArray[np.int64]  # (n,)
+    predicted: NDArray[np.int64]  # (n,)
+    n_classes: int
+    scores: NDArray[np.float64] | None = None  # (n, n_classes)
+    neighbours: NDArray[np.int64] | None = None  # (n, number of neighbours)
+
+    @classmethod
+    def from_scores(cls, truth: NDArray[np.int64], scores: NDArray[np.float64]) -> "Answers":
+        """The answers whose score (n, n_classes) is the highest."""
+        return cls(truth, scores.argmax(axis=1), scores.shape[1], scores)
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts (n_classes, n_classes): rows are the true classes, columns the answers."""
+        counts = np.zeros((self.n_classes, self.n_classes), dtype=np.int64)
+        np.add.at(counts, (self.truth, self.predicted), 1)
+        return counts
 
 
-def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """Counts (n_classes, n_classes) int64: rows are the true classes, columns the answers."""
-    confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (truth, predicted), 1)
-    return confusion
+@dataclass(frozen=True)
+class Metric:
+    """A number in 0..1 that says how good answers are.
 
-
-def summary(confusion: np.ndarray, right: np.ndarray, recordings: np.ndarray) -> dict[str, Any]:
-    """Top-1 accuracy with its interval, and mean class accuracy, of what `confusion` counts; all in 0..1.
-
-    right (n,) bool: whether the answer for each test video is right; recordings (n,): see `accuracy_interval`.
+    title: head of its column; value: the number, or None for answers that it does not apply to.
     """
-    return {
-        "accuracy": float(np.mean(right)),
-        "accuracy_interval": accuracy_interval(right, recordings),
-        "mean_class_accuracy": mean_class_accuracy(confusion),
-    }
+
+    title: str
+    value: Callable[[Answers], float | None]
 
 
-def mean_class_accuracy(confusion: np.ndarray) -> float:
-    """The mean, over the classes that were tested, of the share of a class's videos that were recognised."""
+def accuracy(answers: Answers) -> float:
+    """The share of the videos whose class was recognised (top-1)."""
+    return float(np.mean(answers.predicted == answers.truth))
+
+
+def mean_class_accuracy(answers: Answers) -> float:
+    """The mean, over the classes of the test videos, of the share of a class's videos that were recognised."""
+    confusion = answers.confusion()
     tested = confusion.sum(axis=1)
     present = tested > 0
     return float(np.mean(np.diag(confusion)[present] / tested[present]))
 
 
-def accuracy_interval(right: np.ndarray, recordings: np.ndarray, confidence: float = 0.95) -> list[float]:
+def top_k_accuracy(answers: Answers, k: int) -> float | None:
+    """The share of the videos whose class is among the k with the highest scores; None for k classes or fewer.
+
+    Classes with equal scores count as one place; one that scores -inf is among none.
+    """
+    if answers.scores is None or answers.n_classes <= k:
+        return None
+    own = answers.scores[np.arange(len(answers.truth)), answers.truth]
+    places = (answers.scores > own[:, None]).sum(axis=1)
+    return float(np.mean((places < k) & np.isfinite(own)))
+
+
+def recall_at(answers: Answers, k: int) -> float | None:
+    """R@k: the share of the videos that have one of their class among the k nearest training videos.
+
+    None if k is not smaller than the number of ranked training videos, where all would be retrieved.
+    """
+    if answers.neighbours is None or answers.neighbours.shape[1] <= k:
+        return None
+    return float(np.mean((answers.neighbours[:, :k] == answers.truth[:, None]).any(axis=1)))
+
+
+METRICS = {
+    "accuracy": Metric("Top-1", accuracy),
+    "mean_class_accuracy": Metric("Mean class", mean_class_accuracy),
+    "top5_accuracy": Metric("Top-5", partial(top_k_accuracy, k=5)),
+    **{f"R@{k}": Metric(f"R@{k}", partial(recall_at, k=k)) for k in RETRIEVED},
+}
+
+
+def measure(answers: Answers) -> dict[str, float]:
+    """Every metric that applies to these answers, by name."""
+    values = {name: metric.value(answers) for name, metric in METRICS.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def accuracy_interval(right: NDArray[np.bool_], recordings: NDArray[np.int64], confidence: float = 0.95) -> list[float]:
     """The percentile bootstrap interval of an accuracy (0..1), by drawing recordings with replacement.
 
-    right (n,) bool: of each test video; recordings (n,): the recording (group) that it is cut from. Clips of one
-    recording are right or wrong together, so that there are fewer independent answers than videos. If each video is a
-    recording of its own, the number of right ones is binomial, and its quantiles are those of infinitely many draws; a
-    single recording, which cannot be drawn in another way, is treated likewise. All right or all wrong gives a point.
+    Answers for clips of one recording are right or wrong together, so there are fewer independent answers than videos.
+    If each video is a recording of its own, the number of right answers is binomial, and its quantiles are those of
+    infinitely many draws. A single recording cannot be drawn in another way and is treated likewise. All answers right
+    or all wrong give a point.
+
+    Args:
+        right: Whether the answer for each test video is right, (n,).
+        recordings: The number of the recording (group) that each test video is cut from, (n,).
+        confidence: The interval's probability.
+
+    Returns:
+        The lower and the upper bound.
     """
+    from scipy.stats import binom  # here: the report reads METRICS, and scipy takes a second
+
     quantiles = (1 - confidence) / 2, (1 + confidence) / 2
-    n_test, accuracy = len(right), float(np.mean(right))
+    n_test, share = len(right), float(np.mean(right))
     of_video = np.unique(recordings, return_inverse=True)[1]
     sizes = np.bincount(of_video)
     if len(sizes) in (1, n_test):
-        return [float(n / n_test) for n in binom.ppf(quantiles, n_test, accuracy)]
+        return [float(n / n_test) for n in binom.ppf(quantiles, n_test, share)]
     n_right = np.bincount(of_video, weights=right)
     random, n = rng("accuracy interval", len(sizes)), len(sizes)
     draws = (random.integers(n, size=n) for _ in range(RESAMPLES))
     low, high = np.quantile([n_right[draw].sum() / sizes[draw].sum() for draw in draws], quantiles)
-    return [float(min(low, accuracy)), float(max(high, accuracy))]
-
-
-def top_k_accuracy(truth: np.ndarray, scores: np.ndarray, k: int) -> float:
-    """The share (0..1) of the rows of `scores` (n, classes) whose true class is among the k that score highest.
-
-    Classes that score alike count as one place; one that scores -inf is among none.
-    """
-    own = scores[np.arange(len(truth)), truth]
-    places = (scores > own[:, None]).sum(axis=1)
-    return float(np.mean((places < k) & np.isfinite(own)))
-
-
-def retrieval(
-    queries: np.ndarray, truth: np.ndarray, rows: np.ndarray, classes: np.ndarray, ks: Sequence[int]
-) -> dict[str, float]:
-    """R@k by k: the share of the queries (Q, d) of which one of the k nearest rows (N, d), by cosine, has the class.
-
-    truth (Q,), classes (N,) int64; a k of N or more is left out, where all is retrieved.
-    """
-    queries, rows = l2_normalised(queries), l2_normalised(rows)
-    ks = [k for k in ks if k < len(rows)]
-    if not ks:
-        return {}
-    hits = []
-    for start in range(0, len(queries), AT_ONCE):
-        cosines = queries[start : start + AT_ONCE] @ rows.T  # (q, N)
-        nearest = np.argsort(-cosines, axis=1, kind="stable")[:, : max(ks)]
-        hits.append(classes[nearest] == truth[start : start + AT_ONCE, None])
-    right = np.concatenate(hits)
-    return {str(k): float(np.mean(right[:, :k].any(axis=1))) for k in ks}
+    return [float(min(low, share)), float(max(high, share))]

@@ -71,12 +71,17 @@ def read_inputs(
     splits: Path, split: int, frames: Sequence[Path], unread: Path | None = None
 ) -> tuple[Split, FrameStore]:
     """The split's videos that have frames, and the store of their frames; unread: as `read_split` takes it."""
+    store, statuses = open_frames(frames)
+    return read_split(splits, split, statuses, unread), store
+
+
+def open_frames(frames: Sequence[Path]) -> tuple[FrameStore, dict[str, str]]:
+    """The store of the frames, and the status of each video in it. Raises StageError if a file cannot be read."""
     try:
         store = FrameStore(frames)
     except (OSError, ValueError) as error:
         raise StageError(str(error)) from error
-    statuses = {video_id: store.outcome(video_id)[0] for video_id in store.video_ids}
-    return read_split(splits, split, statuses, unread), store
+    return store, {video_id: store.outcome(video_id)[0] for video_id in store.video_ids}
 
 
 @dataclass(frozen=True)

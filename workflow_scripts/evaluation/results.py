@@ -1,26 +1,29 @@
-"""The record of one evaluation: a JSON file in which a number never stands without what it means.
+"""The record of one evaluation: a JSON file that has each number with what it rests on.
 
-Each record says which run, seed, dataset, split and protocol it is of, how many videos were trained on (`n_train`) and
-tested on, what always answering the most frequent training class would give (`chance`), with which settings.
-`accuracy` is top-1 over the `n_test` videos that could be judged, of the `n_listed` that the dataset's test list names;
-`n_left_out` is the difference, and `left_out` the reasons. `accuracy_interval` is its 95 % bootstrap interval over the
-test videos, drawn by recording where there are groups; `top5_accuracy` is there if there are more than 5 classes.
+A record says which run, seed, dataset, split and protocol it is of, with which settings, on how many videos the
+protocol trained (`n_train`) and tested, and the accuracy of always answering the most frequent training class
+(`chance`). The metrics of METRICS that apply stand under their names, over the `n_test` videos that could be tested.
+The dataset's test list has `n_listed` videos; `n_left_out` is the difference, and `left_out` has the reasons.
+`accuracy_interval` is the 95 % bootstrap interval of the accuracy over the test videos, drawn by recording where there
+are groups.
 """
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workflow_scripts.evaluation.metrics import confusion_matrix, summary, top_k_accuracy
+from workflow_scripts.evaluation.metrics import METRICS, Answers, accuracy_interval, measure
+from workflow_scripts.evaluation.protocols import PROTOCOLS
+from workflow_scripts.evaluation.settings import VERSIONS
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
 
-PROTOCOLS = ("finetune", "few_shot", "svm")
 Record = dict[str, Any]
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -47,50 +50,66 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is evaluated: a run and its seed, on one split of a dataset with this layout."""
+
+    run: str = ""
+    seed: int = 0
+    dataset: str = ""
+    split: int = 1
+    layout: str = ""
+
+    def named(self) -> tuple[str, str, int]:
+        """Run, dataset and split, for a line of the log."""
+        return self.run, self.dataset, self.split
+
+
 def write_record(
     output: Path,
-    split: Split,
-    scores: np.ndarray,
-    *,
-    run: str,
-    seed: int,
-    dataset: str,
-    number: int,
+    task: Task,
     protocol: str,
+    split: Split,
+    answers: Answers,
     settings: Mapping[str, Any],
-    version: int,
-    **more: Any,
+    **own: Any,
 ) -> Record:
-    """Writes (and returns) the record of a protocol's answers on the test part of a split.
+    """Writes (and returns) the record of a protocol's answers for the test videos of a split.
 
-    scores: (n_test, classes) for split.test in its order, the highest of a row is the answer; number: the split's;
-    settings: all that the result depends on beside the data (also what the network was trained with);
-    more: what only this protocol has, as `shots`, `knn` and `retrieval` of few_shot, `history` of finetune; or another
-    value in place of what the split says, as `n_train` of a network that was not trained on all.
+    Args:
+        output: The record's file.
+        task: What is evaluated.
+        protocol: Its name in PROTOCOLS.
+        split: The videos of the split.
+        answers: Those for split.test, in its order.
+        settings: All that the result depends on besides the data, also what the network was trained with.
+        own: What only this protocol has, such as `shots` or `history`; or another value in place of what the split
+            says, such as `n_train` of a network that was not trained on all videos.
+
+    Raises:
+        StageError: The record contradicts itself, or cannot be written.
     """
-    truth = split.targets(split.test)
-    predicted = scores.argmax(axis=1)
-    confusion = confusion_matrix(truth, predicted, len(split.classes))
+    version = VERSIONS[protocol]
     record: Record = {
-        "run": run,
-        "seed": seed,
-        "dataset": dataset,
-        "split": number,
+        "run": task.run,
+        "seed": task.seed,
+        "dataset": task.dataset,
+        "split": task.split,
         "protocol": protocol,
-        **summary(confusion, predicted == truth, split.recordings()),
-        **({"top5_accuracy": top_k_accuracy(truth, scores, 5)} if len(split.classes) > 5 else {}),
+        **measure(answers),
+        "accuracy_interval": accuracy_interval(answers.predicted == answers.truth, split.recordings()),
         "chance": chance(split),
         "n_train": len(split.train),
         "n_test": len(split.test),
         "n_listed": len(split.test) + len(split.left_out),
         "n_left_out": len(split.left_out),
-        **more,
+        **own,
         "settings": dict(settings),
         "config_digest": digest(protocol, version, dict(settings)),
         "VERSION": version,
         "classes": split.classes,
-        "confusion": confusion.tolist(),
-        "predictions": {video_id: split.classes[i] for video_id, i in zip(split.test, predicted, strict=True)},
+        "confusion": answers.confusion().tolist(),
+        "predictions": dict(zip(split.test, (split.classes[i] for i in answers.predicted), strict=True)),
         "left_out": split.left_out,
         "unused": split.unused,
     }
@@ -120,7 +139,7 @@ def validate(record: Any, path: Path) -> None:
     for key, kind in _KINDS.items():
         require(isinstance(record.get(key), kind), f"no usable {key!r}")
     require(record["protocol"] in PROTOCOLS, f"protocol {record['protocol']!r} is not known")
-    for key in ("accuracy", "mean_class_accuracy", "chance"):
+    for key in [key for key in (*METRICS, "chance") if key in record]:
         require(0 <= record[key] <= 1, f"{key} {record[key]} is not within 0..1")
     low, high = record["accuracy_interval"]
     require(0 <= low <= record["accuracy"] <= high <= 1, "the accuracy is not within its interval")
@@ -132,13 +151,8 @@ def validate(record: Any, path: Path) -> None:
     require(len(record["left_out"]) == record["n_left_out"], "n_left_out does not count the videos left out")
     require(record["n_listed"] == record["n_test"] + record["n_left_out"], "n_listed != n_test + n_left_out")
     require(abs(np.trace(confusion) / record["n_test"] - record["accuracy"]) < 1e-9, "accuracy != confusion")
-    if record["protocol"] == "few_shot":
-        shots = record.get("shots")
-        require(isinstance(shots, dict) and len(shots.get("all", [])) > 0, "no accuracies per number of shots")
-        require(isinstance(record.get("knn"), dict), "no nearest neighbour accuracy")
-        require(isinstance(record.get("retrieval"), dict), "no retrieval")
-    if record["protocol"] == "finetune":
-        require(isinstance(record.get("history"), list), "no training history")
+    for key, kind in PROTOCOLS[record["protocol"]].record.items():
+        require(isinstance(record.get(key), kind), f"no usable {key!r}")
 
 
 def chance(split: Split) -> float:
@@ -153,5 +167,5 @@ def in_words(record: Record) -> str:
     low, high = record["accuracy_interval"]
     return (
         f"accuracy {record['accuracy']:.1%} ({low:.1%} to {high:.1%}, chance {record['chance']:.1%}), "
-        f"{record['n_train']} trained on, {record['n_test']} of {record['n_listed']} test videos judged"
+        f"{record['n_train']} trained on, {record['n_test']} of {record['n_listed']} test videos"
     )

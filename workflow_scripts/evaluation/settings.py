@@ -1,16 +1,14 @@
-"""Settings of the evaluation (paper 4.2, 4.4). VERSION is raised when the same settings give another result.
-
-Beside each key: its unit, and where its default is from: the paper; [3] Chen et al. 2019 (few-shot); [14] Hara et
-al. 2018 (3D ResNets); [46] Wu et al. 2018 (instance discrimination); the authors' code; or ours.
-"""
+"""Settings of the evaluation (paper 4.2, 4.4)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE
+from workflow_scripts.ground.setting import setting
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
+from workflow_scripts.videos.settings import LAYOUTS
 
-VERSION = 5
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
 
 # The runs that always exist and train no network: what of the encoding their linear SVM sees.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -20,70 +18,97 @@ IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
 class EvaluationSettings:
     """How the protocols train and test; a key's prefix names its protocol, `clips` is of both network protocols."""
 
-    # Random clips per test video (and per video whose features are taken), centre crop. Paper 4.2.
-    clips: int = 5
+    clips: int = setting(
+        5, "Random clips per test video, and per video whose features are taken. Centre crop.", source="paper 4.2"
+    )
 
-    # Passes over the training part. Authors' code (UCF101; it takes 30 on HMDB51).
-    finetune_epochs: int = 40
-    # Videos per step; fewer if the training part is smaller. Paper 4.2.
-    finetune_batch_size: int = 128
-    # Learning rate of SGD, the same with and without pretraining. Paper 4.2.
-    finetune_lr: float = 0.1
-    # Momentum of SGD. Paper 4.2.
-    finetune_momentum: float = 0.9
-    # Dampening of the momentum: with 0.9, a learning rate of 0.1 steps like 0.01 without. Authors' code, [14].
-    finetune_dampening: float = 0.9
-    # L2 penalty on all trained weights. Authors' code, [14].
-    finetune_weight_decay: float = 0.001
-    # Share of the training part, in whole groups, kept aside to tell when to lower the learning rate. Ours.
-    finetune_validation_fraction: float = 0.1
-    # Then train anew on the whole training part, with the learning rates that were found. Ours.
-    finetune_refit: bool = True
-    # Epochs without a lower validation loss before the learning rate drops. Authors' code.
-    finetune_plateau_patience: int = 5
-    # What the learning rate is multiplied by then. Paper 4.2.
-    finetune_plateau_factor: float = 0.1
-    # Where a training clip's square lies: corner (a corner or the centre, as in [14]) or random. Paper 4.2 ("random
-    # spatio-temporal cropping"), authors' code.
-    finetune_crop: str = "random"
-    # Sizes of the square: how many of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame. Paper 4.2, [14]; authors' code: 2.
-    finetune_n_scales: int = 5
-    # Residual blocks (layer1, layer2, ...), and the stem below them, that keep their pretrained weights: by layout of
-    # the dataset, `other` for the rest. Nothing is frozen from scratch. Paper 4.2 (`other`: ours).
-    finetune_freeze_blocks: Mapping[str, int] = field(default_factory=lambda: {"ucf101": 1, "hmdb51": 2, "other": 1})
+    finetune_epochs: int = setting(
+        40, "Passes over the training part. The authors' code takes 40 on UCF101, 30 on HMDB51.", source="authors' code"
+    )
+    finetune_batch_size: int = setting(
+        128, "Videos per step; fewer if the training part is smaller.", source="paper 4.2"
+    )
+    finetune_lr: float = setting(
+        0.1, "Learning rate of SGD, the same with and without pretraining.", source="paper 4.2"
+    )
+    finetune_momentum: float = setting(0.9, "Momentum of SGD.", source="paper 4.2")
+    finetune_dampening: float = setting(
+        0.9,
+        "Dampening of the momentum. With 0.9, a learning rate of 0.1 acts like 0.01 without.",
+        source="authors' code, reference [14]",
+    )
+    finetune_weight_decay: float = setting(
+        0.001, "L2 penalty on all trained weights.", source="authors' code, reference [14]"
+    )
+    finetune_validation_fraction: float = setting(
+        0.1,
+        "Share of the training part that is set aside for validation, in whole groups where the dataset has groups. It "
+        "decides when the learning rate drops.",
+        source="ours",
+        minimum=0,
+        exclusiveMaximum=1,
+    )
+    finetune_refit: bool = setting(
+        True,
+        "After the validation, train anew on the whole training part with the same drops of the learning rate. This "
+        "doubles the time.",
+        source="ours",
+    )
+    finetune_plateau_patience: int = setting(
+        5, "Epochs without a lower validation loss before the learning rate drops.", source="authors' code"
+    )
+    finetune_plateau_factor: float = setting(0.1, "Factor on the learning rate at each drop.", source="paper 4.2")
+    finetune_crop: str = setting(
+        "random",
+        "Where a training clip's square lies. random: anywhere in the frame; corner: the centre or one of the "
+        "corners, as in reference [14].",
+        source="paper 4.2, authors' code",
+        enum=["corner", "random"],
+    )
+    finetune_n_scales: int = setting(
+        5,
+        "Sizes of the square to draw from: the first n of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame's shorter side. "
+        "The authors' code takes 2.",
+        source="paper 4.2, reference [14]",
+        minimum=1,
+        maximum=5,
+    )
+    finetune_freeze_blocks: Mapping[str, int] = setting(
+        {"ucf101": 1, "hmdb51": 2, "other": 1},
+        "First residual blocks that keep their pretrained weights, with the layers below them, by the dataset's "
+        "layout. `other` (ours) is for all other layouts. From scratch, nothing is frozen.",
+        source="paper 4.2",
+        propertyNames={"enum": [*LAYOUTS, "other"]},
+        additionalProperties={"minimum": 0, "maximum": 4},
+    )
 
-    # Training videos per class; "all" is always added. Paper table 2.
-    few_shot_shots: Sequence[int] = (1, 5, 10, 20)
-    # Random choices of the training videos per number of shots. Ours (the paper does not say).
-    few_shot_draws: int = 10
-    # Inverse strength of the L2 penalty of the logistic regression on L2-normalised features. Ours.
-    few_shot_c: float = 100.0
-    # Nearest training videos that vote. Ours.
-    knn_neighbours: int = KNN_NEIGHBOURS
-    # A vote weighs exp(cosine / temperature). [46].
-    knn_temperature: float = KNN_TEMPERATURE
+    linear_shots: Sequence[int] = setting(
+        (1, 5, 10, 20), 'Training videos per class. "all" is always added.', source="paper table 2"
+    )
+    linear_draws: int = setting(10, "Random choices of the training videos per number of shots.", source="ours")
+    linear_c: float = setting(
+        100.0,
+        "Inverse strength of the L2 penalty of the logistic regression on L2-normalised features.",
+        source="ours",
+    )
+    knn_neighbours: int = setting(
+        KNN_NEIGHBOURS, "Nearest training videos that vote in the k-nearest-neighbour check.", source="ours", minimum=1
+    )
+    knn_temperature: float = setting(
+        KNN_TEMPERATURE, "Temperature of the votes: a vote weighs exp(cosine / temperature).", source="reference [46]"
+    )
 
-    # Inverse strength of the L2 penalty of the linear SVM on L2-normalised vectors. [42].
-    svm_c: float = 100.0
+    svm_c: float = setting(
+        100.0, "Inverse strength of the L2 penalty of the linear SVM on L2-normalised vectors.", source="reference [42]"
+    )
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What pretraining and evaluation must share: of a run it is read from model.pt, from scratch it is given here.
+    """What pretraining and evaluation must share: of a run it is read from model.pt, from scratch it is given here."""
 
-    The same keys, with the same defaults, as in the pretraining's settings.
-    """
-
-    depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
-    width: float = 1.0  # factor on all its channel numbers; ours
-    shortcut: str = "B"  # type of its shortcuts, A | B; paper 4.2
-    clip_length: int = 16  # consecutive frames; paper 4.2, table 3
-    crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
-
-
-_PREFIXES = {"finetune": ("clips", "finetune_"), "few_shot": ("clips", "few_shot_", "knn_"), "svm": ("svm_",)}
-
-
-def settings_of(protocol: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of `settings` that protocol ("finetune", "few_shot" or "svm") reads: the others change nothing there."""
-    return {key: value for key, value in settings.items() if key.startswith(_PREFIXES[protocol])}
+    depth: int = PretrainingSettings.depth
+    width: float = PretrainingSettings.width
+    shortcut: str = PretrainingSettings.shortcut
+    clip_length: int = PretrainingSettings.clip_length
+    crop_size: int = PretrainingSettings.crop_size

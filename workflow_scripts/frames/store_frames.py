@@ -16,7 +16,7 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.clips import resize
-from workflow_scripts.frames.settings import VERSION, FramesSettings
+from workflow_scripts.frames.settings import VERSIONS, FramesSettings
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.process_shard import process_shard
@@ -71,7 +71,9 @@ def write_frames(
     fps: frame rates; where one is 0, that of the frames that were decoded is written.
     """
     parameters = dataclasses.asdict(settings)
-    with write_hdf5(output, stage="frames", version=VERSION, parameters=parameters, videos=videos) as file:
+    with write_hdf5(
+        output, stage="frames", version=VERSIONS["store_frames"], parameters=parameters, videos=videos
+    ) as file:
         for name, result in results:
             group = file.create_group(name)
             content = result.arrays.get("jpeg", np.empty(0, np.uint8))
@@ -96,7 +98,7 @@ def store_frames(
     What is already in `store` is not decoded again.
     """
     rows = {row["video_id"]: row for row in read_columns(videos)}
-    keys = {name: digest(VERSION, settings, reading, attributes_of(row)) for name, row in rows.items()}
+    keys = {name: digest(VERSIONS["store_frames"], settings, reading, attributes_of(row)) for name, row in rows.items()}
 
     def compute(name: str) -> Result:
         return encode_frames(idt_tools.read_video(Path(rows[name]["path"]), **vars(reading)), settings)

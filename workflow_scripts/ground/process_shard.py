@@ -92,11 +92,13 @@ def process_shard(
                     log.warning("%s: %s: %s", stage, video_id, reasons[video_id])
                 else:
                     records.append(video_id, keys[video_id], outcome)
-                    log.debug("%s: computed %s", stage, video_id)
+                    counts["n_done"] += 1
+                    log.debug("%s: computed %s", stage, video_id, extra={"outcome": counts})
                     yield video_id, outcome
 
         missing = [video_id for video_id in video_ids if not records.has(video_id, keys[video_id])]
-        log.info("%s: %d videos, %d of them already done", stage, n_videos, len(video_ids) - len(missing))
+        counts = {"n_videos": n_videos, "n_done": len(video_ids) - len(missing)}
+        log.info("%s: %d videos, %d of them already done", stage, n_videos, counts["n_done"], extra={"outcome": counts})
         for _ in tqdm(computed(missing), stage, len(missing), unit="video", disable=not missing):
             pass
         if reasons:
@@ -155,7 +157,12 @@ def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_faile
         log.log(level, "%s: %s is %s: %s", stage, video_id, status, reason)
     if len(failed) > _MAX_NAMED_VIDEOS:
         log.warning("%s: ... and %d more, which the log names", stage, len(failed) - _MAX_NAMED_VIDEOS)
-    log.info("%s: n_in %d, n_ok %d, n_failed %d", stage, len(outcomes), len(outcomes) - len(failed), len(failed))
+    n_failed = len(failed)
+    log.info(
+        "%s: n_in %d, n_ok %d, n_failed %d",
+        *(stage, len(outcomes), len(outcomes) - n_failed, n_failed),
+        extra={"outcome": {"failed": tuple((video_id, *outcome) for video_id, outcome in failed.items())}},
+    )
     if outcomes and len(failed) / len(outcomes) > max_failed_fraction:
         raise StageError(
             f"{stage}: {len(failed)} of {len(outcomes)} videos failed, more than max_failed_fraction = "

@@ -24,6 +24,7 @@ from typing import Any
 from idt_tools.printable import PrintableFormatter, PrintableParser, printable
 from idt_tools.reading import ReadingFailed
 from idt_tools.signals import exit_code_of, interruptible
+from workflow_scripts.ground.outcome import OutcomeHandler
 
 
 class StageError(Exception):
@@ -140,8 +141,8 @@ def command_line(
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
     keys that differ from the defaults) become `--their-name`, which `meanings` explain in the help; a list may also
     be read from a JSON file, `--their-name-in FILE`. `--log FILE` collects log lines and, of an unforeseen exception,
-    the traceback; the terminal shows one sentence. A StageError or ReadingFailed exits with 1, an unforeseen one with
-    2, Ctrl-C with 130, SIGTERM with 143.
+    the traceback; the terminal shows one sentence. The outcome is written as JSON beside the log. A StageError or
+    ReadingFailed exits with 1, an unforeseen one with 2, Ctrl-C with 130, SIGTERM with 143.
     """
     parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
@@ -149,28 +150,44 @@ def command_line(
         _add_argument(parser, name, parameter, hints[name], (meanings or {}).get(name))
     parser.add_argument("--log", type=Path, help="file that collects the log lines")
     log: Path | None = None
+    outcome: OutcomeHandler | None = None
+    status, reason, code = "done", "", 0
     _log_to(log)
     try:
         given = vars(parser.parse_args(arguments))
         log = given.pop("log")
         _log_to(log)
+        if log and os.environ.get("RANK", "0") == "0":  # the processes of a distributed training share a log
+            outcome = OutcomeHandler(log, function.__name__)
+            logging.getLogger().addHandler(outcome)
         with interruptible():
             function(**given)
     except StageError as error:
-        logging.error("error: %s", error)
-        sys.exit(1)
+        status, reason, code = "failed", str(error), 1
     except ReadingFailed as error:
-        logging.error("error: %s (it could not be read just now); run the same command again", error)
-        sys.exit(1)
+        reason = f"{error} (it could not be read just now); run the same command again"
+        status, code = "failed", 1
     except KeyboardInterrupt as stop:
-        logging.error("interrupted; what was computed is kept, and the same command goes on from there")
-        sys.exit(exit_code_of(stop))
+        reason = "interrupted; what was computed is kept, and the same command goes on from there"
+        status, code = "stopped", exit_code_of(stop)
     except Exception as error:
         where = f"; the traceback is in {log}" if log else ""
-        logging.error("error: %s: %s%s", type(error).__name__, error, where)
-        if log:
-            with contextlib.suppress(OSError), open(log, "a") as file:
-                traceback.print_exc(file=file)
-        elif os.environ.get("DEBUG"):
-            traceback.print_exc()
-        sys.exit(2)
+        status, reason, code = "failed", f"{type(error).__name__}: {error}{where}", 2
+        unforeseen = traceback.format_exc()
+    if code:
+        logging.error("%s%s", "" if status == "stopped" else "error: ", reason)
+    if code == 2:
+        _write_traceback(unforeseen, log)
+    if outcome:
+        outcome.end(status, reason)
+    if code:
+        sys.exit(code)
+
+
+def _write_traceback(text: str, log: Path | None) -> None:
+    """Appends a traceback to the log; without a log, prints it if DEBUG is set."""
+    if log:
+        with contextlib.suppress(OSError), open(log, "a") as file:
+            file.write(text)
+    elif os.environ.get("DEBUG"):
+        print(text, file=sys.stderr)

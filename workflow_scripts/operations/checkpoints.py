@@ -6,8 +6,9 @@ A training's checkpoint lies in a folder named by all that its result depends on
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.judged import all_evaluations, is_judged_on
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.configuration.stage_settings import stage_settings
+from workflow_scripts.evaluation.evaluations import all_evaluations, is_evaluated_on
 from workflow_scripts.ground.artifacts import read_columns
 
 RESULTS = Path("results")
@@ -17,7 +18,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     """Where the training keeps its checkpoint with the inputs of now; None while one of them is not there."""
     from workflow_scripts.pretraining.train import run_digest, training_request  # here, for torch takes seconds
 
-    values = pipeline.run_values(config, run)
+    values = run_values(config, run)
     dataset, objective, clusters = config["pretraining"]["dataset"], values["objective"], values["clusters"]
     names = [path.stem for path in sorted((RESULTS / dataset / "videos" / "shards").glob("*.tsv"))]
     videos = RESULTS / "pretraining" / "videos" / values["descriptors"] / f"{values['subset']}.tsv"
@@ -25,7 +26,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     prior = []
     if clusters == "idt":
         folder = RESULTS / dataset / "clusters" / values["descriptors"] / str(values["subset"])
-        prior = [folder / f"k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
+        prior = [folder / f"{values['cluster_method']}_k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
     elif clusters == "joint":
         prior = [RESULTS / dataset / "encoding" / values["descriptors"] / f"{name}.h5" for name in names]
     if init := values["init"]:
@@ -34,7 +35,7 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     if not names or not all(path.exists() for path in [videos, *frames, *prior]):
         return None
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
-    settings = pipeline.settings("pretraining", values)
+    settings = stage_settings("pretraining", values)
     request = training_request(listed, seed, objective, clusters, settings)
     return RESULTS / "pretraining" / run / f"seed{seed}" / "checkpoints" / run_digest(request, prior, frames)
 
@@ -57,7 +58,7 @@ def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
     for parent in (RESULTS / "evaluation").glob("*/seed*/*/split*/checkpoints"):
         run, seed, dataset, split = parent.parent.parts[-4:]
         here = [one for one in wanted if (one.run, f"seed{one.seed}", one.dataset) == (run, seed, dataset)]
-        is_wanted = any(is_judged_on(config, one, int(split.removeprefix("split"))) for one in here)
+        is_wanted = any(is_evaluated_on(config, one, int(split.removeprefix("split"))) for one in here)
         ended = not is_wanted or parent.with_name("finetune.json") in done
         model = RESULTS / "pretraining" / run / seed / "model.pt"
         folders += sorted(parent.iterdir()) if ended else _of_evaluation(parent, model)

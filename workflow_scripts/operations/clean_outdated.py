@@ -4,7 +4,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.operations.checkpoints import size, unneeded
 from workflow_scripts.operations.status import outputs
@@ -19,7 +19,7 @@ def clean_outdated(configfile: list[Path]) -> None:
     """
     if any(Path(".snakemake/locks").glob("*")):
         raise StageError("a snakemake run is going on in this folder; clean when it has ended")
-    config = pipeline.read(configfile)
+    config = read_config(configfile)
     done = {output.path for output in outputs(configfile) if output.there and not output.pending}
     folders = unneeded(config, done)
     freed = sum(map(size, folders))

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.judged import evaluated_runs, needed_runs, table_runs
+from workflow_scripts.configuration.datasets import detector_of, used_datasets
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.evaluation.evaluations import evaluated_runs, needed_runs, table_runs
 
 Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, without suffix
 
@@ -14,16 +15,15 @@ def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
     runs = needed_runs(config)
     judged = {*evaluated_runs(config), *table_runs(config)}
     seeds = {f"seed{seed}" for seed in config["pretraining"]["seeds"]}
-    values = [pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
-    detectors = {pipeline.detector(config, descriptors) for descriptors in config["descriptors"]}
+    values = [run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
+    detectors = {detector_of(config, descriptors) for descriptors in config["descriptors"]}
     sides = {str(each["short_side"]) for each in values}
     lists = {(each["descriptors"], str(each["subset"])) for each in values} | {
         (descriptors, str(config["pretraining"]["subset"])) for descriptors in config["descriptors"]
     }
-    clusters = {f"k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
+    clusters = {f"{each['cluster_method']}_k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
     n_shards = {
-        name: config["datasets"][name].get("shards", config["videos"]["shards"])
-        for name in pipeline.used_datasets(config)
+        name: config["datasets"][name].get("shards", config["videos"]["shards"]) for name in used_datasets(config)
     }
 
     def of_dataset(stage: str, rest: Job) -> bool:

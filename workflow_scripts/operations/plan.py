@@ -10,8 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.judged import (
+from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.evaluation.evaluations import (
     Evaluation,
     all_evaluations,
     evaluated_runs,
@@ -41,7 +42,7 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
     for run in needed_runs(config, runs):
         if run not in config["pretraining"]["runs"]:
             continue
-        epochs = pipeline.run_values(config, run)["epochs"]
+        epochs = run_values(config, run)["epochs"]
         for seed in config["pretraining"]["seeds"]:
             model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
             if _to_do(model, pending):
@@ -65,7 +66,7 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
     pretrained = config["pretraining"]["dataset"]
     judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
     for name, descriptors in config["descriptors"].items():
-        package = pipeline.detector(config, name)
+        package = detector_of(config, name)
         if package not in ("detectron2", "torchvision") or find_spec(package):
             continue
         is_of_idt_runs = name == next(iter(config["descriptors"]))

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from idt_tools.printable import say
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.paths import RESERVED
+from workflow_scripts.configuration.resolve import read_config
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.operations.checkpoints import size, training_folder, unneeded
 
@@ -24,7 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 # The rules in the order of the work; one that is not among them comes last.
 RULES = (
     "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
-    "few_shot idt_svm bank_clusters examples people report".split()
+    "features linear knn svm bank_clusters examples people report".split()
 )
 SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose logs count videos
 
@@ -56,7 +58,7 @@ class Output:
     def of(self) -> str:
         """What it is about, from its path: dataset and descriptors, say; empty for runs and their results."""
         first, *rest = self.path.parts[1:-1] or ("",)
-        return "" if first in pipeline.RESERVED else "/".join([first, *rest[1:]])
+        return "" if first in RESERVED else "/".join([first, *rest[1:]])
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
 def log_of(output: Path) -> Path:
     """Where the rule of a shard or a model writes its log (docs/artifacts.md)."""
     results, first, noun, *rest = output.parts
-    if first in pipeline.RESERVED:  # results/pretraining/{run}/seed{seed}/model.pt
+    if first in RESERVED:  # results/pretraining/{run}/seed{seed}/model.pt
         return Path(results, "logs", *output.parts[1:-1]).with_suffix(".log")
     if noun == "videos":
         return Path(results, "logs", noun, f"{first}.log")
@@ -155,7 +157,7 @@ def _notes(output: Output, attempt: Attempt | None, config: dict[str, Any]) -> I
         attempt = read_log(log_of(output.path), output.rule)
         has_checkpoint = any((output.path.parent / "checkpoints").glob("*"))
         folder = training_folder(config, run, int(seed.removeprefix("seed"))) if has_checkpoint else None
-        if done := epochs_done(folder, pipeline.run_values(config, run)["epochs"]):
+        if done := epochs_done(folder, run_values(config, run)["epochs"]):
             yield f"{name}: {done}"
     elif attempt and attempt.n_kept and kept_in_store(output.path):
         yield f"{name}: {attempt.n_kept} of {attempt.n_videos} videos done"
@@ -188,7 +190,7 @@ def status(configfile: list[Path], full: bool = False) -> None:
 
     `configfile`: as for snakemake; none is the demo. `full` names every video and shard, not the first few.
     """
-    config = pipeline.read(configfile)
+    config = read_config(configfile)
     due = outputs(configfile)
     known = due
     if any(output.rule == "videos" and output.there and output.pending for output in due):

@@ -22,7 +22,7 @@ from workflow_scripts.ground.work_keys import attributes_of, file_stamp, keys_by
 from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
 from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.persons.detectors import Detector, make_detector
-from workflow_scripts.persons.settings import VERSION, PersonsSettings
+from workflow_scripts.persons.settings import VERSIONS, PersonsSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
 MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by frame, best first"
@@ -51,7 +51,7 @@ def detect_persons(
 
         def key(name: str) -> str:
             files[name] = find_file(Path(settings.files), rows[name])
-            return digest(VERSION, parameters, attributes_of(rows[name]), file_stamp(files[name]))
+            return digest(VERSIONS["detect_persons"], parameters, attributes_of(rows[name]), file_stamp(files[name]))
 
         keys, unread = keys_by_video(rows, key)
         if rows and not unread and not any(files.values()):
@@ -65,7 +65,10 @@ def detect_persons(
             raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
         finder = make_detector(detector, settings)
         parameters = {"stride": settings.stride, **finder.parameters}
-        keys = {name: digest(VERSION, parameters, reading, attributes_of(row)) for name, row in rows.items()}
+        keys = {
+            name: digest(VERSIONS["detect_persons"], parameters, reading, attributes_of(row))
+            for name, row in rows.items()
+        }
         unread = {}
 
         def compute(name: str) -> Result:
@@ -80,7 +83,7 @@ def detect_persons(
         max_failed_fraction=max_failed_fraction,
         unread=unread,
     )
-    with write_hdf5(output, stage="persons", version=VERSION, parameters=parameters) as file:
+    with write_hdf5(output, stage="persons", version=VERSIONS["detect_persons"], parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
             boxes = result.arrays.get("boxes", np.zeros((0, 6), np.float32))

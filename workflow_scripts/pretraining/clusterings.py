@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workflow_scripts.clusters.cluster import cluster
 from workflow_scripts.clusters.cluster_sketches import read_labels
-from workflow_scripts.clusters.kmeans import kmeans
+from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.ranks import Ranks
@@ -43,26 +44,25 @@ def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
     return torch.cat([bank, functional.normalize(sketches.to(bank), dim=1)], dim=1)
 
 
-def cluster(points: Tensor, settings: PretrainingSettings, seed: int, epoch: int, ranks: Ranks | None = None) -> Tensor:
-    """Labels (m, N) int64 of m K-means runs on points (N, D), each run and epoch from a seed of its own.
+def cluster_points(
+    points: Tensor, settings: PretrainingSettings, seed: int, epoch: int, ranks: Ranks | None = None
+) -> Tensor:
+    """Labels (m, N) int64 of m clusterings of points (N, D) on their device; each run and epoch has its own seed.
 
-    On the CPU by faiss, on a GPU by the torch backend there. The `ranks`, which all hold the same points, share the
-    runs: process r makes runs r, r + W, ... and gives them to the others.
+    The `ranks`, which all hold the same points, share the runs: process r makes runs r, r + W, ... and sends them to
+    the others.
     """
     ranks = ranks or Ranks()
-    rows, backend = points.cpu().numpy(), "torch" if points.is_cuda else "faiss"
+    rows = points.cpu().numpy()
     labels = torch.empty(settings.m, len(points), dtype=torch.int64, device=points.device)
     for run in ranks.share(list(range(settings.m))):
-        run_seed = int(digest(seed, "kmeans", epoch, run), 16) % 2**31
-        clustering = kmeans(
-            rows,
-            settings.k,
+        of_run = ClustersSettings(
+            method=settings.cluster_method,
+            k=settings.k,
             iterations=settings.kmeans_iterations,
-            seed=run_seed,
-            backend=backend,
-            device=points.device,
+            seed=int(digest(seed, "kmeans", epoch, run), 16) % 2**31,
         )
-        labels[run] = torch.from_numpy(clustering.labels)
-    for run, of_run in enumerate(labels):
-        ranks.broadcast(of_run, source=run % ranks.size)
+        labels[run] = torch.from_numpy(cluster(rows, of_run, points.device).labels)
+    for run, labels_of_run in enumerate(labels):
+        ranks.broadcast(labels_of_run, source=run % ranks.size)
     return labels

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workflow_scripts.ground.identity import digest
-from workflow_scripts.pretraining.clusterings import cluster, joint_space
+from workflow_scripts.pretraining.clusterings import cluster_points, joint_space
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import draw_negatives, instance_loss, local_aggregation_loss
 from workflow_scripts.pretraining.ranks import Ranks
@@ -94,7 +94,7 @@ class Learner:
             self.labels = self.fixed.to(self.device)
         else:
             points = self.bank.rows if self.sketches is None else joint_space(self.bank.rows, self.sketches)
-            self.labels = cluster(points, self.settings, self.seed, epoch, self.ranks)
+            self.labels = cluster_points(points, self.settings, self.seed, epoch, self.ranks)
 
     def step(self, clips: Tensor, batch: list[int], epoch: int, step: int) -> Tensor:
         """Learns from one batch; (2,) float64 on the device: the sum of the clips' losses and, of the supervised

@@ -3,14 +3,16 @@
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.clusters.settings import check_k
+from workflow_scripts.clusters.settings import ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import read_columns, read_json
+from workflow_scripts.ground.setting import setting
 
-VERSION = 4  # raised when the stage's result changes
+# The VERSION of each stage, raised when the same settings give another result.
+VERSIONS = {"select_videos": 4, "train": 4}
 
 # How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
 # which asks 200 of a million (a class here may have ten).
@@ -27,41 +29,103 @@ class PretrainingSettings:
     """
 
     # The network
-    depth: int = 18  # layers of the 3D ResNet, 10 | 18 | 34; paper 4.2, appendix C
-    width: float = 1.0  # factor on all its channel numbers, for small runs; ours
-    shortcut: str = "B"  # 1x1x1 convolutions, or A: values left out and zeros, as Hara et al. 2018 published; paper 4.2
-    embedding_dim: int = 128  # dimensions of an embedding; paper 4.2
+    depth: int = setting(18, "Layers of the 3D ResNet.", source="paper 4.2", enum=[10, 18, 34])
+    width: float = setting(
+        1.0,
+        "Factor on the number of channels of every layer. Below 1 for small runs.",
+        source="paper 4.2",
+        exclusiveMinimum=0,
+    )
+    shortcut: str = setting(
+        "B",
+        "Shortcuts where the shape changes. B: 1x1x1 convolutions; A: subsampling and zeros, as in the weights that "
+        "Hara et al. published in 2018.",
+        source="paper 4.2",
+        enum=["A", "B"],
+    )
+    embedding_dim: int = setting(128, "Dimensions of an embedding.", source="paper 4.2", minimum=1)
 
     # The clips
-    clip_length: int = 16  # consecutive frames; paper 4.2, table 3
-    crop_size: int = 112  # pixels of a clip's side; paper 4.2, table 7
-    n_scales: int = 5  # crops of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame: how many of them, 1..5; paper 4.2, [14]
-    crop: str = "random"  # where a crop lies: anywhere, or corner (centre and corners, [14]); paper 4.2, authors' code
-    color: bool = False  # also grayscale (p 0.2) and colour jitter (0.4); authors' code, not in the paper
+    clip_length: int = setting(16, "Consecutive frames per clip.", source="paper 4.2", unit="frames", minimum=1)
+    crop_size: int = setting(112, "Side of a clip's square.", source="paper 4.2", unit="pixels", minimum=1)
+    n_scales: int = setting(
+        5,
+        "Crop scales to draw from: the first n of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame's shorter side.",
+        source="paper 4.2, reference [14]",
+        minimum=1,
+        maximum=5,
+    )
+    crop: str = setting(
+        "random",
+        "Where a crop lies. random: anywhere in the frame; corner: the centre or one of the corners, as in reference "
+        "[14].",
+        source="paper 4.2, authors' code",
+        enum=["random", "corner"],
+    )
+    color: bool = setting(
+        False,
+        "Also turn clips gray (probability 0.2) and jitter their color (0.4). The authors' code does; the paper does "
+        "not mention it.",
+        source="paper 4.2",
+    )
 
     # The objective
-    temperature: float = 0.07  # tau of equation 2; paper 4.2
-    negatives: int = 4096  # rows drawn for the denominator of equation 2 (instance); paper 4.2
-    neighbours: int = 4096  # nearest rows of the bank that make B_i (local_aggregation); authors' code, [49]
-    bank_momentum: float = 0.5  # share of the old row when a bank row is renewed; [46], [49]
-    k: int = 6000  # clusters of one K-means; paper 4.2, table 6
-    m: int = 3  # K-means runs whose clusters are joined; paper 4.2, table 6
-    kmeans_iterations: int = 20  # of each K-means; authors' code
+    temperature: float = setting(0.07, "Temperature, tau of equation 2.", source="paper 4.2", exclusiveMinimum=0)
+    negatives: int = setting(
+        4096,
+        "Rows of the memory bank drawn for the denominator of equation 2 (objective instance).",
+        source="paper 4.2",
+        minimum=1,
+    )
+    neighbours: int = setting(
+        4096,
+        "Nearest rows of the memory bank that make the background neighbours B_i (objective local_aggregation).",
+        source="authors' code, reference [49]",
+        minimum=1,
+    )
+    bank_momentum: float = setting(
+        0.5, "Share of the old row when a row of the memory bank is updated.", source="reference [46], reference [49]"
+    )
+    k: int = ClustersSettings.k  # the config's clusters.k
+    m: int = ClustersSettings.m  # the config's clusters.m
+    cluster_method: str = ClustersSettings.method  # the config's clusters.method
+    kmeans_iterations: int = setting(
+        20, "Steps of Lloyd's algorithm per K-means of a network's embeddings.", source="authors' code", minimum=1
+    )
 
     # The optimisation
-    epochs: int = 200  # passes over the videos; paper 4.2
-    batch_size: int = 256  # clips a step; paper 4.2
-    lr: float = 0.03  # learning rate of SGD; paper 4.2
-    momentum: float = 0.9  # of SGD; paper 4.2
-    dampening: float = 0.0  # of the momentum: with 0.9, a rate of 0.1 steps like 0.01 without; ours, [14] has 0.9
-    weight_decay: float = 1e-4  # on all weights but batch norm's; [49]
-    lr_milestones: tuple[int, ...] = (160, 190)  # epochs (from 0) at which the learning rate drops; paper 4.2
-    lr_gamma: float = 0.1  # what it is multiplied by; paper 4.2
+    epochs: int = setting(200, "Passes over the videos.", source="paper 4.2", minimum=0)
+    batch_size: int = setting(256, "Clips per step.", source="paper 4.2", minimum=1)
+    lr: float = setting(0.03, "Learning rate of SGD.", source="paper 4.2", exclusiveMinimum=0)
+    momentum: float = setting(0.9, "Momentum of SGD.", source="paper 4.2")
+    dampening: float = setting(
+        0.0,
+        "Dampening of the momentum. With 0.9, as in reference [14], a learning rate of 0.1 acts like 0.01 without.",
+        source="ours",
+        minimum=0,
+        exclusiveMaximum=1,
+    )
+    weight_decay: float = setting(
+        1e-4, "L2 penalty on all weights but those of batch normalisation.", source="reference [49]"
+    )
+    lr_milestones: tuple[int, ...] = setting(
+        (160, 190), "Epochs (from 0) at which the learning rate drops.", source="paper 4.2"
+    )
+    lr_gamma: float = setting(0.1, "Factor on the learning rate at each drop.", source="paper 4.2", exclusiveMinimum=0)
 
     # How it is computed
-    precision: str = "auto"  # of convolutions: float32 | bfloat16 | auto (bfloat16 where there are instructions); ours
-    compile: bool = False  # the network by torch.compile: minutes at the start, then perhaps faster; ours
-    checkpoint_minutes: float = 15.0  # between checkpoints within an epoch; ours, no influence on the result
+    precision: str = setting(
+        "auto",
+        "Number format of convolutions. auto: bfloat16 where the device has instructions for it.",
+        source="ours",
+        enum=["auto", "float32", "bfloat16"],
+    )
+    compile: bool = setting(
+        False, "Compile the network by torch.compile: minutes at the start, then perhaps faster steps.", source="ours"
+    )
+    checkpoint_minutes: float = setting(
+        15.0, "Time between checkpoints within an epoch.", source="ours", unit="minutes", influences_result=False
+    )
 
 
 def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int, batch_size: int) -> int:
@@ -80,7 +144,7 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
 _OF_A_BANK = frozenset({"embedding_dim", "temperature", "bank_momentum"})
 _OF_OBJECTIVE = {
     "instance": _OF_A_BANK | {"negatives"},
-    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m"},
+    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m", "cluster_method"},
     "supervised": frozenset[str](),
 }
 _OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
@@ -90,12 +154,13 @@ _NOT_OF_ALL = frozenset[str]().union(*_OF_OBJECTIVE.values(), *_OF_CLUSTERS.valu
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
     """Those of a run's `values` that its result depends on, so that a change of the others trains nothing again.
 
-    `objective` and `clusters` as of `train`. Of `drops` those that come before the last epoch; checkpoint_minutes has
-    no influence.
+    `objective` and `clusters` as of `train`. Of `lr_milestones` those before the last epoch.
     """
     own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
     read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
-    read.pop("checkpoint_minutes", None)
+    for one in fields(PretrainingSettings):
+        if not one.metadata.get("influences_result", True):
+            read.pop(one.name, None)
     read["lr_milestones"] = [drop for drop in read["lr_milestones"] if drop < read["epochs"]]
     if not read["lr_milestones"]:
         del read["lr_gamma"]

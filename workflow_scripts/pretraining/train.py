@@ -38,7 +38,7 @@ from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import joined_ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
-from workflow_scripts.pretraining.settings import VERSION, PretrainingSettings, values_read
+from workflow_scripts.pretraining.settings import VERSIONS, PretrainingSettings, values_read
 from workflow_scripts.pretraining.threads import use_threads
 from workflow_scripts.pretraining.training import Training
 from workflow_scripts.pretraining.validation import Validation, embed_videos, knn_accuracy
@@ -100,7 +100,7 @@ def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -
     for path in sorted(frames):
         with read_hdf5(path) as file:
             made_of.append({name: str(value) for name, value in read_attributes(file).items()})
-    return digest(VERSION, request, contents, made_of)
+    return digest(VERSIONS["train"], request, contents, made_of)
 
 
 def start_from(
@@ -219,7 +219,7 @@ def train(
                     "labels": None if learner.labels is None else learner.labels.cpu(),
                     "history": history,
                     "classes": class_names,
-                    "version": VERSION,
+                    "version": VERSIONS["train"],
                 },
                 output,
             )

@@ -1,57 +1,106 @@
-"""Settings of the report. VERSION is raised when the page made of the same results changes."""
+"""Settings of the report."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-VERSION = 5
+from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
+from workflow_scripts.ground.setting import setting
+
+# The VERSION of each stage, raised when the same results give another page or table.
+VERSIONS = {"build_report": 5, "paper_table": 5, "draw_examples": 5, "measure_people": 5}
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of a table."""
+
+    method: str = setting("", "What the paper calls the method.", required=True)
+    run: str | None = setting(None, "Our run. Without one, the method is only cited.")
+    paper: dict[str, Any] | None = setting(
+        None,
+        "The paper's accuracy by dataset; in tables of protocol linear by dataset and number of shots.",
+        unit="percent",
+    )
+    paper_of_supervised: dict[str, Any] | None = setting(
+        None,
+        "The paper's fraction of the supervised accuracy, likewise, where no row gives the supervised accuracy.",
+        unit="percent",
+    )
+    supervised: str | None = setting(None, "Another run than the table's to take fractions of.")
 
 
 @dataclass(frozen=True)
 class TableSettings:
-    """A table of the paper, an entry of `report.tables`. All keys are ours; what the paper says is in percent."""
+    """A table of the paper, an entry of `report.tables`."""
 
-    title: str = ""
-    # finetune or few_shot; the runs idt and idt_fisher are always judged by their linear SVM.
-    protocol: str = "finetune"
-    # Run that fractions of the supervised accuracy are taken of; none if empty.
-    supervised: str = ""
-    # Each {"method": text}, and what there is of: "run" (none: the method is only cited); "paper": dataset -> accuracy,
-    # or in few-shot tables -> number of shots -> accuracy; "paper_of_supervised", likewise, where no row gives the
-    # supervised accuracy; "supervised": another run than the table's.
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    # What else tells our numbers from the paper's, a sentence each; they stand beside the table.
-    notes: list[str] = field(default_factory=list)
+    title: str = setting("", "What the table is about.", required=True)
+    protocol: str = setting(
+        "finetune",
+        "How models are evaluated. The runs idt and idt_fisher are always evaluated by their linear SVM.",
+        enum=NETWORK_PROTOCOLS,
+    )
+    supervised: str = setting("", "Run of a row: fractions are taken of its accuracy. Empty: none.")
+    notes: list[str] = setting(
+        [], "Other differences between our numbers and the paper's, one sentence each. They stand beside the table."
+    )
+    rows: list[Annotated[dict[str, Any], TableRow]] = setting([], "The methods, in order.", required=True, minItems=1)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A known simple baseline of a dataset."""
+
+    name: str = setting("", "Its name.", required=True)
+    accuracy: float = setting(0.0, "Its accuracy.", required=True, minimum=0, maximum=1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs that are compared with each other."""
+
+    title: str = setting("", "The heading above its table.", required=True)
+    runs: list[str] = setting(
+        [],
+        "Names of runs; also scratch and idt, if they are evaluated.",
+        required=True,
+        minItems=1,
+        uniqueItems=True,
+    )
+    along: str | None = setting(
+        None,
+        "The parameter by which these runs differ. Their accuracies are drawn against it.",
+        enum=["clip_length", "subset", "k", "m", "crop_size", "depth"],
+    )
 
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What the page shows and how much of it; none of it changes a result. All keys are ours."""
+    """What the page shows and how much of it; none of it changes a result. All defaults are ours."""
 
-    # The page's heading.
-    title: str = "Dense trajectory clustering"
-    # Dataset -> {"name": text, "accuracy": 0..1}: a known simple baseline, shown as a row of the method table.
-    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    # Each {"title": text, "runs": [names]}: runs compared with each other, with their own tables and their own row of
-    # the figures; all in one if empty. With "along", the parameter by which they differ (clip_length, subset, k, m,
-    # size or depth), accuracies are drawn against it. The gallery shows clusters of the first. A run may be in several.
-    comparisons: list[dict[str, Any]] = field(default_factory=list)
-    # Clusterings in the gallery: first a network without prior, then IDT, then a network with the prior.
-    gallery_clusterings: int = 3
-    # Clusters shown of each clustering.
-    gallery_clusters: int = 8
-    # Videos shown of each cluster.
-    gallery_videos: int = 6
-    # "size": largest clusters first; "purity": those of one motion first (clusters of one video come last).
-    gallery_order: str = "size"
-    # The cluster explorer holds about this many videos (all if there are fewer), some 10 KB each; 0: no explorer.
-    explorer_videos: int = 600
-    # Pixels: a thumbnail is this wide and three quarters as high.
-    thumbnail_width: int = 128
-    # Frames of a thumbnail's loop.
-    thumbnail_frames: int = 12
-    # Seconds from the middle of the video that the loop shows, at the video's own speed.
-    thumbnail_seconds: float = 2.0
-    # WebP quality of the thumbnails, 1..100.
-    thumbnail_quality: int = 55
-    # Rows of the table of failed videos; the page says how many more there are.
-    failures_shown: int = 100
+    title: str = setting("Dense trajectory clustering", "The page's heading.")
+    baselines: dict[str, Annotated[dict[str, Any], Baseline]] = setting(
+        {}, "A known simple baseline per dataset. It is a row of the method table."
+    )
+    comparisons: list[Annotated[dict[str, Any], Comparison]] = setting(
+        [],
+        "Groups of runs, each with its own tables and its own row of the figures. Empty: all runs are one group. The "
+        "gallery shows clusters of the first group.",
+    )
+    gallery_clusterings: int = setting(
+        3, "Clusterings in the gallery: first a network without prior, then IDT, then a network with the prior."
+    )
+    gallery_clusters: int = setting(8, "Clusters shown per clustering.")
+    gallery_videos: int = setting(6, "Videos shown per cluster.")
+    gallery_order: str = setting(
+        "size",
+        "Which clusters come first. size: the largest; purity: those of a single motion.",
+        enum=["size", "purity"],
+    )
+    explorer_videos: int = setting(600, "The most videos in the cluster explorer, about 10 KB each. 0: no explorer.")
+    thumbnail_width: int = setting(128, "Width of a thumbnail; its height is three quarters of it.", unit="pixels")
+    thumbnail_frames: int = setting(12, "Frames of a thumbnail's loop.")
+    thumbnail_seconds: float = setting(
+        2.0, "Length of the part in the middle of the video that the loop shows, at normal speed.", unit="seconds"
+    )
+    thumbnail_quality: int = setting(55, "WebP quality of the thumbnails.", minimum=1, maximum=100)
+    failures_shown: int = setting(100, "Rows of the table of failed videos. The page says how many more there are.")

@@ -12,7 +12,6 @@ import csv
 import io
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +29,7 @@ from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.synthetic.figure import Figure
 from workflow_scripts.synthetic.motions import MOTIONS
 from workflow_scripts.synthetic.scenes import SCENES
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,6 @@ GENERATOR_VERSION = 1  # raised when the same settings give other pictures
 SUPERSAMPLING = 2  # painted pixels per video pixel, along each side
 BACKDROP = (2.2, 1.6)  # width and height of the painted place, in views
 HORIZON = 0.16  # view heights from the figure's feet up to where the floor ends
-
-
-@dataclass(frozen=True)
-class GeneratedSettings:
-    """What to generate (ours; the paper generates nothing)."""
-
-    motions: Sequence[str] = ("wave", "jump", "spin", "kick", "walk", "push")  # names in MOTIONS
-    scenes: Sequence[str] = ("bricks", "meadow", "tiles", "beach", "city", "cabin")  # names in SCENES
-    per_pair: int = 4  # videos of each motion in each scene
-    frames: int = 32  # frames of a video
-    width: int = 160  # pixels, even
-    height: int = 120  # pixels, even
-    fps: int = 25  # frames per second
-    seed: int = 0
 
 
 class Frame(NamedTuple):

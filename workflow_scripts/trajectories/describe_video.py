@@ -20,7 +20,7 @@ from idt_tools.trajectory_files import find_rows, read_rows
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.work_keys import attributes_of, file_stamp
-from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
+from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
 
@@ -52,7 +52,7 @@ class Video:
     def key(self) -> str:
         """The digest of all that the trajectories depend on. Raises ReadingFailed as `rows` does."""
         made_of = attributes_of(self.row), self.boxes_key, *file_stamp(self.rows)
-        return digest(VERSION, self.settings, self.reading, *made_of)
+        return digest(VERSIONS["extract_shard"], self.settings, self.reading, *made_of)
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:
         """Blocks of trajectories. Raises Undescribed where the video is at fault, be it after the last block.

@@ -18,7 +18,7 @@ from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.work_keys import keys_by_video
 from workflow_scripts.trajectories.describe_video import Video, shard_videos
-from workflow_scripts.trajectories.settings import VERSION, TrajectoriesSettings
+from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
 MEANING = {
@@ -52,7 +52,7 @@ def extract_shard(
     results = process_shard(
         store, keys, lambda name: _extract(listed[name]), stage="trajectories", threads=threads, unread=unread
     )
-    with write_hdf5(output, stage="trajectories", version=VERSION, parameters=parameters) as file:
+    with write_hdf5(output, stage="trajectories", version=VERSIONS["extract_shard"], parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
             told = {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-VERSION = 3  # raised when the trajectories of the same frames change
+from workflow_scripts.ground.setting import setting
+
+# The VERSION of each stage, raised when the same frames give other trajectories.
+VERSIONS = {"extract_shard": 3}
 
 BYTES_PER_PIXEL = 1.3  # of trajectories for each pixel of each frame, roughly: 8 TB for Kinetics-400
 
@@ -11,8 +14,14 @@ BYTES_PER_PIXEL = 1.3  # of trajectories for each pixel of each frame, roughly: 
 class TrajectoriesSettings:
     """Options of the tracker, as in `idt_tools.TrackerOptions`, and where else trajectories may come from."""
 
-    max_side: int = 0  # frames with a longer side are reduced to it first, in pixels; 0: never (ours)
-    rows: str = ""  # folder of rows that the original extractor wrote, read in place of tracking; empty: track (ours)
+    max_side: int = setting(
+        0,
+        "Frames with a longer side are reduced to this before tracking. 0: never.",
+        source="paper 4.8",
+        unit="pixels",
+        minimum=0,
+    )
+    rows: str = ""  # the folder `rows` of an entry of `descriptors`; empty: track
 
 
 def keeps_all(keep: str, keep_gb: float, pixels: int) -> bool:

@@ -29,7 +29,7 @@ from workflow_scripts.ground.work_keys import keys_by_video
 from workflow_scripts.videos.folders import Walk
 from workflow_scripts.videos.listing import Listed, list_videos
 from workflow_scripts.videos.official import Annotated
-from workflow_scripts.videos.settings import OFFICIAL, READING, VERSION, DatasetSettings, ReadingSettings
+from workflow_scripts.videos.settings import OFFICIAL, READING, VERSIONS, DatasetSettings, ReadingSettings
 from workflow_scripts.videos.splits import make_splits, unread_rows
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def index_videos(
 
     def key(name: str) -> str:
         stats[name] = _stat(root / by_id[name].path)
-        return digest(VERSION, stats[name], reading.max_frame_side)
+        return digest(VERSIONS["index_videos"], stats[name], reading.max_frame_side)
 
     def probe(name: str) -> Result:
         if stats[name] == ABSENT:

@@ -65,7 +65,7 @@ def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -
     walked = Walk()
     if settings.layout == "generated":
         root = generated_root
-        rows = generate_videos(root, GeneratedSettings(**settings.generated))
+        rows = generate_videos(root, GeneratedSettings(**(settings.generated or {})))
         # The first take of each motion in each scene is the test part of `splits: column`: in places never trained on.
         part = {True: "test", False: "train"}
         listed = [

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.operations.estimate.extrapolate import (
     GROWS,
     NOTHING,
@@ -73,7 +73,7 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
     """K-means in the IDT space for each request that a run, or the report, makes."""
     from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # here, for torch: see `device_in_words`
 
-    runs = {run: pipeline.run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
+    runs = {run: run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
     requests = {
         (values["descriptors"], values["k"], values["m"], values["subset"])
         for run, values in runs.items()

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from idt_tools.printable import say
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.datasets import dataset_values, used_datasets
+from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.artifacts import write_columns, write_text
 from workflow_scripts.ground.durations import in_words
 from workflow_scripts.ground.stage import StageError, command_line
@@ -164,14 +165,14 @@ def estimate_cost(
     """
     if videos < 1 or threads < 1:
         raise StageError("a pilot needs at least one video and one thread (--videos, --threads)")
-    config = pipeline.read(configfile)
+    config = read_config(configfile)
     pretrained = config["pretraining"]["dataset"]
     is_as_if = as_if_videos is not None or as_if_seconds is not None or bool(as_if_size)
     usable, missing = usable_detectors(config)
     cells: list[dict[str, Any]] = []
     text: list[str] = []
     sizes: dict[str, tuple[Survey, Size]] = {}
-    for dataset in [pretrained] if is_as_if else pipeline.used_datasets(config):
+    for dataset in [pretrained] if is_as_if else used_datasets(config):
         surveyed = survey(config, dataset)
         size = as_if(surveyed.size, as_if_videos, as_if_seconds, as_if_fps, as_if_size)
         rows = surveyed.rows[:videos]
@@ -179,7 +180,7 @@ def estimate_cost(
         fisher = fisher_features(config, dataset)
         folder = pilot_folder(config, dataset, usable, fisher)
         costs, codebooks = run_pilot(rows, folder, config, usable, fisher, threads)
-        shards = 0 if is_as_if else int(pipeline.dataset_values(config, dataset, str(REPOSITORY))["shards"])
+        shards = 0 if is_as_if else int(dataset_values(config, dataset, str(REPOSITORY))["shards"])
         lines = lines_of(config, dataset, surveyed, size, costs, codebooks, shards)
         sentences = remarks(lines, cores or os.cpu_count() or 1, config["persons"]["stride"])
         text += [

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from workflow_scripts.clusters.kmeans import kmeans
+from workflow_scripts.clusters.cluster import cluster
+from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
@@ -27,12 +28,12 @@ FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of a first try, and what a 
 def kmeans_seconds(dimensions: int) -> float:
     """Seconds of one core for one point, cluster and iteration of K-means in a space of so many dimensions."""
     points = rng("estimate").standard_normal((SLICE[0], dimensions)).astype(np.float32)
-    kmeans(points[:2], 1, iterations=1)  # loads its library, whose threads can then be limited
+    cluster(points[:2], ClustersSettings(k=1, iterations=1))  # loads its library, whose threads can then be limited
     seconds = []
     with threadpool_limits(1):
         for iterations in (1, 4):  # their difference is free of what is done once
             started = time.process_time()
-            kmeans(points, SLICE[1], iterations=iterations)
+            cluster(points, ClustersSettings(k=SLICE[1], iterations=iterations))
             seconds.append(time.process_time() - started)
     return (seconds[1] - seconds[0]) / (3 * SLICE[0] * SLICE[1])
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.judged import Evaluation, all_evaluations, judged_splits, needed_runs
+from workflow_scripts.configuration.runs import run_values, training_threads
+from workflow_scripts.configuration.stage_settings import stage_settings
+from workflow_scripts.evaluation.evaluations import Evaluation, all_evaluations, evaluated_splits, needed_runs
+from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.durations import in_words
@@ -28,27 +30,31 @@ def network_lines(
     """
     pretrained, seeds = config["pretraining"]["dataset"], config["pretraining"]["seeds"]
     batch = config["evaluation"]["finetune_batch_size"]
-    judged = dict.fromkeys(one._replace(seed=seeds[0]) for one in all_evaluations(config) if one.run not in IDT_RUNS)
+    evaluated = dict.fromkeys(one._replace(seed=seeds[0]) for one in all_evaluations(config) if one.run not in IDT_RUNS)
     lines = []
     for run in needed_runs(config):
         if run in IDT_RUNS:
             continue
-        values = pipeline.run_values(config, run)
-        settings = pipeline.settings("pretraining", values)
+        values = run_values(config, run)
+        settings = stage_settings("pretraining", values)
         if run in config["pretraining"]["runs"] and pretrained in surveyed:
-            rate = network_seconds(settings, min(cores, pipeline.training_threads(config, run)))
+            rate = network_seconds(settings, min(cores, training_threads(config, run)))
             n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
             lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
         parts_of: dict[tuple[str, str], dict[int, Part]] = {}
-        for one in judged:
+        for one in evaluated:
             if one.run == run and one.dataset in surveyed:
                 parts = _parts(config, one, surveyed[one.dataset][1].videos)
-                parts_of.setdefault((one.dataset, one.protocol), {}).update(parts)
-        for (dataset, protocol), parts in parts_of.items():
-            threads = min(cores, pipeline.training_threads(config, run, batch))
+                stage = "features" if PROTOCOLS[one.protocol].input == "features" else one.protocol
+                parts_of.setdefault((one.dataset, stage), {}).update(parts)
+        for (dataset, stage), parts in parts_of.items():
+            threads = min(cores, training_threads(config, run, batch))
             rate = network_seconds(replace(settings, batch_size=batch), threads)
-            seconds = sum(_judging(config["evaluation"], protocol, rate, *part) for part in parts.values())
-            line = _line(protocol, f"{run} {dataset}", seconds * len(seeds), len(seeds) * len(parts))
+            if stage == "features":  # one file serves all splits
+                seconds = [rate.forward * config["evaluation"]["clips"] * max(map(sum, parts.values()))]
+            else:
+                seconds = [_finetuning(config["evaluation"], rate, *part) for part in parts.values()]
+            line = _line(stage, f"{run} {dataset}", sum(seconds) * len(seeds), len(seconds) * len(seeds))
             lines.append((dataset, line))
     return lines
 
@@ -57,10 +63,8 @@ def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
     return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, "by the clock")
 
 
-def _judging(section: dict[str, Any], protocol: str, rate: NetworkSeconds, n_train: float, n_test: float) -> float:
-    """Seconds of a split: finetuning trains and then asks about clips of the test videos, few-shot asks about all."""
-    if protocol == "few_shot":
-        return rate.forward * section["clips"] * (n_train + n_test)
+def _finetuning(section: dict[str, Any], rate: NetworkSeconds, n_train: float, n_test: float) -> float:
+    """Seconds of a split: training, then a forward pass of the test videos' clips."""
     epochs, held_out = section["finetune_epochs"], section["finetune_validation_fraction"] * n_train
     trained = (n_train - held_out) * epochs + (n_train * epochs if section.get("finetune_refit") else 0)
     return rate.trained * trained + rate.forward * (held_out * epochs + section["clips"] * n_test)
@@ -74,12 +78,12 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
         counts = Counter((int(row["split"]), row["part"]) for row in rows)
         parts = {split: (float(counts[split, "train"]), float(counts[split, "test"])) for split, _ in counts}
     else:
-        settings = pipeline.settings("videos", config["datasets"][dataset], "DatasetSettings")
+        settings = stage_settings("videos", config["datasets"][dataset], "DatasetSettings")
         is_random = settings.kind_of_splits == "random"
         share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
         n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)
         parts = {1 + split: (share * n_videos, (1 - share) * n_videos) for split in range(n_splits)}
-    return {split: parts[split] for split in judged_splits(config, evaluation, parts)}
+    return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 
 
 def network_text(lines: list[Line], device: str) -> list[str]:

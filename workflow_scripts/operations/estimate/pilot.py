@@ -23,9 +23,11 @@ from typing import Any
 import h5py
 from tqdm import tqdm
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.configuration.stage_settings import stage_settings, versions
 from workflow_scripts.encoding.encode_shard import encode_shard
-from workflow_scripts.evaluation.judged import all_evaluations
+from workflow_scripts.evaluation.evaluations import all_evaluations
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.ground.artifacts import write_columns, write_json
 from workflow_scripts.ground.identity import digest
@@ -48,7 +50,7 @@ class Cost:
 
 def asked_sides(config: dict[str, Any]) -> set[int]:
     """The short sides at which the config's runs take their frames."""
-    return {pipeline.run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
+    return {run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
 
 
 def short_sides(config: dict[str, Any]) -> list[int]:
@@ -58,7 +60,7 @@ def short_sides(config: dict[str, Any]) -> list[int]:
 
 def detectors(config: dict[str, Any]) -> list[str]:
     """The detectors of people that the descriptors ask for."""
-    return sorted({pipeline.detector(config, descriptors) for descriptors in config["descriptors"]} - {"none"})
+    return sorted({detector_of(config, descriptors) for descriptors in config["descriptors"]} - {"none"})
 
 
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
@@ -69,7 +71,7 @@ def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
 
 def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
     """The settings of a noun's stages, with `values` over those of the config."""
-    return pipeline.settings(noun, {**config[noun], "seed": config["seed"], **values})
+    return stage_settings(noun, {**config[noun], "seed": config["seed"], **values})
 
 
 def _tracking(config: dict[str, Any], descriptors: str) -> Any:
@@ -117,7 +119,7 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
         with _measured(costs, f"persons/{detector}", output, store / detector):
             detect_persons(shard, output, store / detector, detector, section(config, "persons"))
     for descriptors in config["descriptors"]:
-        output, people = folder / f"{descriptors}.h5", boxes.get(pipeline.detector(config, descriptors))
+        output, people = folder / f"{descriptors}.h5", boxes.get(detector_of(config, descriptors))
         with _measured(costs, f"trajectories/{descriptors}", output, store / descriptors):
             extract_shard(shard, output, store / descriptors, _tracking(config, descriptors), people)
     for side in short_sides(config):
@@ -184,8 +186,8 @@ def _begin() -> None:
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
     """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
     sections = [config[noun] for noun in (*NOUNS, "descriptors", "seed")]
-    versions = [pipeline.version(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), versions)
+    of_stages = [versions(noun) for noun in NOUNS]
+    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), of_stages)
 
 
 def run_pilot(

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import idt_tools
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.datasets import dataset_values
+from workflow_scripts.configuration.stage_settings import stage_settings
 from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
@@ -39,8 +40,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     Raises StageError where there is no video that can be read.
     """
     folder = ESTIMATES / dataset
-    values = pipeline.dataset_values(config, dataset, str(REPOSITORY))
-    settings = pipeline.settings("videos", values, "DatasetSettings")
+    values = dataset_values(config, dataset, str(REPOSITORY))
+    settings = stage_settings("videos", values, "DatasetSettings")
     root, listed, *_ = list_videos(dataset, settings, folder / "generated")
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
@@ -49,7 +50,7 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
     headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
-    reading = pipeline.settings("videos", config["videos"], "ReadingSettings")
+    reading = stage_settings("videos", config["videos"], "ReadingSettings")
     index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0, reading=reading)
     rows = sorted(read_columns(index), key=lambda row: digest(config["seed"], "pilot", row["video_id"]))
     usable = [row for row in rows if row["status"] == "ok"]

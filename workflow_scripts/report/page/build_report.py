@@ -15,6 +15,8 @@ from pathlib import Path
 import yaml
 from markupsafe import Markup
 
+from workflow_scripts.evaluation.metrics import METRICS
+from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.operations.current_jobs import asked_for
@@ -52,7 +54,8 @@ def build_report(
 ) -> None:
     """Builds the report page, the tables and the figures from the results of the other stages.
 
-    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and k*.h5 of IDT; indexes:
+    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and
+    {method}_k*.h5 of IDT; indexes:
     index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in which
     failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders that hold
     a folder of Snakemake's benchmark files per stage; paper_tables: HTML files of `paper_table`; examples: the HTML
@@ -108,7 +111,8 @@ def build_report(
         damaged=inputs.read_damaged(list(dict.fromkeys([*frames, *statuses]))),
         runs=tables.run_rows(runs, methods),
         comparisons=comparisons,
-        protocols=tables.PROTOCOLS,
+        protocols={name: protocol.title for name, protocol in PROTOCOLS.items()},
+        metrics=METRICS,
         paper_tables=[Markup(path.read_text()) for path in paper_tables],
         examples=Markup(examples.read_text()) if examples else "",
         people=Markup(people.read_text()) if people else "",

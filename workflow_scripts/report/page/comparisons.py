@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from workflow_scripts.configuration.config import run_values
+from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import Method

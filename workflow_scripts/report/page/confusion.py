@@ -59,7 +59,7 @@ def _matrices(evaluations: list[Evaluation], methods: list[Method], dataset: str
     for method in methods:
         here = [one for one in evaluations if (one.dataset, one.run) == (dataset, method.run) and one.confusion]
         of_protocol = {one.protocol: [other for other in here if other.protocol == one.protocol] for one in here}
-        shown = next((of_protocol[name] for name in ("finetune", "svm", "few_shot") if name in of_protocol), [])
+        shown = next((of_protocol[name] for name in ("finetune", "svm", "linear") if name in of_protocol), [])
         if shown:
             counts = np.sum([one.confusion for one in shown], axis=0)
             matrices.append((name_among(method, methods), counts, [visible(name) for name in shown[0].classes]))

@@ -10,9 +10,10 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
 from workflow_scripts.report.page.comparisons import ALONG, Comparison
-from workflow_scripts.report.page.tables import PROTOCOLS, Agreement, FewShot, kind_of_label
+from workflow_scripts.report.page.tables import Agreement, FewShot, kind_of_label
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
@@ -162,7 +163,7 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
     panel.set_xticks(range(len(values)), [f"{value:,}" for value in values])
     panel.set_xlim(-0.3, len(values) - 0.7)
     panel.set_ylim(0, None)
-    title = f"{column[0]}, {PROTOCOLS.get(column[1], column[1])}"
+    title = f"{column[0]}, {PROTOCOLS[column[1]].title}"
     panel.set(title=title, xlabel=ALONG[comparison.along], ylabel="top-1 accuracy, %")
 
 

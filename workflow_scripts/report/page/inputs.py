@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from idt_tools.attributes import read_attributes
+from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.stage import StageError
@@ -75,9 +76,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One protocol on one split. Shares in 0..1; top-1 where no name says otherwise.
+    """One protocol on one split. Shares in 0..1.
 
-    `shots` maps "1", "5", ... "all" to an accuracy per draw, `retrieval` "1", "5", ... to R@k; only few_shot has them.
+    `metrics` has the metrics of METRICS that apply, by name. `shots` maps "1", "5", ... "all" to an accuracy per draw;
+    only the protocol `linear` has them.
     """
 
     run: str
@@ -85,19 +87,21 @@ class Evaluation:
     dataset: str
     split: int
     protocol: str
-    accuracy: float
+    metrics: dict[str, float]
     accuracy_interval: list[float]  # 95 %, over the test videos
-    mean_class_accuracy: float
     chance: float
     n_train: int
     n_test: int
     n_left_out: int
     config_digest: str
-    top5_accuracy: float | None = None  # None where there are 5 classes or fewer
     shots: dict[str, list[float]] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     confusion: list[list[int]] = field(default_factory=list)  # rows: classes; columns: answers
-    retrieval: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """Top-1."""
+        return self.metrics["accuracy"]
 
     @property
     def n_listed(self) -> int:
@@ -201,24 +205,18 @@ def read_runs(models: list[Path]) -> list[Run]:
 
 
 def read_evaluations(paths: list[Path]) -> list[Evaluation]:
-    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol.
-
-    The vote of nearest neighbours that a few-shot record holds beside its own accuracies is a protocol `knn` here.
-    """
+    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol."""
     evaluations = []
     for path in paths:
         record = read_record(path)
-        known = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
-        evaluations.append(Evaluation(**known))
-        if "knn" in record:
-            voted = {key: value for key, value in record["knn"].items() if key in known}
-            voted |= {"protocol": "knn", "top5_accuracy": None, "shots": {}, "retrieval": {}, "confusion": []}
-            evaluations.append(Evaluation(**(known | voted)))
+        metrics = {name: record[name] for name in METRICS if name in record}
+        own = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
+        evaluations.append(Evaluation(**own, metrics=metrics))
     return evaluations
 
 
 def read_clusterings(paths: list[Path]) -> list[Clustering]:
-    """Cluster labels of runs (`.../{run}/seed{seed}/clusters.h5`) and of IDT (`.../{descriptors}/{subset}/k*.h5`)."""
+    """Cluster labels of runs (`.../seed{seed}/clusters.h5`) and of IDT (`.../{subset}/{method}_k*.h5`)."""
     clusterings = []
     for path in paths:
         of_run = path.name == "clusters.h5"

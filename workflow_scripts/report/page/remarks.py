@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from workflow_scripts.configuration.config import run_values
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.evaluation.label_leakage import only_split, share_videos
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.evaluation.unseen import only_split, share_videos
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
 from workflow_scripts.report.tables.departures import with_ancestors
 

@@ -8,10 +8,10 @@ from statistics import mean, stdev
 import numpy as np
 from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
+from workflow_scripts.evaluation.metrics import METRICS
+from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.report.methods import CLUSTERED, Method
 from workflow_scripts.report.page.inputs import Clustering, Evaluation, Failure, Run, Video
-
-PROTOCOLS = {"finetune": "finetuned", "few_shot": "linear, all shots", "knn": "nearest neighbours", "svm": "linear SVM"}
 
 # What the spread over seeds leaves out, for the captions.
 SHARED_BY_SEEDS = "Seeds share the trajectories, the codebook and the IDT clusters: the spread is that of the networks."
@@ -51,9 +51,7 @@ class Cell:
 
     accuracy: Spread
     interval: tuple[float, float]  # of a split and seed, 95 % over its test videos: means of the bounds
-    mean_class_accuracy: float
-    top5_accuracy: float | None
-    retrieval: dict[str, Spread]  # R@k by k
+    metrics: dict[str, float]  # means of those of METRICS that apply, by name
     n_splits: int
     n_test: int  # test videos that were judged, added up over the splits of one seed
     n_listed: int  # those that the splits list, likewise
@@ -126,17 +124,11 @@ def _of(methods: list[Method], evaluations: list[Evaluation]) -> list[Evaluation
 def _cell(found: list[Evaluation], of_supervised: float | None) -> Cell:
     accuracy = Spread.of(by_seed((evaluation.seed, [evaluation.accuracy]) for evaluation in found))
     low, high = (mean(bounds) for bounds in zip(*(evaluation.accuracy_interval for evaluation in found), strict=True))
-    top5 = [evaluation.top5_accuracy for evaluation in found if evaluation.top5_accuracy is not None]
-    retrieved: dict[str, list[tuple[Hashable, list[float]]]] = defaultdict(list)
-    for evaluation in found:
-        for k, share in evaluation.retrieval.items():
-            retrieved[k].append((evaluation.seed, [share]))
+    values = {name: [one.metrics[name] for one in found if name in one.metrics] for name in METRICS}
     return Cell(
         accuracy=accuracy,
         interval=(low, high),
-        mean_class_accuracy=mean(evaluation.mean_class_accuracy for evaluation in found),
-        top5_accuracy=mean(top5) if top5 else None,
-        retrieval={k: Spread.of(by_seed(pairs)) for k, pairs in retrieved.items()},
+        metrics={name: mean(of_metric) for name, of_metric in values.items() if of_metric},
         n_splits=len({evaluation.split for evaluation in found}),
         n_test=round(sum(evaluation.n_test for evaluation in found) / accuracy.n_seeds),
         n_listed=round(sum(evaluation.n_listed for evaluation in found) / accuracy.n_seeds),

@@ -1,13 +1,15 @@
 """Which of the values behind a table are not the paper's: where each is from, by the schema, and what it is here."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from workflow_scripts.configuration.config import described, detector, run_values
-from workflow_scripts.evaluation.settings import IDT_RUNS, settings_of
+from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.configuration.schema import keys_of
+from workflow_scripts.evaluation.protocols import settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.pretraining.settings import lineage
 
 SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")
@@ -33,10 +35,10 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     A key whose `source` in the schema begins with the paper departs where its value is not the schema's default, which
     is the paper's; any other departs always, or in a run or in descriptors where these set it. `report.sources` says so
     of single keys. Left out is what cannot change these runs: other protocols, other detectors of people, and keys
-    `without influence`.
+    that do not influence a result.
     """
-    runs, sections, sources = list(runs), described(), config["report"]["sources"]
-    descriptors = sections["descriptors"]
+    runs, sources, descriptors = list(runs), config["report"]["sources"], keys_of("descriptors")
+    sections = {section: keys_of(section) for section in SECTIONS}
     trainings = config["pretraining"]["runs"]
     trained = with_ancestors(runs, trainings)
     described_by = _features(config, [*runs, *trained])
@@ -47,11 +49,9 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     }
     if "idt_fisher" not in runs:
         del sections["encoding"]["per_channel"]
-    detectors = {detector(config, name) for name in described_by} - {"none"}
+    detectors = {detector_of(config, name) for name in described_by} - {"none"}
     sections["persons"] = {
-        key: node
-        for key, node in sections["persons"].items()
-        if detectors & (_named(node, descriptors["boxes"]["enum"]) or detectors)  # a key that names none is of all
+        key: node for key, node in sections["persons"].items() if detectors & set(node.get("detectors", detectors))
     }
     found = [
         _departure(f"{section}.{key}", node, config[section][key], sources)
@@ -82,11 +82,9 @@ def in_words(found: Iterable[Departure]) -> list[str]:
 
 
 def _departure(key: str, node: dict[str, Any], value: Any, sources: list[dict[str, Any]]) -> Departure | None:
-    description = node.get("description", "")
-    said = re.search(r"source (.*)$", description)
-    if said is None or "default" not in node or "without influence" in description:
-        return None  # the keys without a default name things
-    source, default = said[1], node["default"]
+    if "source" not in node or "default" not in node or not node.get("influences_result", True):
+        return None  # the keys without a source or a default name things
+    source, default = node["source"], node["default"]
     if value == default and value in ("", []):
         return None  # nothing is set
     for entry in sources:
@@ -96,11 +94,6 @@ def _departure(key: str, node: dict[str, Any], value: Any, sources: list[dict[st
     if not source.startswith("paper"):
         return Departure(key, value, source)
     return None if value == default else Departure(key, value, f"{source}: {'another' if default == '' else default}")
-
-
-def _named(node: dict[str, Any], names: list[str]) -> set[str]:
-    """Those of the names that a key's description has."""
-    return set(re.findall(r"\w+", node["description"])) & set(names)
 
 
 def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:

@@ -70,7 +70,7 @@ def paper_table(
     part of a page: the report's) are for reading, with the standard deviation over seeds (as in `Spread`) and with the
     table's notes and `remarks`. Raises StageError for a damaged record.
     """
-    # A run is judged by one of the two, and nearest neighbours, which few-shot records hold besides, are no table's.
+    # The runs of IDT are always evaluated by the SVM.
     found = [one for one in read_evaluations(evaluations) if one.protocol in (table.protocol, "svm")]
     rows = [{**row, "method": visible(row["method"])} for row in table.rows]
     table = dataclasses.replace(table, title=visible(table.title), rows=rows)
@@ -177,7 +177,7 @@ def _grid(
 
 def _caption(table: TableSettings) -> str:
     """What the numbers are."""
-    repeats = ["draws", "splits"] if table.protocol == "few_shot" else ["splits"]
+    repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
         f"Accuracy, %: mean over {', '.join(repeats)} and seeds, ± standard deviation over seeds, each the mean of its "
         f"{' and '.join(repeats)} (of one seed: over these). {SHARED_BY_SEEDS}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.report.page.tables import Agreement, FewShot, MethodTable, Spread, kind_of_label
 
@@ -20,14 +21,14 @@ def write_method_table(
 ) -> None:
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
-    Retrieval has rows of its own, R@k as the protocol and its share as the accuracy. Shares are in 0..1; `sd` is as in
-    `Spread`; the 95 % interval is that of a single split and seed, over its test videos: bounds are averaged over
-    splits and seeds, of which it is no joint interval. `splits`, `n_train` (of which fewer shots take that many of a
-    class) and `config_digests` are as `origin` says.
+    Each metric of METRICS has a column. Shares are in 0..1; `sd` is that of the accuracy, as in `Spread`; the 95 %
+    interval is that of a single split and seed, over its test videos: bounds are averaged over splits and seeds, of
+    which it is no joint interval. `splits`, `n_train` (of which fewer shots take that many of a class) and
+    `config_digests` are as `origin` says.
     """
-    names = "run method dataset protocol shots accuracy sd interval_low interval_high mean_class_accuracy"
-    names += " top5_accuracy n_values n_seeds n_splits splits n_train n_test n_left_out"
-    names += " chance of_supervised config_digests"
+    metrics = [name for name in METRICS if name != "accuracy"]
+    names = [*"run method dataset protocol shots accuracy sd interval_low interval_high".split(), *metrics]
+    names += "n_values n_seeds n_splits splits n_train n_test n_left_out chance of_supervised config_digests".split()
     fewer = {(run, few.dataset, shots): spread for few in few_shot for (run, shots), spread in few.cells.items()}
     rows: list[dict[str, Any]] = []
     for dataset, protocol in table.columns:
@@ -38,21 +39,19 @@ def write_method_table(
             row = {"run": method.run, "method": method.title, "dataset": dataset, "protocol": protocol}
             row |= {name: str(getattr(cell, name)) for name in ("n_splits", "n_test", "n_left_out")} | cell.origin
             chance = {"chance": _share(cell.chance)}
-            shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "few_shot"]
+            shots = [few.shots for few in few_shot if few.dataset == dataset and protocol == "linear"]
             for shot in [shot for found in shots for shot in found if shot != "all"]:
                 if spread := fewer.get((method.run, dataset, shot)):
                     rows.append(row | chance | {"shots": shot} | _spread(spread, "accuracy"))
             row |= {"shots": "all"}
-            told = {name: _share(getattr(cell, name)) for name in ("mean_class_accuracy", "top5_accuracy")}
-            told |= {"interval_low": _share(cell.interval[0]), "interval_high": _share(cell.interval[1])}
-            told |= {"of_supervised": _share(cell.of_supervised)}
-            rows.append(row | chance | told | _spread(cell.accuracy, "accuracy"))
-            for k, spread in cell.retrieval.items():
-                rows.append(row | {"protocol": f"R@{k}"} | _spread(spread, "accuracy"))
+            shares = {name: _share(cell.metrics.get(name)) for name in metrics}
+            shares |= {"interval_low": _share(cell.interval[0]), "interval_high": _share(cell.interval[1])}
+            shares |= {"of_supervised": _share(cell.of_supervised)}
+            rows.append(row | chance | shares | _spread(cell.accuracy, "accuracy"))
     for dataset, baseline in sorted(baselines.items()):
         row = {"run": "baseline", "method": baseline["name"], "dataset": dataset}
         rows.append(row | {"accuracy": _share(baseline["accuracy"])})
-    write_columns(path, rows, names.split())
+    write_columns(path, rows, names)
 
 
 def write_cluster_table(agreements: list[Agreement], path: Path) -> None:

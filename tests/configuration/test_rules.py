@@ -1,15 +1,20 @@
 """The rules: whatever a config says reaches a stage as it is, and no shell."""
 
+import ast
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.arguments import argument
+from workflow_scripts.configuration.resolve import SUBSET, resolve
+from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.configuration.stage_settings import changed_settings, stage_settings, versions
 from workflow_scripts.ground.stage import StageError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,9 +24,9 @@ HOSTILE = ["a b", "'", '"', "zz;touch X;echo", "$(touch X)", "`touch X`", "--hel
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_every_value_in_a_shell_command_is_quoted(path: Path) -> None:
-    """But numbers, the profile's launcher, and words that `argument` has quoted already."""
+    """Exceptions: numbers, the launcher of a profile, and words that `stage_inputs` has quoted."""
     for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
-        ready = {"threads", "resources.launcher", *(f"params.{name}" for name in re.findall(r"(\w+)=argument\(", rule))}
+        ready = {"threads", "resources.launcher", *(["params.files"] if "files=stage_inputs" in rule else [])}
         _, _, command = rule.partition("shell:")
         values = set(re.findall(r"\{([^}]+)\}", command))
         assert {value for value in values if not value.endswith(":q")} <= ready, rule.splitlines()[0]
@@ -35,7 +40,7 @@ def test_free_strings_are_not_taken_for_options(path: Path) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1), max_size=4))
 def test_paths_pass_a_shell_as_they_are(paths: list[str]) -> None:
-    words = shlex.split(pipeline.argument("init", list(dict.fromkeys(paths))))[1:]
+    words = shlex.split(argument("init", list(dict.fromkeys(paths))))[1:]
     expected = [f"./{path}" if path.startswith("-") else path for path in dict.fromkeys(paths)]
     if not any(re.search(r"/(\d+of\d+\.\w+|seed\d+)", path) for path in paths):  # these are written in short
         assert words == expected
@@ -58,19 +63,19 @@ def _config(where: str, value: object) -> dict[str, object]:
 )
 def test_a_free_string_arrives_or_is_refused_in_one_sentence(where: str, value: str) -> None:
     try:
-        config = pipeline.resolve(_config(where, value))
+        config = resolve(_config(where, value))
     except StageError as error:
         assert where == "pretraining.subset" and str(error).startswith("config: ") and "\n" not in str(error)
         return
     *_, last = where.split(".")
     noun = "videos" if where.startswith("datasets") else where.split(".")[0]
     if where == "pretraining.subset":
-        assert re.fullmatch(pipeline.SUBSET, value)
+        assert re.fullmatch(SUBSET, value)
         return
     values = config["datasets"]["a"] if noun == "videos" else config[noun]
-    text = pipeline.changed(noun, values, "DatasetSettings" if noun == "videos" else "")
+    text = changed_settings(noun, values, "DatasetSettings" if noun == "videos" else "")
     done = subprocess.run(["bash", "-c", f"printf %s {shlex.quote(text)}"], capture_output=True, text=True, check=True)
-    assert getattr(pipeline.settings(noun, values, "DatasetSettings" if noun == "videos" else ""), last) == value
+    assert getattr(stage_settings(noun, values, "DatasetSettings" if noun == "videos" else ""), last) == value
     assert done.stdout == text
 
 
@@ -78,23 +83,54 @@ def test_a_free_string_arrives_or_is_refused_in_one_sentence(where: str, value: 
 @pytest.mark.parametrize("where", ["datasets", "descriptors", "pretraining.runs", "report.tables"])
 def test_a_name_that_snakemake_cannot_take_is_one_sentence(where: str, name: object) -> None:
     with pytest.raises(StageError) as told:
-        pipeline.resolve(_config(where, {name: {}}))
+        resolve(_config(where, {name: {}}))
     assert f"config: {where}" in str(told.value) and "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("table", ["all", "videos", "pretraining", "class"])
 def test_a_table_is_not_named_like_a_rule(table: str) -> None:
     with pytest.raises(StageError, match=f"report.tables.{table}: {table} is the name of a rule"):
-        pipeline.resolve(_config("report.tables", {table: {"title": "t", "rows": [{"method": "m"}]}}))
+        resolve(_config("report.tables", {table: {"title": "t", "rows": [{"method": "m"}]}}))
 
 
 @pytest.mark.parametrize(("where", "value"), [("seed", 10**30), ("pretraining.seeds", [10**30])])
 def test_a_seed_of_thirty_digits_is_one_sentence(where: str, value: object) -> None:
     with pytest.raises(StageError, match="is greater than the maximum of 4294967295"):
-        pipeline.resolve(_config(where, value))
+        resolve(_config(where, value))
 
 
 @pytest.mark.parametrize("name", ["all", "-x", "seed0"])
 def test_odd_names_that_work(name: str) -> None:
     runs = {name: {"objective": "instance"}}
-    assert pipeline.run_values(pipeline.resolve(_config("pretraining.runs", runs)), name)["objective"] == "instance"
+    assert run_values(resolve(_config("pretraining.runs", runs)), name)["objective"] == "instance"
+
+
+def _stages() -> Iterator[tuple[str, str, Path]]:
+    """Each rule that runs a stage: its name, its text, and the file of the stage."""
+    for path in RULES:
+        for rule in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+            if module := re.search(r"(workflow_scripts(?:\.\w+)+)", rule.partition("shell:")[2]):
+                yield rule.partition(":")[0], rule, REPOSITORY / f"{module[1].replace('.', '/')}.py"
+
+
+STAGES = list(_stages())
+
+
+@pytest.mark.parametrize(("rule", "file"), [stage[1:] for stage in STAGES], ids=[stage[0] for stage in STAGES])
+def test_named_inputs_of_a_rule_are_options_of_its_stage(rule: str, file: Path) -> None:
+    entry = re.search(r"command_line\((\w+)", file.read_text())
+    assert entry
+    (function,) = [node for node in ast.parse(file.read_text()).body if getattr(node, "name", "") == entry[1]]
+    assert isinstance(function, ast.FunctionDef)
+    inputs = re.findall(r"^        (\w+)=", rule.partition("input:")[2].partition("output:")[0], re.MULTILINE)
+    assert set(inputs) <= {argument.arg for argument in function.args.args}
+
+
+@pytest.mark.parametrize(("rule", "file"), [stage[1:] for stage in STAGES], ids=[stage[0] for stage in STAGES])
+def test_a_rule_depends_on_the_version_of_its_own_stage(rule: str, file: Path) -> None:
+    """And on those of the stages whose code it shares, but not on those of other stages of its noun."""
+    noun, stage = file.relative_to(REPOSITORY / "workflow_scripts").parts[0], file.stem
+    stage = {"idt_svm": "svm"}.get(stage, stage)
+    assert stage in versions(noun)
+    of_noun = [name for where, name in re.findall(r'version\("(\w+)", "(\w+)"\)', rule) if where == noun]
+    assert of_noun == [stage]

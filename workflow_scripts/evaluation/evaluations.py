@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from workflow_scripts.configuration.paths import RESULT
+from workflow_scripts.evaluation.label_leakage import only_split
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.evaluation.unseen import only_split
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import lineage
 
@@ -74,13 +75,13 @@ def result_files(
     wanted = list(wanted)
     of_dataset = {dataset: numbers(dataset) for dataset in dict.fromkeys(one.dataset for one in wanted)}
     return {
-        f"results/evaluation/{one.run}/seed{one.seed}/{one.dataset}/split{split}/{one.protocol}.json": one
+        RESULT.format(**{**one._asdict(), "split": split}): one
         for one in wanted
-        for split in judged_splits(config, one, of_dataset[one.dataset])
+        for split in evaluated_splits(config, one, of_dataset[one.dataset])
     }
 
 
-def judged_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
+def evaluated_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
     """Those of a dataset's split `numbers` that the evaluation is on. Raises StageError as `result_files`."""
     run, dataset, only = evaluation.run, evaluation.dataset, only_split(config, evaluation.run, evaluation.dataset)
     if only is not None and only not in numbers:
@@ -88,10 +89,10 @@ def judged_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Colle
         raise StageError(
             f"config: pretraining.runs.{run}: subset: split{only} names no split of {dataset}; it has {known}"
         )
-    return [number for number in sorted(numbers) if is_judged_on(config, evaluation, number)]
+    return [number for number in sorted(numbers) if is_evaluated_on(config, evaluation, number)]
 
 
-def is_judged_on(config: dict[str, Any], evaluation: Evaluation, split: int) -> bool:
+def is_evaluated_on(config: dict[str, Any], evaluation: Evaluation, split: int) -> bool:
     """Whether the evaluation is on this split of its dataset."""
     only = only_split(config, evaluation.run, evaluation.dataset)
     return only in (None, split) and (not evaluation.splits or split in evaluation.splits)

@@ -2,8 +2,8 @@
 
 Paper 4.8 quotes IDT + Fisher vectors + linear SVM (C = 100) from [42]: here run `idt_fisher`. Run `idt` sees in their
 place the count sketches (2000,) that the pretraining uses as its prior. One SVM per class against the rest, with hinge
-loss, on vectors of unit length. A linear SVM needs no more of them than their inner products, which are added up over
-blocks of their entries: of thousands of Fisher vectors, 400 kB each, few megabytes are in memory at a time.
+loss, on vectors of unit length. A linear SVM needs only the inner products of the vectors. These are summed over blocks
+of entries, so only few megabytes of thousands of Fisher vectors (400 kB each) are in memory at a time.
 
 Inputs: splits.tsv, unread.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
 """
@@ -19,8 +19,10 @@ from sklearn.svm import SVC
 from tqdm import tqdm
 
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.metrics import class_scores
-from workflow_scripts.evaluation.settings import IDT_RUNS, VERSION, EvaluationSettings, settings_of
+from workflow_scripts.evaluation.classifier import class_scores
+from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.protocols import settings_of
+from workflow_scripts.evaluation.settings import IDT_RUNS, EvaluationSettings
 from workflow_scripts.evaluation.split import read_split, read_statuses
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.stage import StageError, command_line
@@ -30,44 +32,40 @@ log = logging.getLogger(__name__)
 ENTRIES = 4096  # of each vector that are read at a time: 16 kB
 
 
-def idt_svm(
+def svm(
     encodings: list[Path],
     splits: Path,
-    split: int,
     output: Path,
-    dataset: str,
+    task: results.Task,
     settings: EvaluationSettings,
     unread: Path | None = None,
-    run: str = "idt",
-    seed: int = 0,
 ) -> None:
     """Trains a linear SVM on the vectors of a split's training videos and tests it on the others.
 
-    encodings: the dataset's encoding shards, of Fisher vectors for the run idt_fisher; unread: the table of the videos
-    that could not be read; dataset, seed: for the record, nothing is drawn. A video in which nothing moves has a vector
-    of zeros, for which the SVM answers too.
-    Raises StageError if a readable video of the split is in no shard, or only one class is left to train on.
+    A video in which nothing moves has a vector of zeros, which the SVM classifies too.
+
+    Args:
+        encodings: The dataset's encoding shards, of Fisher vectors for the run idt_fisher.
+        splits: The dataset's splits.tsv.
+        output: The record.
+        task: What is evaluated; nothing is drawn.
+        settings: The penalty.
+        unread: Table of the videos that could not be read.
+
+    Raises:
+        StageError: A readable video of the split is in no shard, or there is a single class to train on.
     """
     statuses = read_statuses(encodings)
     usable = {name: "ok" if status == "no_trajectories" else status for name, status in statuses.items()}
-    parts = read_split(splits, split, usable, unread)
+    parts = read_split(splits, task.split, usable, unread)
     n_train = len(parts.train)
-    cosines = gram(encodings, IDT_RUNS[run], [*parts.train, *parts.test])
+    cosines = gram(encodings, IDT_RUNS[task.run], [*parts.train, *parts.test])
     machine = OneVsRestClassifier(SVC(kernel="precomputed", C=settings.svm_c))
     machine.fit(cosines[:n_train, :n_train], parts.targets(parts.train))
-    record = results.write_record(
-        output,
-        parts,
-        class_scores(machine, cosines[n_train:, :n_train], len(parts.classes)),
-        run=run,
-        seed=seed,
-        dataset=dataset,
-        number=split,
-        protocol="svm",
-        settings=settings_of("svm", dataclasses.asdict(settings)),
-        version=VERSION,
-    )
-    log.info("%s + SVM on %s split %d: %s", run, dataset, split, results.in_words(record))
+    scores = class_scores(machine, cosines[n_train:, :n_train], len(parts.classes))
+    answers = Answers.from_scores(parts.targets(parts.test), scores)
+    record = results.write_record(output, task, "svm", parts, answers, settings_of("svm", dataclasses.asdict(settings)))
+    log.info("%s + SVM on %s split %d: %s", *task.named(), results.in_words(record))
 
 
 def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> np.ndarray:
@@ -84,10 +82,10 @@ def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> n
         for path in encodings:
             with read_hdf5(path) as file:
                 rows = [(row, place[name]) for row, name in enumerate(file["video_id"].asstr()) if name in place]
-                found = file[vectors][:, start : start + ENTRIES][[row for row, _ in rows]]
-            if not np.isfinite(found).all():
+                values = file[vectors][:, start : start + ENTRIES][[row for row, _ in rows]]
+            if not np.isfinite(values).all():
                 raise StageError(f"{path}: a {vectors} is not finite although its status is ok; delete it and rerun")
-            block[[i for _, i in rows]] = found
+            block[[i for _, i in rows]] = values
         products += block @ block.T
     norms = np.sqrt(np.diag(products))
     norms[norms == 0] = 1
@@ -97,4 +95,4 @@ def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> n
 
 
 if __name__ == "__main__":
-    command_line(idt_svm)
+    command_line(svm)

@@ -13,7 +13,7 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
 
 
-def check_unseen(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> None:
+def check_label_leakage(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> None:
     """Raises StageError if a run of `judged`, pairs of run and dataset, has learned the labels of its test videos."""
     trained_on = config["pretraining"]["dataset"]
     for run, dataset in judged:

@@ -9,19 +9,19 @@ import pytest
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC
 
-from workflow_scripts.evaluation import idt_svm as stage
-from workflow_scripts.evaluation.idt_svm import gram, idt_svm
-from workflow_scripts.evaluation.metrics import class_scores
-from workflow_scripts.evaluation.results import read_record
+from workflow_scripts.evaluation import svm as stage
+from workflow_scripts.evaluation.classifier import class_scores
+from workflow_scripts.evaluation.results import Task, read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.evaluation.svm import gram, svm
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
 
 
 def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:
     output = tmp_path / "svm.json"
-    idt_svm(dataset.encodings, dataset.splits, 1, output, "toy", EvaluationSettings())
+    svm(dataset.encodings, dataset.splits, output, Task("idt", 0, "toy"), EvaluationSettings())
     record = read_record(output)
     assert record["accuracy"] >= 0.9
     assert record["chance"] == pytest.approx(8 / 17)
@@ -30,8 +30,8 @@ def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None
     assert "bad-sketch" in record["predictions"]  # nothing moves in it, and its vector is zero
     assert record["settings"] == {"svm_c": 100.0}
     again = tmp_path / "again.json"
-    arguments = ["--encodings", *map(str, dataset.encodings), "--splits", str(dataset.splits), "--split", "1"]
-    command_line(idt_svm, [*arguments, "--output", str(again), "--dataset", "toy"])
+    arguments = ["--encodings", *map(str, dataset.encodings), "--splits", str(dataset.splits)]
+    command_line(svm, [*arguments, "--output", str(again), "--task", '{"run": "idt", "dataset": "toy"}'])
     assert again.read_bytes() == output.read_bytes()
 
 
@@ -57,7 +57,7 @@ def test_fisher_vectors_are_judged_as_sklearn_judges_the_plain_matrix(
     train, test = ({name: labels[name] for name in labels if (int(name[1:]) // 4) % 2 == odd} for odd in (0, 1))
     splits, _ = make_splits_of(train, test, vectors)
     shards = shards_of(tmp_path, vectors)
-    idt_svm(shards, splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings(), run="idt_fisher")
+    svm(shards, splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings(), run="idt_fisher")
     record = read_record(tmp_path / "svm.json")
     assert (record["run"], record["chance"]) == ("idt_fisher", 0.25) and 0.5 < record["accuracy"] < 1
 
@@ -80,19 +80,19 @@ def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any
     splits, encoding = make_splits_of(
         {name: labels[name] for name in names[:150]}, {name: labels[name] for name in names[150:]}, sketches
     )
-    idt_svm([encoding], splits, 1, tmp_path / "svm.json", "noise", EvaluationSettings())
+    svm([encoding], splits, 1, tmp_path / "svm.json", "noise", EvaluationSettings())
     assert 0.35 < read_record(tmp_path / "svm.json")["accuracy"] < 0.65
 
 
 def test_missing_videos_and_single_classes_are_errors(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="in none of the given files"):
-        idt_svm([], dataset.splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([], dataset.splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
     sketches = {name: np.ones(4, np.float32) for name in "abc"}
     splits, encoding = make_splits_of({"a": "run", "b": "run"}, {"c": "run"}, sketches)
     with pytest.raises(StageError, match="single class"):
-        idt_svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
     sketches["a"][0] = np.nan
     splits, encoding = make_splits_of({"a": "run", "b": "walk"}, {"c": "run"}, sketches)
     with pytest.raises(StageError, match="not finite"):
-        idt_svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
     assert not (tmp_path / "svm.json").exists()

@@ -7,85 +7,92 @@ import json
 import shlex
 import subprocess
 import time
-from importlib import import_module
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.configuration import config as pipeline
+from workflow_scripts.configuration.arguments import TEXTS, argument
+from workflow_scripts.configuration.datasets import dataset_values
+from workflow_scripts.configuration.make_schema import DOCUMENTATION, SCHEMA, documentation_text, schema_text
+from workflow_scripts.configuration.resolve import read_config, resolve
+from workflow_scripts.configuration.runs import run_settings, run_values, training_threads
+from workflow_scripts.configuration.schema import config_schema, keys_of
+from workflow_scripts.configuration.stage_settings import changed_settings
 from workflow_scripts.ground.stage import StageError, command_line
 
 REPOSITORY = Path(__file__).parents[2]
 LEAST = {"datasets": {"a": {"layout": "folder"}}, "pretraining": {"dataset": "a"}}
-
-SECTIONS = [  # section of the config, module and name of the settings that must have the same defaults
-    ("persons", "persons", "PersonsSettings"),
-    ("trajectories", "trajectories", "TrajectoriesSettings"),
-    ("encoding", "encoding", "EncodingSettings"),
-    ("clusters", "clusters", "ClustersSettings"),
-    ("frames", "frames", "FramesSettings"),
-    ("evaluation", "evaluation", "EvaluationSettings"),
-    ("report", "report", "ReportSettings"),
-]
 
 
 def _plain(settings: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(settings))))
 
 
-@pytest.mark.parametrize(("section", "noun", "name"), SECTIONS)
-def test_the_schemas_defaults_are_those_of_the_stages(section: str, noun: str, name: str) -> None:
-    in_schema = pipeline.resolve(LEAST)[section]
-    in_stage = _plain(getattr(import_module(f"workflow_scripts.{noun}.settings"), name)())
-    in_stage.pop("seed", None)  # the config has one seed for all
-    in_stage.pop("rows", None)  # a key of each descriptors
-    only_rules = {
-        "encoding": {"resample"},
-        "evaluation": {"datasets", "runs", "protocols"},
-        "trajectories": {"keep", "keep_gb"},
-        "report": {"tables", "sources"},
-    }.get(section, set())
-    assert in_schema == in_stage | {key: in_schema[key] for key in only_rules}
-
-
 def test_a_runs_defaults_are_those_of_the_training() -> None:
     from workflow_scripts.pretraining.settings import PretrainingSettings
 
-    values = pipeline.run_values(pipeline.resolve(LEAST), "scratch")
+    values = run_values(resolve(LEAST), "scratch")
     in_stage = _plain(PretrainingSettings())
     assert {key: values[key] for key in in_stage} == in_stage
 
 
-def test_a_datasets_defaults_and_limits_are_those_of_the_index() -> None:
-    from workflow_scripts.synthetic.generate import GeneratedSettings
-    from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
-
-    config = pipeline.resolve({**LEAST, "datasets": {"a": {"layout": "generated", "generated": {}}}})
-    reading = dict(config["videos"])
-    values = {"shards": reading.pop("shards"), **config["datasets"]["a"]}
-    assert reading == _plain(ReadingSettings())
-    assert values.pop("generated") == _plain(GeneratedSettings())
-    in_stage = _plain(DatasetSettings())
-    del in_stage["generated"]
-    assert values == in_stage | {"layout": "generated"}
+def test_schema_and_documentation_are_as_make_schema_writes_them() -> None:
+    hint = "a settings dataclass changed; run `make schema`"
+    assert SCHEMA.read_text() == schema_text(), hint
+    assert DOCUMENTATION.read_text() == documentation_text(), hint
 
 
-def test_every_key_is_explained() -> None:
-    def walk(node: dict[str, Any], name: str) -> list[str]:
-        missing = []
-        for key, part in node.get("properties", {}).items():
-            below = {"properties": part.get("properties", {})}
-            if not part.get("description") and not below["properties"]:
-                missing.append(f"{name}.{key}")
-            missing += walk(below, f"{name}.{key}")
-        return missing
+def test_config_schema_is_a_json_schema_that_explains_every_key() -> None:
+    jsonschema.Draft202012Validator.check_schema(config_schema())
 
-    schema = yaml.safe_load(pipeline.SCHEMA.read_text())
-    assert walk(schema, "") + [m for name, node in schema["$defs"].items() for m in walk(node, name)] == []
+    def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        entry = node.get("additionalProperties") or node.get("items") or {}
+        for key, part in {**node.get("properties", {}), **entry.get("properties", {})}.items():
+            if "$ref" not in part:
+                yield f"{path}.{key}", part
+                yield from nodes(part, f"{path}.{key}")
+
+    keys = dict(nodes(config_schema(), "config"))
+    assert len(keys) > 100
+    for path, node in keys.items():
+        assert node["description"].endswith("."), path
+        assert "type" in node or "anyOf" in node or path == "config.report.sources.value", path
+        source = node.get("source", "ours")
+        assert source.startswith(("paper ", "reference [", "authors' code", "ours")), path
+
+
+def test_every_key_of_the_stages_has_a_source() -> None:
+    for section in ("videos", "persons", "trajectories", "encoding", "clusters", "frames"):
+        assert [key for key, node in keys_of(section).items() if "source" not in node] == []
+    of_names = {"dataset", "runs", "datasets"}
+    for section in ("pretraining", "evaluation"):
+        assert {key for key, node in keys_of(section).items() if "source" not in node} <= of_names
+
+
+def test_keys_of_the_schema_carry_what_setting_was_given() -> None:
+    persons = keys_of("persons")
+    assert persons["hog_height"]["detectors"] == ["hog"] and "detectors" not in persons["stride"]
+    assert persons["hog_height"]["minimum"] == 128 and persons["hog_height"]["unit"] == "pixels"
+    assert keys_of("trajectories")["keep"]["influences_result"] is False
+    assert (
+        keys_of("datasets")["shards"]["default_key"] == "videos.shards"
+        and "default" not in keys_of("datasets")["shards"]
+    )
+    pretraining = keys_of("pretraining")
+    assert (pretraining["width"]["source"], pretraining["color"]["source"]) == ("paper 4.2", "paper 4.2")
+    assert pretraining["lr_milestones"]["items"] == {"type": "integer"}
+
+
+def test_a_detector_named_by_a_key_is_a_choice_of_boxes() -> None:
+    boxes = keys_of("descriptors")["boxes"]["enum"]
+    named = {detector for node in keys_of("persons").values() for detector in node.get("detectors", [])}
+    assert named == set(boxes) - {"none"}
 
 
 def _with(path: str, value: Any) -> dict[str, Any]:
@@ -107,11 +114,11 @@ def _with(path: str, value: Any) -> dict[str, Any]:
             {"ir": {"objective": "instance", "lrr": 1}},
             "runs.ir.lrr is not a known key; did you mean lr",
         ),
-        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are pca_variance"),
+        ("encoding.gmm", 3, "encoding.gmm is not a known key; known are resample, pca_variance"),
         ("encodings", {}, "encodings is not a known key; did you mean encoding"),
         ("encoding.components", "8", "encoding.components: '8' is not of type 'integer'"),
         ("datasets.a.layout", "zip", "datasets.a.layout: 'zip' is not one of"),
-        ("datasets.tables", {"layout": "folder"}, "datasets.tables: results/tables is another folder's name"),
+        ("datasets.tables", {"layout": "folder"}, "datasets.tables: the folder results/tables holds something else"),
         ("pretraining.dataset", "b", "pretraining.dataset names 'b', which is not among a"),
         ("pretraining.subset", "a/b", "pretraining.subset: 'a/b' must be all, a number, FOLDER, splitN, or one of"),
         ("evaluation.datasets", ["b"], "evaluation.datasets names 'b'"),
@@ -155,7 +162,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
 )
 def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:
     with pytest.raises(StageError) as told:
-        pipeline.resolve(_with(path, value))
+        resolve(_with(path, value))
     assert sentence in str(told.value) and str(told.value).startswith("config: ")
 
 
@@ -163,72 +170,72 @@ def test_a_run_starts_from_another_or_from_a_file(tmp_path: Path) -> None:
     weights = tmp_path / "resnet-18-kinetics.pth"
     weights.touch()
     runs = {"ir": {"objective": "instance", "init": str(weights)}, "other": {"objective": "instance", "init": "ir"}}
-    config = pipeline.resolve(_with("pretraining.runs", runs))
-    assert pipeline.run_values(config, "ir")["init"] == str(weights)
-    assert pipeline.run_values(config, "other")["init"] == "ir"
-    assert pipeline.argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
+    config = resolve(_with("pretraining.runs", runs))
+    assert run_values(config, "ir")["init"] == str(weights)
+    assert run_values(config, "other")["init"] == "ir"
+    assert argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
 
 
 def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
-    config = pipeline.resolve(_with("datasets.a.root", str(tmp_path / "none")))
+    config = resolve(_with("datasets.a.root", str(tmp_path / "none")))
     with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none is not there"):
-        pipeline.dataset_values(config, "a", "")
+        dataset_values(config, "a", "")
 
 
 def test_a_manifest_is_found_below_root_or_beside_the_snakefile(tmp_path: Path) -> None:
     given = {"layout": "manifest", "root": str(tmp_path), "manifest": "list.csv"}
-    config = pipeline.resolve(_with("datasets.a", given))
+    config = resolve(_with("datasets.a", given))
     with pytest.raises(StageError, match=r"datasets\.a\.manifest: no file list\.csv"):
-        pipeline.dataset_values(config, "a", str(tmp_path / "beside"))
+        dataset_values(config, "a", str(tmp_path / "beside"))
     (tmp_path / "beside").mkdir()
     (tmp_path / "beside" / "list.csv").write_text("path\n")
-    assert "beside" in pipeline.dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
+    assert "beside" in dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
 
 
 def test_rules_pass_on_only_what_differs() -> None:
-    config = pipeline.resolve(_with("encoding.components", 8))
-    assert pipeline.changed("encoding", config["encoding"]) == '{"components": 8}'
-    assert pipeline.changed("encoding", pipeline.resolve(LEAST)["encoding"]) == "{}"
+    config = resolve(_with("encoding.components", 8))
+    assert changed_settings("encoding", config["encoding"]) == '{"components": 8}'
+    assert changed_settings("encoding", resolve(LEAST)["encoding"]) == "{}"
 
 
 def test_minutes_between_checkpoints_are_no_setting_of_a_training() -> None:
     """They have no influence on the result, so that a change of them must train nothing again."""
     runs = {"ir": {"objective": "instance"}, "la": {"objective": "local_aggregation", "clusters": "joint"}}
     pretraining = {"dataset": "a", "runs": runs}
-    before = pipeline.resolve(_with("pretraining", pretraining))
-    after = pipeline.resolve(_with("pretraining", {**pretraining, "checkpoint_minutes": 3}))
+    before = resolve(_with("pretraining", pretraining))
+    after = resolve(_with("pretraining", {**pretraining, "checkpoint_minutes": 3}))
     for run in runs:
-        assert pipeline.run_settings(before, run) == pipeline.run_settings(after, run)
+        assert run_settings(before, run) == run_settings(after, run)
 
 
 def test_a_runs_own_values_come_first() -> None:
     given = _with("pretraining", {"dataset": "a", "epochs": 7, "runs": {"ir": {"objective": "instance", "k": 5}}})
-    config = pipeline.resolve({**given, "clusters": {"m": 2}})
-    values = pipeline.run_values(config, "ir")
+    config = resolve({**given, "clusters": {"m": 2}})
+    values = run_values(config, "ir")
     assert (values["epochs"], values["k"], values["m"], values["lr"]) == (7, 5, 2, 0.03)
     assert "lr" not in config["pretraining"]["runs"]["ir"]
 
 
 def test_a_training_asks_for_the_cores_that_its_network_has_use_for() -> None:
-    demo = pipeline.resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
-    assert {pipeline.training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
-    paper = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
-    assert pipeline.training_threads(paper, "la_idt") == 8
-    of_batch = [pipeline.training_threads(paper, "la_idt", batch) for batch in (1, 2, 3, 128)]
+    demo = resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
+    assert {training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
+    paper = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    assert training_threads(paper, "la_idt") == 8
+    of_batch = [training_threads(paper, "la_idt", batch) for batch in (1, 2, 3, 128)]
     assert of_batch == sorted(of_batch) and of_batch[0] > 1 and of_batch[-1] == 8
 
 
 @pytest.mark.parametrize("path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("configs/*.yaml")]), ids=str)
 def test_every_config_that_is_shipped_resolves(path: Path) -> None:
-    pipeline.resolve(yaml.safe_load(path.read_text()))
+    resolve(yaml.safe_load(path.read_text()))
 
 
 def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> None:
-    config = pipeline.resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
+    config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
     assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
     assert config["descriptors"]["idt"]["boxes"] == "detectron2"
-    values = pipeline.run_values(config, "la_idt_fixed")
+    values = run_values(config, "la_idt_fixed")
     paper = {
         "depth": 18,
         "width": 1.0,
@@ -246,7 +253,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
         "embedding_dim": 128,
     }
     assert {key: values[key] for key in paper} == paper
-    assert pipeline.run_values(config, "ir_warmup")["epochs"] == 40
+    assert run_values(config, "ir_warmup")["epochs"] == 40
     assert (config["evaluation"]["finetune_lr"], config["evaluation"]["finetune_batch_size"]) == (0.1, 128)
     assert "demo" not in json.dumps(config) and "generated" not in json.dumps(config["datasets"]).replace(
         '"generated": {}', ""
@@ -255,7 +262,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), max_size=5))
 def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) -> None:
-    text = pipeline.argument("the_files", files)
+    text = argument("the_files", files)
     command = ["bash", "-c", f"printf '%s\\0' {text}"]
     words = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")[:-1]
     paths = [f"./{file}" if file.startswith("-") else file for file in files]  # else an option
@@ -269,11 +276,11 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
         for run in range(1000)
         for dataset in ("ucf101", "my data")
         for split in (1, 2, 3)
-        for protocol in ("finetune", "few_shot")
+        for protocol in ("finetune", "linear")
     ]
-    text = pipeline.argument("the_files", files)
-    assert len(text) < 200 and text == pipeline.argument("the_files", files)
-    assert text != pipeline.argument("the_files", files[:-1])
+    text = argument("the_files", files)
+    assert len(text) < 200 and text == argument("the_files", files)
+    assert text != argument("the_files", files[:-1])
     seen: list[Path] = []
 
     def stage(the_files: list[Path]) -> None:
@@ -282,11 +289,11 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
 
     command_line(stage, shlex.split(text))
     assert seen == [Path(file) for file in files]
-    (written,) = [path for path in (tmp_path / pipeline.TEXTS).iterdir() if path.name in text]
+    (written,) = [path for path in (tmp_path / TEXTS).iterdir() if path.name in text]
     written.write_text("[1,")
     with pytest.raises(SystemExit):
         command_line(stage, shlex.split(text))
-    pipeline.argument("the_files", files)
+    argument("the_files", files)
     assert json.loads(written.read_text()) == files, "a damaged list is written again"
 
 
@@ -309,10 +316,10 @@ def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kin
     path.write_text("\n".join(lines) + "\n")
     start = time.monotonic()
     with pytest.raises(StageError, match=r"^config: .*(more than 100000 values|nested too deeply|longer than)"):
-        pipeline.read([path])
+        read_config([path])
     assert time.monotonic() - start < 10
 
 
 def test_the_crafted_config_is_one_sentence(shared: Path) -> None:
     with pytest.raises(StageError, match=r"more than 50 levels. Each alias \(\*name\) counts as a copy"):
-        pipeline.resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))
+        resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))

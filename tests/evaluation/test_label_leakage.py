@@ -7,8 +7,8 @@ import pytest
 import yaml
 from workflow import REPOSITORY
 
-from workflow_scripts.configuration import config as pipeline
-from workflow_scripts.evaluation.unseen import only_split
+from workflow_scripts.configuration.resolve import resolve
+from workflow_scripts.evaluation.label_leakage import only_split
 from workflow_scripts.ground.stage import StageError
 
 SUPERVISED = {"objective": "supervised"}
@@ -28,7 +28,7 @@ def config(
 
 def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> None:
     with pytest.raises(StageError) as refused:
-        pipeline.resolve(config({"sup": SUPERVISED}, ["mine"]))
+        resolve(config({"sup": SUPERVISED}, ["mine"]))
     sentence = str(refused.value)
     assert sentence.startswith(
         "config: the run sup has learned labels of test videos of mine by pretraining.runs.sup. Do one of these: "
@@ -39,7 +39,7 @@ def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> No
 @pytest.mark.parametrize("subset", ["split2", "split2:30"])
 def test_a_run_on_a_training_part_is_judged_on_that_split_alone(subset: str) -> None:
     runs = {"sup": {**SUPERVISED, "subset": subset}, "after": {"objective": "instance", "init": "sup"}}
-    resolved = pipeline.resolve(config(runs, ["mine"]))
+    resolved = resolve(config(runs, ["mine"]))
     assert [only_split(resolved, run, "mine") for run in ("sup", "after", "scratch")] == [2, 2, None]
     assert only_split(resolved, "sup", "another") is None
 
@@ -49,15 +49,15 @@ def test_what_starts_from_a_refused_run_is_refused_too() -> None:
     judged = config(runs, ["mine"])
     judged["evaluation"]["runs"] = ["la"]
     with pytest.raises(StageError, match=r"the run la has learned labels of test videos of mine by .*runs\.sup\."):
-        pipeline.resolve(judged)
+        resolve(judged)
     runs["la"]["subset"] = "split1"  # its own part does not take back what sup has seen
     with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
-        pipeline.resolve(judged)
+        resolve(judged)
     runs["sup"] = {**SUPERVISED, "subset": "split2"}  # whose training part holds test videos of split 1
     with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
-        pipeline.resolve(judged)
+        resolve(judged)
     runs["sup"] = {**SUPERVISED, "subset": "split1"}
-    assert only_split(pipeline.resolve(judged), "la", "mine") == 1
+    assert only_split(resolve(judged), "la", "mine") == 1
 
 
 @pytest.mark.parametrize(
@@ -68,17 +68,17 @@ def test_what_starts_from_a_refused_run_is_refused_too() -> None:
     ],
 )
 def test_runs_that_learn_no_labels_are_judged_on_any_videos(runs: dict[str, Any]) -> None:
-    pipeline.resolve(config(runs, ["mine"]))
+    resolve(config(runs, ["mine"]))
 
 
 def test_a_run_that_is_not_judged_may_learn_any_labels() -> None:
     unjudged = config({"sup": SUPERVISED}, ["mine"])
     unjudged["evaluation"]["runs"] = ["scratch"]
-    pipeline.resolve(unjudged)
+    resolve(unjudged)
     row = {"method": "Supervised", "run": "sup"}
     unjudged["report"] = {"tables": {"table1": {"title": "One", "rows": [row]}}}  # a table judges it
     with pytest.raises(StageError, match="labels of test videos of mine"):
-        pipeline.resolve(unjudged)
+        resolve(unjudged)
 
 
 def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
         (tmp_path / root / "list.csv").touch()
 
     def judged(trained: dict[str, Any], tested: dict[str, Any]) -> None:
-        pipeline.resolve(config({"sup": SUPERVISED}, ["tested"], {"mine": trained, "tested": tested}))
+        resolve(config({"sup": SUPERVISED}, ["tested"], {"mine": trained, "tested": tested}))
 
     def folder(root: str) -> dict[str, Any]:
         return {"layout": "folder", "root": str(tmp_path / root)}
@@ -119,7 +119,7 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
 @pytest.mark.parametrize("path", [Path("config.yaml"), *sorted(REPOSITORY.glob("configs/*.yaml"))], ids=str)
 def test_no_config_that_is_shipped_judges_a_supervised_run_on_what_it_is_trained_on(path: Path) -> None:
     shipped = yaml.safe_load((REPOSITORY / path).read_text())
-    pipeline.resolve(shipped)
+    resolve(shipped)
     assert shipped["pretraining"]["dataset"] not in shipped["evaluation"]["datasets"] or not any(
         run["objective"] == "supervised" for run in shipped["pretraining"]["runs"].values()
     )

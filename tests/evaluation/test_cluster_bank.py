@@ -1,0 +1,48 @@
+"""Clusters of the embeddings of a trained network."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.evaluation.cluster_bank import cluster_bank
+from workflow_scripts.ground.stage import command_line
+
+
+def test_clusters_of_a_bank(dataset: Any, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clusters.h5"
+    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 4, "m": 2, "iterations": 3}']
+    command_line(cluster_bank, [str(argument) for argument in arguments])
+    with h5py.File(output) as file:
+        assert list(file["video_id"].asstr()) == sorted(dataset.train)
+        assert file["labels"].shape == (2, 24)
+        assert file["centroids"].shape == (2, 4, 16)
+
+
+def test_more_clusters_than_videos_do_not_end_the_report(dataset: Any, model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clusters.h5"
+    arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 40, "m": 1, "iterations": 1}']
+    command_line(cluster_bank, [str(argument) for argument in arguments])
+    with h5py.File(output) as file:
+        assert file["centroids"].shape == (1, 24, 16)
+
+
+def test_clusters_of_a_supervised_model(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """It has no bank: the features of its training videos are clustered, and their frames are needed."""
+    supervised, output = tmp_path / "model.pt", tmp_path / "clusters.h5"
+    torch.save({**torch.load(model, weights_only=True), "bank": None}, supervised)
+    settings = ["--settings", '{"k": 2, "m": 1}', "--workers", "2"]
+    arguments = ["--model", supervised, "--output", output, *settings, "--frames"]
+    torch.set_num_threads(2)
+    command_line(cluster_bank, [str(argument) for argument in [*arguments, *dataset.frames]])
+    assert torch.get_num_threads() == 1, "as many as so small a network gains from"
+    with h5py.File(output) as file:
+        assert list(file["video_id"].asstr()) == sorted(dataset.train)
+        centroids = file["centroids"][0]
+    assert centroids.shape == (2, 64)  # of the features, not of the logits
+    assert (np.linalg.norm(centroids, axis=1) <= 1 + 1e-5).all()
+    with pytest.raises(SystemExit, match="1"):
+        command_line(cluster_bank, [str(argument) for argument in arguments])

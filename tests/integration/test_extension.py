@@ -1,0 +1,93 @@
+"""A developer adds a method by one file and one entry; the pipeline runs with it to the report."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from extension import add_lines, copy_code
+from workflow import Workflow
+
+# A clustering method: slices along the first coordinate.
+SLICES = """\
+import numpy as np
+
+from workflow_scripts.clusters.cluster import Clustering
+
+
+def cluster(points, settings, device):
+    labels = np.empty(len(points), np.int32)
+    for label, rows in enumerate(np.array_split(points[:, 0].argsort(kind="stable"), settings.k)):
+        labels[rows] = label
+    centroids = np.stack([points[labels == label].mean(axis=0) for label in range(settings.k)])
+    return Clustering(labels, centroids, np.zeros(1))
+"""
+SLICES_ENTRY = (
+    'METHODS = {"kmeans": Method("K-means", "workflow_scripts.clusters.kmeans")',
+    (', "slices": Method("Slices", "workflow_scripts.clusters.slices")'),
+)
+
+# A metric: the accuracy above that of equally likely classes.
+KAPPA = """\
+def kappa(answers):
+    by_chance = 1 / answers.n_classes
+    return max(0.0, float(((answers.predicted == answers.truth).mean() - by_chance) / (1 - by_chance)))
+"""
+KAPPA_ENTRY = '    "accuracy": Metric("Top-1", accuracy),\n', '    "kappa": Metric("Kappa above chance", kappa),\n'
+KAPPA_IMPORT = "import numpy as np\n", "from workflow_scripts.evaluation.kappa import kappa\n"
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
+    """The tiny config and a copy of the code, to which this module's toy methods are added."""
+    code = copy_code(tmp_path_factory.mktemp("code") / "copy")
+    scripts = code / "workflow_scripts"
+    (scripts / "clusters" / "slices.py").write_text(SLICES)
+    add_lines(scripts / "clusters" / "methods.py", *SLICES_ENTRY)
+    (scripts / "evaluation" / "kappa.py").write_text(KAPPA)
+    add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_ENTRY)
+    add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_IMPORT)
+    config = {
+        **tiny_config,
+        "clusters": {**tiny_config["clusters"], "method": "slices"},
+        "evaluation": {**tiny_config["evaluation"], "runs": ["scratch", "la_idt"], "protocols": ["linear", "knn"]},
+    }
+    return Workflow(tmp_path_factory.mktemp("extended"), config, code)
+
+
+@pytest.fixture(scope="module")
+def finished(extended: Workflow) -> Workflow:
+    """The extended pipeline, run to the report."""
+    extended.run()
+    return extended
+
+
+def test_imports_of_a_copy_come_from_the_copy(extended: Workflow) -> None:
+    script = "import idt_tools._core_baseline, workflow_scripts; print(idt_tools.__file__, workflow_scripts.__file__)"
+    command = [sys.executable, "-c", script]
+    printed = subprocess.check_output(command, text=True, env=extended.environment, cwd=extended.folder)
+    assert printed.split() == [
+        str(Path(extended.repository, name, "__init__.py")) for name in ("idt_tools", "workflow_scripts")
+    ]
+
+
+def test_a_new_clustering_method_makes_all_clusters(finished: Workflow) -> None:
+    results = finished.folder / "results"
+    [of_idt] = (results / "tiny" / "clusters").rglob("*.h5")
+    assert of_idt.name.startswith("slices_k3_m2_")
+    for path in (of_idt, results / "evaluation" / "la_idt" / "seed0" / "clusters.h5"):
+        with h5py.File(path) as file:
+            assert np.bincount(file["labels"][0]).tolist() == [4, 4, 4], "twelve videos in three slices"
+
+
+def test_a_new_metric_is_in_records_tables_and_report(finished: Workflow) -> None:
+    results = finished.folder / "results"
+    for path in (results / "evaluation").rglob("split1/*.json"):
+        record = json.loads(path.read_text())
+        assert record["kappa"] == pytest.approx(max(0, (record["accuracy"] - 1 / 3) / (2 / 3)))
+    assert "kappa" in (results / "tables" / "method_table.tsv").read_text().splitlines()[0].split("\t")
+    assert "Kappa above chance" in (results / "report" / "index.html").read_text()

@@ -1,0 +1,119 @@
+"""Checks of a config that a schema cannot express: every name that it refers to exists."""
+
+import keyword
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.clusters.methods import METHODS
+from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.paths import RESERVED
+from workflow_scripts.evaluation.evaluations import evaluated_runs
+from workflow_scripts.evaluation.settings import IDT_RUNS
+from workflow_scripts.ground.stage import StageError
+
+# Runs that every config has.
+ALWAYS = ("scratch", *IDT_RUNS)
+
+RULES = Path(__file__).parents[2] / "rules"
+
+# Tables in `results/tables/` that are made for every config.
+RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
+
+
+def check_references(config: dict[str, Any]) -> None:
+    """Raises StageError for a dataset, method, run, descriptors or folder that the config names and that is absent."""
+    _check_datasets(config)
+    _check_known("clusters.method", config["clusters"]["method"], METHODS)
+    _check_runs(config)
+    _check_report(config)
+    _check_descriptors(config)
+
+
+def _check_known(key: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise StageError(f"config: {key} names {name!r}, which is not among {', '.join(known) or '(none)'}")
+
+
+def _check_datasets(config: dict[str, Any]) -> None:
+    for name in RESERVED & config["datasets"].keys():
+        raise StageError(
+            f"config: datasets.{name}: the folder results/{name} holds something else; choose another name"
+        )
+    _check_known("pretraining.dataset", config["pretraining"]["dataset"], config["datasets"])
+    if config["pretraining"]["validation"]:
+        _check_known("pretraining.validation", config["pretraining"]["validation"], config["datasets"])
+    for name in config["evaluation"]["datasets"]:
+        _check_known("evaluation.datasets", name, config["datasets"])
+
+
+def _check_runs(config: dict[str, Any]) -> None:
+    runs = config["pretraining"]["runs"]
+    for name, run in runs.items():
+        key = f"pretraining.runs.{name}"
+        if name in ALWAYS:
+            raise StageError(f"config: {key}: the runs {', '.join(ALWAYS)} always exist; choose another name")
+        if "descriptors" in run:
+            _check_known(f"{key}.descriptors", run["descriptors"], config["descriptors"])
+        if (run["objective"] == "local_aggregation") != bool(run.get("clusters")):
+            raise StageError(
+                f"config: {key}: objective local_aggregation, and it alone, takes clusters: network, idt or joint"
+            )
+        _check_init(runs, name)
+    for name in config["evaluation"]["runs"]:
+        _check_known("evaluation.runs", name, [*runs, *ALWAYS])
+
+
+def _check_init(runs: dict[str, Any], name: str) -> None:
+    """Raises StageError if a run starts from no known run or file, or, over other runs, from itself."""
+    key, init = f"pretraining.runs.{name}", runs[name].get("init")
+    if init and init not in runs and not Path(init).is_file():
+        raise StageError(
+            f"config: {key}.init names {init!r}, which is not among {', '.join(runs)}, and no file has this path"
+        )
+    earlier = {name}
+    while init in runs:
+        if init in earlier:
+            raise StageError(f"config: {key}.init leads back to {init}: a run cannot start from itself")
+        earlier.add(init)
+        init = runs[init].get("init")
+
+
+def _check_report(config: dict[str, Any]) -> None:
+    runs = [*config["pretraining"]["runs"], *ALWAYS]
+    for table, entry in config["report"]["tables"].items():
+        key = f"report.tables.{table}"
+        if table in RESERVED_TABLES:
+            raise StageError(f"config: {key}: results/tables/{table}.tsv is another table's; rename it")
+        if table in rule_names() or keyword.iskeyword(table):
+            raise StageError(f"config: {key}: {table} is the name of a rule; choose another")
+        in_rows = [row["run"] for row in entry["rows"] if "run" in row]
+        for name in in_rows:
+            _check_known(key, name, runs)
+        for name in {entry["supervised"], *(row.get("supervised", "") for row in entry["rows"])} - {""}:
+            _check_known(f"{key}.supervised", name, in_rows)
+    for comparison in config["report"]["comparisons"]:
+        for name in comparison["runs"]:
+            _check_known(f"report.comparisons, {comparison['title']!r},", name, evaluated_runs(config))
+
+
+def _check_descriptors(config: dict[str, Any]) -> None:
+    if not config["descriptors"]:
+        raise StageError(
+            "config: descriptors is empty; name at least one, for example descriptors: {idt: {boxes: none}}"
+        )
+    for name, descriptors in config["descriptors"].items():
+        folders = {f"descriptors.{name}.rows": descriptors["rows"]} if descriptors["rows"] else {}
+        if detector_of(config, name) == "files":
+            folders[f"persons.files (for descriptors.{name}.boxes: files)"] = config["persons"]["files"]
+        for key, folder in folders.items():
+            if not (folder and Path(folder).is_dir()):
+                raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
+
+
+def rule_names() -> set[str]:
+    """The names of all rules, `all` among them, which no other target may have."""
+    files = [RULES.parent / "Snakefile", *RULES.glob("*.smk")]
+    rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
+    return {name for path in files for name in rules.findall(path.read_text())}

@@ -1,0 +1,144 @@
+"""The config: read, checked against the schema and filled with its defaults before any work starts.
+
+The settings dataclasses carry the paper's values as defaults; a config file says only what differs.
+"""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import yaml
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
+
+from workflow_scripts.configuration.references import check_references
+from workflow_scripts.configuration.schema import config_schema
+from workflow_scripts.evaluation.evaluations import all_evaluations
+from workflow_scripts.evaluation.label_leakage import check_label_leakage
+from workflow_scripts.ground.stage import StageError
+
+DEMO = Path(__file__).parents[2] / "config.yaml"
+
+# What no config exceeds: values with aliases written out, levels, and bytes of a file.
+MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
+
+# What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
+NAME = "[A-Za-z0-9_-]+"
+
+SUBSET = r"[^/\x00-\x1f]+"
+
+SUBSETS = (
+    "must be all, a number, FOLDER, splitN, or one of the last two with :NUMBER; FOLDER has no / : { } and no control "
+    "characters"
+)
+
+# Keys below which numbers are names: the paper's accuracies by number of shots.
+_BY_NUMBER = ("paper", "paper_of_supervised")
+
+
+def read_config(files: list[Path]) -> dict[str, Any]:
+    """The resolved config of `files`, each over those before it as snakemake merges them; none is the demo's.
+
+    Raises StageError naming the file or the key.
+    """
+    config: dict[str, Any] = {}
+    for path in files or [DEMO]:
+        try:
+            if path.stat().st_size > LONGEST_FILE:
+                raise WorkflowError(f"it is longer than {LONGEST_FILE} bytes")
+            of_file = load_configfile(path)
+            _check_extent(of_file)
+            update_config(config, of_file)
+        except RecursionError as error:
+            raise StageError(f"config: {path} cannot be read: it is nested too deeply") from error
+        except (OSError, WorkflowError) as error:
+            raise StageError(f"config: {path} cannot be read: {error}") from error
+    return resolve(config)
+
+
+def resolve(config: dict[str, Any]) -> dict[str, Any]:
+    """A copy of `config`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    _check_extent(config)
+    schema = config_schema()
+    _check_keys(config)
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
+    if errors:
+        raise StageError("; ".join(map(_sentence, errors)))
+    config = _filled(schema, config)
+    check_references(config)
+    check_label_leakage(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
+    return config
+
+
+def _check_extent(config: Any) -> None:
+    """Raises StageError where the config has more values, or deeper ones, than any config.
+
+    Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
+    if all were written out.
+    """
+    waiting, n_values = [(config, 0)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        n_values += 1
+        if n_values > MOST_VALUES or depth > DEEPEST:
+            raise StageError(
+                f"config: it has more than {MOST_VALUES} values, or more than {DEEPEST} levels. Each alias (*name) "
+                "counts as a copy. Use fewer aliases"
+            )
+        if isinstance(value, Mapping):
+            waiting += [(part, depth + 1) for part in value.values()]
+        elif isinstance(value, list | tuple):
+            waiting += [(part, depth + 1) for part in value]
+
+
+def _check_keys(node: Any, where: str = "") -> None:
+    """Raises StageError for a key that YAML does not read as text, such as `1:` or `on:`."""
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        if not isinstance(key, str):
+            raise StageError(f"config: {where}{key}: YAML does not read this name as text; put it in quotes")
+        if key not in _BY_NUMBER:
+            _check_keys(value, f"{where}{key}.")
+
+
+def _filled(schema: dict[str, Any], value: Any) -> Any:
+    """`value` with the defaults of `schema` where it says nothing. A run's keys have none: its section has them."""
+    if not isinstance(value, dict):
+        return value
+    keys, entries = schema.get("properties", {}), schema.get("additionalProperties")
+    filled = {}  # in the order of the schema: what is written out changes nothing
+    for key, part in keys.items():
+        if key in value or "default" in part:
+            filled[key] = _filled(part, value.get(key, part.get("default")))
+    for key in value.keys() - keys.keys():
+        filled[key] = _filled(entries if isinstance(entries, dict) else {}, value[key])
+    return {key: filled[key] for key in [*keys, *value] if key in filled}
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """One sentence with the key's full name, and the nearest known key for one that is not known."""
+    where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
+    node = cast(dict[str, Any], error.schema)
+    if error.validator == "additionalProperties":
+        known = list(node["properties"])
+        sentences = []
+        for key in cast(dict[str, Any], error.instance).keys() - set(known):
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
+        return "; ".join(sorted(sentences))
+    if error.validator in ("pattern", "anyOf") and "description" in node:  # of which the message shows the pattern
+        wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {node['description']}"
+        return f"config: {where}: {error.instance!r} {wanted}"
+    return f"config: {where or 'the top level'}: {error.message}"
+
+
+def as_yaml(config: dict[str, Any]) -> str:
+    """The config as YAML, keys in the order of the schema and of the user."""
+    return yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True)

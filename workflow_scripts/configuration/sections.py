@@ -1,0 +1,246 @@
+"""The whole config as dataclasses: its sections are the settings of the stages and what the rules alone read.
+
+They describe the config; the config itself is a dictionary.
+"""
+
+from dataclasses import dataclass, fields
+
+from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
+from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.frames.settings import FramesSettings
+from workflow_scripts.ground.setting import setting
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.report.settings import ReportSettings, TableSettings
+from workflow_scripts.trajectories.settings import TrajectoriesSettings
+from workflow_scripts.videos.settings import DatasetSettings, ReadingSettings
+
+NAMES = {"description": "letters, digits, _ and -", "pattern": r"^[A-Za-z0-9_-]+\Z"}
+WORDS = {"description": "letters, digits and _, a letter first", "pattern": r"^[A-Za-z][A-Za-z0-9_]*\Z"}
+SEEDS = {"minimum": 0, "maximum": 2**32 - 1}
+
+
+@dataclass(frozen=True)
+class VideosSection(ReadingSettings):
+    """Section `videos`."""
+
+    shards: int = setting(
+        16,
+        "Parts of a dataset; the stages work through one per job. Jobs of 15 to 60 minutes suit a cluster.",
+        source="ours",
+        minimum=1,
+    )
+
+
+@dataclass(frozen=True)
+class DescriptorsEntry:
+    """An entry of `descriptors`."""
+
+    rows: str = setting(
+        "",
+        "Folder of descriptors that exist already, named after the videos: .txt or .txt.gz by the original extractor, "
+        ".h5 by `idt extract`. They are read in place of tracking.",
+        source="ours",
+    )
+    boxes: str = setting(
+        "detectron2",
+        "Which detector's boxes keep persons out of the estimate of the camera's motion.",
+        source="paper 3.3",
+        enum=["none", "hog", "detectron2", "torchvision", "files"],
+    )
+
+
+@dataclass(frozen=True)
+class TrajectoriesSection(TrajectoriesSettings):
+    """Section `trajectories`."""
+
+    keep: str = setting(
+        "auto",
+        "Whose trajectories stay on disk. all: another PCA, GMM or sketch then needs no new tracking; sample: those "
+        "of the sampled videos alone; auto: all where keep_gb suffices.",
+        source="ours",
+        influences_result=False,
+        enum=["auto", "all", "sample"],
+    )
+    keep_gb: float = setting(
+        100,
+        "The most that auto keeps per dataset, estimated from the number and the size of its frames.",
+        source="ours",
+        unit="gigabytes",
+        influences_result=False,
+        minimum=0,
+    )
+
+
+@dataclass(frozen=True)
+class EncodingSection(EncodingSettings):
+    """Section `encoding`."""
+
+    resample: bool = setting(
+        False, "Draw the sampled videos anew when videos are added. Otherwise the first sample stays.", source="ours"
+    )
+
+
+@dataclass(frozen=True)
+class RunEntry:
+    """An entry of `pretraining.runs`; it also takes the keys in CONFIG_KEYS_OF_RUNS."""
+
+    objective: str = setting(
+        "",
+        "What is learnt. supervised learns the labels, so evaluate it on another dataset, or train it with subset "
+        "splitN and evaluate it on that split. scratch trains nothing: it is a baseline of another shape.",
+        source="paper 3",
+        required=True,
+        enum=["instance", "local_aggregation", "supervised", "scratch"],
+    )
+    init: str | None = setting(
+        None,
+        "Run whose weights and memory bank this one starts from; or a file: a model.pt, a state dict, or a checkpoint "
+        "of Hara et al. or of the paper's authors.",
+        source="paper 4.2",
+    )
+    clusters: str | None = setting(
+        None,
+        "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both together.",
+        source="paper 3.2",
+        enum=["network", "idt", "joint"],
+    )
+    descriptors: str | None = setting(
+        None, "Entry of `descriptors` that the clusters are made of. Left out: the first."
+    )
+
+
+@dataclass(frozen=True)
+class PretrainingSection(PretrainingSettings):
+    """Section `pretraining`."""
+
+    dataset: str = setting("", "Name of the dataset to train on.", required=True)
+    subset: str | int = setting(
+        "all",
+        "Videos to train on. all; a NUMBER, drawn at random; FOLDER: the videos in folders of that name; splitN: the "
+        "training part of split N; FOLDER:NUMBER and splitN:NUMBER: a number of these.",
+        source="paper 4.1",
+        anyOf=[
+            {"type": "integer", "minimum": 1},
+            {"type": "string", "pattern": r"^[^/:{}\x00-\x1f]+(:[1-9][0-9]*)?\Z"},
+        ],
+    )
+    validation: str = setting(
+        "",
+        "Dataset whose nearest neighbours are looked up after each epoch, to watch the training. Empty: the training "
+        "videos.",
+        source="ours",
+        influences_result=False,
+    )
+    seeds: list[int] = setting(
+        [0], "Every run is trained once per seed.", source="ours", items=SEEDS, minItems=1, uniqueItems=True
+    )
+    runs: dict[str, RunEntry] = setting(
+        {}, "Named trainings. A run can set most keys of this section anew.", propertyNames=NAMES
+    )
+
+
+@dataclass(frozen=True)
+class EvaluationSection(EvaluationSettings):
+    """Section `evaluation`."""
+
+    datasets: list[str] = setting([], "Names of the datasets to evaluate on.")
+    runs: list[str] = setting(
+        [],
+        "Names of the runs to evaluate. Empty: all, scratch and idt (a linear SVM on IDT sketches). idt_fisher (full "
+        "Fisher vectors, 400 kB per video) only where it is named.",
+    )
+    protocols: list[str] = setting(
+        list(NETWORK_PROTOCOLS),
+        "How the networks are evaluated.",
+        source="paper 4.2",
+        items={"enum": NETWORK_PROTOCOLS},
+    )
+
+
+@dataclass(frozen=True)
+class TableEntry(TableSettings):
+    """An entry of `report.tables`."""
+
+    datasets: list[str] = setting([], "Datasets to evaluate on. Empty: evaluation.datasets.")
+    splits: list[int] = setting([], "Numbers of the splits. Empty: all.")
+
+
+@dataclass(frozen=True)
+class SourceEntry:
+    """An entry of `report.sources`."""
+
+    key: str = setting(
+        "", "RUN.KEY, SECTION.KEY or descriptors.NAME.KEY. An asterisk stands for any text.", required=True
+    )
+    value: object = setting("", "The value that comes from this source.", required=True)
+    source: str = setting("", "paper N, reference [N], authors' code or ours.", required=True)
+
+
+@dataclass(frozen=True)
+class ReportSection(ReportSettings):
+    """Section `report`."""
+
+    tables: dict[str, TableEntry] = setting(
+        {},
+        "Tables beside the paper's. `snakemake NAME` computes what table NAME needs and writes it to results/tables/; "
+        "the report shows it.",
+        propertyNames=WORDS,
+    )
+    sources: list[SourceEntry] = setting(
+        [],
+        "Where single values come from, if the source of their key is wrong for them. Values whose source begins with "
+        "paper are not listed beside a table as departures from the paper.",
+    )
+
+
+@dataclass(frozen=True)
+class ConfigSettings:
+    """The whole config."""
+
+    seed: int = setting(
+        0,
+        "Seed of all random choices but those of the trainings: samples, codebook, clusters, splits.",
+        source="ours",
+        minimum=0,
+        maximum=2**32 - 1,
+    )
+    max_failed_fraction: float = setting(
+        0.1,
+        "Share of a dataset's videos that may fail. With more, the run stops and lists them.",
+        source="ours",
+        minimum=0,
+        maximum=1,
+    )
+    datasets: dict[str, DatasetSettings] = setting(
+        {},
+        "Named datasets. pretraining.dataset and evaluation.datasets choose among them.",
+        required=True,
+        propertyNames=NAMES,
+        minProperties=1,
+    )
+    videos: VideosSection = setting({}, "How videos are read and shared out.")
+    persons: PersonsSettings = setting({}, "How persons are found. The estimate of the camera's motion ignores them.")
+    descriptors: dict[str, DescriptorsEntry] = setting(
+        {"idt": {"boxes": "detectron2"}},
+        "Named ways to describe a video by IDT. The first is the default of runs and evaluation.",
+        propertyNames=NAMES,
+        minProperties=1,
+    )
+    trajectories: TrajectoriesSection = setting({}, "How trajectories are tracked and kept.")
+    encoding: EncodingSection = setting({}, "How the descriptors of a video become one vector.")
+    clusters: ClustersSettings = setting({}, "How the sketches of the videos are clustered.")
+    frames: FramesSettings = setting({}, "How frames are stored for training.")
+    pretraining: PretrainingSection = setting({}, "How networks are pretrained.", required=True)
+    evaluation: EvaluationSection = setting({}, "How the trained networks are evaluated.")
+    report: ReportSection = setting({}, "What the report shows; all defaults are ours, and none changes a result.")
+
+
+# The keys of sections that a run can set anew for itself.
+CONFIG_KEYS_OF_RUNS = {
+    "pretraining": ("subset", *(one.name for one in fields(PretrainingSettings) if "meaning" in one.metadata)),
+    "clusters": ("k", "m"),
+    "frames": ("short_side",),
+}

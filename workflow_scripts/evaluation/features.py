@@ -1,0 +1,125 @@
+"""Stage: the frozen network's features of a dataset's videos, which the protocols `linear` and `knn` read.
+
+Feature of a video: what the network gives below its head (512 x width), averaged over the video's random clips. Clips
+depend on the seed and the video alone, so one file serves all splits.
+
+Inputs: model.pt, splits.tsv, frames shards. Output: `features.h5`: video_id (n,) sorted, of the videos that are in a
+split; status (n,), `ok` or why a video has no frames; features (n, d) float64, zeros without frames. Its parameters say
+which network and which clips.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from workflow_scripts.evaluation.network import TestClips, device, open_frames, read_pretrained
+from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
+from workflow_scripts.evaluation.split import Split, l2_normalised, read_split, require_known
+from workflow_scripts.ground import artifacts
+from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.threads import use_threads
+
+log = logging.getLogger(__name__)
+
+CLIPS_AT_ONCE = 64  # bounds memory; no influence on the result
+
+
+def features(
+    splits: Path,
+    frames: list[Path],
+    output: Path,
+    seed: int,
+    settings: EvaluationSettings,
+    architecture: Architecture,
+    model: Path | None = None,
+    workers: int = 0,
+) -> None:
+    """Computes the features of all videos of a dataset's splits.
+
+    Args:
+        splits: The dataset's splits.tsv.
+        frames: Frames of all its shards.
+        output: The features file.
+        seed: Chooses the clips and random weights.
+        settings: The number of clips per video.
+        architecture: Of random weights; a model brings its own.
+        model: The run's model.pt; None for random weights.
+        workers: Processes that read clips beside a GPU.
+
+    Raises:
+        StageError: A video of the splits is in no frames file, or the network's output is not finite.
+    """
+    pretrained = read_pretrained(model, architecture)
+    use_threads(device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
+    store, statuses = open_frames(frames)
+    video_ids = sorted({row["video_id"] for row in artifacts.read_columns(splits)})
+    require_known(video_ids, statuses, splits)
+    usable = [video_id for video_id in video_ids if statuses[video_id] == "ok"]
+    clips = TestClips(store, usable, pretrained.architecture, settings.clips, seed, workers)
+    of_usable = video_features(pretrained.network(outputs=1, seed=seed), clips)
+    rows = np.zeros((len(video_ids), of_usable.shape[1]))
+    rows[[statuses[video_id] == "ok" for video_id in video_ids]] = of_usable
+    parameters = {"clips": settings.clips, "seed": seed, **pretrained.described()}
+    with artifacts.write_hdf5(
+        output, stage="evaluation.features", version=VERSIONS["features"], parameters=parameters
+    ) as file:
+        artifacts.dataset(file, "video_id", video_ids, meaning="ids of the videos of the splits, sorted")
+        artifacts.dataset(file, "status", [statuses[video_id] for video_id in video_ids], meaning="ok, or why not")
+        artifacts.dataset(file, "features", rows, meaning="mean over the video's clips; zeros where it has no frames")
+    log.info("features of %d of %d videos", len(usable), len(video_ids))
+
+
+@torch.no_grad()
+def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
+    """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video.
+
+    Raises StageError naming a video whose numbers are not finite.
+    """
+    network.eval()
+    batches = [torch.zeros(0, network.n_features, dtype=torch.float64)]
+    with tqdm(total=len(clips.video_ids), desc="features", unit="video", mininterval=1) as progress:
+        for inputs in clips.inputs(CLIPS_AT_ONCE):
+            values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
+            batches.append(values.cpu())
+            progress.update(len(values))
+    rows = torch.cat(batches).numpy()
+    for video_id, is_finite in zip(clips.video_ids, np.isfinite(rows).all(axis=1), strict=True):
+        if not is_finite:
+            raise StageError(f"{video_id}: the network's output is not a finite number; train the network anew")
+    return rows
+
+
+@dataclass(frozen=True)
+class SplitFeatures:
+    """The usable videos of a split with their features, L2-normalised, and what the features were made with."""
+
+    split: Split
+    train: np.ndarray  # (n_train, d)
+    test: np.ndarray  # (n_test, d)
+    parameters: dict[str, Any]
+
+
+def read_features(path: Path, splits: Path, split: int, unread: Path | None = None) -> SplitFeatures:
+    """Reads the features of split number `split`; unread: as `read_split` takes it.
+
+    Raises StageError if the file lacks a video of the split, or there is nothing to train on.
+    """
+    with artifacts.read_hdf5(path) as file:
+        row_of = {video_id: row for row, video_id in enumerate(file["video_id"].asstr()[:])}
+        statuses = dict(zip(row_of, file["status"].asstr()[:], strict=True))
+        rows, parameters = file["features"][:], json.loads(file.attrs["parameters"])
+    parts = read_split(splits, split, statuses, unread)
+    train, test = (l2_normalised(rows[[row_of[video_id] for video_id in part]]) for part in (parts.train, parts.test))
+    own = {key: parameters[key] for key in ("architecture", "pretraining")}
+    return SplitFeatures(parts, train, test, {"clips": parameters["clips"], **own})
+
+
+if __name__ == "__main__":
+    command_line(features)
