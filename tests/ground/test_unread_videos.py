@@ -36,8 +36,9 @@ from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.ground.artifacts import read_columns, write_columns
+from workflow_scripts.ground.process_shard import UnreadVideos, process_shard
+from workflow_scripts.ground.record_file import RecordFile, Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Result, Store, UnreadVideos, process_shard
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.generate import generate_videos
@@ -223,7 +224,7 @@ def test_a_video_whose_boxes_or_rows_the_system_does_not_find_stops_no_other(
         patched.setattr(Path, "is_file", failing)
         run()
     assert [*raised.value.reasons] == [AWAY]
-    with Store(videos.folder / "o.store") as results:
+    with RecordFile(videos.folder / "o.store") as results:
         assert [results.read(name) is None for name in NAMES] == [name == AWAY for name in NAMES]
     assert {*run().values()} == ({"ok"} if stage == "boxes" else {"no_trajectories"})
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.operations.status import read_log
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings

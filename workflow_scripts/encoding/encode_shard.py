@@ -15,13 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook, Encoder
+from idt_tools.tracked import Undescribed
 from workflow_scripts.encoding.settings import VERSIONS
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
-from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
+from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 

@@ -169,7 +169,9 @@ def read_text(path: Path) -> str:
 
     Raises StageError with what to type where it is damaged or was edited; OSError where it cannot be read.
     """
+    # The index of a dataset is made together with the tables beside and below it.
+    indexes = [folder / "index.tsv" for folder in (path.parent, path.parent.parent)]
     try:
-        return read_verified(path).decode("utf-8", "surrogateescape")
+        return read_verified(path, indexes).decode("utf-8", "surrogateescape")
     except Changed as error:
         raise StageError(str(error)) from None

@@ -104,7 +104,7 @@ def log_of(output: Path) -> Path:
 
 
 def read_log(log: Path, stage: str) -> Attempt | None:
-    """What the log of a job says, in the words of `store.process_shard`; None where there is no log."""
+    """What the log of a job says, in the words of `process_shard`; None where there is no log."""
     try:
         text = log.read_text(errors="replace")
     except OSError:

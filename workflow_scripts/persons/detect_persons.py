@@ -15,8 +15,9 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import attributes_of, file_stamp, keys_by_video
 from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
 from workflow_scripts.persons.boxes import carry_boxes

@@ -28,8 +28,9 @@ import idt_tools
 from idt_tools.reading import raise_if_of_the_system
 from workflow_scripts.ground.artifacts import remove
 from workflow_scripts.ground.identity import digest, shard_of, video_id
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
 from workflow_scripts.videos import tables
 from workflow_scripts.videos.folders import Walk
