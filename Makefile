@@ -1,6 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
+# make test-fast  the unit tests alone
 # make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
 #                 -demo, -ut
 # make help       this list
@@ -23,9 +24,11 @@ CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: setup demo test lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz \
-	test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate clean-stores clean-outdated benchmark
+.PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
+	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate \
+	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -58,11 +61,19 @@ test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(addprefix --ignore ,$(OTHER_RUNS) $(addprefix tests/,real kill slurm tables))
 
+# The unit tests: no Snakemake run and no browser.
+SLOW_FOLDERS := $(addprefix tests/,integration real kill slurm tables benchmarks)
+SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(addprefix --ignore ,$(SLOW_FOLDERS) $(SLOW_FILES))
+
 # What failures, kills, changes, new videos and odd names do to real Snakemake runs: about 10 minutes on 2 cores.
 test-runs: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(OTHER_RUNS)
 
 lint: setup
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

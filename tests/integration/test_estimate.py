@@ -12,7 +12,8 @@ import pytest
 from conftest import REPOSITORY, Workflow
 
 from workflow_scripts.ground.artifacts import read_columns
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 

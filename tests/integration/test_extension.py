@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,7 @@ def cluster(points, settings, device):
     centroids = np.stack([points[labels == label].mean(axis=0) for label in range(settings.k)])
     return Clustering(labels, centroids, np.zeros(1))
 """
-SLICES_ENTRY = (
-    'METHODS = {"kmeans": Method("K-means", "workflow_scripts.clusters.kmeans")',
-    (', "slices": Method("Slices", "workflow_scripts.clusters.slices")'),
-)
+SLICES_ENTRY = "METHODS = {\n", '    "slices": Method("Slices", "workflow_scripts.clusters.slices"),\n'
 
 # A metric: the accuracy above that of equally likely classes.
 KAPPA = """\
@@ -39,6 +37,9 @@ def kappa(answers):
 """
 KAPPA_ENTRY = '    "accuracy": Metric("Top-1", accuracy),\n', '    "kappa": Metric("Kappa above chance", kappa),\n'
 KAPPA_IMPORT = "import numpy as np\n", "from workflow_scripts.evaluation.kappa import kappa\n"
+
+
+LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +52,16 @@ def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     (scripts / "evaluation" / "kappa.py").write_text(KAPPA)
     add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_ENTRY)
     add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_IMPORT)
+    workflow = Workflow(tmp_path_factory.mktemp("extended"), tiny_config, code)
+    make_schema = [sys.executable, "-m", "workflow_scripts.configuration.make_schema"]
+    subprocess.run(make_schema, check=True, env=workflow.environment, cwd=code)
     config = {
         **tiny_config,
         "clusters": {**tiny_config["clusters"], "method": "slices"},
         "evaluation": {**tiny_config["evaluation"], "runs": ["scratch", "la_idt"], "protocols": ["linear", "knn"]},
+        "pretraining": {**tiny_config["pretraining"], "runs": {"la_idt": LA_IDT}},
     }
-    return Workflow(tmp_path_factory.mktemp("extended"), config, code)
+    return replace(workflow, config=config)
 
 
 @pytest.fixture(scope="module")

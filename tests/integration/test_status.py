@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 
@@ -71,9 +72,8 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     wanted = {"clusters", "pretraining", "bank_clusters", "examples", "report", "resolved_config"}
     assert set(_would_run(told)) == wanted
     assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
-    assert re.search(
-        r"^videos that failed: 1\ndataset .*\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+", told, re.MULTILINE
-    )
+    failed = r"^videos that failed: 1\ndataset .*\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+"
+    assert re.search(failed, told, re.MULTILINE)
 
     workflow.run()
     told = _told(workflow)

@@ -17,7 +17,7 @@ from torch import multiprocessing
 
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
-from workflow_scripts.pretraining.ranks import joined_ranks
+from workflow_scripts.pretraining.ranks import process_group
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -35,7 +35,7 @@ class Still(ResNet3D):
 def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
     """What this process, alone or among others, holds after two steps."""
     torch.set_num_threads(1)
-    with joined_ranks() as (ranks, _):
+    with process_group() as (ranks, _):
         torch.manual_seed(0)
         model = Still(10, 16, 0.125)
         bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
@@ -46,7 +46,7 @@ def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tens
         clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
         found = {}
         for step, batch in enumerate(BATCHES):
-            found[f"sums {step}"] = learner.step(clips[ranks.share(batch)], batch, 0, step)
+            found[f"sums {step}"] = learner.step(clips[ranks.local_part(batch)], batch, 0, step)
             gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
             found[f"gradient {step}"] = torch.cat(gradients).clone()
         return {**found, "bank": bank.rows, "labels": learner.labels if learner.labels is not None else torch.zeros(1)}

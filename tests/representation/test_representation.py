@@ -29,13 +29,14 @@ from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
+from workflow_scripts.ground.record_file import RecordFile
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Store
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
 from workflow_scripts.representation.export_model import export_model
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=32, embedding_dim=16)
 
@@ -260,7 +261,7 @@ def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, endin
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 128 + ending and "error: interrupted" in errors and "Traceback" not in errors
     assert store.exists() and not output.exists()
-    with Store(store) as results:
+    with RecordFile(store) as results:
         n_done = sum(results.read(str(copy)) is not None for copy in copies)
     assert 0 < n_done < len(copies)
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)

@@ -6,7 +6,6 @@ Snakemake itself counts jobs, most of which are short: it says 81 % before most 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from workflow_scripts.evaluation.evaluations import (
     table_runs,
 )
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.durations import in_words
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.persons.detectors import DETECTORS
 
 RESULTS = Path("results")
 SHOWN = 12  # trainings
@@ -65,12 +65,12 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
     pretrained = config["pretraining"]["dataset"]
     judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
     for name, descriptors in config["descriptors"].items():
-        package = detector_of(config, name)
-        if package not in ("detectron2", "torchvision") or find_spec(package):
+        detector = detector_of(config, name)
+        if detector == "none" or DETECTORS[detector].is_installed:
             continue
         is_of_idt_runs = name == next(iter(config["descriptors"]))
         described = {pretrained, *(judged_by_idt if is_of_idt_runs else [])}
-        if not all(_people_found(dataset, package) for dataset in described):
+        if not all(_persons_found(dataset, detector) for dataset in described):
             sentences.append(
                 f"config: descriptors.{name}.boxes: {descriptors['boxes']} is not installed here; install it (README, "
                 f'"Your own videos"), or set descriptors.{name}.boxes to hog or none'
@@ -78,7 +78,7 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _people_found(dataset: str, detector: str) -> bool:
+def _persons_found(dataset: str, detector: str) -> bool:
     """Whether the persons of all shards of a dataset are there."""
     folder = RESULTS / dataset / "persons" / detector
     shards = [path.stem for path in (RESULTS / dataset / "videos" / "shards").glob("*.tsv")]
@@ -92,7 +92,7 @@ def _to_do(output: Path, pending: Collection[str]) -> bool:
 def _split_numbers(dataset: str) -> set[int]:
     """The numbers of a dataset's splits; none where they are not known yet."""
     with suppress(OSError, KeyError, ValueError, StageError):
-        return {int(row["split"]) for row in read_columns(RESULTS / dataset / "videos" / "splits.tsv")}
+        return set(read_json(RESULTS / dataset / "videos" / "splits.json")["numbers"])
     return set()
 
 

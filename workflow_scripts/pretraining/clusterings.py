@@ -1,9 +1,9 @@
-"""The clusters G that close neighbours come from (paper, sections 3.2 and 3.3), each joined by video id.
+"""The clusters G that define close neighbours (paper, sections 3.2 and 3.3), matched by video id.
 
-- network: K-means of the memory bank, renewed before every epoch (Video LA);
-- idt: fixed, made once in the space of the IDT sketches (Video LA + IDT prior);
-- joint: K-means of the concatenated bank rows and IDT sketches, renewed before every epoch (the final tuning). Both
-  parts have unit length, so a squared distance in the joint space is the plain sum of the two, each in 0..4.
+- network: clusters of the memory bank, recomputed before every epoch (Video LA);
+- idt: clusters of the IDT sketches, computed once, which never change (Video LA + IDT prior);
+- joint: clusters of the bank rows concatenated with the IDT sketches, recomputed before every epoch (the final tuning).
+  Both parts have unit length, so the squared distance in the joint space is the sum of the two, each in 0..4.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from workflow_scripts.clusters.cluster import cluster
 from workflow_scripts.clusters.cluster_sketches import read_labels
@@ -20,28 +19,29 @@ from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.ranks import Ranks
+from workflow_scripts.pretraining.resnet3d import normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
 
 def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
     """Labels (m, N) int64 of the clusters file at `path` for `video_ids`, in their order.
 
-    Raises StageError, with the ids, where the file lacks videos.
+    Raises StageError, with the ids, if the file lacks videos.
     """
-    there, labels = read_labels(path)
-    row_of = {name: row for row, name in enumerate(there)}
+    clustered, labels = read_labels(path)
+    row_of = {name: row for row, name in enumerate(clustered)}
     missing = [name for name in video_ids if name not in row_of]
     if missing:
         raise StageError(
             f"{path} lacks {len(missing)} of the {len(video_ids)} training videos ({', '.join(missing[:5])}); "
-            "it was made from other videos: make it anew"
+            "other videos were clustered; delete the file and run again"
         )
     return torch.from_numpy(labels[:, [row_of[name] for name in video_ids]].astype(np.int64))
 
 
 def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
-    """Concatenation (N, D + 2000) of bank rows and sketches, each part made to unit length."""
-    return torch.cat([bank, functional.normalize(sketches.to(bank), dim=1)], dim=1)
+    """Concatenation (N, D + 2000) of bank rows and sketches, each part at unit length."""
+    return torch.cat([bank, normalised(sketches.to(bank))], dim=1)
 
 
 def cluster_points(
@@ -49,13 +49,13 @@ def cluster_points(
 ) -> Tensor:
     """Labels (m, N) int64 of m clusterings of points (N, D) on their device; each run and epoch has its own seed.
 
-    The `ranks`, which all hold the same points, share the runs: process r makes runs r, r + W, ... and sends them to
-    the others.
+    The `ranks`, which all hold the same points, divide the runs: process r computes runs r, r + W, ... and broadcasts
+    them.
     """
     ranks = ranks or Ranks()
     rows = points.cpu().numpy()
     labels = torch.empty(settings.m, len(points), dtype=torch.int64, device=points.device)
-    for run in ranks.share(list(range(settings.m))):
+    for run in ranks.local_part(list(range(settings.m))):
         of_run = ClustersSettings(
             method=settings.cluster_method,
             k=settings.k,

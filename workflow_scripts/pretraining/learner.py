@@ -1,41 +1,42 @@
-"""What is learned in a run, and one step of learning it: network, optimizer, memory bank and clusters."""
+"""The state of a training (network, optimizer, memory bank and clusters), and one step of it."""
 
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from workflow_scripts.ground.identity import digest
 from workflow_scripts.pretraining.clusterings import cluster_points, joint_space
 from workflow_scripts.pretraining.memory_bank import MemoryBank
-from workflow_scripts.pretraining.objectives import draw_negatives, instance_loss, local_aggregation_loss
+from workflow_scripts.pretraining.objectives import OBJECTIVES
+from workflow_scripts.pretraining.objectives.batch import Batch
 from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
 
 def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
-    """The rate of an epoch (from 0): `lr`, multiplied by `lr_gamma` at each of `drops` that has come."""
-    return settings.lr * settings.lr_gamma ** sum(epoch >= drop for drop in settings.lr_milestones)
+    """The learning rate of an epoch (from 0): `lr`, multiplied by `lr_gamma` at each milestone up to then."""
+    return settings.lr * settings.lr_gamma ** sum(epoch >= milestone for milestone in settings.lr_milestones)
 
 
 def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.optim.SGD:
     """SGD with momentum; weight decay on everything but batch norm's scales and shifts."""
     decayed: list[torch.nn.Parameter] = []
-    free: list[torch.nn.Parameter] = []
+    not_decayed: list[torch.nn.Parameter] = []
     for module in model.modules():
-        kept = free if isinstance(module, torch.nn.BatchNorm3d) else decayed
-        kept.extend(module.parameters(recurse=False))
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    fused = decayed[0].is_cuda  # one kernel for all weights; on a CPU it is no faster
+        group = not_decayed if isinstance(module, torch.nn.BatchNorm3d) else decayed
+        group.extend(module.parameters(recurse=False))
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": not_decayed, "weight_decay": 0.0}]
+    fused = decayed[0].is_cuda  # one kernel for all weights; no faster on a CPU
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, dampening=settings.dampening, fused=fused
     )
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The context in which convolutions take `precision`; auto: bfloat16 where the device has instructions for it."""
+    """The context in which convolutions use `precision`; auto: bfloat16 if the device has instructions for it."""
     if precision == "auto":
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -45,12 +46,21 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-class Learner:
-    """The state of one run. `objective` is instance, local_aggregation or supervised.
+@dataclass(frozen=True)
+class Targets:
+    """What a run learns from beside the clips and the bank. N videos, m clusterings."""
 
-    `classes` (N,) int64 of the videos are used by the supervised objective alone. `fixed` (m, N) are clusters that
-    never change (idt); without them they are those of the bank (network), or of the bank beside `sketches` (joint).
-    With several `ranks` each process learns from its share of a batch, and all hold the same state.
+    classes: Tensor | None = None  # (N,) int64, for an objective that needs labels
+    fixed: Tensor | None = None  # (m, N) clusters that never change (idt)
+    sketches: Tensor | None = None  # (N, S), concatenated with the bank for clustering (joint)
+
+
+class Learner:
+    """The state of one run, whose `objective` is a name in OBJECTIVES.
+
+    An objective that needs clusters clusters the bank (network) before every epoch, or the bank concatenated with
+    `targets.sketches` (joint), unless `targets.fixed` holds its clusters (idt). With several `ranks`, each process
+    learns from its part of a batch, and all hold the same state.
     """
 
     def __init__(
@@ -61,34 +71,34 @@ class Learner:
         settings: PretrainingSettings,
         seed: int,
         *,
-        classes: Tensor | None = None,
-        fixed: Tensor | None = None,
-        sketches: Tensor | None = None,
+        targets: Targets | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        self.objective, self.settings, self.seed = objective, settings, seed
+        self.objective, self.settings, self.seed = OBJECTIVES[objective], settings, seed
+        self.loss = import_module(f"workflow_scripts.pretraining.objectives.{objective}").loss
         self.ranks = ranks or Ranks()
         self.device = next(model.parameters()).device
         self.model = model
         for weight in model.parameters():
-            if weight.dim() == 5:  # channels innermost, as the clips are: convolutions in bfloat16 want it
+            if weight.dim() == 5:  # channels innermost as in the clips, which convolutions in bfloat16 need
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         if settings.compile:
             self.model.compile()
         self.optimizer = make_optimizer(model, settings)
-        self.network = self.ranks.together(model)
+        self.network = self.ranks.wrap_ddp(model)
         self.bank = bank.to(self.device)
         self.ranks.broadcast(self.bank.rows)
-        self.classes = None if classes is None else classes.to(self.device)
-        self.sketches = None if sketches is None else sketches.to(self.device)
-        self.fixed = fixed
+        targets = targets or Targets()
+        self.classes = None if targets.classes is None else targets.classes.to(self.device)
+        self.sketches = None if targets.sketches is None else targets.sketches.to(self.device)
+        self.fixed = targets.fixed
         self.labels: Tensor | None = None  # (m, N) clusters in use
 
     def start_epoch(self, epoch: int) -> None:
-        """Before the first step of an epoch: its learning rate, and its clusters from the bank as it is now."""
+        """Sets the learning rate of an epoch and clusters the bank as it is now."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, epoch)
-        if self.objective != "local_aggregation":
+        if not self.objective.clusters:
             return
         if self.fixed is not None:
             self.labels = self.fixed.to(self.device)
@@ -97,58 +107,43 @@ class Learner:
             self.labels = cluster_points(points, self.settings, self.seed, epoch, self.ranks)
 
     def step(self, clips: Tensor, batch: list[int], epoch: int, step: int) -> Tensor:
-        """Learns from one batch; (2,) float64 on the device: the sum of the clips' losses and, of the supervised
-        objective, how many the class head got right. Waits for nothing that the device still computes.
+        """Learns from one batch without waiting for the device.
 
-        `batch` are the videos' rows in the bank, `clips` (B, 3, T, S, S) float32 this process' share of them.
+        Args:
+            clips: This process' part of the batch, (B, 3, T, S, S) float32.
+            batch: The videos' rows in the bank, of the whole batch.
+            epoch: From 0.
+            step: Of the epoch, from 0.
+
+        Returns:
+            (2,) float64 on the device: the sum of the clips' losses, and how many clips the class head classified
+            correctly (0 without one).
         """
-        # Of the whole batch; pinned, because a copy of other memory to a GPU may wait for what is computed there.
+        # Pinned, because a copy of other memory to a GPU may wait for its computations.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
-        own = self.ranks.share(rows)
+        own = self.ranks.local_part(rows)
         self.model.train()
         with autocast(self.settings.precision, self.device):
             outputs = self.network(clips)
-        n_correct = torch.zeros((), device=self.device)
-        if self.objective == "supervised":
-            assert self.classes is not None
-            outputs = outputs.float()
-            loss = functional.cross_entropy(outputs, self.classes[own])
-            n_correct = (outputs.argmax(1) == self.classes[own]).sum()
-        else:
-            embeddings = normalised(outputs)
-            loss = self._unsupervised_loss(embeddings, rows, epoch, step)
+        outputs = outputs.float() if self.objective.class_head else normalised(outputs)
+        random_key = (self.seed, epoch, step)
+        loss: Tensor = self.loss(
+            Batch(outputs, rows, self.bank.rows, self.classes, self.labels, self.settings, self.ranks, random_key)
+        )
         self.optimizer.zero_grad(set_to_none=True)
-        # Processes are averaged with equal weights: a share of one clip more must count for more.
+        # Gradients are averaged with equal weights: a part with one clip more must count for more.
         (loss * (len(own) * self.ranks.size / len(rows))).backward()
         self.optimizer.step()
-        if self.objective != "supervised":  # after the loss: a clip is compared with what its video was before
-            every = self.ranks.gather(embeddings.detach(), len(rows))
-            self.bank.update(rows, every, self.settings.bank_momentum)
-        return self.ranks.add_up(torch.stack([loss.detach().double() * len(own), n_correct.double()]))
-
-    def _unsupervised_loss(self, embeddings: Tensor, rows: Tensor, epoch: int, step: int) -> Tensor:
-        settings, bank = self.settings, self.bank.rows
-        own = self.ranks.share(rows)
-        if self.objective == "local_aggregation":
-            assert self.labels is not None
-            return local_aggregation_loss(
-                embeddings,
-                bank,
-                own,
-                self.labels,
-                temperature=settings.temperature,
-                neighbours=settings.neighbours,
-            )
-        negatives = None  # all others, where there are not more than would be drawn
-        if settings.negatives < len(bank) - 1:
-            generator = torch.Generator(self.device)
-            generator.manual_seed(int(digest(self.seed, "negatives", epoch, step), 16) >> 1)
-            negatives = draw_negatives(rows, len(bank), settings.negatives, generator)
-            negatives = self.ranks.share(negatives)
-        return instance_loss(embeddings, bank, own, temperature=settings.temperature, negatives=negatives)
+        if self.objective.bank:  # after the loss, which compares a clip with its video's earlier embedding
+            embeddings = self.ranks.all_gather(outputs.detach(), len(rows))
+            self.bank.update(rows, embeddings, self.settings.bank_momentum)
+        n_correct = torch.zeros((), device=self.device)
+        if self.objective.class_head and self.classes is not None:
+            n_correct = (outputs.argmax(1) == self.classes[own]).sum()
+        return self.ranks.all_reduce(torch.stack([loss.detach().double() * len(own), n_correct.double()]))
 
     def state(self) -> dict[str, Any]:
-        """All that changes while learning."""
+        """Everything that changes during the training."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -157,7 +152,7 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to a `state`."""
+        """Restores a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.bank.rows.copy_(state["bank"])

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.pretraining.resnet3d import normalised
 
 
 class MemoryBank(nn.Module):
@@ -20,11 +20,11 @@ class MemoryBank(nn.Module):
         self.video_ids = list(video_ids)
         generators = (torch.Generator().manual_seed(int(digest(seed, "bank", name), 16) >> 1) for name in video_ids)
         rows = torch.stack([torch.randn(dimensions, generator=generator) for generator in generators])
-        self.register_buffer("rows", functional.normalize(rows, dim=1))
+        self.register_buffer("rows", normalised(rows))
 
     @torch.no_grad()
     def take_rows(self, rows: Tensor, video_ids: Sequence[str]) -> list[str]:
-        """Takes over the rows of another bank for the videos both hold, by id; returns the ids that it lacks."""
+        """Copies the rows of another bank by video id, and returns the ids that the other bank lacks."""
         row_of = {name: row for row, name in enumerate(video_ids)}
         known = [(here, row_of[name]) for here, name in enumerate(self.video_ids) if name in row_of]
         if known:
@@ -34,9 +34,9 @@ class MemoryBank(nn.Module):
 
     @torch.no_grad()
     def update(self, indices: Tensor, embeddings: Tensor, momentum: float) -> None:
-        """Renews rows: d_i <- normalise(momentum * d_i + (1 - momentum) * embedding), as [46] and [49].
+        """Updates rows: d_i <- normalise(momentum * d_i + (1 - momentum) * embedding), as in [46] and [49].
 
         `indices` (B,) int64, each at most once; `embeddings` (B, D) of unit length.
         """
         renewed = momentum * self.rows[indices] + (1 - momentum) * embeddings.to(self.rows)
-        self.rows[indices] = functional.normalize(renewed, dim=1)
+        self.rows[indices] = normalised(renewed)

@@ -36,7 +36,7 @@ from workflow_scripts.pretraining.clusterings import fixed_labels
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.published import read_weights
-from workflow_scripts.pretraining.ranks import joined_ranks
+from workflow_scripts.pretraining.ranks import process_group
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.pretraining.settings import VERSIONS, PretrainingSettings, values_read
 from workflow_scripts.pretraining.threads import use_threads
@@ -165,7 +165,7 @@ def train(
     store.require(video_ids)
     held_out = Validation.read(validation, validation_frames or [], seed) if validation else None
 
-    with joined_ranks() as (ranks, device):
+    with process_group() as (ranks, device):
         workers //= ranks.size
         use_threads(device, vars(settings), settings.batch_size)
         # What is learned

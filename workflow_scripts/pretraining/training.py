@@ -106,7 +106,7 @@ class Training:
         clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
         every = self._batches(epoch)
         batches, seen = every[progress.step :], sum(map(len, every[: progress.step]))
-        shares = [self.ranks.share(batch) for batch in batches]
+        shares = [self.ranks.local_part(batch) for batch in batches]
         inputs = load_inputs(clips, shares, settings.crop_size, self.learner.device, self.workers)
         started = shown = time.monotonic()
         for batch in batches:

@@ -30,7 +30,7 @@ from workflow_scripts.operations.estimate.pilot import (
     section,
 )
 from workflow_scripts.operations.estimate.survey import REPOSITORY, AsIf, Survey, survey
-from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.detectors import DETECTORS, make_detector
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
     usable, sentences = [], []
     for detector in detectors(config):
         try:
-            if detector != "files":  # which finds nobody, and reads who was found
+            if DETECTORS[detector].place:
                 make_detector(detector, section(config, "persons"))
             usable.append(detector)
         except StageError as error:

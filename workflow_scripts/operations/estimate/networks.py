@@ -15,8 +15,9 @@ from workflow_scripts.ground.durations import in_words
 from workflow_scripts.operations.estimate.extrapolate import NOTHING, Line, Range, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network_seconds
 from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
+from workflow_scripts.videos.layouts import LAYOUTS
 
-TRAINING_SHARE, OFFICIAL_SPLITS = 0.7, {"ucf101": 3, "hmdb51": 3}
+TRAINING_SHARE = 0.7  # of the videos, in official splits
 
 Part = tuple[float, float]  # videos of a split to train on, and to test
 
@@ -80,7 +81,7 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
         settings = stage_settings("videos", config["datasets"][dataset], "DatasetSettings")
         is_random = settings.kind_of_splits == "random"
         share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
-        n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)
+        n_splits = settings.n_splits if is_random else max(1, LAYOUTS[settings.layout].n_official_splits)
         parts = {1 + split: (share * n_videos, (1 - share) * n_videos) for split in range(n_splits)}
     return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 

@@ -16,7 +16,8 @@ from workflow_scripts.operations.estimate.extrapolate import Size
 from workflow_scripts.operations.estimate.pilot import ESTIMATES
 from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
 from workflow_scripts.videos.index_videos import index_videos
-from workflow_scripts.videos.listing import Listed, list_videos
+from workflow_scripts.videos.layouts.layout import Listed
+from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -42,7 +43,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     folder = ESTIMATES / dataset
     values = dataset_values(config, dataset, str(REPOSITORY))
     settings = stage_settings("videos", values, "DatasetSettings")
-    root, listed, *_ = list_videos(dataset, settings, folder / "generated")
+    root, listing = list_videos(dataset, settings, folder / "generated")
+    listed = listing.videos
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +76,7 @@ def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
     if split is None:
         share = sum(in_folder(row["path"], folder, surveyed.root) for row in surveyed.rows) / len(surveyed.rows)
     else:
-        trained = {(f"split{split}", "train"), *([("split", "train")] if split == 1 else [])}
-        share = sum(not trained.isdisjoint(video.splits) for video in surveyed.listed) / len(surveyed.listed) or 1.0
+        share = sum((split, "train") in video.splits for video in surveyed.listed) / len(surveyed.listed) or 1.0
     within = share * size.videos
     return within if number is None else min(number, within)
 

@@ -1,0 +1,64 @@
+"""Video LA: a clip's close neighbours among its background neighbours (paper, equations 3 and 4).
+
+B clips of a batch, N videos in the bank, D dimensions; the clip with the embedding d was cut from video v_i. P(j | d)
+is equation 2 (see `instance`).
+
+    L(C_i, B_i) = -log( P(C_i and B_i | d) / P(B_i | d) )                    (3)
+    P(A | d)    = sum over j in A of P(j | d)                                (4)
+
+The sum of equation 2 cancels, so only the rows of B_i enter. All sums are taken as log-sum-exp, so that no temperature
+overflows.
+"""
+
+import torch
+from torch import Tensor
+
+from workflow_scripts.pretraining.objectives.batch import Batch, similarities
+
+
+def loss(batch: Batch) -> Tensor:
+    """The loss of a batch."""
+    assert batch.clusters is not None
+    return local_aggregation_loss(
+        batch.outputs,
+        batch.bank,
+        batch.own_rows,
+        batch.clusters,
+        temperature=batch.settings.temperature,
+        neighbours=batch.settings.neighbours,
+    )
+
+
+def local_aggregation_loss(
+    embeddings: Tensor,
+    bank: Tensor,
+    indices: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    neighbours: int,
+) -> Tensor:
+    """Mean of equation 3 over the batch: a scalar.
+
+    B_i is video i and the `neighbours` rows of the bank nearest to the clip. C_i is the videos that share a cluster
+    with v_i in any of the clusterings. Video i is always in both, so the loss is finite.
+
+    Args:
+        embeddings: (B, D) of unit length, differentiated.
+        bank: (N, D) of unit length, constant.
+        indices: The row i (B,) int64 of each clip's video.
+        labels: The clusters (m, N) of every video in m clusterings.
+        temperature: tau.
+        neighbours: Rows of the bank that are background neighbours.
+    """
+    exponents = similarities(embeddings, bank, temperature)  # (B, N)
+    nearest = exponents.detach().topk(min(neighbours, len(bank)), dim=1, sorted=False).indices  # (B, n)
+    rows = torch.cat([nearest, indices[:, None]], dim=1)  # (B, n + 1): i in a column of its own, ...
+    counts = torch.ones_like(rows, dtype=torch.bool)
+    counts[:, -1] = (nearest != indices[:, None]).all(dim=1)  # ... unless it is among the nearest
+    close = (labels[:, rows] == labels[:, indices, None]).any(dim=0)  # (B, n + 1)
+
+    values = exponents.gather(1, rows)
+    background = values.masked_fill(~counts, -torch.inf).logsumexp(dim=1)  # log of P(B_i | d), up to equation 2's sum
+    both = values.masked_fill(~(counts & close), -torch.inf).logsumexp(dim=1)  # of C_i and B_i
+    return (background - both).mean()
