@@ -83,7 +83,8 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
     """Lets Snakemake see another VERSION of a stage, as after a mended stage; the stages themselves do not see it."""
     settings = f"workflow_scripts.{noun}.settings"
     (folder / "sitecustomize.py").write_text(
-        f"import sys\nif 'snakemake' in sys.argv[0]:\n    from {settings} import VERSIONS\n    VERSIONS[{stage!r}] += 1\n"
+        "import sys\nif 'snakemake' in sys.argv[0]:\n"
+        f"    from {settings} import VERSIONS\n    VERSIONS[{stage!r}] += 1\n"
     )
     monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(folder))
 

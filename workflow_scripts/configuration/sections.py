@@ -12,6 +12,7 @@ from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.report.settings import ReportSettings, TableSettings
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -93,7 +94,7 @@ class RunEntry:
         "splitN and evaluate it on that split. scratch trains nothing: it is a baseline of another shape.",
         source="paper 3",
         required=True,
-        enum=["instance", "local_aggregation", "supervised", "scratch"],
+        enum=[*OBJECTIVES, "scratch"],
     )
     init: str | None = setting(
         None,
@@ -105,7 +106,7 @@ class RunEntry:
         None,
         "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both together.",
         source="paper 3.2",
-        enum=["network", "idt", "joint"],
+        enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )
     descriptors: str | None = setting(
         None, "Entry of `descriptors` that the clusters are made of. Left out: the first."
