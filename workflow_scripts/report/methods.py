@@ -4,23 +4,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.pretraining.objectives import OBJECTIVES, Look
 
 # Okabe and Ito's palette, told apart by colour-blind readers and legible on light and dark ground. `INK`, `MUTED`
 # and `LINE` stand for the page's own colours: the page replaces them, the figures by themselves keep them.
 INK, MUTED, LINE = "#1d2129", "#697080", "#d9dce3"
 MOTION, SCENE = "#0b7ab8", "#e08a00"
+# By kind: the clusters of a run that has any, else its objective.
 _LOOK = {
-    "scratch": ("Scratch", "#8a8f99"),
-    "instance": ("Video IR", "#c673a4"),
-    "network": ("Video LA", "#0b7ab8"),
-    "idt": ("Video LA + IDT prior", "#d9601a"),
-    "joint": ("Video LA + IDT prior, joint space", "#e0a100"),
-    "supervised": ("Supervised", INK),
-    "idt_svm": ("IDT + linear SVM", "#0a9b72"),
-    "idt_fisher": ("IDT, full Fisher vectors + linear SVM", "#06664b"),
+    "scratch": Look("Scratch", "#8a8f99"),
+    **{clusters or name: look for name, one in OBJECTIVES.items() for clusters, look in one.looks.items()},
+    "idt_svm": Look("IDT + linear SVM", "#0a9b72"),
+    "idt_fisher": Look("IDT, full Fisher vectors + linear SVM", "#06664b"),
 }
-# The order in which clusterings are compared: networks without the prior, the prior, networks with it.
-CLUSTERED = ["scratch", "instance", "network", "idt_svm", "idt", "joint", "supervised"]
+# The order in which clusterings are compared: IDT comes after the networks without the prior.
+CLUSTERED = [kind for kind in _LOOK if kind not in ("idt_svm", "idt_fisher")]
+CLUSTERED.insert(CLUSTERED.index("idt"), "idt_svm")
 
 
 @dataclass(frozen=True)
@@ -28,26 +27,31 @@ class Method:
     """A row of the tables: a run by its name in the config, and what it is in the paper's words."""
 
     run: str
-    kind: str  # a key of _LOOK; of local aggregation it says whose clusters: network, idt or joint
+    kind: str  # a key of _LOOK
     init: str = ""  # the run whose weights it started from
 
     @property
     def title(self) -> str:
-        return _LOOK[self.kind][0]
+        return _LOOK[self.kind].title
 
     @property
     def color(self) -> str:
-        return _LOOK[self.kind][1]
+        return _LOOK[self.kind].color
 
     @property
     def learned(self) -> bool:
-        """Whether this is a network trained without labels: those the paper compares."""
-        return self.objective in ("instance", "local_aggregation")
+        """Whether this is a network trained without labels, as those that the paper compares."""
+        return learns_without_labels(self.objective)
 
     @property
     def objective(self) -> str:
-        """What it was trained by, as the config calls it."""
-        return "local_aggregation" if self.kind in ("network", "idt", "joint") else self.kind
+        """The name of its objective in the config."""
+        return next((name for name, one in OBJECTIVES.items() if self.kind in one.clusters), self.kind)
+
+
+def learns_without_labels(objective: str) -> bool:
+    """Whether an objective trains a network, and without labels."""
+    return objective in OBJECTIVES and not OBJECTIVES[objective].labels
 
 
 def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Method]:
@@ -65,9 +69,7 @@ def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Me
                 f"there are results of a run {name!r} that the config does not have; remove them or add it"
             )
         request = known[name]
-        local = request["objective"] == "local_aggregation"
-        kind = request.get("clusters") or "network" if local else request["objective"]
-        methods.append(Method(name, kind, request.get("init") or ""))
+        methods.append(Method(name, request.get("clusters") or request["objective"], request.get("init") or ""))
     return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), list(known).index(method.run)))
 
 

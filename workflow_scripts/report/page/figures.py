@@ -11,6 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from workflow_scripts.evaluation.protocols import PROTOCOLS
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
 from workflow_scripts.report.page.comparisons import ALONG, Comparison
 from workflow_scripts.report.page.tables import Agreement, FewShot, kind_of_label
@@ -167,13 +168,6 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
     panel.set(title=title, xlabel=ALONG[comparison.along], ylabel="top-1 accuracy, %")
 
 
-_OBJECTIVES = {
-    "instance": "Instance recognition",
-    "local_aggregation": "Local aggregation",
-    "supervised": "Cross-entropy, with labels",
-}
-
-
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: loss by epoch in a panel per objective (their scales differ), each accuracy in one.
 
@@ -202,7 +196,7 @@ def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, 
     accuracies["validation"] = f"Class head, {asked}"
     method_of = {method.run: method for method in comparison.methods}
     present = {method_of[run.name].objective for run in comparison.runs if run.history}
-    wanted = [(title, "loss", objective) for objective, title in _OBJECTIVES.items() if objective in present]
+    wanted = [(one.title, "loss", objective) for objective, one in OBJECTIVES.items() if objective in present]
     told = {measure for run in comparison.runs for epoch in run.history for measure in epoch}
     return wanted + [(title, measure, "") for measure, title in accuracies.items() if measure in told]
 

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.report.methods import Method
+from workflow_scripts.report.methods import CLUSTERED, Method
 from workflow_scripts.report.page.inputs import Clustering, Video
 from workflow_scripts.report.settings import ReportSettings
 
@@ -71,8 +71,6 @@ class Strip:
 
 
 _NOTES = {
-    "network": "The embedding, learned without a prior.",
-    "instance": "The embedding, learned without a prior.",
     "idt_svm": "The encoded trajectories: the prior itself.",
     "idt": "The embedding, learned with the prior.",
     "joint": "The embedding, tuned in the joint space.",
@@ -90,11 +88,10 @@ def choose(
     found = []
     for clustering in clusterings:
         method = kinds.get(clustering.run) if clustering.run else Method(clustering.descriptors, "idt_svm")
-        if method is not None and method.kind in _NOTES:
+        if method is not None and (method.learned or method.kind == "idt_svm"):
             found.append((method, clustering))
-    order = ["network", "idt_svm", "idt", "joint", "instance"]
-    if not any(method.kind == "network" for method, _ in found):
-        order = ["instance", *order[:-1]]
+    order = [kind for kind in CLUSTERED if kind != "instance"]
+    order.insert(len(order) if any(method.kind == "network" for method, _ in found) else 0, "instance")
 
     def place(method: Method) -> tuple[int, int, str]:
         names = descriptors if method.kind == "idt_svm" else list(kinds)
@@ -154,7 +151,7 @@ def gallery_columns(
         Column(
             title=method.title if clustering.run else "IDT",
             name=method.run,
-            note=_NOTES[method.kind],
+            note=_NOTES.get(method.kind, "The embedding, learned without a prior."),
             clustering=clustering,
             clusters=clusters_of(clustering, by_id, settings.gallery_order),
         )
