@@ -1,6 +1,6 @@
-"""The plan that a run prints at its start: its trainings and evaluations, and how long they take as far as is known.
+"""The plan that a run prints at its start: its trainings and evaluations, and their durations as far as known.
 
-Snakemake itself counts jobs, most of which are short: it says 81 % before most of the work.
+Snakemake counts jobs, most of which are short: it prints 81 % before most of the work is done.
 """
 
 from collections import defaultdict
@@ -105,7 +105,7 @@ def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Coll
         if not numbers[one.dataset]:
             models[one.dataset, one.protocol].add((one.run, one.seed))
             split = _estimated(one.protocol, one.run, one.dataset)
-            seconds[one.dataset, one.protocol] += [split, None]  # how many splits there are is not known
+            seconds[one.dataset, one.protocol] += [split, None]  # the number of splits is not known
     known = [one for one in wanted if numbers[one.dataset]]
     for name, one in result_files(config, known, numbers.__getitem__).items():
         if _to_do(Path(name), pending):
@@ -120,7 +120,7 @@ def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Coll
 
 
 def _in_all(seconds: list[float | None]) -> str:
-    """What these jobs take; empty where nothing is known of any."""
+    """The duration of these jobs as text; empty if that of no job is known."""
     known = [number for number in seconds if number is not None]
     if not known:
         return ""
@@ -128,7 +128,7 @@ def _in_all(seconds: list[float | None]) -> str:
 
 
 def _known(folder: Path, run: str, dataset: str) -> str:
-    """How long a training took the last time, or what `make estimate` says; empty where neither is there."""
+    """The duration of a training as text: of the last time, or by `make estimate`; empty if neither is known."""
     if (seconds := _last_time(folder)) is not None:
         return f", {in_words(seconds)} the last time"
     if (seconds := _estimated("pretraining", run, dataset)) is not None:
@@ -137,7 +137,7 @@ def _known(folder: Path, run: str, dataset: str) -> str:
 
 
 def _last_time(output: Path) -> float | None:
-    """The seconds that a job took the last time, by the benchmark file that is named after its output."""
+    """The seconds that a job took the last time, from its benchmark file."""
     with suppress(OSError, KeyError, ValueError, IndexError, StageError):
         benchmark = RESULTS / "benchmarks" / output.relative_to(RESULTS).with_suffix(".tsv")
         return float(read_columns(benchmark)[-1]["s"])

@@ -1,4 +1,4 @@
-"""What each stage of a dataset will take, line by line."""
+"""The lines of an estimate: what each stage of a dataset will take."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,9 +30,9 @@ def lines_of(
     codebooks: dict[str, Cost],
     shards: int,
 ) -> list[Line]:
-    """What each stage of a dataset of `size` will take, its trajectories first all kept, then the sample's alone.
+    """What each stage of a dataset of `size` will take. Trajectories have two lines: all kept, and the sample's alone.
 
-    `shards`: jobs of a stage; 0: as many as make those of the longest take half an hour.
+    `shards`: jobs of a stage; 0: the number with which the jobs of the longest stage take half an hour.
     """
     encoding = config["encoding"]
     pilot = [size_of(row) for row in surveyed.rows[: len(costs)]]
@@ -52,7 +52,7 @@ def lines_of(
     shards = shards or fitting_shards(longest(lines).hours.value, 30)
     lines = [replace(line, jobs=shards) if line.stage in GROWS else line for line in lines]
     for name, cost in codebooks.items():
-        # EM takes as many steps as the pilot's did, each in proportion to the descriptors.
+        # EM takes the number of steps of the pilot; the time of a step is proportional to the number of descriptors.
         growth = min(encoding["sample_videos"], size.videos) / len(costs)
         hours, content = Range.exactly(cost.seconds / 3600 * growth), Range.exactly(cost.artifact)
         memory = cost.memory + growth * len(costs) * encoding["sample_descriptors"] * 426 * (2 + 4)

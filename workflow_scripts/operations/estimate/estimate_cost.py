@@ -118,7 +118,7 @@ def _write_frame(path: Path, table: pd.DataFrame) -> None:
 
 
 def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The detectors of people that the config asks for and that can work here; and what the others say."""
+    """The detectors of persons that the config asks for and that work here, and a sentence for each of the others."""
     usable, sentences = [], []
     for detector in detectors(config):
         try:

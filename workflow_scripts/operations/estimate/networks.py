@@ -1,4 +1,4 @@
-"""What training and judging the networks will take by the clock, run by run, on this machine's device."""
+"""The wall-clock time of the training and the evaluation of each run's network on this machine's device."""
 
 from collections import Counter
 from dataclasses import replace
@@ -87,7 +87,7 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
 
 
 def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
-    """The lines, each with its dataset, as people read them."""
+    """The lines, each with its dataset, as text."""
     rows = [f"- {line.stage} {line.of} on {dataset}: {in_words(3600 * line.hours.value)}" for dataset, line in lines]
     total = in_words(3600 * sum(line.hours.value for _, line in lines))
     return [

@@ -1,4 +1,4 @@
-"""How large a dataset is and which of its videos a pilot takes, by the headers of some, or by its index."""
+"""The size of a dataset and the videos for a pilot, from the headers of some videos or from the index."""
 
 import csv
 import time
@@ -26,7 +26,7 @@ HEADERS = 500  # videos whose headers are read
 
 @dataclass(frozen=True)
 class Survey:
-    """What the headers tell of a dataset: its size, the videos to try, the seconds that reading one header took."""
+    """The size of a dataset, the videos to try, and the seconds that reading a header took."""
 
     size: Size
     rows: list[dict[str, str]]  # in random order, of readable videos
@@ -36,9 +36,9 @@ class Survey:
 
 
 def survey(config: dict[str, Any], dataset: str) -> Survey:
-    """Lists a dataset, reads the headers of `HEADERS` random videos, or takes the totals of its index where it has one.
+    """Lists a dataset and reads the headers of `HEADERS` random videos; the size is that of the index if there is one.
 
-    Raises StageError where there is no video that can be read.
+    Raises StageError if no video can be read.
     """
     folder = ESTIMATES / dataset
     values = dataset_values(config, dataset, str(REPOSITORY))
@@ -67,9 +67,10 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
 
 
 def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
-    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read.
+    """The number of videos in a run's `subset` of a dataset of `size`.
 
-    Of a split that the index is yet to draw, the training part counts as all videos.
+    A folder counts by its share of the headers that were read. The training part of a split that is not drawn yet
+    counts as all videos.
     """
     folder, number = parts_of_subset(subset)
     split = split_of_subset(subset)
