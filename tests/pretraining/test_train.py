@@ -288,8 +288,11 @@ def test_order_of_files_and_rows_means_nothing(
 
 
 UNREAD = {  # objective, clusters -> keys that this training does not read, and another value
-    ("instance", ""): {"k": 5, "m": 1, "neighbours": 3, "kmeans_iterations": 2},
-    ("supervised", ""): {"k": 5, "m": 1, "neighbours": 3, "negatives": 3, "bank_momentum": 0.9, "temperature": 0.5},
+    ("instance", ""): {"k": 5, "m": 1, "cluster_method": "another", "neighbours": 3, "kmeans_iterations": 2},
+    ("supervised", ""): {
+        **{"k": 5, "m": 1, "cluster_method": "another", "neighbours": 3, "negatives": 3},
+        **{"bank_momentum": 0.9, "temperature": 0.5},
+    },
     ("local_aggregation", "network"): {"negatives": 3},
 }
 
