@@ -145,10 +145,10 @@ def command_line(
 
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
     keys that differ from the defaults) become `--their-name`, which `meanings` explain in the help; a list may also
-    be read from a JSON file, `--their-name-in FILE`. A dataclass with a field of type Path becomes
-    an option per field. `--log FILE` collects log lines and, of an unforeseen exception, the traceback; the terminal
-    shows one sentence. The outcome is written as JSON beside the log. A StageError or ReadingFailed exits with 1, an
-    unforeseen one with 2, Ctrl-C with 130, SIGTERM with 143.
+    be read from a JSON file, `--their-name-in FILE`. A dataclass with a field of type Path becomes one option per
+    field. `--log FILE` collects log lines and, of an unforeseen exception, the traceback; the terminal shows one
+    sentence. The outcome is written as JSON beside the log. A StageError or ReadingFailed exits with 1, an unforeseen
+    exception with 2, Ctrl-C with 130, SIGTERM with 143.
     """
     parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
