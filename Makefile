@@ -1,12 +1,13 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
+# make test-fast  the unit tests alone
 # make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
 #                 -demo, -ut
 # make help       this list
 # make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
-# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
+# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
@@ -23,9 +24,11 @@ CORES ?= all
 CONFIG ?=
 BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: setup demo test lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests sanitized-fuzz \
-	test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate clean-stores clean-outdated benchmark
+.PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
+	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate \
+	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -58,11 +61,19 @@ test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(addprefix --ignore ,$(OTHER_RUNS) $(addprefix tests/,real kill slurm tables))
 
+# The unit tests: no Snakemake run and no browser.
+SLOW_FOLDERS := $(addprefix tests/,integration real kill slurm tables benchmarks)
+SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+
+test-fast: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(addprefix --ignore ,$(SLOW_FOLDERS) $(SLOW_FILES))
+
 # What failures, kills, changes, new videos and odd names do to real Snakemake runs: about 10 minutes on 2 cores.
 test-runs: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(OTHER_RUNS)
 
 lint: setup
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -156,11 +167,11 @@ schema: setup
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup
-	@$(BIN)/python -m workflow_scripts.operations.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
+	@$(BIN)/dtc status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
 
-# ESTIMATE: options, as `python -m workflow_scripts.operations.estimate.estimate_cost --help` tells them.
+# ESTIMATE: options of `dtc estimate`, which `dtc estimate --help` lists.
 estimate: setup
-	@$(BIN)/python -m workflow_scripts.operations.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
+	@$(BIN)/dtc estimate $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tracker $(VIDEO)
@@ -172,4 +183,4 @@ clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +
 
 clean-outdated: setup
-	@$(BIN)/python -m workflow_scripts.operations.clean_outdated $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/dtc clean $(if $(CONFIG),--configfile $(CONFIG))

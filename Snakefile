@@ -1,7 +1,7 @@
 """Dense trajectory clustering: from folders of videos to a report.
 
-`snakemake --cores N` runs config.yaml, the demo; `--configfile configs/X.yaml` runs X in its place.
-One rule file per noun, in the order of the work; what a rule runs is `workflow_scripts/<noun>/`.
+`snakemake --cores N` runs config.yaml, the demo; with `--configfile configs/X.yaml` it runs X instead.
+One rule file per noun, in the order of the work; the rules of NOUN run stages in `workflow_scripts/NOUN/`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A config file given on the command line replaces the demo's values; merged over them it would inherit them.
+# A config file on the command line replaces the demo's config. Snakemake would merge the two.
 if not workflow.overwrite_configfiles:
 
     configfile: Path(workflow.basedir) / "config.yaml"
@@ -29,7 +29,7 @@ include: "rules/report.smk"
 
 
 rule all:
-    """The report; everything else is on the way to it."""
+    """The report, the resolved config and the tables of the paper."""
     default_target: True
     input:
         paths.REPORT,

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import yaml
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[1]
 LINKS = 50_000  # to one file: some file systems allow 65,000

@@ -26,7 +26,8 @@ from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.report.examples.measure_people import MEASURES, Effect, change, mask_effect
-from workflow_scripts.synthetic.generate import Frame, GeneratedSettings, homographies, render_with_truth, write_video
+from workflow_scripts.synthetic.generate import Frame, homographies, render_with_truth, write_video
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 WIDTH, HEIGHT = 320, 240
 SIZES = {"little": 240, "a third": 340, "more than half": 500}  # rows of the picture out of which HEIGHT are cut

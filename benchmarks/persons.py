@@ -26,11 +26,13 @@ import numpy as np
 
 import idt_tools
 from benchmarks.measure import seconds
-from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.persons.detect_persons import boxes_of
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 STRIDES = (1, 5, 10)
 DETECTORS = ("hog", "torchvision", "detectron2")

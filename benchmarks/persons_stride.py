@@ -16,7 +16,8 @@ import numpy as np
 
 from idt_tools.person_boxes import background_mask
 from workflow_scripts.persons.boxes import carry_boxes
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 STRIDES = (1, 2, 3, 5, 10, 15)
 Found = dict[int, np.ndarray]  # by frame number, (k, 5): x1, y1, x2, y2, score

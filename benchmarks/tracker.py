@@ -26,7 +26,7 @@ import idt_tools
 from benchmarks.measure import peak_memory, seconds
 from idt_tools import _core
 from idt_tools.camera_motion import camera_motion
-from idt_tools.tracker import BLOCK_ROWS
+from idt_tools.tracker import BLOCK_ROWS, make_tracker
 
 REPEATS = 5
 SIZES = [(160, 120), (320, 240), (340, 256), (640, 480), (1280, 720)]
@@ -75,7 +75,7 @@ def farneback(frames: np.ndarray) -> None:
 
 def stage_shares(frames: np.ndarray) -> None:
     """Milliseconds a frame in each stage of the core."""
-    tracker = _core.Tracker(frames.shape[2], frames.shape[1])
+    tracker = make_tracker(frames.shape[2], frames.shape[1])
     info, descriptors = np.empty((BLOCK_ROWS, 10), np.float32), np.empty((BLOCK_ROWS, 426), np.float32)
     points = np.empty((0, 16, 2), np.float32)
     camera, rows = 0.0, 0

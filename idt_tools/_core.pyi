@@ -14,14 +14,14 @@ class Tracker:
         width: int,
         height: int,
         *,
-        max_scales: int = 8,
-        sampling_step: int = 5,
-        quality: float = 0.001,
-        min_deviation: float = 1.7320508,
-        max_deviation: float = 50.0,
-        max_jump: float = 20.0,
-        max_jump_share: float = 0.7,
-        min_motion: float = 1.0,
+        max_scales: int,
+        sampling_step: int,
+        quality: float,
+        min_deviation: float,
+        max_deviation: float,
+        max_jump: float,
+        max_jump_share: float,
+        min_motion: float,
     ) -> None: ...
     def start(self, frame: np.ndarray) -> bool: ...
     def flow_at(self, points: np.ndarray) -> np.ndarray: ...

@@ -6,6 +6,7 @@ what was there before, so that a kill between the two files leaves none that loo
 
 import shlex
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from .whole_file import whole_file
@@ -27,16 +28,15 @@ def write_checksum(path: Path, content: bytes) -> None:
         file.write(f"{_checksum(content)}\n{now if is_whole else ''}\n".encode())
 
 
-def read_verified(path: Path) -> bytes:
-    """The content of the file at `path`. One without a checksum beside it is read as it is.
+def read_verified(path: Path, made_with: Sequence[Path] = ()) -> bytes:
+    """Returns the content of the file at `path`. A file without a checksum beside it is not checked.
 
-    Raises Changed, with the commands to type, where the content is not what was written; OSError.
+    `made_with`: files that must be deleted too before the file is made again. Raises Changed, with the commands to
+    type, if the content is not what was written; OSError.
     """
     content, place = path.read_bytes(), checksum_file(path)
     if place.exists() and _checksum(content) not in place.read_text("ascii", "replace").split():
-        # The index is made last: what lies beside it is made with it.
-        indexes = [folder / "index.tsv" for folder in (path.parent, path.parent.parent)]
-        files = [path, *(index for index in indexes if index != path and index.exists())]
+        files = [path, *(file for file in made_with if file != path and file.exists())]
         raise Changed(
             f"{path} is damaged or was edited. To make it anew, type `{_rm(*files)}` and run the same command again. "
             f"To keep your edit, type `{_rm(place)}`"

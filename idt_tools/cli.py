@@ -4,7 +4,7 @@ idt extract VIDEO [VIDEO ...] -o OUT [--boxes BOXES] [--format h5|text] [--threa
 idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
 idt encode VIDEO [VIDEO ...] --codebook CODEBOOK.h5 [-o OUT.h5] [--boxes BOXES] [--threads N] [--force]
 idt boxes FILE.h5 [FILE.h5 ...] -o FOLDER [--index INDEX.tsv]
-idt boxes VIDEO [VIDEO ...] --detector hog|torchvision|detectron2 -o FOLDER [--stride N] [--threads N] [--force]
+idt boxes VIDEO [VIDEO ...] --detector NAME -o FOLDER [--stride N] [--threads N] [--force]
 idt inspect FILE.h5 [FILE.h5 ...]
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .commands.arguments import parse_arguments
 from .commands.boxes import export_boxes
-from .commands.detect import DETECTORS, detect_boxes
+from .commands.detect import detect_boxes
 from .commands.encode import encode_videos
 from .commands.exit_code import exit_code
 from .commands.extract import extract_videos
@@ -71,7 +71,7 @@ def _boxes(chosen: argparse.Namespace) -> int:
     if chosen.detector is None:
         return 1 if export_boxes(chosen.files, chosen.output, chosen.index) else 0
     if chosen.index:
-        raise CommandError("--index names the videos of the pipeline's files; with --detector leave it out")
+        raise CommandError("--index names the videos of HDF5 files; leave it out with --detector")
     options = {"stride": chosen.stride, "threads": chosen.threads, "force": chosen.force}
     return 1 if detect_boxes(chosen.files, chosen.output, chosen.detector, **options) else 0
 
@@ -161,20 +161,17 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "encode",
-        help="turn videos into the numbers that the pipeline clusters",
-        description="Track each video and write its sketch by a codebook of the pipeline: 2,000 numbers, the\n"
-        "same as the pipeline's from the same boxes. That of one video is printed where there is no -o.\n"
-        "A video that cannot be encoded stops no other: it has its line on stderr and its status in OUT,\n"
-        "and the exit code is 1.",
+        help="turn videos into vectors of equal length",
+        description="Track each video and write its sketch by a codebook: a vector of 2,000 numbers, whatever the\n"
+        "video's length. Without -o, the sketch of one video is printed. A video that cannot be encoded\n"
+        "does not stop the others: stderr has a line on it, OUT has its status, and the exit code is 1.",
         epilog="examples:\n"
-        "  idt encode video.mp4 --codebook results/demo/codebook/idt/joint.h5\n"
+        "  idt encode video.mp4 --codebook codebook.h5 -o sketch.h5\n"
         "  idt encode videos/*.mp4 --codebook codebook.h5 -o sketches.h5 --threads 4",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="anything that FFmpeg reads")
-    command.add_argument(
-        "--codebook", type=Path, required=True, metavar="CODEBOOK", help="results/DATASET/codebook/FEATURES/joint.h5"
-    )
+    command.add_argument("--codebook", type=Path, required=True, metavar="CODEBOOK", help="HDF5 file of a codebook")
     command.add_argument(
         "-o",
         "--output",
@@ -211,10 +208,10 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "boxes",
         help="write the people in videos as the original extractor's text",
         description="Write the boxes of each video as a file .bb, as the original extractor reads: a line a frame,\n"
-        "`frame x1 y1 x2 y2 score ...`. The boxes are those in files of the persons stage or, with\n"
-        "--detector, those found in the videos themselves. A video without boxes of its own is told of\n"
-        "on stderr, and the exit code is 1.",
-        epilog="examples:\n  idt boxes results/ut/persons/hog/*.h5 --index results/ut/videos/index.tsv -o people/\n"
+        "`frame x1 y1 x2 y2 score ...`. The boxes come from HDF5 files with a group per video or, with\n"
+        "--detector, from a detector that looks at the videos. stderr has a line on each video without\n"
+        "boxes, and the exit code is then 1.",
+        epilog="examples:\n  idt boxes persons/*.h5 --index index.tsv -o people/\n"
         "  idt boxes videos/*.mp4 --detector hog -o people/",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -223,7 +220,8 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="results/DATASET/persons/DETECTOR/*.h5; or videos, with --detector",
+        help="HDF5 files of a group per video: dataset boxes, attributes n_frames, width, height; or videos, with "
+        "--detector",
     )
     command.add_argument(
         "-o",
@@ -236,8 +234,8 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     command.add_argument(
         "--detector",
-        choices=DETECTORS,
-        help="look for the people in videos, by the pipeline's detector of this name, which must be installed",
+        metavar="NAME",
+        help="look for the people in videos by this detector of an installed package",
     )
     command.add_argument(
         "--stride", type=int, default=1, metavar="N", help="with --detector: look at every N-th frame; default 1"
@@ -248,8 +246,8 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--index",
         type=Path,
         metavar="INDEX",
-        help="results/DATASET/videos/index.tsv: name the files after the videos, <the video's folder>/<its name>.bb, "
-        "as --boxes and the config's persons.files find them",
+        help="tab-separated table with the columns video_id (name of the group) and path: name the files after the "
+        "videos, <the video's folder>/<its name>.bb, as --boxes finds them",
     )
     command.set_defaults(run=_boxes)
 
@@ -258,11 +256,9 @@ def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser(
         "inspect",
         help="say what a file of results holds",
-        description="Say how an HDF5 file was made, what became of the videos in it, and what its datasets are: any\n"
-        "file of the pipeline, of `idt extract` and of `idt encode`.",
-        epilog="examples:\n"
-        "  idt inspect results/demo/codebook/idt/joint.h5\n"
-        "  idt inspect results/demo/trajectories/idt/000of004.h5:VIDEO_ID",
+        description="Say how an HDF5 file was made, what became of the videos in it, and what its datasets are: for\n"
+        "example a file of `idt extract` or `idt encode`.",
+        epilog="examples:\n  idt inspect trajectories.h5\n  idt inspect shard.h5:VIDEO_ID",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument(

@@ -1,9 +1,9 @@
 """The codebook: all that turns the descriptors of a video into its sketch (paper 3.3).
 
-Fitted once on a sample of descriptors (`workflow_scripts.encoding.fit_codebook`), kept in one HDF5 file, and applied
-here to any number of videos: PCA, Fisher vector under the Gaussian mixture, signed square root, L2 norm, count
-sketch. A `Codebook` describes all columns of a descriptor together, as the paper does; a `ChannelCodebook` each channel
-by itself, as Wang and Schmid do (reference [42], the IDT of the paper's table 4), and its file has a group a channel.
+It is fitted once on a sample of descriptors, kept in one HDF5 file, and applied here to any number of videos: PCA,
+Fisher vector under the Gaussian mixture, signed square root, L2 norm, count sketch. A `Codebook` describes all columns
+of a descriptor together, as the paper does. A `ChannelCodebook` describes each channel by itself, as Wang and Schmid do
+(reference [42], the IDT of the paper's table 4); its file has a group per channel.
 `Codebook.load(path).encode(descriptors)` needs numpy alone beside the file's reader.
 """
 

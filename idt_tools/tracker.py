@@ -4,6 +4,7 @@ Wang and Schmid, "Action recognition with improved trajectories", ICCV 2013. The
 `idt_tools._core`; this module checks arguments, turns RGB to grey, and joins it to the camera's motion.
 """
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ def _blocks(
             was, now = f"{shape[1]}x{shape[0]}", f"{width}x{height}"
             raise ValueError(f"all frames must have one size: frame {number} is {now}, those before are {was}")
         if tracker is None or isinstance(frame, FrameAfterGap):
-            tracker = _make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
+            tracker = make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
             first = number
         if homographies is not None and number >= len(homographies):
             raise ValueError(f"there are {len(homographies)} homographies, but more frames")
@@ -213,19 +214,14 @@ class _Block:
         return Trajectories(info, descriptors, points if self._record_points else None)
 
 
-def _make_tracker(width: int, height: int, options: TrackerOptions, motion_share: float) -> _core.Tracker:
-    return _core.Tracker(
-        width,
-        height,
-        max_scales=options.max_scales,
-        sampling_step=options.sampling_step,
-        quality=options.quality,
-        min_deviation=options.min_deviation,
-        max_deviation=options.max_deviation,
-        max_jump=options.max_jump,
-        max_jump_share=options.max_jump_share,
-        min_motion=options.min_motion * motion_share,
-    )
+def make_tracker(
+    width: int, height: int, options: TrackerOptions | None = None, motion_share: float = 1.0
+) -> _core.Tracker:
+    """Returns the core's tracker for frames of this size; `motion_share` of `min_motion` counts."""
+    values = dataclasses.asdict(options or TrackerOptions())
+    del values["record_points"]
+    values["min_motion"] *= motion_share
+    return _core.Tracker(width, height, **values)
 
 
 def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:

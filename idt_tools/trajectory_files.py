@@ -32,7 +32,9 @@ BOX_ENDINGS = (".bb", ".h5", ".json")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
-def write_hdf5(path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float) -> int:
+def write_hdf5_rows(
+    path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float
+) -> int:
     """Write /info (n, 10) float32 and /descriptors (n, 426) float16, block by block, with the names of their columns.
 
     `video`: what else is known, kept as attributes of the file (name, n_frames, fps, width, height). Returns n.
@@ -62,7 +64,7 @@ def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...]) -> 
     return dataset
 
 
-def write_text(path: Path, blocks: Iterable[Trajectories]) -> int:
+def write_text_rows(path: Path, blocks: Iterable[Trajectories]) -> int:
     """Write the original's text, block by block: 436 numbers a line (info, then descriptors), tab separated.
 
     Returns the number of lines. Raises OSError where the file cannot be written.
@@ -98,12 +100,12 @@ def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
 
 
 def read_rows(path: Path) -> Iterator[Trajectories]:
-    """The trajectories of a file of either kind, text (`read_text`) or HDF5 (`read_hdf5`), block by block."""
-    return read_hdf5(path) if path.suffix == ".h5" else read_text(path)
+    """The trajectories of a file of either kind, text (`read_text_rows`) or HDF5 (`read_hdf5_rows`), block by block."""
+    return read_hdf5_rows(path) if path.suffix == ".h5" else read_text_rows(path)
 
 
-def read_text(path: Path) -> Iterator[Trajectories]:
-    """The trajectories of a text file as the original extractor or `write_text` writes them, in blocks of 1024 rows.
+def read_text_rows(path: Path) -> Iterator[Trajectories]:
+    """Yields the trajectories of a text file of the original extractor or of `write_text_rows`, 1024 per block.
 
     436 numbers a line, separated by tabs or spaces, plain or gzip. An empty file is a video without trajectories.
     Raises ValueError, which names the file and the line, on anything else, and on a gzip file that is cut short.
@@ -157,8 +159,8 @@ def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
     raise ValueError(f"{path}: lines {n_before + 1} to {n_before + len(lines)} are not numbers")
 
 
-def read_hdf5(path: Path) -> Iterator[Trajectories]:
-    """The trajectories of a file of `write_hdf5`, in blocks of 1024 rows.
+def read_hdf5_rows(path: Path) -> Iterator[Trajectories]:
+    """The trajectories of a file of `write_hdf5_rows`, in blocks of 1024 rows.
 
     Raises ValueError, which names the file, where it is none or damaged.
     """

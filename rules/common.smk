@@ -17,7 +17,7 @@ from workflow_scripts.ground import unfinished
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations import plan
 
-# The stages run in the Python that runs Snakemake, whatever `python` means in the shell (conda brings its own).
+# The stages run in the Python that runs Snakemake, unless conda provides another.
 if "conda" not in str(workflow.deployment_settings.deployment_method):
     shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
 

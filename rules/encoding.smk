@@ -1,5 +1,5 @@
 """REQUIRED INPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, results/{dataset}/videos/sample.tsv;
-where only the sampled videos' trajectories are kept also the shard's list of videos and its persons
+if only the trajectories of the sampled videos are kept, also the shard's list of videos and its persons
 
 OUTPUTS: results/{dataset}/codebook/{descriptors}/joint.h5 and encoding/{descriptors}/{shard}.h5; for the run idt_fisher
 encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{descriptors}/per_channel.h5
@@ -32,7 +32,7 @@ rule codebook:
 
 
 rule encoding:
-    """Turns the trajectories of each video into one sketch (paper 3.3, equations 5-6)."""
+    """Encodes the trajectories of each video as one sketch (paper 3.3, equations 5-6)."""
     input:
         trajectories=paths.TRAJECTORIES,
         codebook=data.joint_codebook,
@@ -60,7 +60,7 @@ rule encoding:
 
 
 rule fisher_vectors:
-    """Turns the trajectories of each video into its whole Fisher vector, 2KD numbers (paper 3.3 and table 4, IDT)."""
+    """Encodes the trajectories of each video as a whole Fisher vector of 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
         trajectories=paths.TRAJECTORIES,
         codebook=data.fisher_codebook,

@@ -1,4 +1,4 @@
-"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset, for IDT encodings
+"""REQUIRED INPUTS: results/pretraining/{run}/seed{seed}/model.pt; splits and frames of the dataset; for IDT its encodings
 
 OUTPUTS: results/evaluation/{run}/seed{seed}/{dataset}/features.h5, .../{dataset}/split{split}/{protocol}.json
 """
@@ -141,7 +141,7 @@ rule svm:
 
 
 rule bank_clusters:
-    """Groups the videos by the embeddings a run ended with, to be compared with the clusters by IDT (paper 4.5)."""
+    """Clusters the final embeddings of a run; the report compares them with the clusters by IDT (paper 4.5)."""
     input:
         model=runs.model,
         frames=runs.frames_without_bank,

@@ -5,7 +5,7 @@ OUTPUTS: results/{dataset}/frames/{short_side}/{shard}.h5
 
 
 rule frames:
-    """Decodes each video once and keeps its frames, resized, for training (paper 4.2)."""
+    """Decodes each video once and stores its resized frames for training (paper 4.2)."""
     input:
         videos=data.shard_videos,
     output:

@@ -1,11 +1,11 @@
-"""REQUIRED INPUTS: frames, and for the prior the clusters or sketches, of pretraining.dataset
+"""REQUIRED INPUTS: frames of pretraining.dataset; for runs with a prior also its clusters or sketches
 
 OUTPUTS: results/pretraining/videos/{descriptors}/{subset}.tsv, results/pretraining/{run}/seed{seed}/model.pt
 """
 
 
 rule training_videos:
-    """The videos that runs train on: those with frames and with a sketch, by the config's first descriptors and by these."""
+    """Lists the videos to train on: those with frames and with sketches by the first descriptors and by the list's."""
     input:
         videos=runs.training_lists,
         frames=runs.training_frames,
@@ -52,8 +52,8 @@ rule pretraining:
         "../envs/gpu.yaml"
     threads: runs.threads
     resources:
-        launcher="python -m",  # or torchrun, where a profile gives a training several GPUs
-        # No parameter, for a change of it must not train again.
+        launcher="python -m",  # a profile sets torchrun if a training has several GPUs
+        # It is not a parameter, because a change of it must not train again.
         checkpoint_minutes=runs.checkpoint_minutes,
         loaders=loaders,
     params:

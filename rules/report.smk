@@ -17,7 +17,7 @@ localrules:
 
 
 rule resolved_config:
-    """Writes down the config with all defaults, as it was run."""
+    """Writes the config with all defaults."""
     output:
         paths.CONFIG,
     log:

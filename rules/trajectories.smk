@@ -1,5 +1,5 @@
-"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard where descriptors use them;
-results/{dataset}/videos/sample.tsv where only the sampled videos' trajectories are kept
+"""REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard if the descriptors mask them;
+results/{dataset}/videos/sample.tsv if only the trajectories of the sampled videos are kept
 
 OUTPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, made_by.txt
 """
@@ -10,7 +10,7 @@ localrules:
 
 
 rule made_by:
-    """Writes down a digest of how the trajectories are made: a codebook is fitted anew when it changes."""
+    """Writes a digest of how the trajectories are made; if it changes, the codebook is fitted anew."""
     output:
         paths.MADE_BY,
     log:

@@ -1,12 +1,12 @@
-"""REQUIRED INPUTS: the folder or the manifest of a dataset (by a digest of names and times, as a parameter).
+"""REQUIRED INPUTS: the folder or the manifest of a dataset (as a parameter: a digest of names and times)
 
-OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv and totals.json, which are not
-declared, so that those whose content did not change keep their time and rerun nothing.
+OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv, splits.json and totals.json,
+which are not declared: a file whose content did not change keeps its time and reruns nothing.
 """
 
 
 checkpoint videos:
-    """Finds, probes, identifies and shards the videos of a dataset; generates those of the demo."""
+    """Finds the videos of a dataset, reads their sizes and assigns them to shards; generates the videos of the demo."""
     output:
         index=paths.INDEX,
     log:

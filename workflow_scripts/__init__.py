@@ -1,6 +1,6 @@
 """The stages of the pipeline, one package per noun; each stage is a plain function in a file of its own.
 
-The modules beside the packages are the ground all stages stand on: `identity` (ids, shards, digests, seeded draws),
-`artifacts` (files that are whole or not there), `store` (work kept per video), `stage` (the command line over a
-stage function) and `config` (the schema, its defaults and the graph of runs).
+All stages use `ground`: `identity` (ids, shards, digests, seeded random numbers), `artifacts` (files that are written
+whole), `record_file` and `process_shard` (the results per video, kept for the next run), `stage` (the command line of
+a stage). `configuration` holds the config's schema, its defaults and the graph of runs.
 """

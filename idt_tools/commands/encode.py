@@ -1,4 +1,4 @@
-"""`idt encode`: the sketch of one or many videos by a codebook, the numbers that the pipeline's encoding gives."""
+"""`idt encode`: the sketch of one or many videos by a codebook."""
 
 import json
 import sys
@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from threading import Lock
 
@@ -14,12 +13,12 @@ import h5py
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .. import columns, trajectory_files
+from .. import trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook, Encoder
 from ..printable import say
 from ..reading import ReadingFailed, size_and_time
-from ..tracker import MIN_SIDE, stream
+from ..tracked import Undescribed, check_size, checked, track
 from ..untrusted_hdf5 import TEXT, checked_array, opened_hdf5
 from ..video import VideoError, probe_video
 from ..whole_file import whole_file
@@ -120,7 +119,7 @@ def encode_videos(
     _warn_of_masking(codebook, boxes)
     todo = [video for video in videos if not sketches.is_done(video)]
     try:
-        with threadpool_limits(1):  # as in the pipeline: one thread a product, for the same bytes on any number
+        with threadpool_limits(1):  # one thread per product: equal bytes whatever `threads` is
             work = {video: partial(_encode, video, sketches) for video in todo}
             n_encoded = for_each_video("encode", work, threads)
     finally:  # on Ctrl-C too
@@ -148,18 +147,13 @@ def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
 
 
 def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
-    """The sketch of a video, or the status and reason that the pipeline would give it. Memory does not grow with it."""
-    n_frames = n_rows = 0
+    """Returns the sketch of a video, or the status and reason of its failure. Memory does not grow with its length."""
+    n_rows = 0
 
-    def frames() -> Iterator[np.ndarray]:
-        nonlocal n_frames
-        for frame in progress.frames(video, header.n_frames):
-            n_frames += 1
-            yield frame
-
-    def descriptors() -> Iterator[np.ndarray]:
+    def descriptors(width: int, height: int, n_frames: int) -> Iterator[np.ndarray]:
         nonlocal n_rows
-        for block in stream(frames(), boxes):
+        check_size(width, height)
+        for block in checked(track(progress.frames(video, n_frames), boxes)):
             n_rows += len(block)
             yield block.descriptors
 
@@ -171,20 +165,9 @@ def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
         return Sketch("no_boxes", str(error))
     try:
         header = probe_video(video)
-        if min(header.width, header.height) < MIN_SIDE:
-            size = f"{header.width}x{header.height}"
-            return Sketch("too_small", f"{size} pixels; the tracker needs {MIN_SIDE} on each side")
-        blocks = descriptors()
-        first = next(blocks, None)
-        if n_frames <= columns.TRACK_LENGTH:
-            return Sketch("too_short", f"{n_frames} frames; a trajectory needs {columns.TRACK_LENGTH + 1}")
-        if first is None:
-            return Sketch("no_trajectories", "nothing in the video moves, or nothing has texture")
-        values = sketches.codebook.encode(chain([first], blocks))
-    except VideoError as error:
+        values = sketches.codebook.encode(descriptors(header.width, header.height, header.n_frames))
+    except (Undescribed, VideoError) as error:
         return Sketch(error.status, error.reason)
-    except ValueError as error:  # frames that the tracker refuses
-        return Sketch("corrupted", str(error))
     if not np.isfinite(values).all():
         return Sketch("not_finite", "a descriptor is not a finite number")
     return Sketch("ok", "", n_rows, values, stamp)
@@ -243,13 +226,13 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
     if persons == "masked" and boxes is None:
         say(
             f"warning: {codebook}: The codebook was fitted with people masked, but you gave no --boxes. These sketches "
-            "therefore differ from the pipeline's. `idt boxes VIDEO --detector hog -o people/` finds the people, and "
-            "--boxes people/ masks them.",
+            "therefore differ from those of its sample. `idt boxes VIDEO --detector hog -o people/` finds the people, "
+            "and --boxes people/ masks them.",
             sys.stderr,
         )
     if persons == "not masked" and boxes is not None:
         say(
             f"warning: {codebook}: The codebook was fitted with nobody masked, but you gave --boxes. These sketches "
-            "therefore differ from the pipeline's. Leave --boxes out.",
+            "therefore differ from those of its sample. Leave --boxes out.",
             sys.stderr,
         )

@@ -101,9 +101,9 @@ def _extract(item: Extraction, progress: Progress) -> str:
     blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
     try:
         if item.format == "text":
-            n_rows = trajectory_files.write_text(item.output, blocks)
+            n_rows = trajectory_files.write_text_rows(item.output, blocks)
         else:
-            n_rows = trajectory_files.write_hdf5(
+            n_rows = trajectory_files.write_hdf5_rows(
                 item.output,
                 blocks,
                 options,

@@ -1,4 +1,7 @@
-"""`idt inspect`: what an HDF5 file of the pipeline, or of the commands, holds and how it was made."""
+"""`idt inspect`: what an HDF5 file holds and how it was made.
+
+The attributes stage, VERSION, parameters and input_* say how, `unit` and `meaning` of a dataset what its numbers are.
+"""
 
 import json
 import shutil
@@ -22,9 +25,8 @@ from .files import CommandError
 
 SHOWN = 3  # groups or failures, of thousands
 LONGEST = 10_000  # characters of a value
-OTHER_FILES = {  # the first bytes of files that are not HDF5, and what the user has before them
-    b"IDTR": "the store of a stage's finished work; the artifact made from it lies beside the folder .store",
-    b"PK\x03\x04": "a zip archive, such as a model.pt, which torch.load(FILE, weights_only=True) opens",
+OTHER_FILES = {  # kinds of files that are not HDF5, by their first bytes
+    b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip file",
 }
 
@@ -81,21 +83,23 @@ def _is_text(head: bytes) -> bool:
 
 def _described(group: h5py.Group) -> Iterator[str]:
     """The lines on a group, which is a file or a part of one."""
-    told = read_attributes(group)
-    if "stage" in told:
-        version = f", VERSION {told.pop('VERSION')}" if "VERSION" in told else ""
-        yield from _entry("made by", [f"{told.pop('stage')}{version}"])
-    elif "options" in told:
+    attributes = read_attributes(group)
+    if "stage" in attributes:
+        version = f", VERSION {attributes.pop('VERSION')}" if "VERSION" in attributes else ""
+        yield from _entry("made by", [f"{attributes.pop('stage')}{version}"])
+    elif "options" in attributes:
         yield from _entry("made by", ["idt extract"])
     for name in ("parameters", "options"):
-        if name in told:
-            yield from _entry(name, _parameters(told.pop(name)))
-    inputs = {name.removeprefix("input_"): told.pop(name) for name in list(told) if name.startswith("input_")}
-    if "parameters_digest" in told:
-        inputs["parameters"] = told.pop("parameters_digest")
+        if name in attributes:
+            yield from _entry(name, _parameters(attributes.pop(name)))
+    inputs = {
+        name.removeprefix("input_"): attributes.pop(name) for name in list(attributes) if name.startswith("input_")
+    }
+    if "parameters_digest" in attributes:
+        inputs["parameters"] = attributes.pop("parameters_digest")
     if inputs:
         yield from _entry("digests", [", ".join(f"{name} {value}" for name, value in inputs.items())])
-    for name, value in told.items():
+    for name, value in attributes.items():
         yield from _entry(name, [_plain(value)])
     parts = dict(_parts(group))
     groups = [part for part in parts.values() if isinstance(part, h5py.Group)]
@@ -144,9 +148,11 @@ def _outcomes(group: h5py.Group, groups: list[h5py.Group]) -> list[tuple[str, st
     if {names, "status", "reason"} <= group.keys():
         columns = (checked_array(group, name, TEXT) for name in (names, "status", "reason"))
         return list(zip(*columns, strict=True))
-    found = {str(part.name).split("/")[-1]: read_attributes(part) for part in groups}
+    by_video = {str(part.name).split("/")[-1]: read_attributes(part) for part in groups}
     return [
-        (name, str(told["status"]), str(told.get("reason", ""))) for name, told in found.items() if "status" in told
+        (name, str(attributes["status"]), str(attributes.get("reason", "")))
+        for name, attributes in by_video.items()
+        if "status" in attributes
     ]
 
 
@@ -176,33 +182,33 @@ class _Member:
 
 def _members(groups: Iterable[h5py.Group]) -> dict[str, _Member]:
     """What the groups hold by name: attributes, as `@name`, and datasets, those of groups within as `a/b`."""
-    found: dict[str, _Member] = {}
+    members: dict[str, _Member] = {}
     for group in groups:
         for name, value in read_attributes(group).items():
-            member = found.setdefault(f"@{name}", _Member())
+            member = members.setdefault(f"@{name}", _Member())
             member.n_groups += 1
             member.values.append(value)
-        group.visititems(partial(_add, found))
-    return found
+        group.visititems(partial(_add, members))
+    return members
 
 
-def _add(found: dict[str, _Member], name: str, part: h5py.Dataset | h5py.Group) -> None:
+def _add(members: dict[str, _Member], name: str, part: h5py.Dataset | h5py.Group) -> None:
     """Count a part of a group among the members, if it is a dataset."""
     if isinstance(part, h5py.Dataset):
-        if name not in found:
-            found[name] = _Member(meaning=_meaning(part))
-        found[name].n_groups += 1
-        found[name].shapes.append(part.shape or ())
-        found[name].kinds.add("text" if h5py.check_string_dtype(part.dtype) else str(part.dtype))
+        if name not in members:
+            members[name] = _Member(meaning=_meaning(part))
+        members[name].n_groups += 1
+        members[name].shapes.append(part.shape or ())
+        members[name].kinds.add("text" if h5py.check_string_dtype(part.dtype) else str(part.dtype))
 
 
 def _meaning(part: h5py.Dataset) -> str:
     """What the file says of a dataset: its meaning or its columns, and its unit."""
-    told = read_attributes(part)
-    names = [str(name) for name in np.atleast_1d(told.get("columns", ()))]
+    attributes = read_attributes(part)
+    names = [str(name) for name in np.atleast_1d(attributes.get("columns", ()))]
     columns = ", ".join(names) if len(names) <= 12 else f"{names[0]} to {names[-1]}" if names else ""
-    unit = f"[{told['unit']}]" if "unit" in told else ""
-    return f"{told.get('meaning', columns)} {unit}".strip()
+    unit = f"[{attributes['unit']}]" if "unit" in attributes else ""
+    return f"{attributes.get('meaning', columns)} {unit}".strip()
 
 
 def _table(members: dict[str, _Member]) -> Iterator[str]:

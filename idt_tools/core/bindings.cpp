@@ -168,9 +168,9 @@ std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int
   if (width < kPatch || height < kPatch || max_scales < 1 || sampling_step < 1)
     throw py::value_error("the tracker needs frames of at least 32 x 32 pixels, a scale and a sampling step");
   if (std::int64_t{width} * height > kMaxPixels) throw py::value_error("a frame has at most 2^28 pixels");
-  return std::make_unique<Tracker>(width, height,
-                                   Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump,
-                                           max_jump_share, min_motion});
+  return std::make_unique<Tracker>(
+      width, height,
+      Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump, max_jump_share, min_motion});
 }
 
 // The instruction sets, of those that there are builds for, that this processor has; the best first.
@@ -193,24 +193,26 @@ PYBIND11_MODULE(IDT_MODULE, m) {
   m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker. Use idt_tools.extract and idt_tools.stream.";
 
   py::class_<Tracker>(m, "Tracker", py::module_local(), "Tracks one video, fed one grey frame at a time.")
-      .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales") = 8,
-           py::arg("sampling_step") = 5, py::arg("quality") = 0.001, py::arg("min_deviation") = 1.7320508f,
-           py::arg("max_deviation") = 50.0f, py::arg("max_jump") = 20.0f, py::arg("max_jump_share") = 0.7f,
-           py::arg("min_motion") = 1.0f)
+      .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales"),
+           py::arg("sampling_step"), py::arg("quality"), py::arg("min_deviation"), py::arg("max_deviation"),
+           py::arg("max_jump"), py::arg("max_jump_share"), py::arg("min_motion"))
       .def("start", &start, "Takes the next frame (height, width) uint8; False on the first, which is not finished.")
       .def("flow_at", &flow_at, "Raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
       .def("corners", &tracker_corners, py::arg("mask") = py::none(),
            "Corners (n, 2) of the frame last finished, or of the first, where the mask (height, width) is not 0.")
       .def("finish", &finish, "Ends the started frame, given the homography (3, 3) previous -> current.")
-      .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(), py::arg("points").noconvert(),
+      .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(),
+           py::arg("points").noconvert(),
            "Moves finished rows into info (n, 10), descriptors (n, 426) and points (n, 16, 2); returns how many.")
       .def_property_readonly("finished", &Tracker::finished)
       .def_property_readonly("live_tracks", &Tracker::live_tracks)
-      .def_property_readonly("stage_seconds", [](const Tracker& t) {
-        py::dict seconds;
-        for (int stage = 0; stage < kStages; ++stage) seconds[kStageNames[stage]] = t.times().seconds(Stage(stage));
-        return seconds;
-      })
+      .def_property_readonly("stage_seconds",
+                             [](const Tracker& t) {
+                               py::dict seconds;
+                               for (int stage = 0; stage < kStages; ++stage)
+                                 seconds[kStageNames[stage]] = t.times().seconds(Stage(stage));
+                               return seconds;
+                             })
       .def_property_readonly("scales", [](const Tracker& t) {
         py::list scales;
         for (const Scale& s : t.scales()) scales.append(py::make_tuple(s.factor, s.width, s.height));

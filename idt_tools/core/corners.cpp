@@ -27,7 +27,8 @@ float largest_of(const Image& image, const std::uint8_t* mask) {
       continue;
     }
     for (int x = 0; x < width; ++x)
-      if (mask[y * width + x]) columns[static_cast<std::size_t>(x)] = std::max(columns[static_cast<std::size_t>(x)], row[x]);
+      if (mask[y * width + x])
+        columns[static_cast<std::size_t>(x)] = std::max(columns[static_cast<std::size_t>(x)], row[x]);
   }
   return *std::max_element(columns.begin(), columns.end());
 }

@@ -6,7 +6,8 @@
 namespace idt {
 
 // Coefficients of the local polynomial of every pixel: d/dy, d/dx, yy, xx, xy. The constant is not needed. Those of a
-// pixel lie side by side, since pixels are read at scattered places: one load of 8 floats has all 5 (and 3 of the next).
+// pixel lie side by side, since pixels are read at scattered places: one load of 8 floats has all 5 (and 3 of the
+// next).
 class Expansion {
  public:
   static constexpr int kCoefficients = 5;

@@ -3,8 +3,8 @@
 // A vector of angle t in [0, 360) and length r votes for the two bins around u = t * 8 / 360, floor(u) and the next,
 // modulo 8, in proportion to their nearness: bin b gets r * max(0, 1 - |u - b|), |u - b| around the circle. Bin centres
 // lie at 0, 45, 90 ... degrees. The angle is a polynomial in min(|x|,|y|) / max(|x|,|y|), within 0.3 degrees.
-// Integral in float: running sum of the row, plus the row above. A cell's votes are the integral's values at its corners:
-// bottom right + top left - bottom left - top right.
+// Integral in float: running sum of the row, plus the row above. A cell's votes are the integral's values at its
+// corners: bottom right + top left - bottom left - top right.
 #include "histograms.h"
 
 #include <algorithm>

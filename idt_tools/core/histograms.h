@@ -1,5 +1,5 @@
-// Orientation histograms of square patches, from integral images of which only the rows in use exist (idt_spec 1 step 6,
-// 5.5).
+// Orientation histograms of square patches, from integral images of which only the rows in use exist (idt_spec 1 step
+// 6, 5.5).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ inline constexpr int kChannels = 4;  // HOG, HOF, MBHx, MBHy
 inline constexpr int kHofChannel = 1;
 
 // Sums over steps of square-rooted histograms, in units of 1 / kUnit. Each is at most 1 and 5 of them are added, so 16
-// bits hold them to 1e-5: finer than the 16-bit floats that descriptors are stored in, at half the memory of 32-bit ones,
-// and these sums are most of what a tracker needs.
+// bits hold them to 1e-5: finer than the 16-bit floats that descriptors are stored in, at half the memory of 32-bit
+// ones, and these sums are most of what a tracker needs.
 struct HistogramSums {
   static constexpr float kUnit = 13000.0f;
   std::uint16_t bins[kChannels][kCells][kBins];

@@ -66,8 +66,8 @@ struct Sums {
 };
 
 // Adds up `count` matches, a multiple of kGroup.
-void add_up(const double* x, const double* y, const double* u, const double* v, const double* weight,
-                           std::size_t count, Sums& sums) {
+void add_up(const double* x, const double* y, const double* u, const double* v, const double* weight, std::size_t count,
+            Sums& sums) {
   Doubles8 lanes[4][6] = {};
   for (std::size_t i = 0; i < count; i += kGroup) {
     const auto px = read<Doubles8>(x + i), py = read<Doubles8>(y + i), pu = read<Doubles8>(u + i),

@@ -13,8 +13,8 @@ struct Matches {
 
 using Homography = std::array<double, 9>;  // row-major, the last number is 1
 
-// The homography (x, y) -> (u, v) that most matches agree with; the identity where there are not more than 50 matches or
-// not more than 25 of them lie within a pixel of it. Equal input gives equal numbers, and nearly equal input nearly
+// The homography (x, y) -> (u, v) that most matches agree with; the identity where there are not more than 50 matches
+// or not more than 25 of them lie within a pixel of it. Equal input gives equal numbers, and nearly equal input nearly
 // equal ones.
 Homography fit_homography(Matches matches);
 

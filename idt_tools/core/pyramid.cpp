@@ -119,8 +119,9 @@ void GreyResizer::operator()(const Grey& from, Grey& to) {
       const std::uint8_t* pixels = from.row(source);
       for (int x = 0; x < to_width_; ++x) {
         const float weight = columns_.weight[x];
-        row[x] = (pixels[columns_.first[x]] * in_2048ths(1.0f - weight) +
-                  pixels[columns_.second[x]] * in_2048ths(weight)) >> 4;
+        row[x] =
+            (pixels[columns_.first[x]] * in_2048ths(1.0f - weight) + pixels[columns_.second[x]] * in_2048ths(weight)) >>
+            4;
       }
     }
     held[slot] = source;

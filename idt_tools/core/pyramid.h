@@ -7,8 +7,8 @@
 
 namespace idt {
 
-inline constexpr int kPatch = 32;         // pixels: side of a descriptor's square, and the smallest frame side
-inline constexpr int kMaxPixels = 1 << 28;  // of a frame, so that positions, also in 1/32 pixel, fit an int
+inline constexpr int kPatch = 32;              // pixels: side of a descriptor's square, and the smallest frame side
+inline constexpr int kMaxPixels = 1 << 28;     // of a frame, so that positions, also in 1/32 pixel, fit an int
 inline constexpr float kStride = 1.41421354f;  // ratio between scales: float(sqrt 2)
 
 struct Scale {

@@ -7,8 +7,8 @@
 namespace idt {
 
 enum Stage { kPyramid, kExpansion, kFlow, kMedian, kWarp, kTracks, kSampling, kStages };
-inline constexpr const char* kStageNames[kStages] = {"grey pyramid", "expansion", "flow",    "median",
-                                                     "warp",         "tracks and histograms", "sampling"};
+inline constexpr const char* kStageNames[kStages] = {"grey pyramid",          "expansion", "flow", "median", "warp",
+                                                     "tracks and histograms", "sampling"};
 
 class StageTimes {
  public:

@@ -10,8 +10,8 @@
 namespace idt {
 namespace {
 
-// Pixels. At larger levels a frame is expanded once as the current and once as the previous frame; at others its expansion,
-// 20 bytes a pixel, is kept between.
+// Pixels. At larger levels a frame is expanded once as the current and once as the previous frame; at others its
+// expansion, 20 bytes a pixel, is kept between.
 constexpr int kMostKept = 640 * 480;
 
 }  // namespace
@@ -115,8 +115,8 @@ void Tracker::finish(const double* homography) {
   }
 }
 
-// New tracks on the last frame. Done when the next one comes, as late as that, so that what the finished tracks take up is
-// free again. The finest level last: its eigenvalues stay.
+// New tracks on the last frame. Done when the next one comes, as late as that, so that what the finished tracks take up
+// is free again. The finest level last: its eigenvalues stay.
 void Tracker::sample() {
   const auto time = times_.measure(kSampling);
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {

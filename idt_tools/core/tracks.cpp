@@ -22,9 +22,7 @@ inline void prefetch(const void* memory, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(memory) + i);
 }
 
-inline int nearest(float position, int size) {
-  return clamp(static_cast<int>(std::nearbyintf(position)), 0, size - 1);
-}
+inline int nearest(float position, int size) { return clamp(static_cast<int>(std::nearbyintf(position)), 0, size - 1); }
 
 inline float length(Point p) { return std::sqrt(p.x * p.x + p.y * p.y); }
 
@@ -54,7 +52,8 @@ struct Path {
 Path path_of(const std::array<Point, kSteps + 1>& points, float factor) {
   Path path;
   for (int i = 0; i < kSteps; ++i)
-    path.add(length({points[i + 1].x * factor - points[i].x * factor, points[i + 1].y * factor - points[i].y * factor}));
+    path.add(
+        length({points[i + 1].x * factor - points[i].x * factor, points[i + 1].y * factor - points[i].y * factor}));
   return path;
 }
 
@@ -166,8 +165,9 @@ std::size_t ScaleTracks::take(std::size_t limit, int frame, RowsOut out) {
   for (std::size_t i = 0; i < count; ++i) {
     Track* track = finished_.front();
     finished_.pop_front();
-    write(*track, frame, {out.info + i * kInfo, out.descriptors + i * kDescriptor,
-                          out.points ? out.points + i * kCoordinates : nullptr});
+    write(*track, frame,
+          {out.info + i * kInfo, out.descriptors + i * kDescriptor,
+           out.points ? out.points + i * kCoordinates : nullptr});
     free_.push_back(track);
   }
   return count;

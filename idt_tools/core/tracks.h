@@ -20,15 +20,16 @@ inline constexpr int kInfo = 10;
 inline constexpr int kDescriptor = 2 * kSteps + kTimeCells * kCells * (kChannels * kBins + 1);  // 426
 inline constexpr int kCoordinates = 2 * (kSteps + 1);
 
+// What may be changed about the tracker; meaning and defaults are in TrackerOptions (idt_tools/tracker.py).
 struct Options {
-  int max_scales = 8;
-  int sampling_step = 5;          // pixels between sampled points
-  double quality = 0.001;         // of the largest eigenvalue: where a track may start
-  float min_deviation = 1.7320508f;  // pixels: below it in x and in y a trajectory is static
-  float max_deviation = 50.0f;       // pixels: above it in x or in y it is random
-  float max_jump = 20.0f;            // pixels: a step longer than this ...
-  float max_jump_share = 0.7f;       // ... and than this share of the path is a jump
-  float min_motion = 1.0f;        // pixels: a largest compensated step up to this is camera motion
+  int max_scales;
+  int sampling_step;
+  double quality;
+  float min_deviation;
+  float max_deviation;
+  float max_jump;
+  float max_jump_share;
+  float min_motion;
 };
 
 // Where rows of finished trajectories go. A null pointer: not wanted.
@@ -42,8 +43,8 @@ class ScaleTracks {
  public:
   ScaleTracks(const Scale& scale, const Scale& full, const Options& options);
 
-  // Moves every live track one step, oldest first: by the raw flow; `images`, the previous frame's, without the camera's
-  // motion, are what is described. Those that reach kSteps and pass the tests are finished.
+  // Moves every live track one step, oldest first: by the raw flow; `images`, the previous frame's, without the
+  // camera's motion, are what is described. Those that reach kSteps and pass the tests are finished.
   void step(const Flow& raw, const DescribedImages& images, PatchHistograms& histograms);
   // Starts tracks on the free cells of the frame's grid.
   void sample(const Image& eigenvalue);
@@ -54,8 +55,8 @@ class ScaleTracks {
 
  private:
   struct Track {
-    int age = 0;        // steps done
-    int left = 0;       // of the patch being described
+    int age = 0;   // steps done
+    int left = 0;  // of the patch being described
     std::array<Point, kSteps + 1> points;
     std::array<Point, kSteps> motion;  // compensated displacements
     std::array<HistogramSums, kTimeCells> sums;
@@ -70,9 +71,9 @@ class ScaleTracks {
   Options options_;
   std::vector<std::unique_ptr<Track[]>> pool_;  // memory handed out track by track; it never moves
   std::vector<Track*> free_;
-  std::vector<Track*> live_;                    // oldest first
+  std::vector<Track*> live_;  // oldest first
   std::deque<Track*> finished_;
-  std::vector<std::vector<Track*>> by_top_;     // tracks by the first row of their patch
+  std::vector<std::vector<Track*>> by_top_;  // tracks by the first row of their patch
   std::vector<Point> positions_, new_points_;
 };
 

@@ -15,7 +15,7 @@ from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[2]
 

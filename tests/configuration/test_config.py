@@ -156,7 +156,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (
             "descriptors.idt",
             {"boxes": "files"},
-            "persons.files (for descriptors.idt.boxes: files): the folder (empty) is",
+            "persons.files (for descriptors.idt.boxes): the folder (empty) is",
         ),
     ],
 )

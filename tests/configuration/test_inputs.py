@@ -40,6 +40,7 @@ def report_inputs(tmp_path: Path) -> Callable[..., ReportInputs]:
             _write(folder / "shards" / f"{shard}.tsv", [name for name in VIDEOS if shard_of(name, N_SHARDS) == shard])
         _write(folder / "sample.tsv", VIDEOS[:1])
         _write(folder / "splits.tsv", VIDEOS, split="1", part="train")
+        write_json(folder / "splits.json", {"numbers": [1], "reason_for_none": ""})
         _write(folder / "index.tsv", VIDEOS, path="video.mp4", status="ok")
         write_json(folder / "totals.json", {"videos": len(VIDEOS), "pixels": 1000})
 
@@ -121,7 +122,7 @@ def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., Repor
 def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs().runs
     seed = inputs.config["seed"]
-    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/k2_m3_s{seed}.h5"]
+    assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/kmeans_k2_m3_s{seed}.h5"]
     assert inputs.sketches(Wildcards(run="joint")) == [f"results/a/encoding/masked/{shard}.h5" for shard in SHARDS]
     for run in ("ir", "la", "supervised"):
         assert not inputs.clusters(Wildcards(run=run)) and not inputs.sketches(Wildcards(run=run))
@@ -177,8 +178,7 @@ def test_svm_encodings_are_sketches_or_fisher_vectors(report_inputs: Callable[..
 def test_a_dataset_without_splits_cannot_be_evaluated_on(
     report_inputs: Callable[..., ReportInputs], tmp_path: Path
 ) -> None:
-    _write(tmp_path / "b" / "splits.tsv", [], split="", part="")
-    (tmp_path / "b" / "no_splits.txt").write_text("it has one group\n")
+    write_json(tmp_path / "b" / "splits.json", {"numbers": [], "reason_for_none": "it has one group"})
     with pytest.raises(WorkflowError, match=r"evaluation\.datasets: b has no splits: it has one group"):
         report_inputs().evaluations(Wildcards())
 
@@ -192,7 +192,7 @@ def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
     assert {Path(file).parts[1:3] for file in statuses} == {(d, noun) for d in "ab" for noun in ("frames", "encoding")}
     results = inputs.evaluations(Wildcards())
     assert "results/evaluation/idt/seed0/b/split1/svm.json" in results
-    assert not any("/ir/" in file and "svm" in file for file in results)
+    assert not any("/ir/" in file and file.endswith("svm.json") for file in results)
 
 
 def test_examples_draw_the_persons_of_the_first_detector(report_inputs: Callable[..., ReportInputs]) -> None:

@@ -130,7 +130,6 @@ def test_named_inputs_of_a_rule_are_options_of_its_stage(rule: str, file: Path) 
 def test_a_rule_depends_on_the_version_of_its_own_stage(rule: str, file: Path) -> None:
     """And on those of the stages whose code it shares, but not on those of other stages of its noun."""
     noun, stage = file.relative_to(REPOSITORY / "workflow_scripts").parts[0], file.stem
-    stage = {"idt_svm": "svm"}.get(stage, stage)
     assert stage in versions(noun)
     of_noun = [name for where, name in re.findall(r'version\("(\w+)", "(\w+)"\)', rule) if where == noun]
     assert of_noun == [stage]

@@ -11,7 +11,8 @@ from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings, keeps_all
 from workflow_scripts.videos.index_videos import index_videos

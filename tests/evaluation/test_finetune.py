@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from workflow_scripts.videos.official import read_annotations
 
 from workflow_scripts.evaluation import trainer as training
 from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
@@ -19,7 +20,6 @@ from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.videos.official import read_annotations
 
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_lr=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)

@@ -1,4 +1,4 @@
-"""No run is judged on videos whose labels it has learned: the config refuses it and says what to do."""
+"""No run is evaluated on videos whose labels it has learned: the config refuses it and says what to do."""
 
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,18 @@ SUPERVISED = {"objective": "supervised"}
 
 
 def config(
-    runs: dict[str, Any], judged: list[str], datasets: dict[str, Any] | None = None, **more: Any
+    runs: dict[str, Any], evaluated: list[str], datasets: dict[str, Any] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Runs trained on the dataset `mine`, all of them judged on `judged`."""
+    """Runs trained on the dataset `mine`, all of them evaluated on `evaluated`."""
     return {
         "datasets": {"mine": {"layout": "folder", "root": "videos"}, **(datasets or {})},
         "pretraining": {"dataset": "mine", "runs": runs},
-        "evaluation": {"datasets": judged},
+        "evaluation": {"datasets": evaluated},
         **more,
     }
 
 
-def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> None:
+def test_a_supervised_run_on_the_dataset_that_it_is_evaluated_on_is_refused() -> None:
     with pytest.raises(StageError) as refused:
         resolve(config({"sup": SUPERVISED}, ["mine"]))
     sentence = str(refused.value)
@@ -37,7 +37,7 @@ def test_a_supervised_run_on_the_dataset_that_it_is_judged_on_is_refused() -> No
 
 
 @pytest.mark.parametrize("subset", ["split2", "split2:30"])
-def test_a_run_on_a_training_part_is_judged_on_that_split_alone(subset: str) -> None:
+def test_a_run_on_a_training_part_is_evaluated_on_that_split_alone(subset: str) -> None:
     runs = {"sup": {**SUPERVISED, "subset": subset}, "after": {"objective": "instance", "init": "sup"}}
     resolved = resolve(config(runs, ["mine"]))
     assert [only_split(resolved, run, "mine") for run in ("sup", "after", "scratch")] == [2, 2, None]
@@ -46,39 +46,39 @@ def test_a_run_on_a_training_part_is_judged_on_that_split_alone(subset: str) -> 
 
 def test_what_starts_from_a_refused_run_is_refused_too() -> None:
     runs = {"sup": SUPERVISED, "la": {"objective": "local_aggregation", "clusters": "network", "init": "sup"}}
-    judged = config(runs, ["mine"])
-    judged["evaluation"]["runs"] = ["la"]
+    evaluated = config(runs, ["mine"])
+    evaluated["evaluation"]["runs"] = ["la"]
     with pytest.raises(StageError, match=r"the run la has learned labels of test videos of mine by .*runs\.sup\."):
-        resolve(judged)
+        resolve(evaluated)
     runs["la"]["subset"] = "split1"  # its own part does not take back what sup has seen
     with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
-        resolve(judged)
+        resolve(evaluated)
     runs["sup"] = {**SUPERVISED, "subset": "split2"}  # whose training part holds test videos of split 1
     with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
-        resolve(judged)
+        resolve(evaluated)
     runs["sup"] = {**SUPERVISED, "subset": "split1"}
-    assert only_split(resolve(judged), "la", "mine") == 1
+    assert only_split(resolve(evaluated), "la", "mine") == 1
 
 
 @pytest.mark.parametrize(
     "runs",
     [
         {"ir": {"objective": "instance"}},
-        {"hara": {**SUPERVISED, "epochs": 0}},  # learns nothing: it is judged as it is
+        {"hara": {**SUPERVISED, "epochs": 0}},  # learns nothing: it is evaluated as it is
     ],
 )
-def test_runs_that_learn_no_labels_are_judged_on_any_videos(runs: dict[str, Any]) -> None:
+def test_runs_that_learn_no_labels_are_evaluated_on_any_videos(runs: dict[str, Any]) -> None:
     resolve(config(runs, ["mine"]))
 
 
-def test_a_run_that_is_not_judged_may_learn_any_labels() -> None:
-    unjudged = config({"sup": SUPERVISED}, ["mine"])
-    unjudged["evaluation"]["runs"] = ["scratch"]
-    resolve(unjudged)
+def test_a_run_that_is_not_evaluated_may_learn_any_labels() -> None:
+    unevaluated = config({"sup": SUPERVISED}, ["mine"])
+    unevaluated["evaluation"]["runs"] = ["scratch"]
+    resolve(unevaluated)
     row = {"method": "Supervised", "run": "sup"}
-    unjudged["report"] = {"tables": {"table1": {"title": "One", "rows": [row]}}}  # a table judges it
+    unevaluated["report"] = {"tables": {"table1": {"title": "One", "rows": [row]}}}  # a table evaluates it
     with pytest.raises(StageError, match="labels of test videos of mine"):
-        resolve(unjudged)
+        resolve(unevaluated)
 
 
 def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
     for root in ("videos", "other"):
         (tmp_path / root / "list.csv").touch()
 
-    def judged(trained: dict[str, Any], tested: dict[str, Any]) -> None:
+    def evaluated(trained: dict[str, Any], tested: dict[str, Any]) -> None:
         resolve(config({"sup": SUPERVISED}, ["tested"], {"mine": trained, "tested": tested}))
 
     def folder(root: str) -> dict[str, Any]:
@@ -109,11 +109,11 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
     ]
     for pair in shared:
         with pytest.raises(StageError, match=r"test videos of tested \(it shares videos with mine"):
-            judged(*pair)
-    judged(folder("videos"), folder("other"))
-    judged(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root
-    judged(generated(1), generated(2))
-    judged(generated(0), folder("videos"))
+            evaluated(*pair)
+    evaluated(folder("videos"), folder("other"))
+    evaluated(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root
+    evaluated(generated(1), generated(2))
+    evaluated(generated(0), folder("videos"))
 
 
 @pytest.mark.parametrize("path", [Path("config.yaml"), *sorted(REPOSITORY.glob("configs/*.yaml"))], ids=str)

@@ -99,7 +99,7 @@ def test_a_video_that_the_stage_lost_is_left_out_with_its_reason(dataset) -> Non
     assert split.targets(split.test).tolist() == [0, 1] * 8
 
 
-def test_videos_that_could_not_be_read_are_counted_beside_those_judged(dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_videos_that_could_not_be_read_are_counted_beside_those_evaluated(dataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     unread = tmp_path / "unread.tsv"
     columns = ["split", "video_id", "part", "label", "status"]
     lines = ["1 damaged test down truncated", "1 down/gone test down missing", "1 short train down too_short"]

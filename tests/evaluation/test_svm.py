@@ -46,7 +46,7 @@ def shards_of(folder: Path, vectors: dict[str, np.ndarray]) -> list[Path]:
     return paths
 
 
-def test_fisher_vectors_are_judged_as_sklearn_judges_the_plain_matrix(
+def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
     make_splits_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "ENTRIES", 70)  # several blocks, the last one shorter

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_json
 from workflow_scripts.ground.stage import command_line
-from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 
 def noise(number, size):
     return np.random.default_rng(number).integers(0, 256, size).astype(np.uint8)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.ground.outcome import Outcome, OutcomeHandler, outcome_file, read_outcome
-from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 
 STAGE = """
 import os, signal

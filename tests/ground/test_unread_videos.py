@@ -36,11 +36,13 @@ from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import store_frames
 from workflow_scripts.ground.artifacts import read_columns, write_columns
+from workflow_scripts.ground.process_shard import UnreadVideos, process_shard
+from workflow_scripts.ground.record_file import RecordFile, Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Result, Store, UnreadVideos, process_shard
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.index_videos import index_videos
@@ -222,7 +224,7 @@ def test_a_video_whose_boxes_or_rows_the_system_does_not_find_stops_no_other(
         patched.setattr(Path, "is_file", failing)
         run()
     assert [*raised.value.reasons] == [AWAY]
-    with Store(videos.folder / "o.store") as results:
+    with RecordFile(videos.folder / "o.store") as results:
         assert [results.read(name) is None for name in NAMES] == [name == AWAY for name in NAMES]
     assert {*run().values()} == ({"ok"} if stage == "boxes" else {"no_trajectories"})
 

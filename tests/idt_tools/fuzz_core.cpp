@@ -82,13 +82,18 @@ std::vector<Pixels> make_frames(Input& input, int width, int height, int count) 
   for (std::uint8_t& pixel : texture) pixel = static_cast<std::uint8_t>(generator());
   const auto pixel = [&](int x, int y) -> int {
     switch (kind) {
-      case kFlat: return size * 6;
-      case kNoise: return static_cast<int>(generator() & 255);
-      case kCheckerboard: return (((x + 999) / size + (y + 999) / size) & 1) * 255;
+      case kFlat:
+        return size * 6;
+      case kNoise:
+        return static_cast<int>(generator() & 255);
+      case kCheckerboard:
+        return (((x + 999) / size + (y + 999) / size) & 1) * 255;
       case kWaves:
         return static_cast<int>(127.5 + 127.4 * std::sin((x * std::cos(angle) + y * std::sin(angle)) * 3 / size));
-      case kBlackAndWhite: return texture[(y & 255) * 256 + (x & 255)] > 127 ? 255 : 0;
-      case kDot: return x == width / 2 && y == height / 2 ? 255 : 0;
+      case kBlackAndWhite:
+        return texture[(y & 255) * 256 + (x & 255)] > 127 ? 255 : 0;
+      case kDot:
+        return x == width / 2 && y == height / 2 ? 255 : 0;
       default: {  // smooth: bilinear between random values 8 pixels apart
         const auto at = [&](int i, int j) { return texture[((j & 255) << 8) + (i & 255)]; };
         const int i = (x + 9999) / 8, j = (y + 9999) / 8, a = (x + 9999) % 8, b = (y + 9999) % 8;
@@ -110,10 +115,17 @@ Homography make_homography(Input& input) {
   Homography h = {1, 0, 0, 0, 1, 0, 0, 0, 1};
   constexpr double odd[] = {0, -0.0, 1, -1, 5e-324, 1e-300, 1e300, -1e300, 1e18, kInf, -kInf, kNan};
   switch (input.below(6)) {
-    case 0: break;
-    case 1: h[2] = input.between(-50, 50) / 4.0, h[5] = input.between(-50, 50) / 4.0; break;
-    case 2: h[input.below(9)] = input.one_of(odd); break;
-    case 3: h.fill(input.one_of(odd)); break;
+    case 0:
+      break;
+    case 1:
+      h[2] = input.between(-50, 50) / 4.0, h[5] = input.between(-50, 50) / 4.0;
+      break;
+    case 2:
+      h[input.below(9)] = input.one_of(odd);
+      break;
+    case 3:
+      h.fill(input.one_of(odd));
+      break;
     case 4:
       for (double& number : h) number = input.any_double();
       break;
@@ -125,7 +137,7 @@ Homography make_homography(Input& input) {
 
 struct Video {
   int width, height;
-  Options options;
+  Options options = {8, 5, 0.001, 1.7320508f, 50.0f, 20.0f, 0.7f, 1.0f};  // the usual ones
   std::vector<Pixels> frames;
   std::vector<Homography> homographies;
   std::size_t limit;  // rows taken at once

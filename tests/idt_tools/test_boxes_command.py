@@ -56,12 +56,14 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     for arguments, sentence in (
         ([videos[0], "--stride", "0"], "at least 1"),
-        ([videos[0], "--index", "index.tsv"], "with --detector leave it out"),
+        ([videos[0], "--index", "index.tsv"], "leave it out with --detector"),
         ([videos[0], tmp_path / "square_0.avi"], "would be written to one file square_0"),
     ):
         assert boxes(*arguments, "--detector", "hog", "-o", tmp_path / "o") == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and sentence in line
-    monkeypatch.setitem(__import__("sys").modules, "workflow_scripts.persons.detectors", None)
+    assert boxes(videos[0], "--detector", "none", "-o", tmp_path / "o") == 1
+    assert "there is no detector 'none'; choose hog" in capsys.readouterr().err
+    monkeypatch.setattr("idt_tools.commands.detect.entry_points", lambda group: [])
     assert boxes(videos[0], "--detector", "hog", "-o", tmp_path / "o") == 1
-    assert "part of the pipeline, which is not installed here" in capsys.readouterr().err
+    assert "no detector is installed" in capsys.readouterr().err

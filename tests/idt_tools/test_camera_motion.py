@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from idt_tools import _core
 from idt_tools.camera_motion import camera_motion
+from idt_tools.tracker import make_tracker
 
 WIDTH, HEIGHT = 320, 240
 EDGES = np.array([[[0, 0]], [[WIDTH, 0]], [[0, HEIGHT]], [[WIDTH, HEIGHT]]], np.float64)
@@ -66,7 +67,7 @@ def test_corners_of_nothing() -> None:
 
 def test_the_tracker_gives_the_previous_frames_corners() -> None:
     frames = [texture(120, 160, seed) for seed in range(3)]
-    tracker = _core.Tracker(160, 120)
+    tracker = make_tracker(160, 120)
     tracker.start(frames[0])
     for previous, frame in itertools.pairwise(frames):
         tracker.start(frame)
@@ -159,7 +160,7 @@ def pan_before_an_object(seed: int, pan: float) -> tuple[np.ndarray, np.ndarray,
 @pytest.mark.parametrize("seed", range(3))
 def test_a_panning_camera(pan: float, seed: int) -> None:
     first, second, right, _ = pan_before_an_object(seed, pan)
-    tracker = _core.Tracker(WIDTH, HEIGHT)
+    tracker = make_tracker(WIDTH, HEIGHT)
     tracker.start(first)
     tracker.start(second)
     assert corner_error(camera_motion(tracker), right) < 0.5
@@ -169,7 +170,7 @@ def test_people_are_left_out() -> None:
     first, second, right, place = pan_before_an_object(0, 5)
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[place] = 255  # all but the object
-    tracker = _core.Tracker(WIDTH, HEIGHT)
+    tracker = make_tracker(WIDTH, HEIGHT)
     tracker.start(first)
     tracker.start(second)
     middle = np.array([[place[1].start + 45, place[0].start + 45]])

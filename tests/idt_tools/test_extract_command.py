@@ -87,10 +87,10 @@ def test_blocks_are_written_and_let_go(tmp_path: Path, format: str) -> None:
 
     output = tmp_path / "out"
     if format == "h5":
-        assert trajectory_files.write_hdf5(output, blocks(), idt_tools.TrackerOptions()) == 600
+        assert trajectory_files.write_hdf5_rows(output, blocks(), idt_tools.TrackerOptions()) == 600
         assert np.array_equal(read(output)[0][:, 0], np.repeat(np.arange(6), 100))
     else:
-        assert trajectory_files.write_text(output, blocks()) == 600
+        assert trajectory_files.write_text_rows(output, blocks()) == 600
         assert len(output.read_text().splitlines()) == 600
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from idt_tools import cli
 from workflow_scripts.ground.artifacts import dataset, write_hdf5
-from workflow_scripts.ground.store import Result, process_shard
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 
@@ -92,7 +93,7 @@ def test_files_that_are_none_have_one_sentence_each(
     expected = {
         tmp_path / "none.h5": "there is no such file",
         tmp_path: "it is a folder; name an HDF5 file in it",
-        tmp_path / "store": "it is no HDF5 file but the store of a stage's finished work",
+        tmp_path / "store": "it is no HDF5 file",
         tmp_path / "rows.txt": "it is no HDF5 file but a text file",
         video: "it is no HDF5 file",
         tmp_path / "empty.h5": "it is cut short",

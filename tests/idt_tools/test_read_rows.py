@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import idt_tools
 from idt_tools import ReadingFailed, cli, trajectory_files
-from idt_tools.trajectory_files import find_rows, read_rows, read_text
+from idt_tools.trajectory_files import find_rows, read_rows, read_text_rows
 
 LINE = "15\t" + "\t".join(f"{i / 7:.6f}" for i in range(435)) + "\n"
 
@@ -63,7 +63,7 @@ def test_any_numbers_of_rows_in_blocks(
     path.write_bytes(gzip.compress(text.encode()) if gz else text.encode())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trajectory_files, "BLOCK_ROWS", 2)
-        blocks = list(read_text(path))
+        blocks = list(read_text_rows(path))
     assert [len(block) for block in blocks] == [2] * (n_rows // 2) + [1] * (n_rows % 2)
     found = [np.hstack([block.info, block.descriptors]) for block in blocks]
     assert np.array_equal(np.concatenate([np.empty((0, 436)), *found]), rows)
@@ -72,7 +72,7 @@ def test_any_numbers_of_rows_in_blocks(
 def test_a_long_file_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text(LINE * 3000 + "and here it breaks\n")
-    first_two = list(itertools.islice(read_text(path), 2))
+    first_two = list(itertools.islice(read_text_rows(path), 2))
     assert sum(len(block) for block in first_two) == 2 * trajectory_files.BLOCK_ROWS
 
 
@@ -91,7 +91,7 @@ def test_a_line_that_is_none_is_told_with_its_number(tmp_path: Path, content: st
     path = tmp_path / "rows.txt"
     path.write_text(content)
     with pytest.raises(ValueError, match=f"^{path}, {sentence}"):
-        list(read_text(path))
+        list(read_text_rows(path))
 
 
 def test_gzip_that_is_cut_short_or_damaged(tmp_path: Path) -> None:
@@ -100,11 +100,11 @@ def test_gzip_that_is_cut_short_or_damaged(tmp_path: Path) -> None:
     whole = gzip.compress("".join(lines).encode())
     path.write_bytes(whole[:-20])
     with pytest.raises(ValueError, match=f"^{path}: it is cut short or damaged after line 2048"):
-        list(read_text(path))
+        list(read_text_rows(path))
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])
     with pytest.raises(ValueError, match=f"^{path}"):
-        list(read_text(path))
+        list(read_text_rows(path))
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows.h5"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from idt_tools import _core
+from idt_tools.tracker import TrackerOptions, make_tracker
 
 SIZES = [(240, 320), (121, 161), (33, 47), (32, 32)]
 
@@ -162,11 +163,11 @@ def test_warp_follows_the_specification(kernels: Any, height: int, width: int, s
     ],
 )
 def test_scales(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
-    assert [(w, h) for _, w, h in _core.Tracker(width, height).scales] == sizes
+    assert [(w, h) for _, w, h in make_tracker(width, height).scales] == sizes
 
 
 def test_the_core_refuses_what_it_could_not_hold() -> None:
-    tracker = _core.Tracker(64, 48)
+    tracker = make_tracker(64, 48)
     with pytest.raises(ValueError, match="size"):
         tracker.start(np.zeros((64, 48), np.uint8))
     with pytest.raises(RuntimeError, match="no frame"):
@@ -174,7 +175,7 @@ def test_the_core_refuses_what_it_could_not_hold() -> None:
     with pytest.raises(RuntimeError, match="corners only between"):
         tracker.corners()
     with pytest.raises(ValueError, match="32 x 32"):
-        _core.Tracker(16, 64)
+        make_tracker(16, 64)
     assert not tracker.start(np.zeros((48, 64), np.uint8))
     assert tracker.start(np.zeros((48, 64), np.uint8))
     with pytest.raises(RuntimeError, match="not been finished"):
@@ -185,7 +186,7 @@ def test_the_core_refuses_what_it_could_not_hold() -> None:
 
 
 def test_rows_are_taken_into_fitting_memory_alone() -> None:
-    tracker = _core.Tracker(64, 48)
+    tracker = make_tracker(64, 48)
     info, descriptors, points = (np.empty(shape, np.float32) for shape in ((4, 10), (4, 426), (4, 16, 2)))
     assert tracker.take(info, descriptors, points) == tracker.take(info, descriptors, points[:0]) == 0
     read_only = info.copy()
@@ -202,15 +203,15 @@ def test_rows_are_taken_into_fitting_memory_alone() -> None:
 
 def test_sizes_that_no_number_holds_are_refused(kernels: Any) -> None:
     with pytest.raises(ValueError, match=r"at most 2\^28 pixels"):
-        _core.Tracker(100_000, 100_000)
+        make_tracker(100_000, 100_000)
     with pytest.raises(TypeError):
-        _core.Tracker(2**40, 64)
+        make_tracker(2**40, 64)
     with pytest.raises(ValueError, match="1 x 1"):
         kernels.resize(np.zeros((4, 4), np.float32), 0, -5)
 
 
 def test_scales_beyond_the_originals_eight(kernels: Any) -> None:
-    tracker = _core.Tracker(640, 513, max_scales=20)
+    tracker = make_tracker(640, 513, TrackerOptions(max_scales=20))
     assert len(tracker.scales) == 9
     assert not tracker.start(image(513, 640))
     flat = np.full((520, 530), 100, np.uint8)

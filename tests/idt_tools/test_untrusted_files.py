@@ -19,7 +19,7 @@ from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook
 from idt_tools.count_sketch import draw_sketch
 from idt_tools.person_boxes import boxes_by_frame, read_bb, read_coco, write_bb
-from idt_tools.trajectory_files import read_boxes, read_rows, read_text
+from idt_tools.trajectory_files import read_boxes, read_rows, read_text_rows
 from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5
 
 # Reads files in a process of its own, whose memory can be measured; prints what came of each, and the most memory held.
@@ -254,4 +254,4 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="regular file"):
             list(read_rows(tmp_path / name))
     with pytest.raises(ValueError, match="regular file"):
-        list(read_text(tmp_path / "a.txt"))
+        list(read_text_rows(tmp_path / "a.txt"))

@@ -11,7 +11,8 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,7 @@ def cluster(points, settings, device):
     centroids = np.stack([points[labels == label].mean(axis=0) for label in range(settings.k)])
     return Clustering(labels, centroids, np.zeros(1))
 """
-SLICES_ENTRY = (
-    'METHODS = {"kmeans": Method("K-means", "workflow_scripts.clusters.kmeans")',
-    (', "slices": Method("Slices", "workflow_scripts.clusters.slices")'),
-)
+SLICES_ENTRY = "METHODS = {\n", '    "slices": Method("Slices", "workflow_scripts.clusters.slices"),\n'
 
 # A metric: the accuracy above that of equally likely classes.
 KAPPA = """\
@@ -52,6 +50,8 @@ ATTRACTION_ENTRY = (
     '    "attraction": Objective("Attraction", {"": Look("Video attraction", "#123456")}, BANK_KEYS),\n',
 )
 
+LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
+
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
@@ -65,18 +65,20 @@ def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_IMPORT)
     (scripts / "pretraining" / "objectives" / "attraction.py").write_text(ATTRACTION)
     add_lines(scripts / "pretraining" / "objectives" / "__init__.py", *ATTRACTION_ENTRY)
-    runs = {**tiny_config["pretraining"]["runs"], "toy": {"objective": "attraction"}}
+    workflow = Workflow(tmp_path_factory.mktemp("extended"), tiny_config, code)
+    make_schema = [sys.executable, "-m", "workflow_scripts.configuration.make_schema"]
+    subprocess.run(make_schema, check=True, env=workflow.environment, cwd=code)
     config = {
         **tiny_config,
-        "pretraining": {**tiny_config["pretraining"], "runs": runs},
         "clusters": {**tiny_config["clusters"], "method": "slices"},
+        "pretraining": {**tiny_config["pretraining"], "runs": {"la_idt": LA_IDT, "toy": {"objective": "attraction"}}},
         "evaluation": {
             **tiny_config["evaluation"],
             "runs": ["scratch", "la_idt", "toy"],
             "protocols": ["linear", "knn"],
         },
     }
-    return Workflow(tmp_path_factory.mktemp("extended"), config, code)
+    return replace(workflow, config=config)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from workflow import Workflow
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 LA = "results/pretraining/la/seed0/model.pt"
 

@@ -11,7 +11,8 @@ import pytest
 from workflow import Workflow
 
 from workflow_scripts.ground.identity import video_id
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos, write_video
+from workflow_scripts.synthetic.generate import generate_videos, write_video
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 NOUNS = ("videos", "trajectories", "encoding", "frames")

@@ -15,7 +15,8 @@ import yaml
 from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from workflow import ENVIRONMENT, Workflow
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 TARGET = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of every video
 STORES = ("trajectories", "encoding", "frames")

@@ -92,7 +92,8 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("noun", "stage", "rerun"),
     [
-        ("evaluation", "few_shot", {"few_shot": 3, "report": 1}),
+        ("evaluation", "linear", {"linear": 3, "report": 1}),
+        ("evaluation", "features", {"features": 3, "linear": 3, "report": 1}),
         ("evaluation", "finetune", {"finetune": 3, "report": 1}),
         ("evaluation", "cluster_bank", {"bank_clusters": 2, "report": 1}),
         ("report", "draw_examples", {"examples": 1, "report": 1}),

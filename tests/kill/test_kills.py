@@ -22,7 +22,8 @@ import yaml
 from workflow import ENVIRONMENT, REPOSITORY, Workflow
 
 from workflow_scripts.ground.artifacts import read_columns
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 KILLS = int(os.environ.get("KILLS", "10"))
 SEED = int(os.environ.get("KILL_SEED", "1"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.configuration.resolve import resolve
-from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.artifacts import write_columns, write_json
 from workflow_scripts.operations.checkpoints import unneeded
 from workflow_scripts.operations.current_jobs import asked_for
 from workflow_scripts.operations.plan import missing_detectors, plan
@@ -26,7 +26,7 @@ CONFIG = {
 }
 
 
-PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear")
+PARTS, PROTOCOLS = ("train", "test"), ("finetune", "linear", "knn")
 
 
 @pytest.fixture
@@ -122,9 +122,7 @@ def test_the_plan_names_trainings_and_evaluations(config: dict) -> None:
 
 
 def _splits(dataset: str, *numbers: int) -> None:
-    table = Path("results") / dataset / "videos" / "splits.tsv"
-    table.parent.mkdir(parents=True)
-    write_columns(table, [{"split": number, "part": part} for number in numbers for part in PARTS], ["split", "part"])
+    write_json(Path("results") / dataset / "videos" / "splits.json", {"numbers": numbers, "reason_for_none": ""})
 
 
 def _done(name: str, seconds: float | None = None) -> None:
@@ -151,9 +149,10 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
     assert _judging(plan(config, pending, True, [])) == [
         "judge on b, finetune: 1 model on each split, about 20 min",
         "judge on b, linear: 1 model on each split, at least 2 min",
+        "judge on b, knn: 1 model on each split",
         "judge on b, svm: 1 model on each split",
     ]
-    row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
+    row = {"dataset": "b", "stage": "linear", "of": "la", "hours_value": 0.25, "jobs": 3}
     Path("results/estimate").mkdir()
     write_columns(Path("results/estimate/cost.tsv"), [row], list(row))
     assert "judge on b, linear: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
@@ -178,13 +177,13 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
     pretraining = {"dataset": "a", "runs": runs}
     config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
     _done("pretraining/sup/seed0/model.pt")
-    for protocol in ("finetune", "linear"):
+    for protocol in PROTOCOLS:
         _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 
 
 def test_the_plan_leaves_out_what_a_damaged_table_would_tell(config: dict) -> None:
-    row = {"stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
+    row = {"dataset": "a", "stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
     cost = Path("results/estimate/cost.tsv")
     cost.parent.mkdir(parents=True)
     write_columns(cost, [row], list(row))
@@ -197,7 +196,7 @@ def test_a_detector_that_is_not_installed_is_told_where_it_is_needed(
     monkeypatch: pytest.MonkeyPatch, config: dict
 ) -> None:
     assert missing_detectors(config) == []
-    monkeypatch.setattr("workflow_scripts.operations.plan.find_spec", lambda name: None)
+    monkeypatch.setattr("workflow_scripts.persons.detectors.find_spec", lambda name: None)
     config = resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
     assert "descriptors.idt.boxes: detectron2 is not installed here" in sentence

@@ -6,7 +6,8 @@ import numpy as np
 
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.ground.identity import video_id
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 def red_rectangles(height: int, width: int) -> tuple[list[np.ndarray], list[list[int]]]:

@@ -15,7 +15,8 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture

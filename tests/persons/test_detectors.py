@@ -8,13 +8,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
+from workflow_scripts.configuration.config import SCHEMA
 
 import idt_tools
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.boxes import overlaps
-from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.detectors import DETECTORS, make_detector
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +82,9 @@ def test_a_missing_torchvision_says_what_to_do() -> None:
 def test_an_unknown_detector_is_named() -> None:
     with pytest.raises(StageError, match=r"yolo.*hog"):
         make_detector("yolo", PersonsSettings())
+
+
+def test_the_schema_offers_every_detector() -> None:
+    schema = yaml.safe_load(SCHEMA.read_text())
+    boxes = schema["properties"]["descriptors"]["additionalProperties"]["properties"]["boxes"]
+    assert set(boxes["enum"]) == {"none", *DETECTORS}

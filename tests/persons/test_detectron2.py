@@ -23,9 +23,9 @@ from frames_and_videos import list_videos, red_rectangles
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.detect_persons import detect_persons
-from workflow_scripts.persons.mask_rcnn import Detectron2
+from workflow_scripts.persons.detectron2_detector import Detectron2
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 PAPER = PersonsSettings().model
 
@@ -146,7 +146,7 @@ def test_boxes_come_back_in_the_frame_s_own_pixels(
     monkeypatch.setattr(detectron2.modeling, "build_model", planted)
     frames, truth = red_rectangles(height, width)
     detector = Detectron2(small)
-    one_by_one, together = detector.detect(frames), detector.look([detector.picture(frame) for frame in frames])
+    one_by_one, together = detector.detect(frames), detector.boxes_of([detector.picture(frame) for frame in frames])
     assert any(padded)
     for found in (one_by_one, together):
         for boxes, corners in zip(found, truth, strict=True):

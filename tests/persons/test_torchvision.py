@@ -20,9 +20,10 @@ from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectors import make_detector
-from workflow_scripts.persons.mask_rcnn import Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.persons.torchvision_detector import Torchvision
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 
@@ -85,7 +86,7 @@ def test_boxes_come_back_in_the_frame_s_own_pixels(
     monkeypatch.setattr(detection, NETWORK, lambda **options: planted(small_toy(**options)))
     frames, truth = red_rectangles(height, width)
     detector = Torchvision(PersonsSettings(weights=str(toy_file)))
-    one_by_one, together = detector.detect(frames), detector.look([detector.picture(frame) for frame in frames])
+    one_by_one, together = detector.detect(frames), detector.boxes_of([detector.picture(frame) for frame in frames])
     assert seen[0].tensors[0, 0].numel() > np.prod(seen[0].image_sizes[0]), "it was padded"
     for found in (one_by_one, together):
         for boxes, corners in zip(found, truth, strict=True):

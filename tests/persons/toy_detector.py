@@ -10,7 +10,8 @@ from torch import nn
 from torchvision.models.detection import MaskRCNN, anchor_utils, faster_rcnn, mask_rcnn
 from torchvision.ops import MultiScaleRoIAlign
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, render_with_truth
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 CHANNELS = 64
 

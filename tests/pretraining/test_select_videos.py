@@ -9,8 +9,8 @@ import pytest
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import write_frames
 from workflow_scripts.ground.artifacts import read_columns, write_columns, write_json
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Result
 from workflow_scripts.pretraining.select_videos import select_videos
 from workflow_scripts.pretraining.settings import check_clusters
 

@@ -24,7 +24,8 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.report.tables.paper_table import paper_table
-from workflow_scripts.synthetic.generate import GeneratedSettings, render
+from workflow_scripts.synthetic.generate import render
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.videos.index_videos import COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped

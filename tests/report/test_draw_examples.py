@@ -12,7 +12,8 @@ import pytest
 
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
 from workflow_scripts.report.examples.draw_examples import N_EXAMPLES, draw_examples, in_turn
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.describe_video import Video
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 

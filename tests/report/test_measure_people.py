@@ -23,7 +23,8 @@ from workflow_scripts.report.examples.measure_people import (
     optical_flow,
     table_rows,
 )
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 BOX = (30, 30, 189, 149)  # three fifths of 200 x 160 pixels

@@ -23,19 +23,20 @@ from processes import default_signals
 from torch import Tensor
 
 import idt_tools
+from workflow_scripts.cli import main
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
+from workflow_scripts.ground.record_file import RecordFile
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Store
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
-from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=32, embedding_dim=16)
 
@@ -250,7 +251,7 @@ def test_what_another_model_made_is_not_added_to(
 def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, ending: int) -> None:
     copies = [shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / f"{i:03d}.mp4") for i in range(100)]
     output, store = tmp_path / "out.h5", tmp_path / ".out.h5.store"
-    module = "workflow_scripts.representation.cli"
+    module = "workflow_scripts.cli"
     command = [sys.executable, "-m", module, "embed", *copies, "--model", model, "-o", output]
     running = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
     while not (store.exists() and store.stat().st_size):
@@ -260,7 +261,7 @@ def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, endin
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 128 + ending and "error: interrupted" in errors and "Traceback" not in errors
     assert store.exists() and not output.exists()
-    with Store(store) as results:
+    with RecordFile(store) as results:
         n_done = sum(results.read(str(copy)) is not None for copy in copies)
     assert 0 < n_done < len(copies)
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)

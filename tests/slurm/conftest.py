@@ -11,7 +11,8 @@ import yaml
 from cluster import Cluster, why_not
 from workflow import REPOSITORY, Workflow
 
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,10 @@ import pytest
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.synthetic.figure import Figure, skeleton
-from workflow_scripts.synthetic.generate import (
-    GeneratedSettings,
-    generate_videos,
-    homographies,
-    render,
-    render_with_truth,
-)
+from workflow_scripts.synthetic.generate import generate_videos, homographies, render, render_with_truth
 from workflow_scripts.synthetic.motions import MOTIONS
 from workflow_scripts.synthetic.scenes import SCENES
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 SMALL = GeneratedSettings(motions=("wave", "walk"), scenes=("city", "beach"), per_pair=1, frames=6, width=80, height=64)
 

@@ -10,7 +10,8 @@ import yaml
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.ground.artifacts import read_columns
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
 
 # What the paper's values become, so that each of the forty trainings takes seconds.
 SMALL = {

@@ -9,10 +9,12 @@ import pytest
 import idt_tools
 from idt_tools import cli
 from idt_tools.attributes import read_attributes
-from idt_tools.trajectory_files import write_text
+from idt_tools.tracked import Undescribed
+from idt_tools.trajectory_files import write_text_rows
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
-from workflow_scripts.trajectories.describe_video import Undescribed, Video
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
+from workflow_scripts.trajectories.describe_video import Video
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
@@ -93,7 +95,7 @@ def test_rows_of_the_original_extractor_take_the_trackers_place(listed: Path, tm
     one, two = (listed.parent / "walk" / f"walk_bricks_0{take}.mp4" for take in range(2))
     tracked = idt_tools.extract(idt_tools.read_video(one))
     (tmp_path / "rows" / "walk").mkdir(parents=True)
-    write_text(tmp_path / "rows" / "walk" / f"{one.stem}.txt", [tracked])
+    write_text_rows(tmp_path / "rows" / "walk" / f"{one.stem}.txt", [tracked])
     (tmp_path / "rows" / f"{two.stem}.txt").write_text("1\t2\n")
     settings = TrajectoriesSettings(rows=str(tmp_path / "rows"))
     extract_shard(listed, tmp_path / "s.h5", tmp_path / "store", settings)
@@ -104,7 +106,7 @@ def test_rows_of_the_original_extractor_take_the_trackers_place(listed: Path, tm
         assert broken["status"] == "no_rows" and "broken.txt.gz" in broken["reason"]
         assert other["status"] == "corrupted" and "line 1: " in other["reason"]
     # A file of rows that was replaced is read again, the others are not.
-    write_text(tmp_path / "rows" / f"{two.stem}.txt", [tracked])
+    write_text_rows(tmp_path / "rows" / f"{two.stem}.txt", [tracked])
     extract_shard(listed, tmp_path / "again.h5", tmp_path / "store", settings)
     with h5py.File(tmp_path / "again.h5") as file:
         assert len(file[two.stem]["info"]) == len(tracked)

@@ -9,8 +9,9 @@ import pytest
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.identity import shard_of, video_id
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.synthetic.generate import GeneratedSettings, generate_videos
-from workflow_scripts.videos.index_videos import _freeze_sample, index_videos
+from workflow_scripts.synthetic.generate import generate_videos
+from workflow_scripts.synthetic.settings import GeneratedSettings
+from workflow_scripts.videos.index_videos import _update_sample, index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 
@@ -132,7 +133,7 @@ def test_generated_videos_have_a_scene_and_are_tested_in_places_of_their_own(tmp
     ("text", "sentence"),
     [
         ("file,label\na.mp4,x\n", "has no `path`"),
-        ("path,label\na.mp4,x\na.mp4,y\n", r"line 3: the video 'a.mp4' is there with another label, .* in line 2"),
+        ("path,label\na.mp4,x\na.mp4,y\n", r"line 3: line 2 gives the same video 'a.mp4' another label"),
         ("path,label\n,x\n", "line 2: the path is empty"),
     ],
 )
@@ -145,7 +146,7 @@ def test_a_wrong_manifest_is_told_with_its_line(root: Path, tmp_path: Path, text
 def test_nothing_included_or_nobody_there_is_an_error(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no video in .* matches include: 'jump/\*'"):
         _index(root, tmp_path / "results", include="jump/*")
-    with pytest.raises(StageError, match="is not there"):
+    with pytest.raises(StageError, match="does not exist"):
         _index(root / "nowhere", tmp_path / "results")
 
 
@@ -153,7 +154,7 @@ def test_the_sample_is_uniform_over_the_videos(tmp_path: Path) -> None:
     names = [f"video-{i}" for i in range(60)]
     counts: Counter[str] = Counter()
     for seed in range(200):
-        _freeze_sample(tmp_path / "sample.tsv", names[::-1] if seed % 2 else names, seed, 15, resample=False)
+        _update_sample(tmp_path / "sample.tsv", names[::-1] if seed % 2 else names, seed, 15, resample=False)
         drawn = {row["video_id"] for row in read_columns(tmp_path / "sample.tsv")}
         assert len(drawn) == 15
         counts.update(drawn)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
-from workflow_scripts.videos.listing import Listed, list_videos
+from workflow_scripts.videos.layouts.layout import Listed
+from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 AS_IS = [Listed("m/a.mp4", "run"), Listed("m/b.mp4", "walk")]
@@ -23,7 +24,7 @@ def read(root: Path, content: str | bytes) -> list[Listed]:
     """The videos of a manifest with this content."""
     manifest = root / "list.csv"
     manifest.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list_videos("d", DatasetSettings("manifest", str(root), manifest=str(manifest)), root).videos
+    return list_videos("d", DatasetSettings("manifest", str(root), manifest=str(manifest)), root)[1].videos
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,18 @@ def test_whatever_a_csv_writer_quotes_is_read_back(
         ("", r"list.csv: the first line .* has no `path`"),
         (
             "path,Class\na.mp4,x\n",
-            r"list.csv: .* no column `label`, and a column 'class'; rename that to label, or add",
+            r"list.csv: .* no column `label`, but a column 'class'; rename that to label, or add",
         ),
-        ("path,labels\na.mp4,x\n", r"no column `label`, and a column 'labels'"),
+        ("path,labels\na.mp4,x\n", r"no column `label`, but a column 'labels'"),
         ("path,label,Label\na.mp4,x,y\n", r"names the column 'label' twice"),
-        ("path,label,split1,split 1\na.mp4,x,train,test\n", r"two columns of split1, one is 'split1'"),
+        ("path,label,split1,split 1\na.mp4,x,train,test\n", r"two columns describe split 1 "),
         ("path,label\na.mp4,x,y\n", r"list.csv, line 2: it has 3 cells, and the first line names 2 columns"),
         ('path,label\na.mp4,x\n"b.mp4,y\nc.mp4,z\n', r"list.csv, line 4: it is no line of a CSV file"),
         ("path,label\n,x\n", r"list.csv, line 2: the path is empty"),
-        ("path,label\na.mp4,x\nb.mp4,x\n./a.mp4,y\n", r"list.csv, line 4: the video './a.mp4' .* in line 2; remove"),
+        (
+            "path,label\na.mp4,x\nb.mp4,x\n./a.mp4,y\n",
+            r"list.csv, line 4: line 2 gives the same video .* label.*; remove",
+        ),
         ("path,label\nm/\xe9.mp4,a\n".encode("cp1252"), r"list.csv, line 2: .* not UTF-8, .* \(in Excel: CSV UTF-8\)"),
         ("path,label\nm/s.mp4,caf\xe9\n".encode("cp1252"), r"list.csv, line 2: .* not UTF-8"),
         ("path,caf\xe9\nm/s.mp4,x\n".encode("cp1252"), r"list.csv, line 1: .* not UTF-8"),
@@ -110,10 +114,10 @@ def test_parts_of_splits_are_read_and_others_are_counted(tmp_path: Path, caplog:
         "path,label,Split ,split_2,split3_of,split_source\na,x,Training,test,train,set=1\nb,y,not used,TRAIN,,a b\n"
     )
     assert [video.splits for video in read(tmp_path, content)] == [
-        (("split", "train"), ("split2", "test")),
-        (("split2", "train"),),
+        ((1, "train"), (2, "test")),
+        ((2, "train"),),
     ]
-    assert "left out of their splits: 1 'not used'" in caplog.text
+    assert "neither train nor test are ignored: 1 'not used'" in caplog.text
     assert "columns that are not read: split3_of, split_source" in caplog.text
 
 
@@ -160,11 +164,11 @@ def test_a_label_with_the_words_of_a_split_changes_no_split(shared: Path, tmp_pa
 @pytest.mark.parametrize(
     "table, note, splits",
     [
-        ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,\n", "a label for every video .*, and 1 have none", "auto"),
-        ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,c\n", "a class with at least two usable videos", "auto"),
-        ("path,label\nm/s1.mp4,a\n", "a class with at least two usable videos", "auto"),
+        ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,\n", "a label for every video .*, but 1 have none", "auto"),
+        ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,c\n", "a label with at least two usable videos", "auto"),
+        ("path,label\nm/s1.mp4,a\n", "a label with at least two usable videos", "auto"),
         ("path,label\nm/s1.mp4,\nm/s2.mp4,\n", "its videos have no labels", "auto"),
-        ("path,label,split\nm/s1.mp4,a,train\nm/s2.mp4,b,\n", "marks no usable video as test", "column"),
+        ("path,label,split\nm/s1.mp4,a,train\nm/s2.mp4,b,\n", "split 1: no usable video is in the test part", "column"),
         ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\n", "leave_one_group_out needs a group", "leave_one_group_out"),
     ],
 )
@@ -178,7 +182,7 @@ def test_videos_that_cannot_be_judged_are_indexed_and_why_is_noted(
     index_videos("d", results / "index.tsv", settings)
     assert len(read_columns(results / "index.tsv")) == table.count("mp4")
     assert read_columns(results / "splits.tsv") == []
-    assert re.search(note, (results / "no_splits.txt").read_text())
+    assert re.search(note, read_json(results / "splits.json")["reason_for_none"])
 
 
 REPORTED = {

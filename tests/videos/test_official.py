@@ -8,14 +8,21 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from workflow_scripts.configuration.config import SCHEMA
 
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.index_videos import index_videos
-from workflow_scripts.videos.listing import Listing, list_videos
-from workflow_scripts.videos.official import read_annotations
+from workflow_scripts.videos.layouts import LAYOUTS, OFFICIAL
+from workflow_scripts.videos.layouts import hmdb51 as hmdb51_layout
+from workflow_scripts.videos.layouts import kinetics as kinetics_layout
+from workflow_scripts.videos.layouts import ucf101 as ucf101_layout
+from workflow_scripts.videos.layouts.annotations import annotated_videos
+from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 
@@ -26,7 +33,18 @@ def touch(root: Path, *paths: str) -> None:
 
 
 def listing(layout: str, root: Path, annotations: Path) -> Listing:
-    return list_videos("d", DatasetSettings(layout, str(root), annotations=str(annotations)), root)
+    return list_videos("d", DatasetSettings(layout, str(root), annotations=str(annotations)), root)[1]
+
+
+READERS = {
+    "ucf101": ucf101_layout.read_videos,
+    "hmdb51": hmdb51_layout.read_videos,
+    "kinetics": kinetics_layout.read_videos,
+}
+
+
+def read_annotations(layout: str, annotations: Path) -> list[Annotated]:
+    return annotated_videos(annotations, READERS[layout])
 
 
 @pytest.fixture
@@ -48,16 +66,17 @@ def test_ucf101_has_the_labels_groups_and_splits_of_its_lists(ucf101: Path, tmp_
     root = tmp_path / "UCF-101"
     touch(root, "ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi", "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi")
     touch(root, "HandstandPushups/v_HandStandPushups_g01_c01.avi", "ApplyEyeMakeup/v_ApplyEyeMakeup_g25_c01.avi")
-    root, videos, missing, _ = listing("ucf101", root, ucf101)
+    listed = listing("ucf101", root, ucf101)
+    videos, missing = listed.videos, listed.missing
     assert [(video.path, video.label, video.group) for video in videos] == [
         ("ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi", "ApplyEyeMakeup", "g01"),
         ("ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi", "ApplyEyeMakeup", "g08"),
         ("HandstandPushups/v_HandStandPushups_g01_c01.avi", "HandstandPushups", "g01"),
     ]
     assert [dict(video.splits) for video in videos] == [
-        {"split1": "test", "split2": "train"},
-        {"split1": "train", "split2": "test"},
-        {"split1": "test", "split2": "test"},
+        {1: "test", 2: "train"},
+        {1: "train", 2: "test"},
+        {1: "test", 2: "test"},
     ]
     assert [video.names for video in missing] == [("v_HandStandPushups_g09_c02",)]
 
@@ -65,7 +84,8 @@ def test_ucf101_has_the_labels_groups_and_splits_of_its_lists(ucf101: Path, tmp_
 @pytest.mark.parametrize("path", ["v_HandstandPushups_g09_c02.mp4", "HandStandPushups/v_HandstandPushups_g09_c02.avi"])
 def test_ucf101_is_found_converted_renamed_or_without_folders(ucf101: Path, tmp_path: Path, path: str) -> None:
     touch(tmp_path / "videos", path)
-    _, videos, missing, _ = listing("ucf101", tmp_path / "videos", ucf101)
+    listed = listing("ucf101", tmp_path / "videos", ucf101)
+    videos, missing = listed.videos, listed.missing
     assert [(video.path, video.label) for video in videos] == [(path, "HandstandPushups")] and len(missing) == 3
 
 
@@ -86,14 +106,15 @@ def test_hmdb51_has_the_odd_names_and_leaves_the_zeros_out(tmp_path: Path) -> No
         (folder / f"run_test_split{number}.txt").write_text("Film_run_f_cm_np1_ba_bad_0.avi 1 \n")
     root = tmp_path / "hmdb51_org"
     touch(root, *(f"ride_bike/{name}.avi" for name in ODD), "run/run/Film_run_f_cm_np1_ba_bad_0.avi")
-    _, videos, missing, _ = listing("hmdb51", root, folder)
+    listed = listing("hmdb51", root, folder)
+    videos, missing = listed.videos, listed.missing
     found = {Path(video.path).stem: video for video in videos}
     assert missing == [] and found.keys() == {*ODD, "Film_run_f_cm_np1_ba_bad_0"}
     assert [dict(found[name].splits) for name in ODD] == [
-        {"split1": "train", "split3": "test"},
-        {"split1": "test", "split3": "test"},
-        {"split2": "train", "split3": "train"},
-        {"split1": "train", "split2": "test"},
+        {1: "train", 3: "test"},
+        {1: "test", 3: "test"},
+        {2: "train", 3: "train"},
+        {1: "train", 2: "test"},
     ]
     assert {found[name].label for name in ODD} == {"ride_bike"}
     assert found[ODD[0]].group == "#437_How_To_Ride_A_Bike" and found["Film_run_f_cm_np1_ba_bad_0"].group == "Film"
@@ -113,7 +134,7 @@ def test_hmdb51_lists_are_read_back_whatever_the_names(videos: dict[str, tuple[s
         read = {video.names[0]: dict(video.splits) for video in read_annotations("hmdb51", Path(folder))}
     part = {"1": "train", "2": "test"}
     assert read == {
-        name: {f"split{split + 1}": part[flag] for split, flag in enumerate(flags) if flag != "0"}
+        name: {split + 1: part[flag] for split, flag in enumerate(flags) if flag != "0"}
         for name, flags in videos.items()
     }
 
@@ -160,7 +181,8 @@ def test_kinetics_is_found_by_label_or_flat_and_what_is_gone_is_told(tmp_path: P
     touch(root, "train/shooting goal (soccer)/-3B32lodo2M_000059_000069.mp4", "__NrybzYzUg_000415_000425.mkv")
     touch(root, "val/abcDEF01234.webm", "val/0-QwErTyUi_.mp4", "val/0-QwErTyUi__000007_000017.mp4")
     touch(root, "test/in_the_test_000003_000013.mp4", "stray_stray_000000_000010.mp4")
-    _, videos, missing, _ = listing("kinetics", root, annotations)
+    listed = listing("kinetics", root, annotations)
+    videos, missing = listed.videos, listed.missing
     soccer = "train/shooting goal (soccer)/-3B32lodo2M_000059_000069.mp4"
     assert {(video.path, video.label, video.group, *dict(video.splits).values()) for video in videos} == {
         (soccer, "shooting goal (soccer)", "-3B32lodo2M", "train"),
@@ -191,7 +213,8 @@ def test_a_clip_of_two_releases_is_one_video_as_the_first_has_it(tmp_path: Path)
     touch(root, "kinetics600/train/running/in_both_____000000_000010.mp4")
     touch(root, "kinetics400/run/in_both_____000000_000010.mp4", "kinetics400/run/in_400______000000_000010.mp4")
     touch(root, "kinetics600/train/walk/in_both_____000020_000030.mp4", "kinetics600/train/walk/in_600_____.mp4")
-    _, videos, missing, _ = listing("kinetics", root, annotations)
+    listed = listing("kinetics", root, annotations)
+    videos, missing = listed.videos, listed.missing
     assert missing == []
     assert {(video.path, video.label, *dict(video.splits).values()) for video in videos} == {
         ("kinetics400/run/in_both_____000000_000010.mp4", "run", "train"),
@@ -206,17 +229,18 @@ def test_two_clips_of_one_video_have_files_of_their_own(tmp_path: Path) -> None:
         "label,youtube_id,time_start,time_end,split\nrun,abcdefghijk,0,10,train\nwalk,abcdefghijk,20,30,train\n"
     )
     touch(tmp_path, "abcdefghijk_000020_000030.mp4", "abcdefghijk_000000_000010.mp4")
-    _, videos, missing, _ = listing("kinetics", tmp_path, tmp_path / "a.csv")
+    listed = listing("kinetics", tmp_path, tmp_path / "a.csv")
+    videos, missing = listed.videos, listed.missing
     assert missing == [] and [video.label for video in videos] == ["run", "walk"]
 
 
 @pytest.mark.parametrize(
     "layout, file, text, sentence",
     [
-        ("ucf101", "notes.txt", "", r"no split files \(trainlist01.txt, ...\) are there"),
+        ("ucf101", "notes.txt", "", r"it holds no split files \(trainlist01.txt, ...\)"),
         ("ucf101", "trainlist01.txt", "\nv_ApplyEyeMakeup_g01_c01.avi 1\n", r"trainlist01.txt, line 2: 'v_ApplyEye"),
         ("hmdb51", "run_test_split1.txt", "a.avi 1\nb.avi 3\n", r"run_test_split1.txt, line 2: 'b.avi 3' is not like"),
-        ("kinetics", "readme.md", "", r"no annotations \(\*.csv or \*.json\) are there"),
+        ("kinetics", "readme.md", "", r"it holds no \*.csv or \*.json file"),
         (
             "kinetics",
             "a.csv",
@@ -241,18 +265,18 @@ def test_two_clips_of_one_video_have_files_of_their_own(tmp_path: Path) -> None:
             "kinetics",
             "a.json",
             '{"x": {"annotations": {"segment": [Infinity, 1]}}}',
-            r"a.json: not the JSON of a Kinetics",
+            r"a.json: it is no JSON of a Kinetics",
         ),
-        ("kinetics", "a.json", "[" * 100000, r"a.json: not the JSON of a Kinetics release"),
+        ("kinetics", "a.json", "[" * 100000, r"a.json: it is no JSON of a Kinetics release"),
         (
             "hmdb51",
             "run_test_split1.txt",
             "a.avi 1\na.avi 2\n",
-            r"run_test_split1.txt, line 2: .* test here and train in",
+            r"run_test_split1.txt, line 2: .* into test, another line into train",
         ),
         ("ucf101", "trainlist01.txt", "a/v_a_g01_c01.avi 1\nb/\xff.avi 2\n", r"trainlist01.txt, line 2: .* not UTF-8"),
-        ("kinetics", "a.json", "[]", r"a.json: not the JSON of a Kinetics release"),
-        ("kinetics", "a.json", '{"x": {"annotations": {}}}', r"a.json: not the JSON of a Kinetics release"),
+        ("kinetics", "a.json", "[]", r"a.json: it is no JSON of a Kinetics release"),
+        ("kinetics", "a.json", '{"x": {"annotations": {}}}', r"a.json: it is no JSON of a Kinetics release"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_place(
@@ -272,14 +296,14 @@ def test_kinetics_json_that_is_no_file_of_a_release_is_refused_at_once(tmp_path:
     else:
         path.touch()
         os.truncate(path, 2**40)  # takes no room
-    with pytest.raises(StageError, match=r"a.json: not the JSON of a Kinetics release .* bytes; it may have up to"):
+    with pytest.raises(StageError, match=r"a.json: it is no JSON of a Kinetics release .* bytes; it may have up to"):
         read_annotations("kinetics", tmp_path)
 
 
 def test_lists_that_disagree_on_a_video_are_told(ucf101: Path) -> None:
     with open(ucf101 / "trainlist01.txt", "a") as file:
         file.write("ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi 1\n")
-    with pytest.raises(StageError, match=r"trainlist01.txt, line 3: the video is train here and test in another line"):
+    with pytest.raises(StageError, match=r"trainlist01.txt, line 3: .* into train, another line into test"):
         read_annotations("ucf101", ucf101)
 
 
@@ -291,7 +315,7 @@ def test_annotations_copied_from_a_mac_are_read_without_their_hidden_files(share
     assert group["Bush_Wave_vs__Obama.avi_wave_u_cm_np1_le_med_6"] == "Bush_Wave_vs__Obama.avi"
     kinetics = read_annotations("kinetics", folder / "kinetics")
     assert {video.label for video in kinetics} == {"playing guitar", "archery", "tasting, food"}
-    assert any(("split1", "test") in video.splits for video in kinetics)
+    assert any((1, "test") in video.splits for video in kinetics)
 
 
 def test_annotations_of_which_no_video_is_there_are_told(ucf101: Path, tmp_path: Path) -> None:
@@ -300,16 +324,16 @@ def test_annotations_of_which_no_video_is_there_are_told(ucf101: Path, tmp_path:
         listing("ucf101", tmp_path / "root", ucf101)
 
 
-def hmdb51_by_hand(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """(class, file name) -> {split<N>: part}, by plain string operations."""
-    videos: dict[tuple[str, str], dict[str, str]] = {}
+def hmdb51_by_hand(folder: Path) -> dict[tuple[str, str], dict[int, str]]:
+    """(class, file name) -> {number of a split: part}, by plain string operations."""
+    videos: dict[tuple[str, str], dict[int, str]] = {}
     for file in folder.glob("*_test_split[123].txt"):
         label, number = file.name.removesuffix(".txt").split("_test_split")
         for line in file.read_text().splitlines():
             name, flag = line.rsplit(maxsplit=1)
             parts = videos.setdefault((label, name), {})
             if flag != "0":
-                parts[f"split{number}"] = {"1": "train", "2": "test"}[flag]
+                parts[int(number)] = {"1": "train", "2": "test"}[flag]
     return videos
 
 
@@ -319,7 +343,8 @@ def test_the_real_lists_of_hmdb51_are_read_exactly(shared: Path, tmp_path: Path)
     by_hand = hmdb51_by_hand(folder)
     root = tmp_path / "hmdb51_org"
     touch(root, *(f"{label}/{name}" for label, name in by_hand))
-    _, videos, missing, _ = listing("hmdb51", root, folder)
+    listed = listing("hmdb51", root, folder)
+    videos, missing = listed.videos, listed.missing
     assert missing == [] and len(videos) == 6766 and len({video.label for video in videos}) == 51
     assert {tuple(video.path.split("/")): dict(video.splits) for video in videos} == by_hand
     counts = Counter((video.label, split, part) for video in videos for split, part in video.splits)
@@ -394,7 +419,7 @@ def test_real_videos_of_ucf101_are_indexed_and_the_missing_do_not_count_as_faile
     assert len(gone) == 9 and gone[0] == {
         "name": "v_Surfing_g01_c00",
         "label": "Surfing",
-        "split": '{"split1": "test"}',
+        "split": '{"1": "test"}',
     }
 
 
@@ -412,3 +437,10 @@ def test_of_the_training_part_alone_there_are_no_splits_and_the_table_of_the_mis
     annotations.write_text(header + here)
     assert len(index(tmp_path / "results", settings)) == 1
     assert not (tmp_path / "results" / "missing.tsv").exists()
+
+
+def test_the_schema_offers_every_layout_and_the_official_ones_have_annotations() -> None:
+    schema = yaml.safe_load(SCHEMA.read_text())
+    assert set(schema["$defs"]["dataset"]["properties"]["layout"]["enum"]) == set(LAYOUTS)
+    assert OFFICIAL == ("ucf101", "hmdb51", "kinetics")
+    assert all(LAYOUTS[name].source == "annotations" for name in OFFICIAL)

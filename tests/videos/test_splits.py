@@ -1,19 +1,37 @@
 """Splits: disjoint parts, every class trained on, stable when a video is added, one-sentence errors."""
 
 from collections import Counter
+from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.videos.splits import make_splits, natural_key
+from workflow_scripts.videos import splits as splits_module
+from workflow_scripts.videos.splits import natural_key
 
 Rows = list[dict[str, str]]
 
 
-def row(number: int, label: str = "wave", **columns: str) -> dict[str, str]:
-    return {"video_id": f"video-{number}", "label": label, **columns}
+def row(number: int, label: str = "wave", group: str = "", **parts: str) -> dict[str, str]:
+    """A video; `parts` are split<N>="train" or "test", as its dataset says."""
+    return {"video_id": f"video-{number}", "label": label, "group": group, **parts}
+
+
+def make_splits(rows: Rows, kind: str, **options: Any) -> Rows:
+    """`splits.make_splits` of these videos; numbers of splits as texts."""
+    videos = pd.DataFrame(rows, columns=["video_id", "label", "group"], dtype=object)
+    parts = [
+        (int(name.removeprefix("split")), video["video_id"], part)
+        for video in rows
+        for name, part in video.items()
+        if name.startswith("split")
+    ]
+    table = pd.DataFrame(parts, columns=["split", "video_id", "part"])
+    made = splits_module.make_splits(videos, table, kind, **options).astype({"split": str})
+    return made[["split", "video_id", "part", "label", "group"]].to_dict("records")
 
 
 # Videos with distinct ids, each of one of a few classes.
@@ -85,11 +103,11 @@ def test_leave_one_group_out(pairs: list[tuple[int, str]]) -> None:
     assert len(splits) == len(groups) * len(rows)
 
 
-def test_column_reads_every_split_column_and_leaves_the_rest_unused() -> None:
+def test_column_splits_hold_the_videos_that_the_dataset_puts_into_them() -> None:
     rows = [
-        row(1, split="", split1="train", split2="test", split10="Test"),
-        row(2, split="", split1="test", split2="train", split10="train"),
-        row(3, split="", split1="", split2="0", split10="validation"),
+        row(1, split1="train", split2="test", split10="test"),
+        row(2, split1="test", split2="train", split10="train"),
+        row(3),
     ]
     splits = make_splits(rows, "column", seed=0)
     assert [(r["split"], r["video_id"], r["part"]) for r in splits] == [
@@ -100,36 +118,29 @@ def test_column_reads_every_split_column_and_leaves_the_rest_unused() -> None:
         ("10", "video-1", "test"),
         ("10", "video-2", "train"),
     ]
-    only = make_splits([row(1, split="train"), row(2, "run", split="test")], "column", seed=0)
-    assert [(r["split"], r["label"]) for r in only] == [("1", "wave"), ("1", "run")]
 
 
-def test_the_group_of_every_video_is_told_and_a_video_outside_all_splits_needs_no_label() -> None:
-    rows = [row(1, split="train", group="film"), row(2, "run", split="test"), row(3, "", split="")]
+def test_splits_hold_the_group_of_every_video_and_need_no_label_of_a_video_outside() -> None:
+    rows = [row(1, group="film", split1="train"), row(2, "run", split1="test"), row(3, "")]
     assert make_splits(rows, "column", seed=0) == [
         {"split": "1", "video_id": "video-1", "part": "train", "label": "wave", "group": "film"},
         {"split": "1", "video_id": "video-2", "part": "test", "label": "run", "group": ""},
     ]
-    with pytest.raises(StageError, match="a label for every video that is in a split, and 1 have none"):
-        make_splits([*rows, row(4, "", split="train")], "column", seed=0)
+    with pytest.raises(StageError, match="a label for every video in a split, but 1 have none"):
+        make_splits([*rows, row(4, "", split1="train")], "column", seed=0)
 
 
 @pytest.mark.parametrize(
     ("rows", "layout", "message"),
     [
         ([], "random", "no usable video"),
-        ([row(1, ""), row(2)], "random", "label for every video that is in a split, and 1 have none \\(video-1\\)"),
-        ([row(1), row(2)], "leave_one_group_out", "group for every video, and 2 have none"),
+        ([row(1, ""), row(2)], "random", "label for every video in a split, but 1 have none \\(video-1\\)"),
+        ([row(1), row(2)], "leave_one_group_out", "group for every video, but 2 have none"),
         ([row(1, group="a"), row(2, group="a")], "leave_one_group_out", "two groups"),
         ([row(1), row(2)], "column", "no column split"),
-        ([row(1, split="train"), row(2, split="other")], "column", "no usable video as test"),
-        (
-            [row(1, split="train", split1="test"), row(2, split="test", split1="train")],
-            "column",
-            "two columns",
-        ),
+        ([row(1, split1="train"), row(2)], "column", "split 1: no usable video is in the test part"),
         ([row(1, "a"), row(2, "b")], "random", "at least two usable videos"),
-        ([row(1), row(2)], "official", "not known"),
+        ([row(1), row(2)], "official", "unknown"),
     ],
 )
 def test_errors_are_one_sentence(rows: Rows, layout: str, message: str) -> None:

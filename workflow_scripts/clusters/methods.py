@@ -18,4 +18,6 @@ class Method:
     module: str
 
 
-METHODS = {"kmeans": Method("K-means", "workflow_scripts.clusters.kmeans")}
+METHODS = {
+    "kmeans": Method("K-means", "workflow_scripts.clusters.kmeans"),
+}

@@ -12,6 +12,7 @@ from workflow_scripts.configuration.paths import RESERVED
 from workflow_scripts.evaluation.evaluations import evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.persons.detectors import DETECTORS
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 
 # Runs that every config has.
@@ -24,7 +25,7 @@ RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
 
 
 def check_references(config: dict[str, Any]) -> None:
-    """Raises StageError for a dataset, method, run, descriptors or folder in the config that does not exist."""
+    """Raises StageError if the config names a dataset, method, run, descriptors or folder that does not exist."""
     _check_datasets(config)
     _check_known("clusters.method", config["clusters"]["method"], METHODS)
     _check_runs(config)
@@ -106,15 +107,16 @@ def _check_descriptors(config: dict[str, Any]) -> None:
         )
     for name, descriptors in config["descriptors"].items():
         folders = {f"descriptors.{name}.rows": descriptors["rows"]} if descriptors["rows"] else {}
-        if detector_of(config, name) == "files":
-            folders[f"persons.files (for descriptors.{name}.boxes: files)"] = config["persons"]["files"]
+        entry = DETECTORS.get(detector_of(config, name))
+        if entry and entry.folder:
+            folders[f"persons.{entry.folder} (for descriptors.{name}.boxes)"] = config["persons"][entry.folder]
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
 
 
 def rule_names() -> set[str]:
-    """The names of all rules, `all` among them, which no other target may have."""
+    """Returns the names of all rules; a table must have another name."""
     files = [RULES.parent / "Snakefile", *RULES.glob("*.smk")]
     rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
     return {name for path in files for name in rules.findall(path.read_text())}

@@ -23,10 +23,10 @@ from workflow_scripts.ground.stage import StageError
 
 DEMO = Path(__file__).parents[2] / "config.yaml"
 
-# What no config exceeds: values with aliases written out, levels, and bytes of a file.
+# Limits of a config: values (each alias of YAML counts as a copy), levels, and bytes of a file.
 MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
 
-# What wildcards of the rules stand for: a name that a config gives, and a run's `subset` (as in the schema).
+# Patterns of the rules' wildcards: a name that the config gives, and a run's `subset` (as in the schema).
 NAME = "[A-Za-z0-9_-]+"
 
 SUBSET = r"[^/\x00-\x1f]+"
@@ -41,9 +41,9 @@ _BY_NUMBER = ("paper", "paper_of_supervised")
 
 
 def read_config(files: list[Path]) -> dict[str, Any]:
-    """The resolved config of `files`, each over those before it as snakemake merges them; none is the demo's.
+    """Returns the resolved config of `files`; a later file overrides an earlier one. Without files: the demo's config.
 
-    Raises StageError naming the file or the key.
+    Raises StageError if a file cannot be read or a key is wrong; the error names it.
     """
     config: dict[str, Any] = {}
     for path in files or [DEMO]:
@@ -61,7 +61,10 @@ def read_config(files: list[Path]) -> dict[str, Any]:
 
 
 def resolve(config: dict[str, Any]) -> dict[str, Any]:
-    """A copy of `config`, checked and with the schema's defaults filled in. Raises StageError naming the key."""
+    """Returns a copy of `config`, checked and filled with the schema's defaults.
+
+    Raises StageError if a key or value is wrong; the error names the key.
+    """
     _check_extent(config)
     schema = config_schema()
     _check_keys(config)
@@ -76,10 +79,10 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_extent(config: Any) -> None:
-    """Raises StageError where the config has more values, or deeper ones, than any config.
+    """Raises StageError if the config has too many values or levels.
 
-    Aliases of YAML take no memory, as each is the same object again, but whatever walks through them takes as long as
-    if all were written out.
+    Aliases of YAML take no memory, because each is the same object. But code that visits every value takes as long as
+    for copies.
     """
     waiting, n_values = [(config, 0)], 0
     while waiting:
@@ -108,7 +111,7 @@ def _check_keys(node: Any, where: str = "") -> None:
 
 
 def _filled(schema: dict[str, Any], value: Any) -> Any:
-    """`value` with the defaults of `schema` where it says nothing. A run's keys have none: its section has them."""
+    """Returns `value` with the defaults of `schema` for its missing keys. A run's keys have no defaults."""
     if not isinstance(value, dict):
         return value
     keys, entries = schema.get("properties", {}), schema.get("additionalProperties")
@@ -122,7 +125,7 @@ def _filled(schema: dict[str, Any], value: Any) -> Any:
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
-    """One sentence with the key's full name, and the nearest known key for one that is not known."""
+    """Returns one sentence with the key's full name; for an unknown key, also the nearest known one."""
     where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
     node = cast(dict[str, Any], error.schema)
     if error.validator == "additionalProperties":
@@ -140,5 +143,5 @@ def _sentence(error: jsonschema.ValidationError) -> str:
 
 
 def as_yaml(config: dict[str, Any]) -> str:
-    """The config as YAML, keys in the order of the schema and of the user."""
+    """Returns the config as YAML; the keys keep their order."""
     return yaml.safe_dump(json.loads(json.dumps(config)), sort_keys=False, allow_unicode=True)

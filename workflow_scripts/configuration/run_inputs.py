@@ -17,7 +17,7 @@ from workflow_scripts.configuration.stage_settings import changed_settings
 from workflow_scripts.evaluation.evaluations import Evaluation, result_files
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_json
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
@@ -179,11 +179,11 @@ class RunInputs:
 
     def split_numbers(self, dataset: str) -> list[int]:
         """The numbers of a dataset's splits. Raises WorkflowError if it has none."""
-        table, note = map(Path, self.data.beside_index(dataset, "splits.tsv", "no_splits.txt"))
-        numbers = sorted({int(row["split"]) for row in read_columns(table)})
-        if not numbers:
-            raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {note.read_text().strip()}")
-        return numbers
+        (record,) = self.data.beside_index(dataset, "splits.json")
+        splits = read_json(Path(record))
+        if not splits["numbers"]:
+            raise WorkflowError(f"evaluation.datasets: {dataset} has no splits: {splits['reason_for_none']}")
+        return list(splits["numbers"])
 
     def results(self, evaluations: Iterable[Evaluation]) -> list[str]:
         """The results of these evaluations on each of their splits."""

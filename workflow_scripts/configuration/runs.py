@@ -7,7 +7,7 @@ from workflow_scripts.pretraining.settings import useful_threads, values_read
 
 
 def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
-    """Everything that defines a run: its own keys over the sections `pretraining`, `clusters` and `frames`."""
+    """Returns all keys of a run: its own ones override those of the sections pretraining, clusters and frames."""
     of_all = ("runs", "seeds", "dataset", "validation")
     section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
     clusters = {key: config["clusters"][key] for key in ("k", "m")} | {"cluster_method": config["clusters"]["method"]}
@@ -17,13 +17,19 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
 
 
 def run_settings(config: dict[str, Any], run: str) -> str:
-    """JSON of the keys that a run's training reads and that differ from the defaults, for the stage's --settings."""
+    """Returns the keys that a run's training reads and that differ from the defaults, as JSON."""
     values = run_values(config, run)
     return changed_settings("pretraining", values_read(values, values["objective"], values["clusters"]))
 
 
 def training_threads(config: dict[str, Any], run: str, batch_size: int | None = None) -> int:
-    """Cores that speed up the training of a run's network in batches of `batch_size` clips (default: the run's own)."""
+    """Returns how many cores speed up the training of a run's network.
+
+    Args:
+        config: The resolved config.
+        run: The run.
+        batch_size: Clips per step; by default the run's own number.
+    """
     values = run_values(config, run)
     shape = {key: values[key] for key in ("depth", "width", "clip_length", "crop_size")}
     return useful_threads(**shape, batch_size=batch_size or values["batch_size"])

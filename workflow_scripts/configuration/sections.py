@@ -11,6 +11,7 @@ from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.setting import setting
+from workflow_scripts.persons.detectors import DETECTORS
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import PretrainingSettings
@@ -49,7 +50,7 @@ class DescriptorsEntry:
         "detectron2",
         "Which detector's boxes keep persons out of the estimate of the camera's motion.",
         source="paper 3.3",
-        enum=["none", "hog", "detectron2", "torchvision", "files"],
+        enum=["none", *DETECTORS],
     )
 
 

@@ -1,7 +1,7 @@
 """The settings and the VERSION of a stage, as its rule passes them.
 
-A rule passes the keys that differ from the defaults of the stage's settings dataclass. These defaults equal those of
-the schema (a test checks this), so a new key with a default reruns nothing.
+A rule passes the keys that differ from the defaults of the stage's settings dataclass. The config's
+schema is made from the same dataclasses, so a new key with a default reruns nothing.
 """
 
 import dataclasses
@@ -16,26 +16,29 @@ def _settings_class(noun: str, name: str = "") -> Any:
 
 
 def changed_settings(noun: str, values: dict[str, Any], name: str = "") -> str:
-    """JSON of those `values` that differ from the defaults of the noun's settings, for a stage's --settings.
+    """Returns the `values` that differ from the defaults of a settings class, as JSON for a stage's --settings.
 
-    Keys that the settings do not have are left out: they are the rules' own (which files, which stage).
+    Args:
+        noun: The package of the settings.
+        values: Values by key. Keys that the settings do not have are left out: rules alone read them.
+        name: The settings class; by default the one named after the noun.
     """
     kind = _settings_class(noun, name)
     defaults = json.loads(json.dumps(dataclasses.asdict(kind())))
     different = {key: values[key] for key in sorted(defaults) if key in values and values[key] != defaults[key]}
-    return json.dumps(json.loads(json.dumps(different)), sort_keys=True)  # YAML's keys may be numbers beside words
+    return json.dumps(json.loads(json.dumps(different)), sort_keys=True)  # YAML may mix numbers and words as keys
 
 
 def stage_settings(noun: str, values: dict[str, Any], name: str = "") -> Any:
-    """The settings that a stage of the noun is given by a rule: `values` over the defaults, other keys left out."""
+    """Returns the settings that a rule passes to a stage; for the arguments see `changed_settings`."""
     return _settings_class(noun, name)(**json.loads(changed_settings(noun, values, name)))
 
 
 def versions(noun: str) -> dict[str, int]:
-    """The VERSION of each stage of a noun."""
+    """Returns the VERSION of each stage of a noun."""
     return dict(import_module(f"workflow_scripts.{noun}.settings").VERSIONS)
 
 
 def version(noun: str, stage: str) -> int:
-    """The VERSION of a stage, raised when its result changes."""
+    """Returns the VERSION of a stage, which is raised when its result changes."""
     return versions(noun)[stage]

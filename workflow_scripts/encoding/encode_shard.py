@@ -15,13 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from idt_tools.attributes import read_attributes
 from idt_tools.codebook import Codebook, Encoder
+from idt_tools.tracked import Undescribed
 from workflow_scripts.encoding.settings import VERSIONS
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
-from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
+from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
@@ -32,9 +34,9 @@ def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
     """Blocks (n, 426) of a video's descriptors from a trajectories file. Raises Undescribed where there are none."""
     with read_hdf5(path) as file:
         video = file[video_id]
-        told = read_attributes(video)
-        if told["status"] != "ok":
-            raise Undescribed(told["status"], told["reason"])
+        outcome = read_attributes(video)
+        if outcome["status"] != "ok":
+            raise Undescribed(outcome["status"], outcome["reason"])
         rows = video["descriptors"]
         if not len(rows):
             raise Undescribed("no_trajectories", "its trajectories file holds none")
@@ -73,12 +75,25 @@ def encode_shard(
     threads: int = 1,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Encodes every video of a trajectories file, and those of the list `videos` besides, with a codebook.
+    """Encodes every video of a trajectories file, and the other videos of the list `videos`, with a codebook.
 
-    `videos` is given where the file keeps the sampled videos alone: the others are tracked by `settings`, with the
-    persons in `boxes` masked, and nothing of them is kept but the sketch, which is the same either way. Memory grows
-    with neither their number nor their length. `fisher` writes Fisher vectors and no sketches. What is already in
-    `store` is not computed again. Raises StageError where the codebook cannot be read.
+    Results that are in `store` are not computed again. Memory grows neither with the number nor with the length of the
+    videos.
+
+    Args:
+        trajectories: The trajectories of the shard, of all its videos or of the sampled videos alone.
+        codebook: The codebook.
+        output: The HDF5 file that is written.
+        store: Folder of the results of single videos.
+        settings: How videos without stored trajectories are tracked. Their sketches are the same either way.
+        videos: The list of the shard's videos, if the file holds the trajectories of the sampled videos alone.
+        boxes: The boxes of persons that are masked in the videos that are tracked here.
+        fisher: Write Fisher vectors in place of sketches.
+        threads: Videos that are encoded at a time.
+        reading: Which videos are refused.
+
+    Raises:
+        StageError: The codebook cannot be read.
     """
     try:
         book = Codebook.load(codebook)
@@ -109,29 +124,35 @@ def encode_shard(
             if result.status == "ok":
                 vectors[row] = result.arrays[name]
                 counts[row] = result.attributes["n_trajectories"]
+    _write_encodings(output, book, content, keys, {name: vectors, "n_trajectories": counts}, outcomes)
 
+
+def _write_encodings(
+    output: Path,
+    codebook: Encoder,
+    codebook_digest: str,
+    keys: dict[str, str],
+    arrays: dict[str, np.ndarray],
+    outcomes: list[tuple[str, str]],
+) -> None:
+    """Writes the vectors and the outcomes of a shard; the videos are sorted by id."""
+    meanings = {
+        "sketch": "count sketch of the normalised Fisher vector; zeros where it failed",
+        "fisher": "normalised Fisher vector; zeros where it failed",
+        "n_trajectories": "descriptors that the sketch averages",
+    }
     with write_hdf5(
         output,
         stage="encoding.encode_shard",
         version=VERSIONS["encode_shard"],
-        parameters=book.parameters,
-        codebook=content,
+        parameters=codebook.parameters,
+        codebook=codebook_digest,
         trajectories=digest(keys),
     ) as file:
         dataset(file, "video_id", sorted(keys), meaning="ids of the shard's videos, sorted")
-        dataset(
-            file,
-            name,
-            vectors,
-            meaning=f"{'' if fisher else 'count sketch of the '}normalised Fisher vector; zeros where it failed",
-        )
-        dataset(
-            file,
-            "n_trajectories",
-            counts,
-            unit="trajectories",
-            meaning="descriptors that the sketch averages",
-        )
+        for name, array in arrays.items():
+            unit = "trajectories" if name == "n_trajectories" else ""
+            dataset(file, name, array, unit=unit, meaning=meanings[name])
         dataset(file, "status", [status for status, _ in outcomes], meaning="ok, or why there is no sketch")
         dataset(file, "reason", [reason for _, reason in outcomes], meaning="the same in words")
 

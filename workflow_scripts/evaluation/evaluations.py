@@ -1,4 +1,4 @@
-"""Which runs are judged, and on which videos: what the rules make, and what the plan and the estimate count."""
+"""Which runs are evaluated on which videos, as the config says: for the rules, the plan and the estimate."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from workflow_scripts.pretraining.settings import lineage
 
 
 class Evaluation(NamedTuple):
-    """A run that a protocol judges on a dataset: on these of its splits, or on all where none are named."""
+    """A run that a protocol evaluates on a dataset: on these of its splits, or on all if none are named."""
 
     run: str
     seed: int
@@ -21,7 +21,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluated_runs(config: dict[str, Any]) -> list[str]:
-    """The runs that are judged: those the config names, else all."""
+    """The runs that are evaluated: those that the config names, by default all."""
     return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
 
 
@@ -45,13 +45,13 @@ def needed_runs(config: dict[str, Any], runs: Iterable[str] | None = None) -> li
 
 
 def evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
-    """All that the section `evaluation` asks for."""
+    """The evaluations that the section `evaluation` asks for."""
     section = config["evaluation"]
     return _evaluations(config, evaluated_runs(config), section["datasets"], section["protocols"])
 
 
 def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = None) -> Iterator[Evaluation]:
-    """All that these tables of `report.tables` need; by default all tables."""
+    """The evaluations that these tables of `report.tables` need; by default all tables."""
     entries = config["report"]["tables"]
     for table in entries if tables is None else tables:
         entry = entries[table]
@@ -60,7 +60,7 @@ def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = Non
 
 
 def all_evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
-    """All that the section `evaluation` and the tables ask for."""
+    """The evaluations that the section `evaluation` and the tables ask for."""
     yield from evaluations(config)
     yield from table_evaluations(config)
 
@@ -68,9 +68,9 @@ def all_evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
 def result_files(
     config: dict[str, Any], wanted: Iterable[Evaluation], numbers: Callable[[str], Collection[int]]
 ) -> dict[str, Evaluation]:
-    """The result of each of these evaluations on each split -> the evaluation; `numbers`: of a dataset's splits.
+    """The evaluation behind each result file; `numbers` returns the numbers of a dataset's splits.
 
-    Raises StageError where a run is trained on a split that the dataset does not have.
+    Raises StageError if a run is trained on a split that the dataset does not have.
     """
     wanted = list(wanted)
     of_dataset = {dataset: numbers(dataset) for dataset in dict.fromkeys(one.dataset for one in wanted)}
@@ -82,7 +82,7 @@ def result_files(
 
 
 def evaluated_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
-    """Those of a dataset's split `numbers` that the evaluation is on. Raises StageError as `result_files`."""
+    """The splits, among the dataset's `numbers`, that the evaluation is on. Raises StageError as `result_files`."""
     run, dataset, only = evaluation.run, evaluation.dataset, only_split(config, evaluation.run, evaluation.dataset)
     if only is not None and only not in numbers:
         known = ", ".join(map(str, sorted(numbers))) or "none"
@@ -103,7 +103,7 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     seeds = config["pretraining"]["seeds"]
     for run in runs:
-        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # of IDT nothing is drawn: another seed is the same again
+        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # IDT draws nothing: another seed gives the same result
             for dataset in datasets:
                 for protocol in ["svm"] if run in IDT_RUNS else protocols:
                     yield Evaluation(run, seed, dataset, protocol, tuple(splits))

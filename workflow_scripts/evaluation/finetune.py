@@ -1,15 +1,15 @@
 """Stage: finetune a pretrained network (or train one from scratch) on a split and test it (paper 4.2).
 
-SGD on random clips, multi-scale cropped and flipped; the learning rate drops when the loss on a part of the *training*
-videos kept aside stops falling; the lowest blocks keep their pretrained weights and batch norm statistics. When all
-drops are known, the network is trained anew on the whole training part with the same rates (`finetune_refit`). Then
-every test video is seen in five random clips, centre crop, and the softmax scores are averaged.
+SGD on random clips, multi-scale cropped and flipped. The learning rate drops when the loss on held-out *training*
+videos stops falling. The lowest blocks keep their pretrained weights and batch norm statistics. Then the network is
+trained again on the whole training part, with the same rates (`finetune_refit`). At last the softmax scores of five
+random clips of each test video, centre crop, are averaged.
 
 Inputs: model.pt, splits.tsv, unread.tsv, frames shards. Output: `finetune.json`, a record (see `results`) with
-`n_train`, the videos that the tested network was trained on; `n_held_out`, those that only said when to lower the rate;
-`history`, a row per epoch of the training that found the rates; and `refit`, those of the second training, where there
-was one. After every epoch the state goes to `checkpoints`, from where a killed job goes on to the same result; it is
-removed at the end.
+`n_train`, the training videos of the tested network; `n_held_out`, the videos that only decided when to lower the rate;
+`history`, a row per epoch of the training that found the rates; and `refit`, the rows of the second training, if there
+was one. After every epoch the state is saved in `checkpoints`. A killed job resumes from there and ends with the same
+result. The checkpoints are removed at the end.
 """
 
 import dataclasses
@@ -136,13 +136,19 @@ def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn
 
 
 def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: float, seed: int) -> set[str]:
-    """The training videos that only say when to lower the learning rate: about `fraction` of each class.
+    """The training videos that only decide when to lower the learning rate: about `fraction` of each class.
 
-    labels: of the training videos; groups: theirs, "" or none for a video that is alone. Groups (films, recordings)
-    are held out whole, in all classes: the network knows a recording of which it has learned another clip.
-    They are visited in an order that `seed` draws. A group is taken if that brings the number of videos nearer to
-    `fraction`, that of its classes no further from it than a video, and if each class keeps a video to train on.
-    Where no group fits, the smallest that leaves each class a video is taken; the result is empty if there is none.
+    Groups (films, recordings) are held out whole, in all classes, because the network would know a recording after
+    learning another of its clips. `seed` draws the order in which groups are tried. A group is held out if this brings
+    the number of videos nearer to `fraction`, brings those of its classes no further from it than one video, and leaves
+    each class a video to train on. If no group fits, the smallest group that leaves each class a video is held out; if
+    there is none, the result is empty.
+
+    Args:
+        labels: Of the training videos.
+        groups: Group of a training video; "" or missing for a video without one.
+        fraction: Share of the videos to hold out, 0..1.
+        seed: Draws the order.
     """
     if fraction <= 0:
         return set()

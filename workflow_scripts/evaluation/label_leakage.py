@@ -1,7 +1,8 @@
-"""Which runs may be judged on which videos: a network must not have learned the labels that it is asked for.
+"""Which runs may be evaluated on which videos: a network must not have learned the labels of its test videos.
 
-A supervised run on the dataset that it is judged on learns the test labels too, unless it is trained on the training
-part of a split (`subset: splitN`) and judged on that split alone. This holds for every run that starts from it.
+A supervised run that is evaluated on its own training dataset has learned the test labels, unless it is trained on the
+training part of a split (`subset: splitN`) and evaluated on that split alone. This holds for every run that starts from
+it, too.
 """
 
 import os
@@ -14,10 +15,10 @@ from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
 
 
-def check_label_leakage(config: dict[str, Any], judged: Iterable[tuple[str, str]]) -> None:
-    """Raises StageError if a run of `judged`, pairs of run and dataset, has learned the labels of its test videos."""
+def check_label_leakage(config: dict[str, Any], evaluated: Iterable[tuple[str, str]]) -> None:
+    """Raises StageError if a run of `evaluated` (run, dataset) has learned the labels of its test videos."""
     trained_on = config["pretraining"]["dataset"]
-    for run, dataset in judged:
+    for run, dataset in evaluated:
         learned, only = _labels_learned(config, run), only_split(config, run, dataset)
         if not learned or not share_videos(config, trained_on, dataset):
             continue
@@ -27,15 +28,15 @@ def check_label_leakage(config: dict[str, Any], judged: Iterable[tuple[str, str]
         by = ", ".join(f"pretraining.runs.{name}" for name in learned)
         raise StageError(
             f"config: the run {run} has learned labels of test videos of {which} by {by}. Do one of these: set subset: "
-            f"split1, and it is judged on split 1 of {trained_on} alone; judge it on other videos; take {run} out of "
-            "evaluation.runs and report.tables"
+            f"split1, then it is evaluated on split 1 of {trained_on} alone; evaluate it on other videos; take {run} "
+            "out of evaluation.runs and report.tables"
         )
 
 
 def only_split(config: dict[str, Any], run: str, dataset: str) -> int | None:
-    """The one split of a dataset that a run is judged on: that on whose training part it is trained. None: all splits.
+    """The only split of a dataset that a run is evaluated on; None if it is evaluated on all splits.
 
-    It is trained so if it, or a run that it starts from, has `subset: splitN`: in other splits it has seen test videos.
+    A run with `subset: splitN`, or one that starts from it, has seen test videos of all other splits.
     """
     if dataset != config["pretraining"]["dataset"]:
         return None
@@ -49,7 +50,7 @@ def _value(config: dict[str, Any], run: str, key: str) -> Any:
 
 
 def _split_of(config: dict[str, Any], run: str) -> int | None:
-    """The split whose training part a run is trained on, by `subset: splitN` or `splitN:NUMBER`."""
+    """The split whose training part a run is trained on (`subset: splitN` or `splitN:NUMBER`)."""
     return split_of_subset(str(_value(config, run, "subset")))
 
 
@@ -64,10 +65,10 @@ def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
 
 
 def share_videos(config: dict[str, Any], one: str, other: str) -> bool:
-    """Whether two datasets may have videos in common, as far as the config tells.
+    """Whether two datasets may have videos in common, according to the config.
 
-    They may if one's root is the other's or lies in it, if they have the same manifest or annotations, or if both are
-    generated from the same seed.
+    They may if one root is equal to or inside the other, if the manifest or the annotations are the same, or if both
+    are generated from the same seed.
     """
     if one == other:
         return True

@@ -1,8 +1,8 @@
-"""The network under evaluation and the test clips it sees, the same for all protocols.
+"""The network that is evaluated, and its test clips, which are the same for all protocols.
 
-A run's network is read from its model.pt, which says its own depth, width, clip length and frame size; `scratch` is a
-network of the given ones with random weights. Clips come through the functions of the pretraining, so the input range
-and the mean are the same there and here.
+A run's network is read from its model.pt, which holds its depth, width, clip length and crop size. `scratch` is a
+network of the given shape with random weights. The functions of the pretraining load the clips, so the input range and
+the mean are those of the pretraining.
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A run's weights (None: from scratch), the architecture they are of, and what made them (for the record)."""
+    """A run's weights (None: from scratch), their architecture, and their origin (for the record)."""
 
     architecture: Architecture
     state_dict: dict[str, Tensor] | None
     origin: dict[str, Any]
-    video_ids: list[str]  # that it was trained on, in the order of the bank
+    video_ids: list[str]  # of its training, in the order of the bank
     bank: Tensor | None  # (N, embedding) float32 of unit length, where the objective has one
 
     def network(self, outputs: int, seed: int) -> ResNet3D:

@@ -1,9 +1,8 @@
-"""One split of a dataset as a protocol sees it: the videos that it can use, and those left out.
+"""One split of a dataset: the videos that a protocol can use, and those left out.
 
-A network needs frames, an SVM on IDT needs encodings, and neither depends on the other's files. A video is used if its
-file could be read and the stage file has it with status `ok`; another is left out with its reason and counted, so that
-each accuracy says of how many videos of the test list it is. A video that no stage file knows is an error: the files
-then belong to different data.
+A network needs frames, an SVM on IDT needs encodings, and neither needs the other's files. A video is used if its
+status in the stage file is `ok`. Other videos are left out and counted, with the reason, so each accuracy says how many
+videos of the test list it covers. A video that is in no stage file is an error: the files belong to different data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ class Split:
     """The usable videos of one split, as video_id -> label in the order of the ids, and those left out.
 
     `classes` are all labels of the usable videos, sorted. `left_out` maps the ids of the test videos that cannot be
-    judged to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps ids to the
+    tested to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps ids to the
     group of a video, where it has one.
     """
 
@@ -40,8 +39,7 @@ class Split:
     def recordings(self) -> np.ndarray:
         """The number (n_test,) int64 of the recording that each test video is of.
 
-        A recording is a group, of whatever classes, as where videos are held out. A video without a group is a
-        recording by itself.
+        A recording is a group, also across classes. A video without a group is a recording by itself.
         """
         names = [
             ("group", self.groups[video_id]) if video_id in self.groups else ("video", video_id)
@@ -64,24 +62,24 @@ def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Pa
         raise StageError(f"{splits} has no split {split}")
     require_known(sorted({row["video_id"] for row in rows}), statuses, splits)
     parts: dict[str, dict[str, str]] = {"train": {}, "test": {}}
-    lost: dict[str, dict[str, str]] = {"train": {}, "test": {}}
+    unusable: dict[str, dict[str, str]] = {"train": {}, "test": {}}
     for row in sorted(rows, key=lambda row: row["video_id"]):
         video_id, part = row["video_id"], row["part"]
         if statuses[video_id] == "ok":
             parts[part][video_id] = row["label"]
         else:
-            lost[part][video_id] = statuses[video_id]
+            unusable[part][video_id] = statuses[video_id]
     for row in artifacts.read_columns(unread) if unread else []:
         if row["split"] == str(split):
-            lost[row["part"]][row["video_id"]] = row["status"]
+            unusable[row["part"]][row["video_id"]] = row["status"]
     for part, videos in parts.items():
         if not videos:
-            raise StageError(f"split {split} of {splits} has no usable {part} video ({len(lost[part])} left out)")
+            raise StageError(f"split {split} of {splits} has no usable {part} video ({len(unusable[part])} left out)")
     if len(set(parts["train"].values())) < 2:
         raise StageError(f"split {split} of {splits} has a single class to train on; a classifier needs two")
     classes = sorted({*parts["train"].values(), *parts["test"].values()})
     groups = {row["video_id"]: row["group"] for row in rows if row.get("group")}
-    return Split(**parts, classes=classes, left_out=lost["test"], unused=lost["train"], groups=groups)
+    return Split(**parts, classes=classes, left_out=unusable["test"], unused=unusable["train"], groups=groups)
 
 
 def require_known(video_ids: Sequence[str], known: Mapping[str, str], what: Path) -> None:

@@ -1,4 +1,4 @@
-"""The training of a network with a classifier on top, and its test: the epochs, the checkpoints, the progress."""
+"""Trains a network with a classifier on top, epoch by epoch from checkpoints, and tests it."""
 
 import logging
 import math
@@ -25,15 +25,22 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 
 log = logging.getLogger(__name__)
 
-SHOWN_EVERY = 1.0  # seconds between looks of the progress bar
-LOGGED_EVERY = 30.0  # seconds between lines of the log within an epoch; the first stands after the first batch
+SHOWN_EVERY = 1.0  # seconds between updates of the progress bar
+LOGGED_EVERY = 30.0  # seconds between log lines within an epoch; the first comes after the first batch
 
 
 class Trainer:
-    """A network with what it takes to train and to test it.
+    """Trains and tests a network.
 
-    name: for the progress bar and the log; frozen: modules that stay as they are; architecture: length and size of the
-    clips; settings: how it is trained.
+    Args:
+        name: For the progress bar and the log.
+        network: On its device.
+        frozen: Modules whose weights and statistics do not change.
+        store: The frames.
+        architecture: Length and size of the clips.
+        settings: How to train.
+        seed: Of all draws.
+        workers: Processes that read clips beside a GPU.
     """
 
     def __init__(
@@ -72,15 +79,24 @@ class Trainer:
         held_out: Mapping[str, str] | None = None,
         rates: Sequence[float] | None = None,
     ) -> list[dict[str, Any]]:
-        """Trains on the videos of `labels`, from the checkpoint in `folder` if there is one; returns the history.
+        """Trains on the videos of `labels`, from the checkpoint in `folder` if there is one.
 
-        held_out: videos whose loss says when the learning rate drops; without any, the training loss does.
-        rates: the learning rate of each epoch, where they are known: then no loss says anything.
-        A history row: epoch (from 0), loss, validation_loss (None where nothing is held out), lr. Raises StageError if
-        the loss is not finite.
+        Args:
+            labels: Of the training videos.
+            classes: All labels, in the order of the network's outputs.
+            folder: For the checkpoints.
+            held_out: Labels of the videos whose loss decides when the learning rate drops. Without them, the training
+                loss decides.
+            rates: The learning rate of each epoch, if it is known. Then no loss decides.
+
+        Returns:
+            The history, a row per epoch: epoch (from 0), loss, validation_loss (None if nothing is held out), lr.
+
+        Raises:
+            StageError: The loss is not finite.
         """
         target = {video_id: classes.index(label) for video_id, label in {**labels, **(held_out or {})}.items()}
-        trained, aside, epochs = sorted(labels), sorted(held_out or {}), self.settings.finetune_epochs
+        trained, validation, epochs = sorted(labels), sorted(held_out or {}), self.settings.finetune_epochs
         history = self._restore(folder)
         done, total = len(history) * len(trained), epochs * len(trained)
         with tqdm(total=total, initial=done, desc=self.name, unit="clip", mininterval=SHOWN_EVERY) as bar:
@@ -91,7 +107,7 @@ class Trainer:
                 loss = self._train_epoch(epoch, trained, target, bar)
                 if not np.isfinite(loss):
                     raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_lr ({rate:g})")
-                validation_loss = self._loss(aside, target) if aside else None
+                validation_loss = self._loss(validation, target) if validation else None
                 if rates is None:
                     self.schedule.step(loss if validation_loss is None else validation_loss)
                 history.append({"epoch": epoch, "loss": loss, "validation_loss": validation_loss, "lr": rate})
@@ -104,19 +120,19 @@ class Trainer:
         """One random clip of every video; returns the mean loss."""
         self.network.train()
         for module in self.frozen:
-            module.eval()  # batch norm statistics are part of what is frozen
+            module.eval()  # batch norm statistics are frozen too
         settings = self.settings
         draw = partial(
             draw_training, self.seed, epoch, n_scales=settings.finetune_n_scales, crop=settings.finetune_crop
         )
         clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
         batches = epoch_batches(len(video_ids), settings.finetune_batch_size, self.seed, epoch)
-        answers = torch.tensor([target[video_id] for video_id in video_ids])
+        classes = torch.tensor([target[video_id] for video_id in video_ids])
         total, seen, logged = 0.0, 0, -math.inf
         inputs = load_inputs(clips, batches, self.architecture.crop_size, self.device, self.workers)
         for batch, indices in zip(inputs, batches, strict=True):
             logits = self.network(batch)  # (B, classes)
-            loss = functional.cross_entropy(logits, answers[indices].to(self.device))
+            loss = functional.cross_entropy(logits, classes[indices].to(self.device))
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -153,11 +169,11 @@ class Trainer:
                 bar.update(len(batches[-1]))
         scores: np.ndarray = torch.cat(batches).numpy()
         if not np.isfinite(scores).all():
-            raise StageError("the network's answers are not finite numbers; lower finetune_lr")
+            raise StageError("the network's output is not finite; lower finetune_lr")
         return scores
 
     def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
-        """All that changes while training; clips and order are functions of the epoch, so no generator does."""
+        """All that changes during training. Clips and their order depend on the epoch alone, not on a generator."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -172,5 +188,5 @@ class Trainer:
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
-        log.info("%s: goes on after epoch %d, kept in %s", self.name, len(saved["history"]) - 1, folder)
+        log.info("%s: resumes after epoch %d, from %s", self.name, len(saved["history"]) - 1, folder)
         return list(saved["history"])

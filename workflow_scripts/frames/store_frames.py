@@ -19,8 +19,9 @@ from workflow_scripts.frames.clips import resize
 from workflow_scripts.frames.settings import VERSIONS, FramesSettings
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import attributes_of
 from workflow_scripts.videos.settings import READING, ReadingSettings
 

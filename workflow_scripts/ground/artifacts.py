@@ -116,7 +116,8 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 
-def _write_with_checksum(path: Path, text: str) -> None:
+def write_checked_text(path: Path, text: str) -> None:
+    """Writes `text` as UTF-8, atomically, with a checksum beside it."""
     content = text.encode("utf-8", "surrogateescape")
     with replacing(path) as file:
         file.write(content)
@@ -130,7 +131,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Raises ValueError for NaN and infinity.
     """
-    _write_with_checksum(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    write_checked_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
@@ -140,7 +141,7 @@ def write_columns(path: Path, rows: list[dict[str, Any]], columns: list[str]) ->
     """
     lines = ["\t".join(columns)]
     lines += ["\t".join(escaped(str(row.get(name, ""))) for name in columns) for row in rows]
-    _write_with_checksum(path, "\n".join(lines) + "\n")
+    write_checked_text(path, "\n".join(lines) + "\n")
 
 
 def remove(path: Path) -> None:
@@ -168,7 +169,9 @@ def read_text(path: Path) -> str:
 
     Raises StageError with what to type where it is damaged or was edited; OSError where it cannot be read.
     """
+    # The index of a dataset is made together with the tables beside and below it.
+    indexes = [folder / "index.tsv" for folder in (path.parent, path.parent.parent)]
     try:
-        return read_verified(path).decode("utf-8", "surrogateescape")
+        return read_verified(path, indexes).decode("utf-8", "surrogateescape")
     except Changed as error:
         raise StageError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Keys of the work on videos: what tells that a stage has to compute a video again (see `store`)."""
+"""Keys of the work on videos: what tells that a stage has to compute a video again (see `process_shard`)."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -4,8 +4,12 @@ A training's checkpoint lies in a folder named by all that its result depends on
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from workflow_scripts.configuration import paths
+from workflow_scripts.configuration.inputs import DatasetInputs
+from workflow_scripts.configuration.run_inputs import RunInputs
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.configuration.stage_settings import stage_settings
 from workflow_scripts.evaluation.evaluations import all_evaluations, is_evaluated_on
@@ -18,26 +22,25 @@ def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
     """Where the training keeps its checkpoint with the inputs of now; None while one of them is not there."""
     from workflow_scripts.pretraining.train import run_digest, training_request  # here, for torch takes seconds
 
-    values = run_values(config, run)
-    dataset, objective, clusters = config["pretraining"]["dataset"], values["objective"], values["clusters"]
-    names = [path.stem for path in sorted((RESULTS / dataset / "videos" / "shards").glob("*.tsv"))]
-    videos = RESULTS / "pretraining" / "videos" / values["descriptors"] / f"{values['subset']}.tsv"
-    frames = [RESULTS / dataset / "frames" / str(values["short_side"]) / f"{name}.h5" for name in names]
-    prior = []
-    if clusters == "idt":
-        folder = RESULTS / dataset / "clusters" / values["descriptors"] / str(values["subset"])
-        prior = [folder / f"{values['cluster_method']}_k{values['k']}_m{values['m']}_s{config['seed']}.h5"]
-    elif clusters == "joint":
-        prior = [RESULTS / dataset / "encoding" / values["descriptors"] / f"{name}.h5" for name in names]
-    if init := values["init"]:
-        of_run = init in config["pretraining"]["runs"]
-        prior.append(RESULTS / "pretraining" / init / f"seed{seed}" / "model.pt" if of_run else Path(init))
-    if not names or not all(path.exists() for path in [videos, *frames, *prior]):
+    inputs = RunInputs(DatasetInputs(config, config["datasets"], _beside_index))
+    job, values = SimpleNamespace(run=run, seed=seed), run_values(config, run)
+    if not inputs.data.shards(inputs.dataset):
+        return None
+    videos = Path(inputs.videos(job))
+    frames = [Path(file) for file in inputs.frames(job)]
+    prior = [Path(file) for file in [*inputs.clusters(job), *inputs.sketches(job), *inputs.init(job)]]
+    if not all(path.exists() for path in [videos, *frames, *prior]):
         return None
     listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
     settings = stage_settings("pretraining", values)
-    request = training_request(listed, seed, objective, clusters, settings)
-    return RESULTS / "pretraining" / run / f"seed{seed}" / "checkpoints" / run_digest(request, prior, frames)
+    request = training_request(listed, seed, values["objective"], values["clusters"], settings)
+    folder = paths.checkpoints(paths.MODEL.format(run=run, seed=seed))
+    return Path(folder, run_digest(request, prior, frames))
+
+
+def _beside_index(dataset: str, *names: str) -> list[str]:
+    folder = Path(paths.INDEX.format(dataset=dataset)).parent
+    return [str(folder / name) for name in names]
 
 
 def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:

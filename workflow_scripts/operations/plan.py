@@ -6,7 +6,6 @@ Snakemake itself counts jobs, most of which are short: it says 81 % before most 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from workflow_scripts.evaluation.evaluations import (
     table_runs,
 )
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.ground.artifacts import read_columns
+from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.durations import in_words
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.persons.detectors import DETECTORS
 
 RESULTS = Path("results")
 SHOWN = 12  # trainings
@@ -46,9 +46,8 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
         for seed in config["pretraining"]["seeds"]:
             model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
             if _to_do(model, pending):
-                lines.append(
-                    f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{_known(model.parent, run)}"
-                )
+                duration = _known(model.parent, run, config["pretraining"]["dataset"])
+                lines.append(f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{duration}")
     if len(lines) > SHOWN:
         lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more trainings"]
     wanted = [*(evaluations(config) if report else []), *table_evaluations(config, tables)]
@@ -66,12 +65,12 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
     pretrained = config["pretraining"]["dataset"]
     judged_by_idt = {one.dataset for one in all_evaluations(config) if one.run in IDT_RUNS}
     for name, descriptors in config["descriptors"].items():
-        package = detector_of(config, name)
-        if package not in ("detectron2", "torchvision") or find_spec(package):
+        detector = detector_of(config, name)
+        if detector == "none" or DETECTORS[detector].is_installed:
             continue
         is_of_idt_runs = name == next(iter(config["descriptors"]))
         described = {pretrained, *(judged_by_idt if is_of_idt_runs else [])}
-        if not all(_people_found(dataset, package) for dataset in described):
+        if not all(_persons_found(dataset, detector) for dataset in described):
             sentences.append(
                 f"config: descriptors.{name}.boxes: {descriptors['boxes']} is not installed here; install it (README, "
                 f'"Your own videos"), or set descriptors.{name}.boxes to hog or none'
@@ -79,7 +78,7 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _people_found(dataset: str, detector: str) -> bool:
+def _persons_found(dataset: str, detector: str) -> bool:
     """Whether the persons of all shards of a dataset are there."""
     folder = RESULTS / dataset / "persons" / detector
     shards = [path.stem for path in (RESULTS / dataset / "videos" / "shards").glob("*.tsv")]
@@ -93,7 +92,7 @@ def _to_do(output: Path, pending: Collection[str]) -> bool:
 def _split_numbers(dataset: str) -> set[int]:
     """The numbers of a dataset's splits; none where they are not known yet."""
     with suppress(OSError, KeyError, ValueError, StageError):
-        return {int(row["split"]) for row in read_columns(RESULTS / dataset / "videos" / "splits.tsv")}
+        return set(read_json(RESULTS / dataset / "videos" / "splits.json")["numbers"])
     return set()
 
 
@@ -105,14 +104,14 @@ def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Coll
     for one in wanted:
         if not numbers[one.dataset]:
             models[one.dataset, one.protocol].add((one.run, one.seed))
-            split = _estimated(one.protocol, f"{one.run} {one.dataset}")
+            split = _estimated(one.protocol, one.run, one.dataset)
             seconds[one.dataset, one.protocol] += [split, None]  # how many splits there are is not known
     known = [one for one in wanted if numbers[one.dataset]]
     for name, one in result_files(config, known, numbers.__getitem__).items():
         if _to_do(Path(name), pending):
             models[one.dataset, one.protocol].add((one.run, one.seed))
-            of = f"{one.run} {one.dataset}"
-            seconds[one.dataset, one.protocol].append(_last_time(Path(name)) or _estimated(one.protocol, of))
+            known_seconds = _last_time(Path(name)) or _estimated(one.protocol, one.run, one.dataset)
+            seconds[one.dataset, one.protocol].append(known_seconds)
     return [
         f"judge on {dataset}, {protocol}: {len(judged)} model{'s' * (len(judged) > 1)} on each split"
         f"{_in_all(seconds[dataset, protocol])}"
@@ -128,11 +127,11 @@ def _in_all(seconds: list[float | None]) -> str:
     return f", {'about' if len(known) == len(seconds) else 'at least'} {in_words(sum(known))}"
 
 
-def _known(folder: Path, run: str) -> str:
+def _known(folder: Path, run: str, dataset: str) -> str:
     """How long a training took the last time, or what `make estimate` says; empty where neither is there."""
     if (seconds := _last_time(folder)) is not None:
         return f", {in_words(seconds)} the last time"
-    if (seconds := _estimated("pretraining", run)) is not None:
+    if (seconds := _estimated("pretraining", run, dataset)) is not None:
         return f", about {in_words(seconds)} by make estimate"
     return ""
 
@@ -145,10 +144,10 @@ def _last_time(output: Path) -> float | None:
     return None
 
 
-def _estimated(stage: str, of: str) -> float | None:
+def _estimated(stage: str, run: str, dataset: str) -> float | None:
     """The seconds of one job by `make estimate`."""
     with suppress(OSError, KeyError, ValueError, StageError):
         for row in read_columns(RESULTS / "estimate" / "cost.tsv"):
-            if row["stage"] == stage and row["of"] == of:
+            if (row["stage"], row["of"], row["dataset"]) == (stage, run, dataset):
                 return 3600 * float(row["hours_value"]) / float(row["jobs"])
     return None

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from idt_tools.trajectory_files import BOX_ENDINGS, find_boxes, read_boxes
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Result
 
 
 def find_file(folder: Path, row: dict[str, str]) -> Path | None:

@@ -1,8 +1,8 @@
-"""Stage: the people in every frame of a shard's videos (paper 3.3; how much they help: appendix A).
+"""The boxes of persons in every frame of a shard's videos (paper 3.3; appendix A shows how much masking helps).
 
 In: a shard's list of videos. Out: persons/{detector}/{shard}.h5, per video id a group with `boxes` (n, 6) float32,
 rows frame (from 0), x1, y1, x2, y2 (pixels), score; attributes status, reason, n_frames, n_skipped (damaged frames,
-left out), width, height. A video that cannot be read, or whose file of boxes cannot, keeps its group, without boxes.
+left out), width, height. If a video or its file of boxes cannot be read, the group has no boxes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,8 +15,9 @@ import idt_tools
 from idt_tools.attributes import write_attributes
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import attributes_of, file_stamp, keys_by_video
 from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
 from workflow_scripts.persons.boxes import carry_boxes
@@ -37,11 +38,23 @@ def detect_persons(
     threads: int = 1,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Finds the people in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
+    """Finds the persons in the videos of the list `videos` and writes their boxes to `output`, sorted by id.
 
-    `detector`: hog, detectron2 or torchvision, or files: the boxes of each video are read from a file in the folder
-    `settings.files`. What is already in `store` is not computed again. Raises StageError before any work when the
-    detector cannot work here or the folder holds no boxes.
+    Results that are in `store` are not computed again.
+
+    Args:
+        videos: The list of the shard's videos.
+        output: The HDF5 file that is written.
+        store: Folder of the results of single videos.
+        detector: A name in `detectors.DETECTORS`. With `files`, the boxes of each video are read from a file in the
+            folder `settings.files`.
+        settings: Settings of the stage.
+        max_failed_fraction: Share of the videos that may be unreadable.
+        threads: Videos that are processed at a time.
+        reading: Which videos are refused.
+
+    Raises:
+        StageError: The detector cannot be used here, or the folder holds no boxes. It is raised before any work.
     """
     rows = {row["video_id"]: row for row in read_columns(videos)}
     if detector == "files":
@@ -82,6 +95,12 @@ def detect_persons(
         max_failed_fraction=max_failed_fraction,
         unread=unread,
     )
+    _write_boxes(output, results, keys, parameters)
+
+
+def _write_boxes(
+    output: Path, results: Iterable[tuple[str, Result]], keys: dict[str, str], parameters: dict[str, Any]
+) -> None:
     with write_hdf5(output, stage="persons", version=VERSIONS["detect_persons"], parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)

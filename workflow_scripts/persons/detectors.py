@@ -1,41 +1,72 @@
-"""Detectors of people: frames in, boxes out.
+"""The detectors of persons: a file per detector, and its entry here.
 
-`hog`: OpenCV's people detector. `detectron2`: the paper's Mask R-CNN (3.3), by the detectron2 project's code and
-weights. `torchvision`: torchvision's Mask R-CNN, which pip alone installs.
+The configuration, the stage, the estimate and the plan of a run read the entries. To add a detector, write a class with
+the methods of `Detector` in a file of this folder and add its entry.
 """
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.persons.hog import Hog
-from workflow_scripts.persons.mask_rcnn import Detectron2, Torchvision
 from workflow_scripts.persons.settings import PersonsSettings
 
 
 class Detector(Protocol):
-    """Finds the people in frames."""
+    """Finds the persons in frames."""
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All that its boxes depend on besides the frames; plain values, no paths."""
+        """All values that the boxes depend on besides the frames; plain values, no paths."""
 
     def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-        """Boxes of the people in each (H, W, 3) uint8 RGB frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
+        """Boxes of the persons in each (H, W, 3) uint8 RGB frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
 
-        Boxes are in the frame's pixels and lie within it. The frames are taken one by one, and few are held at once.
-        Called for each video by a thread of its own.
+        Boxes are in the pixels of the frame and lie within it. A detector takes the frames one by one and holds few of
+        them at a time. The stage calls this once per video, in a thread per video.
         """
 
 
+@dataclass(frozen=True)
+class DetectorEntry:
+    """What the pipeline knows about a detector before it is loaded."""
+
+    meaning: str  # for the configuration's documentation
+    place: str = ""  # module:class, imported when the detector is made; empty: boxes are read from files
+    package: str = ""  # the Python package that must be installed
+    folder: str = ""  # the key of section `persons` that must name a folder
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the package of the detector is installed here."""
+        return not self.package or find_spec(self.package) is not None
+
+
+_PLACE = "workflow_scripts.persons"
+
+DETECTORS = {
+    "hog": DetectorEntry("OpenCV's detector of persons (histograms of oriented gradients)", f"{_PLACE}.hog:Hog"),
+    "detectron2": DetectorEntry(
+        "the paper's Mask R-CNN (3.3), by detectron2",
+        f"{_PLACE}.detectron2_detector:Detectron2",
+        "detectron2",
+    ),
+    "torchvision": DetectorEntry(
+        "torchvision's Mask R-CNN", f"{_PLACE}.torchvision_detector:Torchvision", "torchvision"
+    ),
+    "files": DetectorEntry("boxes that exist already, in the folder persons.files", folder="files"),
+}
+
+
 def make_detector(name: str, settings: PersonsSettings) -> Detector:
-    """The detector called `name`. Raises StageError when there is none or when it cannot work here."""
-    if name == "hog":
-        return Hog(settings)
-    if name == "detectron2":
-        return Detectron2(settings)
-    if name == "torchvision":
-        return Torchvision(settings)
-    raise StageError(f"persons: there is no detector {name!r}; choose hog, detectron2, torchvision or files")
+    """The detector called `name`. Raises StageError if there is none of this name or if it cannot be used here."""
+    entry = DETECTORS.get(name)
+    if entry is None or not entry.place:
+        known = ", ".join(name for name, entry in DETECTORS.items() if entry.place)
+        raise StageError(f"persons: there is no detector {name!r}; choose {known}")
+    module, _, class_name = entry.place.partition(":")
+    return cast(Detector, getattr(import_module(module), class_name)(settings))

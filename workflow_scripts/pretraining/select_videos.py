@@ -90,7 +90,7 @@ def _training_part(splits: Path | None, split: int) -> set[str]:
     if split not in numbers:
         raise StageError(
             f"subset: 'split{split}': {splits} has the splits {', '.join(map(str, numbers)) or 'none'}; name one of "
-            "them, or see no_splits.txt beside the table"
+            "them, or see splits.json beside the table"
         )
     return {row["video_id"] for row in rows if row["split"] == str(split) and row["part"] == "train"}
 

@@ -24,9 +24,9 @@ KNN_NEIGHBOURS, KNN_TEMPERATURE = 5, 0.07
 class PretrainingSettings:
     """Hyper-parameters of one run.
 
-    Supervised and scratch baselines of the paper follow Hara et al., section 3.3: give such a run `lr: 0.1`,
-    `dampening: 0.9`, `weight_decay: 0.001`, `batch: 128` and `crop: corner` (they drop the rate when the validation
-    loss stops falling; here `drops` says when).
+    The paper's supervised and scratch baselines follow Hara et al., section 3.3: such a run has `lr: 0.1`,
+    `dampening: 0.9`, `weight_decay: 0.001`, `batch_size: 128` and `crop: corner`. Hara et al. lower the learning rate
+    when the validation loss stops falling; here `lr_milestones` says when.
     """
 
     # The network

@@ -31,8 +31,9 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.process_shard import UnreadVideos, process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import Result, UnreadVideos, process_shard
 from workflow_scripts.ground.work_keys import file_stamp, keys_by_video
 from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs

@@ -253,8 +253,8 @@ def _wardrobe(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
     """Sprites of one person: skin and hair, a patterned shirt, trousers and shoes."""
     skin = np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.92, 1.05)
     hair = np.array(HAIR[rng.integers(len(HAIR))])
-    shirt, accent = _colour(rng), _colour(rng)
-    trousers, shoes = _colour(rng) * 0.75, _colour(rng)
+    shirt, accent = _color(rng), _color(rng)
+    trousers, shoes = _color(rng) * 0.75, _color(rng)
     long_sleeves, long_trousers = rng.random() < 0.5, rng.random() < 0.75
     pattern = PATTERNS[rng.integers(len(PATTERNS))]
     pixel = height / 110  # patterns keep their size on the body whatever the picture's size
@@ -318,8 +318,8 @@ HAIR = ((40, 30, 25), (80, 52, 30), (150, 105, 55), (205, 170, 105), (120, 45, 2
 PATTERNS = ("stripes", "checks", "bars", "blotches", "print")
 
 
-def _colour(rng: np.random.Generator) -> NDArray[np.float64]:
-    """A random clothes colour (3,) 0..255, any hue, from pale to strong and dark to light."""
+def _color(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A random clothes color (3,) 0..255, any hue, from pale to strong and dark to light."""
     hue, saturation, value = rng.uniform(0, 180), rng.uniform(40, 220), rng.uniform(70, 245)
     pixel = np.array([[[hue, saturation, value]]], np.uint8)
     return cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
@@ -328,7 +328,7 @@ def _colour(rng: np.random.Generator) -> NDArray[np.float64]:
 def _cloth(
     rng: np.random.Generator, rows: int, base: Floats, other: Floats, kind: str, pixel: float
 ) -> NDArray[np.float32]:
-    """A (rows, AROUND, 3) texture of base colour with the pattern in the other; pixel: pattern scale in rows."""
+    """A (rows, AROUND, 3) texture of base color with the pattern in the other; pixel: pattern scale in rows."""
     v, u = np.mgrid[0:rows, 0:AROUND]
     v = v / pixel
     if kind == "stripes":
@@ -351,5 +351,5 @@ def _cloth(
     grain = 0.05 if kind == "skin" else 0.12
     folds = cv2.resize(rng.standard_normal((max(2, rows // 6), 12)).astype(np.float32), (AROUND, rows))
     shade = np.clip(1 + grain * folds + 0.4 * grain * rng.standard_normal((rows, AROUND)), 0.5, 1.4)
-    colours = np.asarray(base) * (1 - mix[..., None]) + np.asarray(other) * mix[..., None]
-    return np.clip(colours * shade[..., None], 0, 255).astype(np.float32)
+    colors = np.asarray(base) * (1 - mix[..., None]) + np.asarray(other) * mix[..., None]
+    return np.clip(colors * shade[..., None], 0, 255).astype(np.float32)

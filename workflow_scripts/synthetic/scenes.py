@@ -10,52 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from workflow_scripts.synthetic.strokes import Color, Picture, box, disc, finish, flat, floor_grid, noise, vary
+
 Painter = Callable[[np.random.Generator, int, int, int], Picture]
-Colour = tuple[float, float, float]
-
-
-def noise(rng: np.random.Generator, width: int, height: int, cell_x: float, cell_y: float) -> NDArray[np.float32]:
-    """Smooth noise (height, width), about -1..1, with lumps of the given size in pixels."""
-    grid = rng.standard_normal((max(2, round(height / cell_y)), max(2, round(width / cell_x)))).astype(np.float32)
-    return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) * 0.6, np.float32)
-
-
-def flat(width: int, height: int, top: Colour, bottom: Colour) -> NDArray[np.float32]:
-    """A vertical run (height, width, 3) from one colour to another."""
-    t = np.linspace(0, 1, max(height, 1), dtype=np.float32)[:, None, None]
-    run = np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t
-    return np.repeat(run, width, axis=1)
-
-
-def vary(rng: np.random.Generator, colour: Colour, by: float = 14) -> Colour:
-    """The colour with each channel moved by up to `by`."""
-    r, g, b = np.clip(np.array(colour) + rng.uniform(-by, by, 3), 0, 255)
-    return float(r), float(g), float(b)
-
-
-def finish(picture: NDArray[np.float32]) -> Picture:
-    """Rounded to uint8."""
-    return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def floor_grid(width: int, height: int, scale: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Coordinates (height, width) on a level floor whose first row is near the horizon: sideways and away."""
-    rows = np.arange(height, dtype=np.float32)[:, None] + 0.28 * height
-    columns = np.arange(width, dtype=np.float32)[None, :] - width / 2
-    sideways = columns * (height / rows) / scale
-    away = np.broadcast_to(1.1 * height * height / rows / scale, (height, width))
-    return sideways.astype(np.float32), away.astype(np.float32)
-
-
-def box(picture: NDArray[np.float32], x: float, y: float, w: float, h: float, colour: Colour) -> None:
-    """A filled upright rectangle."""
-    cv2.rectangle(picture, (round(x), round(y)), (round(x + w), round(y + h)), colour, -1, cv2.LINE_AA)
-
-
-def disc(picture: NDArray[np.float32], x: float, y: float, r: float, colour: Colour) -> None:
-    """A filled circle."""
-    cv2.circle(picture, (round(x), round(y)), max(1, round(r)), colour, -1, cv2.LINE_AA)
 
 
 def brick_wall(rng: np.random.Generator, width: int, height: int, horizon: int) -> Picture:
@@ -76,9 +33,9 @@ def brick_wall(rng: np.random.Generator, width: int, height: int, horizon: int) 
     for place in np.arange(0.4, width / unit - 2, 3.4) + rng.uniform(0, 1):
         left, kind = place * unit, rng.integers(3)
         if kind == 0:  # door
-            colour = vary(rng, (60, 90, 80), 40)
+            color = vary(rng, (60, 90, 80), 40)
             box(picture, left - 6, horizon - 4.6 * unit, 1.9 * unit + 12, 4.6 * unit, (205, 200, 190))
-            box(picture, left, horizon - 4.5 * unit, 1.9 * unit, 4.5 * unit, colour)
+            box(picture, left, horizon - 4.5 * unit, 1.9 * unit, 4.5 * unit, color)
             for panel in (0.4, 1.7, 3.0):
                 box(picture, left + 0.35 * unit, horizon - (panel + 1.2) * unit, 1.2 * unit, 1.1 * unit,
                     vary(rng, (40, 60, 55), 10))  # fmt: skip
@@ -91,9 +48,9 @@ def brick_wall(rng: np.random.Generator, width: int, height: int, horizon: int) 
                     box(picture, left + i * 1.05 * unit, horizon - (4.3 - j * 1.15) * unit, 0.95 * unit, unit, glass)
         else:  # posters
             for i in range(2):
-                colour = vary(rng, (170, 160, 120), 70)
+                color = vary(rng, (170, 160, 120), 70)
                 top = horizon - rng.uniform(2.6, 3.2) * unit
-                box(picture, left + i * 1.2 * unit, top, unit, 1.4 * unit, colour)
+                box(picture, left + i * 1.2 * unit, top, unit, 1.4 * unit, color)
                 for line in range(4):
                     box(picture, left + (i * 1.2 + 0.15) * unit, top + (0.2 + 0.3 * line) * unit,
                         rng.uniform(0.3, 0.7) * unit, 0.1 * unit, vary(rng, (60, 50, 60), 50))  # fmt: skip
@@ -131,7 +88,7 @@ def meadow(rng: np.random.Generator, width: int, height: int, horizon: int) -> P
         cv2.line(picture, (round(x), round(y)), tip, vary(rng, (96, 160, 56), 40), 1, cv2.LINE_AA)
     for _ in range(110):  # flowers
         x, t = rng.uniform(0, width), rng.uniform(0.05, 1)
-        petals: Colour = ((250, 245, 235), (245, 205, 40), (225, 70, 80))[rng.integers(3)]
+        petals: Color = ((250, 245, 235), (245, 205, 40), (225, 70, 80))[rng.integers(3)]
         disc(picture, x, horizon + t * grass, height * (0.002 + 0.005 * t), petals)
     for x in np.arange(0.05, 1, 0.16) * width + rng.uniform(-0.05, 0.05, 6) * width:
         _tree(rng, picture, float(x), horizon + height * rng.uniform(0.0, 0.03), height * rng.uniform(0.3, 0.46))
@@ -149,9 +106,8 @@ def _tree(rng: np.random.Generator, picture: NDArray[np.float32], x: float, foot
         disc(picture, x + dx, foot - 0.68 * size + dy, rng.uniform(0.03, 0.08) * size, tuple(leaf))
 
 
-def tiled_room(rng: np.random.Generator, width: int, height: int, horizon: int) -> Picture:
-    """A kitchen: chequered floor, tiled wall, cupboards, a window and pictures."""
-    picture = np.zeros((height, width, 3), np.float32)
+def _tiled_wall(rng: np.random.Generator, width: int, height: int, horizon: int) -> NDArray[np.float64]:
+    """White tiles with a blue band, (horizon, width, 3)."""
     tile = height / 17
     y, x = np.mgrid[0:horizon, 0:width].astype(np.float32)
     tints = rng.normal(1, 0.035, (64, 64)).astype(np.float32)
@@ -161,7 +117,13 @@ def tiled_room(rng: np.random.Generator, width: int, height: int, horizon: int) 
     wall = np.where(band, blue, white) * tint
     joint = ((y % tile < 2) | (x % tile < 2))[..., None]
     shine = (((x - y) % (tile * 2.2)) / (tile * 2.2) * 14)[..., None]
-    picture[:horizon] = np.where(joint, 165, wall - shine)
+    return np.where(joint, 165, wall - shine)
+
+
+def tiled_room(rng: np.random.Generator, width: int, height: int, horizon: int) -> Picture:
+    """A kitchen: chequered floor, tiled wall, cupboards, a window and pictures."""
+    picture = np.zeros((height, width, 3), np.float32)
+    picture[:horizon] = _tiled_wall(rng, width, height, horizon)
     sideways, away = floor_grid(width, height - horizon, height / 8)
     dark = (np.floor(sideways * 1.2) + np.floor(away * 1.9)) % 2 == 0
     one, other = np.array(vary(rng, (178, 84, 62), 24)), np.array(vary(rng, (236, 226, 206), 12))
@@ -387,11 +349,11 @@ def snow(rng: np.random.Generator, width: int, height: int, horizon: int) -> Pic
         for tier in range(4):
             base, spread = foot - (0.1 + 0.2 * tier) * tall, (0.27 - 0.05 * tier) * tall
             green = vary(rng, (28, 72, 56), 10)
-            for lower, colour in ((0.0, green), (0.2, (232, 238, 246))):  # snow on the upper half of each tier
+            for lower, color in ((0.0, green), (0.2, (232, 238, 246))):  # snow on the upper half of each tier
                 narrow = spread * (1 - 0.75 * (lower > 0))
                 tip = np.array([(x - narrow, base - lower * tall), (x, base - 0.34 * tall),
                                 (x + narrow, base - lower * tall)])  # fmt: skip
-                cv2.fillPoly(picture, [tip.round().astype(np.int32)], colour, cv2.LINE_AA)
+                cv2.fillPoly(picture, [tip.round().astype(np.int32)], color, cv2.LINE_AA)
     return finish(picture)
 
 

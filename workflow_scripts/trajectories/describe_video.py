@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 import idt_tools
-from idt_tools import columns
 from idt_tools.attributes import read_attributes
+from idt_tools.tracked import Undescribed, check_size, checked, track
 from idt_tools.tracker import MIN_SIDE
 from idt_tools.trajectory_files import find_rows, read_rows
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
@@ -22,17 +22,6 @@ from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.work_keys import attributes_of, file_stamp
 from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
-
-MIN_FRAMES = columns.TRACK_LENGTH + 1
-
-
-class Undescribed(Exception):
-    """A video without usable trajectories: its status and the reason, for its row in the artifacts."""
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status = status
-        self.reason = reason
 
 
 class Video:
@@ -70,14 +59,7 @@ class Video:
 
         As they are tracked, the column relative_time is NaN: the number of frames is not known before the end.
         """
-        n_rows = 0
-        for block in self._read() if self.settings.rows else self._track():
-            if not np.isfinite(block.descriptors).all():
-                raise Undescribed("not_finite", "a descriptor is not a finite number")
-            n_rows += len(block)
-            yield block
-        if not n_rows:
-            raise Undescribed("no_trajectories", "nothing in the video moves, or nothing has texture")
+        yield from checked(self._read() if self.settings.rows else self._track())
 
     def _read(self) -> Iterator[idt_tools.Trajectories]:
         if self.rows is None:
@@ -92,17 +74,9 @@ class Video:
         width, height = int(self.row["width"]), int(self.row["height"])
         scale = min(1.0, self.settings.max_side / max(width, height)) if self.settings.max_side else 1.0
         if scale * min(width, height) < MIN_SIDE:
-            scaled = f", as trajectories.max_side = {self.settings.max_side} makes them" if scale < 1 else ""
-            size = f"{round(scale * width)}x{round(scale * height)} pixels{scaled}"
-            raise Undescribed("too_small", f"{size}; the tracker needs {MIN_SIDE} on each side")
-        try:
-            yield from idt_tools.stream(self.frames(), self.scaled_boxes())
-        except idt_tools.VideoError as error:
-            raise Undescribed(error.status, error.reason) from error
-        except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
-            raise Undescribed("corrupted", str(error)) from error
-        if self.size["n_frames"] < MIN_FRAMES:
-            raise Undescribed("too_short", f"{self.size['n_frames']} frames; a trajectory needs {MIN_FRAMES}")
+            note = f", as trajectories.max_side = {self.settings.max_side} makes them" if scale < 1 else ""
+            check_size(round(scale * width), round(scale * height), note)
+        yield from track(self.frames(), self.scaled_boxes())
 
     def frames(self) -> Iterator[np.ndarray]:
         """The frames (H, W, 3) uint8 RGB, as large as they are tracked. Raises VideoError if they cannot be decoded."""

@@ -10,12 +10,14 @@ import numpy as np
 
 from idt_tools import columns
 from idt_tools.attributes import write_attributes
+from idt_tools.tracked import Undescribed
 from idt_tools.tracker import set_relative_time
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
-from workflow_scripts.trajectories.describe_video import Undescribed, Video, shard_videos
+from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 

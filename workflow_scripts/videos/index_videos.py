@@ -1,42 +1,48 @@
-"""The index of a dataset: every file with an id, what its header says, a status and a shard.
+"""The index of a dataset: every file with an id, the facts of its header, a status and a shard.
 
-Writes `index.tsv` (a row for every file, for people and the report) and beside it what the stages take:
-`shards/{shard}.tsv` (the readable videos of a shard), `sample.tsv` (the videos of the codebook), `splits.tsv`,
-`unread.tsv` (what the splits lack, for it cannot be read) and `totals.json` (what the readable videos add up to). Those
-are rewritten only when their content changes, so that a new video touches its own shard's list and no other, and
-Snakemake, which compares times, runs that shard alone.
-`passed_over.tsv` counts the files below the root that are no videos by their suffix, and lists links that repeat.
-Where an official dataset's annotations name videos that are not there, `missing.tsv` lists them; they are no failures.
-Where there are no splits, `no_splits.txt` says why; such a dataset can be trained on.
+Writes `index.tsv` (a row per file, for people and the report) and, beside it, the inputs of the stages:
+
+- `shards/{shard}.tsv`: the readable videos of a shard, with the columns of the index
+- `sample.tsv`: the videos that the codebook is fitted to
+- `splits.tsv` and `splits.json`: the parts of the splits; the numbers of the splits, or why there are none
+- `unread.tsv`: the videos of the splits that cannot be read
+- `totals.json`: sums over the readable videos
+- `passed_over.tsv`: files below the root that are no videos by their suffix, and links to folders that were read
+- `missing.tsv`: the videos that the annotations name and that have no file; these are not failures
+
+A file beside the index is rewritten only if its content changes. Snakemake compares times: a new video changes the list
+of its own shard, and only the jobs of that shard run again. A dataset without splits can be used for training.
 """
 
 import dataclasses
 import json
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 import idt_tools
 from idt_tools.reading import raise_if_of_the_system
-from workflow_scripts.ground.artifacts import read_columns, read_json, remove, write_columns, write_json, write_text
+from workflow_scripts.ground.artifacts import remove
 from workflow_scripts.ground.identity import digest, shard_of, video_id
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.store import Result, process_shard
 from workflow_scripts.ground.work_keys import keys_by_video
+from workflow_scripts.videos import tables
 from workflow_scripts.videos.folders import Walk
-from workflow_scripts.videos.listing import Listed, list_videos
-from workflow_scripts.videos.official import Annotated
-from workflow_scripts.videos.settings import OFFICIAL, READING, VERSIONS, DatasetSettings, ReadingSettings
-from workflow_scripts.videos.splits import make_splits, unread_rows
+from workflow_scripts.videos.layouts import LAYOUTS
+from workflow_scripts.videos.layouts.layout import Annotated, Listed, Listing, Parts
+from workflow_scripts.videos.listing import list_videos
+from workflow_scripts.videos.settings import READING, VERSIONS, DatasetSettings, ReadingSettings
+from workflow_scripts.videos.splits import make_splits, unread_parts
 
 log = logging.getLogger(__name__)
 
-COLUMNS = (
-    "video_id path label group scene split n_frames fps width height estimated_frames seconds bytes mtime_ns status"
-    " reason shard"
-).split()
+COLUMNS = list(tables.INDEX)
 
 ABSENT = {"bytes": 0, "mtime_ns": 0}
 
@@ -52,21 +58,52 @@ def index_videos(
     threads: int = 1,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Lists, probes and shards the videos of `dataset` and writes `index` and its companions beside it.
+    """Lists and probes the videos of a dataset, assigns them to shards, and writes `index` and the files beside it.
 
-    The sample of `sample_videos` ids is drawn once, from the first index, and kept until `resample`, so that adding
-    videos does not change the codebook (paper 4.2 draws 3,500). Files are probed once: only those whose size or
-    time changed are read again. Where the system cannot read some just now, the others are probed and no index is
-    written (store.UnreadVideos). Raises StageError where there is nothing to index, two videos share an id, or more
-    than `max_failed_fraction` cannot be read.
+    Files are probed once: another run reads only files whose size or time changed. If the system cannot read some files
+    at the moment, the others are probed and no index is written (store.UnreadVideos).
+
+    Args:
+        dataset: Name of the dataset.
+        index: Path of index.tsv.
+        settings: The dataset's entry in the config.
+        seed: Seed of the sample and of random splits.
+        sample_videos: Size of the codebook's sample (paper 4.2: 3,500).
+        resample: Draw the sample anew. Otherwise the first sample stays, so that new videos do not change the codebook.
+        max_failed_fraction: Share of the videos that may be unreadable.
+        threads: Files that are probed at a time.
+        reading: Which videos are refused.
+
+    Raises:
+        StageError: There is no video, two videos have the same id, or too many videos cannot be read.
     """
     folder = index.parent
-    root, listed, missing, walked = list_videos(dataset, settings, folder / "generated")
-    log.info("videos: %d files listed in %s", len(listed), root)
-    by_id = {video_id(video.path): video for video in listed}
-    if len(by_id) < len(listed):
+    root, listing = list_videos(dataset, settings, folder / "generated")
+    log.info("videos: %d files listed in %s", len(listing.videos), root)
+    by_id = {video_id(video.path): video for video in listing.videos}
+    if len(by_id) < len(listing.videos):
         raise StageError(f"datasets.{dataset}: two files have the same id (a hash collision); rename one of them")
+    videos = _probe_all(folder, root, by_id, settings, max_failed_fraction, threads, reading)
+    usable = videos[videos["status"] == "ok"]
+    _write_shards(folder / "shards", usable)
+    _write_splits(folder, videos, by_id, listing.missing, settings, seed)
+    _update_sample(folder / "sample.tsv", list(usable["video_id"]), seed, sample_videos, resample)
+    tables.update_json(folder / "totals.json", _totals(usable))
+    tables.update_or_remove(folder / "missing.tsv", _missing(listing))
+    tables.update_table(folder / "passed_over.tsv", _passed_over(listing.walked))
+    tables.write_table(index, videos)  # the last file: once it is there, all of them are
 
+
+def _probe_all(
+    folder: Path,
+    root: Path,
+    by_id: dict[str, Listed],
+    settings: DatasetSettings,
+    max_failed_fraction: float,
+    threads: int,
+    reading: ReadingSettings,
+) -> pd.DataFrame:
+    """The index: a row per video, sorted by id."""
     stats: dict[str, dict[str, int]] = {}
 
     def key(name: str) -> str:
@@ -75,12 +112,11 @@ def index_videos(
 
     def probe(name: str) -> Result:
         if stats[name] == ABSENT:
-            return Result("missing", "the dataset names this file, but it is not there")
+            return Result("missing", "the dataset names this file, but it does not exist")
         return _probe(root / by_id[name].path, reading)
 
     keys, unread = keys_by_video(by_id, key)
-    rows: list[dict[str, Any]] = []
-    for name, result in process_shard(
+    results = process_shard(
         folder / ".store" / "probes",
         keys,
         probe,
@@ -88,24 +124,18 @@ def index_videos(
         threads=threads,
         max_failed_fraction=max_failed_fraction,
         unread=unread,
-    ):
-        rows.append(_row(name, root, by_id[name], stats[name], result, shard_of(name, settings.shards)))
-    usable = [row for row in rows if row["status"] == "ok"]
-
-    _write_shards(folder / "shards", usable)
-    splits = _write_splits(folder, usable, settings, seed)
-    _write_unread(folder / "unread.tsv", rows, missing, settings, splits)
-    _freeze_sample(folder / "sample.tsv", [row["video_id"] for row in usable], seed, sample_videos, resample)
-    _write_totals(folder / "totals.json", usable)
-    _write_missing(folder / "missing.tsv", missing)
-    _write_passed_over(folder / "passed_over.tsv", walked)
-    write_columns(index, rows, COLUMNS)  # last: its being there says that all is
+    )
+    rows = [
+        _row(name, root, by_id[name], stats[name], result) | {"shard": shard_of(name, settings.shards)}
+        for name, result in results
+    ]
+    return tables.frame_of(rows, tables.INDEX)
 
 
 def _stat(path: Path) -> dict[str, int]:
-    """Size and time of a file, by which a change is noticed; `ABSENT` for one that is not there.
+    """Size and time of a file, which show that it changed; `ABSENT` if there is no file.
 
-    Raises ReadingFailed where the system does not tell.
+    Raises ReadingFailed if the system does not answer.
     """
     try:
         stat = os.stat(path)
@@ -113,7 +143,7 @@ def _stat(path: Path) -> dict[str, int]:
         return ABSENT
     except OSError as error:
         raise_if_of_the_system(path, error)
-        return ABSENT  # its name leads nowhere, such as a link to itself
+        return ABSENT  # the path leads nowhere, for example a link to itself
     return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
@@ -125,162 +155,151 @@ def _probe(path: Path, reading: ReadingSettings) -> Result:
     return Result(attributes=dataclasses.asdict(info))
 
 
-def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Result, shard: str) -> dict[str, Any]:
-    """The row of a video. Its n_frames and fps are empty where only decoding tells, and estimated_frames stands in."""
-    header = dict(result.attributes)
+def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Result) -> dict[str, Any]:
+    """The row of a video. If only decoding tells n_frames and fps, both are missing; estimated_frames is always set."""
+    header: dict[str, Any] = dict(result.attributes)
     if header:
         n_frames, fps = header["n_frames"], float(header["fps"])
-        header |= {"estimated_frames": n_frames, "seconds": round(int(n_frames) / fps, 3) if fps else ""}
-        header |= {} if header["exact"] else {"n_frames": "", "fps": ""}
+        header |= {"estimated_frames": n_frames, "seconds": round(int(n_frames) / fps, 3) if fps else None}
+        header |= {} if header["exact"] else {"n_frames": None, "fps": None}
     return {
         "video_id": name,
         "path": (root / video.path).as_posix(),
         "label": video.label,
         "group": video.group,
         "scene": video.scene,
-        "split": _split_text(video.splits),
+        "split": _parts_as_json(video.splits),
         **header,
         **stat,
         "status": result.status,
         "reason": result.reason,
-        "shard": shard,
     }
 
 
+def _parts_as_json(parts: Parts) -> str:
+    """For example {"1": "train"}; empty if the dataset puts the video into no split."""
+    return json.dumps(dict(parts)) if parts else ""
+
+
 def _write_splits(
-    folder: Path, usable: list[dict[str, Any]], settings: DatasetSettings, seed: int
-) -> list[dict[str, str]]:
-    """The dataset's splits; where there can be none, a table without rows, and `no_splits.txt` says why."""
-    unlabelled = sum(not row["label"] for row in usable)
-    if unlabelled:
-        log.info("videos: %d of %d readable videos have no label", unlabelled, len(usable))
-    note = folder / "no_splits.txt"
-    try:
-        rows = _splits(usable, settings, seed)
-        note.unlink(missing_ok=True)
-    except StageError as error:
-        rows = []
-        log.info("videos: there are no splits, so nothing can be judged on these videos: %s", error)
-        write_text(note, f"{error}\n")
-    recordings = [row | {"group": _recording(row, settings)} for row in rows]
-    _write_if_changed(folder / "splits.tsv", recordings, ["split", "video_id", "part", "label", "group"])
-    return rows
-
-
-def _recording(row: dict[str, str], settings: DatasetSettings) -> str:
-    """The recording that a video is of, unique in the dataset: g01 of two classes of UCF101 are two recordings."""
-    return f"{row['label']} {row['group']}" if settings.layout == "ucf101" and row["group"] else row["group"]
-
-
-def _splits(usable: list[dict[str, Any]], settings: DatasetSettings, seed: int) -> list[dict[str, str]]:
-    """The rows of splits.tsv. Raises StageError where the videos, their labels or groups give none."""
-    if usable and not any(row["label"] for row in usable):
-        raise StageError("its videos have no labels")
-    layout = settings.kind_of_splits
-    if layout == "official":
-        if settings.layout not in OFFICIAL:
-            raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
-        layout = "column"
-    described = [{name: row[name] for name in ("video_id", "label", "group")} for row in usable]
-    rows = [about | _parts(row) for about, row in zip(described, usable, strict=True)]
-    return make_splits(rows, layout, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
-
-
-def _write_unread(
-    path: Path,
-    rows: list[dict[str, Any]],
-    missing: Sequence[Annotated],
+    folder: Path,
+    videos: pd.DataFrame,
+    by_id: dict[str, Listed],
+    missing: list[Annotated],
     settings: DatasetSettings,
-    splits: list[dict[str, str]],
+    seed: int,
 ) -> None:
-    """The videos that the splits would have if they could be read, so that each accuracy says of how many it is.
+    """Writes splits.tsv, splits.json and unread.tsv. Without splits the tables have no rows."""
+    listed_parts = {name: video.splits for name, video in by_id.items()}
+    missing_ids = [f"{video.label}/{video.names[0]}" for video in missing]
+    parts = _parts_table(listed_parts | {name: video.splits for name, video in zip(missing_ids, missing, strict=True)})
+    usable = videos[videos["status"] == "ok"]
+    if unlabelled := int((usable["label"] == "").sum()):
+        log.info("videos: %d of %d readable videos have no label", unlabelled, len(usable))
+    reason = ""
+    try:
+        splits = _splits(usable, parts, settings, seed)
+    except StageError as error:
+        reason, splits = str(error), tables.frame_of([], tables.SPLITS)
+        log.info("videos: there are no splits, so no model can be evaluated on these videos: %s", reason)
+    numbers = [int(number) for number in splits["split"].unique()]
+    tables.update_json(folder / "splits.json", {"numbers": numbers, "reason_for_none": reason})
 
-    The id of a video that is not there is `label/name` by the annotations. Random splits are of usable videos alone.
-    """
-    lost = [
-        {name: row[name] for name in ("video_id", "label", "group", "status")} | _parts(row)
-        for row in rows
-        if row["status"] != "ok"
-    ]
-    for video in missing:
-        about = {"video_id": f"{video.label}/{video.names[0]}", "label": video.label, "group": video.group}
-        lost.append(about | {"status": "missing"} | dict(video.splits))
-    if settings.kind_of_splits == "random":
-        lost = []
-    unread = unread_rows(lost, splits, by_group=settings.splits == "leave_one_group_out")
-    _write_if_changed(path, unread, ["split", "video_id", "part", "label", "status"])
+    unread = pd.concat(
+        [
+            videos.loc[videos["status"] != "ok", ["video_id", "label", "group", "status"]],
+            pd.DataFrame(
+                {
+                    "video_id": missing_ids,
+                    "label": [video.label for video in missing],
+                    "group": [video.group for video in missing],
+                    "status": "missing",
+                },
+                dtype=object,
+            ),
+        ]
+    )
+    if settings.kind_of_splits == "random":  # drawn from the usable videos
+        unread = unread[:0]
+    lost = unread_parts(unread, parts, splits, by_group=settings.splits == "leave_one_group_out")
+    tables.update_table(folder / "unread.tsv", tables.frame_of(lost, tables.UNREAD))
+
+    if LAYOUTS[settings.layout].groups_within_labels:
+        splits["group"] = np.where(splits["group"] == "", "", splits["label"] + " " + splits["group"])
+    tables.update_table(folder / "splits.tsv", tables.frame_of(splits, tables.SPLITS))
 
 
-def _parts(row: dict[str, Any]) -> dict[str, str]:
-    """split<N> -> train or test, as the column `split` of the index has them."""
-    parts: dict[str, str] = json.loads(row["split"] or "{}")
-    return parts
+def _parts_table(parts: dict[str, Parts]) -> pd.DataFrame:
+    """What the dataset itself says about its splits: columns split, video_id and part."""
+    rows = [(number, name, part) for name, of_video in parts.items() for number, part in of_video]
+    return pd.DataFrame(rows, columns=["split", "video_id", "part"], dtype=object).astype({"split": "int64"})
 
 
-def _split_text(splits: Sequence[tuple[str, str]]) -> str:
-    """{"split1": "train"}, as JSON; empty where the video is in no split."""
-    return json.dumps(dict(splits)) if splits else ""
+def _splits(usable: pd.DataFrame, parts: pd.DataFrame, settings: DatasetSettings, seed: int) -> pd.DataFrame:
+    """The splits of the usable videos. Raises StageError if there can be none."""
+    if len(usable) and not (usable["label"] != "").any():
+        raise StageError("its videos have no labels")
+    kind = settings.kind_of_splits
+    if kind == "official":
+        if not LAYOUTS[settings.layout].n_official_splits:
+            raise StageError(f"the layout {settings.layout} has no official splits; choose others (datasets.*.splits)")
+        kind = "column"
+    return make_splits(usable, parts, kind, seed=seed, test_fraction=settings.test_fraction, n_splits=settings.n_splits)
 
 
-def _write_if_changed(path: Path, rows: list[dict[str, Any]], columns: list[str]) -> None:
-    """Leaves a table with this content as it is, time included."""
-    as_text = [{name: str(row.get(name, "")) for name in columns} for row in rows]
-    if not path.exists() or read_columns(path) != as_text:
-        write_columns(path, as_text, columns)
-
-
-def _write_shards(folder: Path, rows: list[dict[str, Any]]) -> None:
-    shards: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        shards.setdefault(row["shard"], []).append(row)
+def _write_shards(folder: Path, usable: pd.DataFrame) -> None:
+    shards = {str(shard): videos for shard, videos in usable.groupby("shard")}
     for shard, videos in shards.items():
-        _write_if_changed(folder / f"{shard}.tsv", videos, COLUMNS)
+        tables.update_table(folder / f"{shard}.tsv", videos)
     for path in folder.glob("*.tsv"):
         if path.stem not in shards:
             remove(path)
 
 
-def _write_totals(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Numbers of videos and frames, of pixels in all frames, of bytes, and the seconds they last, by their headers."""
-    totals = {
-        "videos": len(rows),
-        "frames": sum(row["estimated_frames"] for row in rows),
-        "pixels": sum(row["estimated_frames"] * row["width"] * row["height"] for row in rows),
-        "seconds": round(sum(row["seconds"] or 0 for row in rows), 1),
-        "bytes": sum(row["bytes"] for row in rows),
+def _totals(videos: pd.DataFrame) -> dict[str, int | float]:
+    """Sums over the videos: how many, their frames, the pixels of all frames, seconds and bytes, by the headers."""
+    frames = videos["estimated_frames"]
+    return {
+        "videos": len(videos),
+        "frames": int(frames.sum()),
+        "pixels": int((frames * videos["width"] * videos["height"]).sum()),
+        "seconds": round(float(videos["seconds"].sum()), 1),
+        "bytes": int(videos["bytes"].sum()),
     }
-    if not path.exists() or read_json(path) != totals:
-        write_json(path, totals)
 
 
-def _write_missing(path: Path, missing: Sequence[Annotated]) -> None:
-    """Names, labels and splits of the annotated videos that are not there; no file where there is none."""
-    if not missing:
-        remove(path)
-        return
-    rows = [{"name": video.names[0], "label": video.label, "split": _split_text(video.splits)} for video in missing]
-    _write_if_changed(path, rows, ["name", "label", "split"])
+def _missing(listing: Listing) -> pd.DataFrame:
+    """Names, labels and splits of the annotated videos without a file."""
+    rows = [
+        {"name": video.names[0], "label": video.label, "split": _parts_as_json(video.splits)}
+        for video in listing.missing
+    ]
+    return tables.frame_of(rows, tables.MISSING)
 
 
-def _write_passed_over(path: Path, walked: Walk) -> None:
-    """How many files below the root are no videos, by suffix, and the links to folders that are read already."""
-    rows = [{"kind": "suffix", "name": suffix, "files": number} for suffix, number in sorted(walked.others.items())]
-    rows += [{"kind": "link", "name": link, "files": ""} for link in walked.links]
-    _write_if_changed(path, rows, ["kind", "name", "files"])
+def _passed_over(walked: Walk) -> pd.DataFrame:
+    """The files below the root that are no videos, counted by suffix, and the links to folders that were read."""
+    rows: list[dict[str, Any]] = [
+        {"kind": "suffix", "name": suffix, "files": number} for suffix, number in sorted(walked.others.items())
+    ]
+    rows += [{"kind": "link", "name": str(link)} for link in walked.links]
+    return tables.frame_of(rows, tables.PASSED_OVER)
 
 
-def _freeze_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:
-    """Keeps the sample that is there if it was drawn with the same seed and size, else draws it anew.
+def _update_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:
+    """Leaves the sample as it is if the same seed and size drew it; otherwise draws it.
 
-    Drawn are the `size` ids with the smallest hash of (seed, id): uniform, and independent of order and shards.
+    The sample consists of the `size` ids with the smallest hash of (seed, id). It is uniform, and depends neither on
+    the order of the videos nor on the shards.
     """
     draw = digest(seed, size)
     if path.exists() and not resample:
-        rows = read_columns(path)
-        if rows and rows[0]["draw"] == draw:
+        sample = tables.read_table(path, tables.SAMPLE)
+        if len(sample) and sample["draw"][0] == draw:
             return
-    chosen = sorted(sorted(names, key=lambda name: digest(seed, name))[:size])
-    _write_if_changed(path, [{"video_id": name, "draw": draw} for name in chosen], ["video_id", "draw"])
+    drawn = sorted(sorted(names, key=lambda name: digest(seed, name))[:size])
+    rows = [{"video_id": name, "draw": draw} for name in drawn]
+    tables.update_table(path, tables.frame_of(rows, tables.SAMPLE))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ from typing import Annotated, Any
 
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.synthetic.settings import GeneratedSettings
+from workflow_scripts.videos.layouts import LAYOUTS
 
 # The VERSION of each stage, raised when the same files give another index.
-VERSIONS = {"index_videos": 3}
-
-OFFICIAL = ("ucf101", "hmdb51", "kinetics")  # layouts of datasets as they are distributed, with annotations
-LAYOUTS = ("folder", "manifest", *OFFICIAL, "generated")
+VERSIONS = {"index_videos": 4}
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,9 @@ class DatasetSettings:
 
     layout: str = setting(
         "folder",
-        "Where the videos and labels are. folder: ROOT/LABEL/.../VIDEO; manifest: a CSV lists them; ucf101, hmdb51, "
-        "kinetics: as distributed, with their annotations; generated: the project makes the videos.",
+        f"Where the videos and labels are. {'; '.join(f'{name}: {entry.meaning}' for name, entry in LAYOUTS.items())}.",
         required=True,
-        enum=LAYOUTS,
+        enum=list(LAYOUTS),
     )
     root: str = setting("", "Folder that holds the videos.")
     manifest: str = setting(
@@ -79,7 +76,7 @@ class DatasetSettings:
 
     @property
     def kind_of_splits(self) -> str:
-        """`splits`, with what auto stands for."""
+        """`splits`, or what `auto` stands for."""
         if self.splits != "auto":
             return self.splits
-        return "official" if self.layout in OFFICIAL else "random"
+        return "official" if LAYOUTS[self.layout].n_official_splits else "random"

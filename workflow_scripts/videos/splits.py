@@ -1,165 +1,139 @@
-"""Train and test parts of a labelled dataset: one group left out, the manifest's own columns, or at random.
+"""Train and test parts of a labelled dataset.
 
-Evaluation (paper 4.1, 4.2) trains a classifier on a split's train part and reports accuracy on its test part.
-Three layouts:
+Evaluation (paper 4.1, 4.2) trains a classifier on the train part of a split and reports the accuracy on its test part.
+There are three kinds of splits:
 
-- `leave_one_group_out`: one split per group (a sequence, a person, a recording), which is the test part;
-  splits are numbered from 1 in the natural order of the group names ("set2" before "set10").
-- `column`: every column `split` (split 1) or `split<N>` (split N) of the index says `train` or `test` for
-  each video; any other value leaves the video out of that split.
-- `random`: stratified by label. Within a class the videos are ordered by a hash of (seed, split, video_id),
-  and the first round(test_fraction x n) of them, at least one and never all, are the test part; a class of
-  one video is trained on. Adding a video therefore changes nothing in the other classes and moves at most
-  one other video of its own class (the one at the boundary); none at all could be promised only by giving
-  up the exact proportions.
+- `leave_one_group_out`: one split per group (a sequence, a person, a recording). The group is the test part. Splits are
+  numbered from 1 in the natural order of the groups' names ("set2" before "set10").
+- `column`: the dataset says for each video and split whether it is in the train or in the test part, or in neither.
+- `random`: stratified by label. The videos of a label are ordered by a hash of (seed, split, video_id). The first
+  round(test_fraction x n) of them are the test part: at least one, and never all. The only video of a label is in the
+  train part. A new video changes nothing for other labels, and moves at most one other video of its own label.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
 
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError
 
-Row = dict[str, str]
-
-_WHY_LABELS = "evaluation needs a label for every video that is in a split"
+_WHY_LABELS = "evaluation needs a label for every video in a split"
 
 
 def make_splits(
-    rows: Sequence[Mapping[str, str]],
-    layout: str,
+    videos: pd.DataFrame,
+    parts: pd.DataFrame,
+    kind: str,
     *,
     seed: int,
     test_fraction: float = 0.3,
     n_splits: int = 1,
-) -> list[Row]:
-    """The splits of a dataset, as the rows of splits.tsv.
+) -> pd.DataFrame:
+    """The splits of a dataset.
 
-    rows: the index rows of the usable videos; keys video_id and label, and group (leave_one_group_out) or
-    split/split<N> (column).
-    layout: "leave_one_group_out", "column" or "random".
-    seed, test_fraction (0..1, exclusive), n_splits: used by "random" alone.
+    Args:
+        videos: The usable videos: columns video_id, label and group.
+        parts: What the dataset itself says: columns split (a number), video_id and part (train or test).
+        kind: `leave_one_group_out`, `column` or `random`.
+        seed: Seed of random splits.
+        test_fraction: Share of each label's videos in the test part of a random split, between 0 and 1.
+        n_splits: Number of random splits.
 
-    Returns rows split (1-based, as text), video_id, part ("train" or "test"), label and group (the recording that the
-    video is of, or empty); ordered by split, then video_id; the parts of a split are disjoint and neither is empty.
-    Raises StageError when labels, groups or columns are missing, or a split would have an empty part.
+    Returns:
+        A table with the columns split, video_id, part, label and group, sorted by split and video_id. Both parts of a
+        split have videos, and no video is in both.
+
+    Raises:
+        StageError: Labels, groups or parts are missing, or a part of a split would be empty.
     """
-    if not rows:
+    if videos.empty:
         raise StageError("there is no usable video to split into train and test")
-    if layout == "leave_one_group_out":
-        parts = _leave_one_group_out(rows)
-    elif layout == "column":
-        parts = _columns(rows)
-    elif layout == "random":
-        parts = _random(rows, seed, test_fraction, n_splits)
+    if kind == "leave_one_group_out":
+        splits = _leave_one_group_out(videos)
+    elif kind == "column":
+        splits = _columns(videos, parts)
+    elif kind == "random":
+        splits = _random(videos, seed, test_fraction, n_splits)
     else:
-        raise StageError(
-            f"splits {layout!r} is not known; use one of leave_one_group_out, column, random for this dataset"
-        )
-    described = {row["video_id"]: {"label": row["label"], "group": row.get("group") or ""} for row in rows}
-    return [
-        {"split": str(split), "video_id": video_id, "part": part, **described[video_id]}
-        for split, part_of in sorted(parts.items())
-        for video_id, part in sorted(part_of.items())
-    ]
+        raise StageError(f"splits {kind!r} is unknown; use leave_one_group_out, column or random for this dataset")
+    described = splits.merge(videos[["video_id", "label", "group"]], on="video_id")
+    return described.sort_values(["split", "video_id"], ignore_index=True)
 
 
-def unread_rows(rows: Iterable[Mapping[str, str]], splits: Sequence[Mapping[str, str]], *, by_group: bool) -> list[Row]:
-    """The parts that videos which cannot be read have in `splits`: rows split, video_id, part, label, status.
+def unread_parts(unread: pd.DataFrame, parts: pd.DataFrame, splits: pd.DataFrame, *, by_group: bool) -> pd.DataFrame:
+    """The parts of `splits` that unreadable videos belong to.
 
-    rows: video_id, label, group, status and split<N> of these videos; splits: what `make_splits` gave of the others;
-    by_group: whether each split leaves one group out, else the columns split<N> say the parts. A video without a label
-    has none.
+    Args:
+        unread: The videos that cannot be read or have no file: columns video_id, label, group and status.
+        parts: What the dataset says about them, as in `make_splits`.
+        splits: The splits of the usable videos, from `make_splits`.
+        by_group: Whether each split leaves one group out. Otherwise `parts` tells.
+
+    Returns:
+        A table with the columns split, video_id, part, label and status. Videos without a label are in no part.
     """
-    tested = {row["split"]: row["group"] for row in splits if row["part"] == "test"}
-    unread = []
-    for row in rows:
-        if by_group:
-            parts = {split: "test" if row["group"] == group else "train" for split, group in tested.items()}
-        else:
-            parts = {str(number): part for number, part in parts_in(row).items() if str(number) in tested}
-        about = {name: row[name] for name in ("video_id", "label", "status")}
-        unread += [{"split": split, "part": part, **about} for split, part in parts.items() if row["label"]]
-    return sorted(unread, key=lambda row: (int(row["split"]), row["video_id"]))
+    labelled = unread[unread["label"] != ""]
+    if by_group:
+        tested = splits[splits["part"] == "test"].drop_duplicates("split")[["split", "group"]]
+        rows = labelled.merge(tested, how="cross", suffixes=("", "_tested"))
+        rows["part"] = np.where(rows["group"] == rows["group_tested"], "test", "train")
+    else:
+        rows = parts[parts["split"].isin(splits["split"])].merge(labelled, on="video_id")
+    return rows.sort_values(["split", "video_id"])[["split", "video_id", "part", "label", "status"]]
 
 
-def parts_in(row: Mapping[str, str]) -> dict[int, str]:
-    """Split number -> train or test, as the columns `split` and `split<N>` of a row say; other values are passed."""
-    parts = {}
-    for column, value in row.items():
-        match, part = re.fullmatch(r"split(\d*)", column), (value or "").strip().lower()
-        if match and part in ("train", "test"):
-            parts[int(match[1] or 1)] = part
-    return parts
-
-
-def _leave_one_group_out(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
-    _require(rows, "label", _WHY_LABELS)
-    _require(rows, "group", "leave_one_group_out needs a group for every video")
-    groups = sorted({row["group"] for row in rows}, key=natural_key)
+def _leave_one_group_out(videos: pd.DataFrame) -> pd.DataFrame:
+    _require(videos, "label", _WHY_LABELS)
+    _require(videos, "group", "leave_one_group_out needs a group for every video")
+    groups = sorted(videos["group"].unique(), key=natural_key)
     if len(groups) < 2:
-        raise StageError(f"leave_one_group_out needs at least two groups, and all videos are of {groups[0]!r}")
-    return {
-        number: {row["video_id"]: "test" if row["group"] == group else "train" for row in rows}
+        raise StageError(f"leave_one_group_out needs at least two groups, but all videos are of {groups[0]!r}")
+    return pd.concat(
+        _split(number, videos["video_id"], (videos["group"] == group).to_numpy())
         for number, group in enumerate(groups, start=1)
-    }
+    )
 
 
-def _columns(rows: Sequence[Mapping[str, str]]) -> dict[int, dict[str, str]]:
-    parts: dict[int, dict[str, str]] = {}
-    for column in sorted({name for row in rows for name in row}, key=natural_key):
-        match = re.fullmatch(r"split(\d*)", column)
-        if match is None:
-            continue
-        part_of = {row["video_id"]: (row.get(column) or "").strip().lower() for row in rows}
-        part_of = {video_id: part for video_id, part in part_of.items() if part in ("train", "test")}
-        if not part_of:  # a column that no video uses, as `split` beside `split1`, `split2`
-            continue
-        number = int(match[1] or 1)
-        if number in parts:
-            raise StageError(f"two columns describe split {number} (one is {column!r}); remove one of them")
-        missing = {"train", "test"} - set(part_of.values())
-        if missing:
-            raise StageError(f"column {column!r} marks no usable video as {missing.pop()}")
-        parts[number] = part_of
-    if not parts:
+def _columns(videos: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    used = parts[parts["video_id"].isin(videos["video_id"])]
+    if used.empty:
         raise StageError("no column split or split<N> marks a video as train or test; add one, or choose other splits")
-    used = {video_id for part_of in parts.values() for video_id in part_of}
-    _require([row for row in rows if row["video_id"] in used], "label", _WHY_LABELS)
-    return parts
+    for number, split in used.groupby("split"):
+        if missing := {"train", "test"} - set(split["part"]):
+            raise StageError(f"split {number}: no usable video is in the {missing.pop()} part")
+    _require(videos[videos["video_id"].isin(used["video_id"])], "label", _WHY_LABELS)
+    return used
 
 
-def _random(
-    rows: Sequence[Mapping[str, str]], seed: int, test_fraction: float, n_splits: int
-) -> dict[int, dict[str, str]]:
+def _random(videos: pd.DataFrame, seed: int, test_fraction: float, n_splits: int) -> pd.DataFrame:
     if not 0 < test_fraction < 1:
         raise StageError(f"test_fraction must be between 0 and 1, not {test_fraction}")
     if n_splits < 1:
         raise StageError(f"n_splits must be at least 1, not {n_splits}")
-    _require(rows, "label", _WHY_LABELS)
-    classes: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        classes[row["label"]].append(row["video_id"])
-    parts: dict[int, dict[str, str]] = {}
-    for split in range(1, n_splits + 1):
-        part_of: dict[str, str] = {}
-        for members in classes.values():
-            ordered = sorted(members, key=lambda video_id: identity.digest(seed, "split", split, video_id))
-            n_test = min(max(int(test_fraction * len(ordered) + 0.5), 1), len(ordered) - 1)
-            part_of |= {video_id: "test" for video_id in ordered[:n_test]}
-            part_of |= {video_id: "train" for video_id in ordered[n_test:]}
-        if "test" not in part_of.values():
-            raise StageError("random splits need a class with at least two usable videos")
-        parts[split] = part_of
-    return parts
+    _require(videos, "label", _WHY_LABELS)
+    n = videos.groupby("label")["video_id"].transform("size").to_numpy()
+    n_test = np.minimum(np.maximum((test_fraction * n + 0.5).astype(int), 1), n - 1)
+    if not n_test.any():
+        raise StageError("random splits need a label with at least two usable videos")
+    splits = []
+    for number in range(1, n_splits + 1):
+        order = videos["video_id"].map(lambda name, split=number: identity.digest(seed, "split", split, name))
+        rank = order.groupby(videos["label"]).rank(method="first").to_numpy()
+        splits.append(_split(number, videos["video_id"], rank <= n_test))
+    return pd.concat(splits)
 
 
-def _require(rows: Iterable[Mapping[str, str]], column: str, why: str) -> None:
-    without = [row["video_id"] for row in rows if not row.get(column)]
-    if without:
+def _split(number: int, video_ids: pd.Series, in_test: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"split": number, "video_id": video_ids, "part": np.where(in_test, "test", "train")})
+
+
+def _require(videos: pd.DataFrame, column: str, why: str) -> None:
+    without = videos.loc[videos[column] == "", "video_id"]
+    if len(without):
         names = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
-        raise StageError(f"{why}, and {len(without)} have none ({names})")
+        raise StageError(f"{why}, but {len(without)} have none ({names})")
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:

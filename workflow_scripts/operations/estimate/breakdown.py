@@ -14,11 +14,10 @@ from workflow_scripts.operations.estimate.extrapolate import (
     fitting_shards,
     shard_line,
 )
-from workflow_scripts.operations.estimate.pilot import Cost, asked_sides, short_sides
+from workflow_scripts.operations.estimate.pilot import Cost, configured_sides, short_sides
 from workflow_scripts.operations.estimate.survey import Survey, size_of, videos_of_subset
 from workflow_scripts.trajectories.settings import keeps_all
 
-NOT_ASKED = "not asked for"
 ROW = 250  # bytes of a video's row in index.tsv or a shard's list, roughly
 
 
@@ -44,11 +43,11 @@ def lines_of(
         line = shard_line(name, [cost[name] for cost in costs], pilot, size)
         if line.stage == "trajectories":
             keeps = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
-            lines.append(replace(line, note="keep: all" + " (as configured)" * keeps))
+            lines.append(replace(line, kept="all", is_configured=keeps))
             line = replace(line, artifacts=line.artifacts * sampled, stores=line.stores * sampled)
-            line = replace(line, note="keep: sample" + " (as configured)" * (not keeps))
-        if line.stage == "frames" and int(line.of) not in asked_sides(config):
-            line = replace(line, note=NOT_ASKED)
+            line = replace(line, kept="sample", is_configured=not keeps)
+        if line.stage == "frames":
+            line = replace(line, is_configured=int(line.of) in configured_sides(config))
         lines.append(line)
     shards = shards or fitting_shards(longest(lines).hours.value, 30)
     lines = [replace(line, jobs=shards) if line.stage in GROWS else line for line in lines]

@@ -10,7 +10,7 @@ from workflow_scripts.ground.identity import rng
 from workflow_scripts.operations.estimate.pilot import Cost
 
 RESAMPLES = 1000  # of the pilot's videos, for the interval
-FILES_A_JOB = 4  # artifact, log, benchmark, Snakemake's record; a store is one more
+FILES_PER_JOB = 5  # artifact, log, outcome, benchmark, Snakemake's record; a store is one more
 
 # What the work of a stage, and what it stores, grow with: pixels summed over all frames, frames, or videos.
 GROWS = {
@@ -57,7 +57,11 @@ NOTHING = Range(0, 0, 0)
 
 @dataclass(frozen=True)
 class Line:
-    """What a stage of a dataset will take: hours of one core, bytes of artifacts and of stores, files, memory."""
+    """What a stage of a dataset will take: hours, bytes of artifacts and of stores, files, memory.
+
+    `kept` says of trajectories whether those of all videos are kept or those of the sample. `is_configured` is false
+    for what the config does not ask for, as another way to keep trajectories or another size of frames.
+    """
 
     stage: str
     of: str
@@ -66,11 +70,13 @@ class Line:
     stores: Range
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    note: str = ""
+    kept: str = ""  # "", "all" or "sample"
+    is_configured: bool = True
+    hours_of: str = "core"  # of one core; or "device": by the clock, of the device that trains networks
 
     @property
     def files(self) -> int:
-        return self.jobs * (FILES_A_JOB + (self.stores.value > 0))
+        return self.jobs * (FILES_PER_JOB + (self.stores.value > 0))
 
 
 def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:

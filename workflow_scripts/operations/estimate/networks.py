@@ -15,8 +15,9 @@ from workflow_scripts.ground.durations import in_words
 from workflow_scripts.operations.estimate.extrapolate import NOTHING, Line, Range, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network_seconds
 from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
+from workflow_scripts.videos.layouts import LAYOUTS
 
-TRAINING_SHARE, OFFICIAL_SPLITS = 0.7, {"ucf101": 3, "hmdb51": 3}
+TRAINING_SHARE = 0.7  # of the videos, in official splits
 
 Part = tuple[float, float]  # videos of a split to train on, and to test
 
@@ -54,13 +55,12 @@ def network_lines(
                 seconds = [rate.forward * config["evaluation"]["clips"] * max(map(sum, parts.values()))]
             else:
                 seconds = [_finetuning(config["evaluation"], rate, *part) for part in parts.values()]
-            line = _line(stage, f"{run} {dataset}", sum(seconds) * len(seeds), len(seconds) * len(seeds))
-            lines.append((dataset, line))
+            lines.append((dataset, _line(stage, run, sum(seconds) * len(seeds), len(seconds) * len(seeds))))
     return lines
 
 
 def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
-    return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, "by the clock")
+    return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, hours_of="device")
 
 
 def _finetuning(section: dict[str, Any], rate: NetworkSeconds, n_train: float, n_test: float) -> float:
@@ -81,15 +81,15 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
         settings = stage_settings("videos", config["datasets"][dataset], "DatasetSettings")
         is_random = settings.kind_of_splits == "random"
         share = 1 - settings.test_fraction if is_random else TRAINING_SHARE
-        n_splits = settings.n_splits if is_random else OFFICIAL_SPLITS.get(settings.layout, 1)
+        n_splits = settings.n_splits if is_random else max(1, LAYOUTS[settings.layout].n_official_splits)
         parts = {1 + split: (share * n_videos, (1 - share) * n_videos) for split in range(n_splits)}
     return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 
 
-def network_text(lines: list[Line], device: str) -> list[str]:
-    """The lines as people read them."""
-    rows = [f"- {line.stage} {line.of}: {in_words(3600 * line.hours.value)}" for line in lines]
-    total = in_words(3600 * sum(line.hours.value for line in lines))
+def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
+    """The lines, each with its dataset, as people read them."""
+    rows = [f"- {line.stage} {line.of} on {dataset}: {in_words(3600 * line.hours.value)}" for dataset, line in lines]
+    total = in_words(3600 * sum(line.hours.value for _, line in lines))
     return [
         f"Networks on {device}, by the clock, all seeds and splits, without loading clips:",
         "",

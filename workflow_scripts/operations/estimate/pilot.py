@@ -48,14 +48,14 @@ class Cost:
     memory: int
 
 
-def asked_sides(config: dict[str, Any]) -> set[int]:
+def configured_sides(config: dict[str, Any]) -> set[int]:
     """The short sides at which the config's runs take their frames."""
     return {run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
 
 
 def short_sides(config: dict[str, Any]) -> list[int]:
     """The short sides that are measured: those that the config asks for, and 128, 240 and 256."""
-    return sorted({128, 240, 256} | asked_sides(config))
+    return sorted({128, 240, 256} | configured_sides(config))
 
 
 def detectors(config: dict[str, Any]) -> list[str]:

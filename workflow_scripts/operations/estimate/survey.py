@@ -16,7 +16,8 @@ from workflow_scripts.operations.estimate.extrapolate import Size
 from workflow_scripts.operations.estimate.pilot import ESTIMATES
 from workflow_scripts.pretraining.settings import in_folder, parts_of_subset, split_of_subset
 from workflow_scripts.videos.index_videos import index_videos
-from workflow_scripts.videos.listing import Listed, list_videos
+from workflow_scripts.videos.layouts.layout import Listed
+from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 REPOSITORY = Path(__file__).parents[3]
@@ -42,7 +43,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     folder = ESTIMATES / dataset
     values = dataset_values(config, dataset, str(REPOSITORY))
     settings = stage_settings("videos", values, "DatasetSettings")
-    root, listed, *_ = list_videos(dataset, settings, folder / "generated")
+    root, listing = list_videos(dataset, settings, folder / "generated")
+    listed = listing.videos
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +76,7 @@ def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
     if split is None:
         share = sum(in_folder(row["path"], folder, surveyed.root) for row in surveyed.rows) / len(surveyed.rows)
     else:
-        trained = {(f"split{split}", "train"), *([("split", "train")] if split == 1 else [])}
-        share = sum(not trained.isdisjoint(video.splits) for video in surveyed.listed) / len(surveyed.listed) or 1.0
+        share = sum((split, "train") in video.splits for video in surveyed.listed) / len(surveyed.listed) or 1.0
     within = share * size.videos
     return within if number is None else min(number, within)
 
@@ -92,16 +93,29 @@ def size_of(row: dict[str, str]) -> Size:
     return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
 
 
-def as_if(size: Size, videos: int | None, seconds: float | None, fps: float, side: str) -> Size:
-    """The size that is asked about, in place of a dataset's own. Raises StageError where `side` is not WIDTHxHEIGHT."""
-    if videos is None and seconds is None and not side:
-        return size
-    n_videos = videos or size.videos
-    frames = n_videos * (seconds * fps if seconds else size.frames / size.videos)
-    if not side:
-        return Size(n_videos, frames, frames * size.pixels / size.frames)
-    try:
-        width, height = map(int, side.lower().split("x"))
-    except ValueError as error:
-        raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {side!r}") from error
-    return Size(n_videos, frames, frames * width * height)
+@dataclass(frozen=True)
+class AsIf:
+    """A size to estimate in place of a dataset's own; what is not given stays the dataset's."""
+
+    videos: int | None = None
+    seconds: float | None = None
+    fps: float = 30.0
+    frame_size: str = ""  # WIDTHxHEIGHT
+
+    @property
+    def is_given(self) -> bool:
+        return self.videos is not None or self.seconds is not None or bool(self.frame_size)
+
+    def of(self, size: Size) -> Size:
+        """`size` with the given numbers. Raises StageError if the frame size is not WIDTHxHEIGHT."""
+        if not self.is_given:
+            return size
+        n_videos = self.videos or size.videos
+        frames = n_videos * (self.seconds * self.fps if self.seconds else size.frames / size.videos)
+        if not self.frame_size:
+            return Size(n_videos, frames, frames * size.pixels / size.frames)
+        try:
+            width, height = map(int, self.frame_size.lower().split("x"))
+        except ValueError as error:
+            raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {self.frame_size!r}") from error
+        return Size(n_videos, frames, frames * width * height)

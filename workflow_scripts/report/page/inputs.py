@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from idt_tools.attributes import read_attributes
 from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.statuses import shard_statuses
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.videos.folders import counted_suffixes
 
@@ -260,19 +259,6 @@ def read_vectors(
     return present, np.stack([vectors_of[video_id] for video_id in present]) if present else np.zeros(
         (0, 1), np.float32
     )
-
-
-def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
-    """(video_id, status, reason) of every video of a shard's file: of its arrays, or of its groups' attributes."""
-    with read_hdf5(path) as file:
-        if "status" in file and isinstance(file["status"], h5py.Dataset):
-            columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
-            return list(zip(*columns, strict=True))
-        return [
-            (name, about["status"], about.get("reason", ""))
-            for name, group in file.items()
-            if "status" in (about := read_attributes(group))
-        ]
 
 
 def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workflow_scripts.ground.process_shard import process_shard
+from workflow_scripts.ground.record_file import SYNC_SECONDS, RecordFile, Result
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.ground.store import SYNC_SECONDS, Result, Store, process_shard
 
 
 def _result(number: int) -> Result:
@@ -25,12 +26,12 @@ def _result(number: int) -> Result:
 
 
 def _fill(path: Path, numbers: Iterable[int]) -> None:
-    with Store(path) as store:
+    with RecordFile(path) as store:
         for number in numbers:
             store.append(f"video{number}", f"key{number}", _result(number))
 
 
-def _holds(store: Store, number: int) -> bool:
+def _holds(store: RecordFile, number: int) -> bool:
     result = store.read(f"video{number}")
     return (
         store.has(f"video{number}", f"key{number}")
@@ -43,11 +44,11 @@ def _holds(store: Store, number: int) -> bool:
 
 def test_results_come_back_as_they_were(tmp_path: Path) -> None:
     _fill(tmp_path / "s", range(4))
-    with Store(tmp_path / "s") as store:
+    with RecordFile(tmp_path / "s") as store:
         assert all(_holds(store, number) for number in range(4))
         assert store.read("another") is None and not store.has("video1", "another key")
         store.append("video1", "key1", Result("too_short", "15 frames"))
-    with Store(tmp_path / "s") as store:
+    with RecordFile(tmp_path / "s") as store:
         assert store.outcome("video1") == ("too_short", "15 frames")
 
 
@@ -64,10 +65,10 @@ def test_cut_anywhere_it_keeps_what_was_whole_and_goes_on(
     cut = data.draw(st.integers(0, ends[-1]))
     path.write_bytes(path.read_bytes()[:cut])
     whole = sum(end <= cut for end in ends[1:])
-    with Store(path) as store:
+    with RecordFile(path) as store:
         assert [store.has(f"video{number}", f"key{number}") for number in range(4)] == [n < whole for n in range(4)]
     _fill(path, range(whole, 4))
-    with Store(path) as store:
+    with RecordFile(path) as store:
         assert all(_holds(store, number) for number in range(4))
 
 
@@ -123,7 +124,7 @@ def test_what_was_done_before_a_failure_is_kept(tmp_path: Path) -> None:
     keys = dict.fromkeys("abc", "1")
     with pytest.raises(ZeroDivisionError):
         list(process_shard(tmp_path / "s", keys, compute, stage="test"))
-    with Store(tmp_path / "s") as store:
+    with RecordFile(tmp_path / "s") as store:
         assert [store.has(name, "1") for name in "abc"] == [True, True, False]
 
 
@@ -140,15 +141,16 @@ def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None
 def test_one_process_works_on_a_store_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "s"
     _fill(path, [0])
-    script = f"from pathlib import Path; from workflow_scripts.ground.store import Store; Store(Path({str(path)!r}))"
+    module = "workflow_scripts.ground.record_file"
+    script = f"import pathlib, {module} as module; module.RecordFile(pathlib.Path({str(path)!r}))"
     second = [sys.executable, "-c", script]
-    with Store(path) as store:
+    with RecordFile(path) as store:
         done = subprocess.run(second, capture_output=True, text=True)
         assert done.returncode == 1
         assert f"{path}: another process is writing it; wait until that one ends" in done.stderr
         store.append("video1", "key1", _result(1))
     assert subprocess.run(second).returncode == 0
-    with Store(path) as store:
+    with RecordFile(path) as store:
         assert _holds(store, 0) and _holds(store, 1)
 
 
@@ -157,13 +159,13 @@ def test_without_locks_the_other_s_hand_is_seen(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.ENOLCK, "no locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with Store(tmp_path / "s") as first, Store(tmp_path / "s") as second:
+    with RecordFile(tmp_path / "s") as first, RecordFile(tmp_path / "s") as second:
         first.append("video0", "key0", _result(0))
         first.append("video1", "key1", _result(1))
         with pytest.raises(StageError, match="another process is writing it"):
             second.append("video2", "key2", _result(2))
         first.append("video3", "key3", _result(3))
-    with Store(tmp_path / "s") as store:
+    with RecordFile(tmp_path / "s") as store:
         assert _holds(store, 0) and _holds(store, 1) and _holds(store, 3)
 
 
@@ -198,8 +200,8 @@ def test_a_damaged_record_costs_that_record_alone_wherever_the_damage_is(tmp_pat
     start = content.index(b"IDTR", 4)
     for place in range(start, content.index(b"IDTR", start + 4)):  # every byte of the second record
         path.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
-        with Store(path) as store:
-            whole = [n for n in range(6) if f"video{n}" in store._records and _holds(store, n)]
+        with RecordFile(path) as store:
+            whole = [n for n in range(6) if f"video{n}" in store._entries and _holds(store, n)]
             assert whole == [0, 2, 3, 4, 5], f"byte {place - start}"
 
 

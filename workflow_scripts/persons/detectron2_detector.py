@@ -1,0 +1,106 @@
+"""Mask R-CNN by detectron2: the network and the weights of the paper (3.3)."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.ground.identity import digest
+from workflow_scripts.ground.stage import StageError, first_line
+from workflow_scripts.persons.mask_rcnn import MaskRCNN, Picture, content_of
+from workflow_scripts.persons.settings import PersonsSettings
+
+log = logging.getLogger(__name__)
+
+
+class Detectron2(MaskRCNN):
+    """Mask R-CNN by detectron2, with any config of its model zoo."""
+
+    def __init__(self, settings: PersonsSettings) -> None:
+        try:
+            import torch
+            from detectron2 import model_zoo
+            from detectron2.checkpoint import DetectionCheckpointer
+            from detectron2.config import get_cfg
+            from detectron2.data import MetadataCatalog
+            from detectron2.data.transforms import ResizeShortestEdge
+            from detectron2.modeling import build_model
+        except ImportError as error:
+            raise StageError(
+                f"persons: the detector detectron2 cannot be used here ({error}); install it as envs/persons.yaml or "
+                "its project's instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set "
+                "descriptors.<name>.boxes to torchvision, hog or none"
+            ) from error
+        self._torch = torch
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        config = get_cfg()
+        weights = settings.weights
+        try:
+            local = Path(settings.model).exists()
+            config.merge_from_file(settings.model if local else model_zoo.get_config_file(settings.model))
+            config.MODEL.DEVICE = self._device
+            config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = settings.score_threshold
+            config.MODEL.MASK_ON = False  # the boxes come first and do not depend on the masks
+            if not weights:
+                weights = config.MODEL.WEIGHTS if local else model_zoo.get_checkpoint_url(settings.model)
+            self._network = build_model(config).eval()
+        except Exception as error:  # a wrong config may raise anything
+            raise StageError(
+                f"persons.model: detectron2 cannot use the model {settings.model!r} ({first_line(error)})"
+            ) from error
+        if not weights:
+            raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
+        self._load(DetectionCheckpointer(self._network), weights, settings.model)
+        self._resize = ResizeShortestEdge(
+            [config.INPUT.MIN_SIZE_TEST, config.INPUT.MIN_SIZE_TEST], config.INPUT.MAX_SIZE_TEST
+        )
+        self._channels = config.INPUT.FORMAT
+        trained_on = config.DATASETS.TEST[:1]
+        classes = MetadataCatalog.get(trained_on[0]).get("thing_classes", []) if trained_on else []
+        self._person = list(classes).index("person") if "person" in classes else 0  # COCO's first class
+        config.MODEL.WEIGHTS = config.MODEL.DEVICE = ""  # names of files and devices do not change the boxes
+        parameters = {
+            "detector": "detectron2",
+            "model": digest(config.dump()),
+            "weights": content_of(weights),
+            "threshold": settings.score_threshold,
+            "gpu_precision": "mixed",
+        }
+        super().__init__(torch, settings.batch_size, parameters)
+        log.info("persons: %s on %s", settings.model, self._device)
+
+    def _load(self, checkpointer: Any, weights: str, model: str) -> None:
+        """Loads `weights`. For the weights of another network the checkpointer only warns; this raises StageError."""
+        for parameter in self._network.parameters():
+            parameter.data.fill_(np.nan)
+        try:
+            checkpointer.load(weights)
+        except Exception as error:  # a damaged or foreign file may raise anything
+            raise StageError(
+                f"persons.weights: cannot load {weights!r} ({first_line(error)}); give an existing file, or a URL "
+                "that this machine can reach"
+            ) from error
+        missing = [name for name, values in self._network.named_parameters() if values.isnan().any()]
+        if missing:
+            raise StageError(
+                f"persons.weights: {weights!r} does not hold {missing[0]} of {model}; give the weights of that model"
+            )
+
+    def picture(self, frame: np.ndarray) -> Picture:
+        """The frame as (3, h, w) uint8, its channels in the order that the network needs."""
+        image = frame if self._channels == "RGB" else np.ascontiguousarray(frame[..., ::-1])
+        resized = self._resize.get_transform(image).apply_image(image)
+        return Picture(self._torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1))), *frame.shape[:2])
+
+    def _persons(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+        torch = self._torch
+        with torch.inference_mode(), torch.autocast(self._device, enabled=self._device == "cuda"):
+            answers = self._network([picture._asdict() for picture in pictures])  # boxes in the frames' own pixels
+        boxes_of_pictures = []
+        for answer in answers:
+            instances = answer["instances"]
+            boxes = torch.column_stack([instances.pred_boxes.tensor.float(), instances.scores.float()])
+            boxes_of_pictures.append(boxes[instances.pred_classes == self._person].cpu().numpy())
+        return boxes_of_pictures

@@ -1,0 +1,38 @@
+"""The layouts of datasets: a file per layout, and its entry here.
+
+The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write a reader in a
+file of this folder and add its entry.
+"""
+
+from workflow_scripts.videos.layouts import folder, generated, hmdb51, kinetics, manifest, ucf101
+from workflow_scripts.videos.layouts.layout import Layout
+
+LAYOUTS = {
+    "folder": Layout("root/<label>/.../video, each folder once, whatever links lead to it", folder.read),
+    "manifest": Layout("a CSV file", manifest.read, "manifest", "a CSV file with the columns path, label, group"),
+    "ucf101": Layout(
+        "UCF101 as it is distributed",
+        ucf101.read,
+        "annotations",
+        "the folder of trainlist01.txt, testlist01.txt, ...",
+        n_official_splits=3,
+        groups_within_labels=True,
+    ),
+    "hmdb51": Layout(
+        "HMDB51 as it is distributed",
+        hmdb51.read,
+        "annotations",
+        "the folder of <class>_test_split1.txt, ...",
+        n_official_splits=3,
+    ),
+    "kinetics": Layout(
+        "Kinetics as it is distributed",
+        kinetics.read,
+        "annotations",
+        "a CSV or JSON file of a release, or the folder of several",
+        n_official_splits=1,
+    ),
+    "generated": Layout("videos that the project generates", generated.read, "generated"),
+}
+
+OFFICIAL = tuple(name for name, layout in LAYOUTS.items() if layout.n_official_splits)

@@ -1,0 +1,25 @@
+"""The videos that the project generates for its demo and its tests."""
+
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.videos.layouts.layout import Listed, Listing
+
+
+def read(root: Path, settings: dict[str, Any]) -> Listing:
+    """The generated videos below `root`; those that are not there yet are generated.
+
+    The first take of each motion in each scene is the test part of split 1. Its place is in no training video.
+    """
+    # Imported here: Snakemake reads the table of layouts at its start, and the generator imports OpenCV and PyAV.
+    from workflow_scripts.synthetic.generate import generate_videos
+    from workflow_scripts.synthetic.settings import GeneratedSettings
+
+    rows = generate_videos(root, GeneratedSettings(**settings))
+    return Listing(
+        [Listed(row["path"], row["label"], row["group"], row["scene"], ((1, _part(row["group"])),)) for row in rows]
+    )
+
+
+def _part(take: str) -> str:
+    return "test" if take == "take00" else "train"
