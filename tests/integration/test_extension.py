@@ -40,8 +40,6 @@ KAPPA_ENTRY = '    "accuracy": Metric("Top-1", accuracy),\n', '    "kappa": Metr
 KAPPA_IMPORT = "import numpy as np\n", "from workflow_scripts.evaluation.kappa import kappa\n"
 
 
-LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
-
 # An objective: embeddings approach the bank rows of their videos.
 ATTRACTION = """\
 def loss(batch):
@@ -51,6 +49,8 @@ ATTRACTION_ENTRY = (
     "OBJECTIVES = {\n",
     '    "attraction": Objective("Attraction", {"": Look("Video attraction", "#123456")}, BANK_KEYS),\n',
 )
+
+LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +63,15 @@ def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     (scripts / "evaluation" / "kappa.py").write_text(KAPPA)
     add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_ENTRY)
     add_lines(scripts / "evaluation" / "metrics.py", *KAPPA_IMPORT)
+    (scripts / "pretraining" / "objectives" / "attraction.py").write_text(ATTRACTION)
+    add_lines(scripts / "pretraining" / "objectives" / "__init__.py", *ATTRACTION_ENTRY)
     workflow = Workflow(tmp_path_factory.mktemp("extended"), tiny_config, code)
     make_schema = [sys.executable, "-m", "workflow_scripts.configuration.make_schema"]
     subprocess.run(make_schema, check=True, env=workflow.environment, cwd=code)
-    (scripts / "pretraining" / "objectives" / "attraction.py").write_text(ATTRACTION)
-    add_lines(scripts / "pretraining" / "objectives" / "__init__.py", *ATTRACTION_ENTRY)
-    runs = {"la_idt": LA_IDT, "toy": {"objective": "attraction"}}
     config = {
         **tiny_config,
-        "pretraining": {**tiny_config["pretraining"], "runs": runs},
         "clusters": {**tiny_config["clusters"], "method": "slices"},
+        "pretraining": {**tiny_config["pretraining"], "runs": {"la_idt": LA_IDT, "toy": {"objective": "attraction"}}},
         "evaluation": {
             **tiny_config["evaluation"],
             "runs": ["scratch", "la_idt", "toy"],

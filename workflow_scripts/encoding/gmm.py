@@ -40,10 +40,6 @@ class _Moments(NamedTuple):
     sums: torch.Tensor  # (K, 2D) sum of posteriors times [x, x^2], where x is relative to the centre
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 class DiagonalGMM(DensityMixin, BaseEstimator):
     """Mixture of Gaussians with diagonal covariances, by scikit-learn's conventions.
 
@@ -160,6 +156,6 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         """`map` in the order of the items, over `n_jobs` cores with one thread of torch each."""
         jobs = self.n_jobs if self.device == "cpu" else 1
         # A few items at a time, so that what waits to be summed stays small.
-        with ThreadPoolExecutor(jobs, initializer=_one_thread) as pool:
+        with ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for first in range(0, len(items), 8 * jobs):
                 yield from pool.map(function, items[first : first + 8 * jobs])

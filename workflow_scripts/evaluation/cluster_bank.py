@@ -16,11 +16,12 @@ from workflow_scripts.clusters.cluster import cluster, repeats
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.features import CLIPS_AT_ONCE, video_features
-from workflow_scripts.evaluation.network import TestClips, device, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture
 from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.artifacts import write_hdf5
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import command_line
 from workflow_scripts.pretraining.threads import use_threads
@@ -53,13 +54,13 @@ def cluster_bank(
     else:
         store = FrameStore(frames or [])
         store.require(video_ids)
-        use_threads(device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
+        use_threads(best_device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
         clips = TestClips(store, video_ids, pretrained.architecture, 1, settings.seed, workers)
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
     of_runs = repeats(settings)
-    runs = [cluster(embeddings, of_run, device()) for of_run in of_runs]
+    runs = [cluster(embeddings, of_run, best_device()) for of_run in of_runs]
     content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(

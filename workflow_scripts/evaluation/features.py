@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from workflow_scripts.evaluation.network import TestClips, device, open_frames, read_pretrained
+from workflow_scripts.evaluation.network import TestClips, open_frames, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import Split, l2_normalised, read_split, require_known
 from workflow_scripts.ground import artifacts
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
@@ -57,7 +58,7 @@ def features(
         StageError: A video of the splits is in no frames file, or the network's output is not finite.
     """
     pretrained = read_pretrained(model, architecture)
-    use_threads(device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
+    use_threads(best_device(), vars(pretrained.architecture), CLIPS_AT_ONCE)
     store, statuses = open_frames(frames)
     video_ids = sorted({row["video_id"] for row in artifacts.read_columns(splits)})
     require_known(video_ids, statuses, splits)

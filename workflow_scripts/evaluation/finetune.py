@@ -24,12 +24,13 @@ from torch import nn
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import Answers
-from workflow_scripts.evaluation.network import device, read_inputs, read_pretrained
+from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground import identity
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
@@ -68,7 +69,7 @@ def finetune(
         StageError: A readable video of the split is in no frames file, or there is nothing to train on.
     """
     pretrained = read_pretrained(model, architecture)
-    use_threads(device(), vars(pretrained.architecture), settings.finetune_batch_size)
+    use_threads(best_device(), vars(pretrained.architecture), settings.finetune_batch_size)
     split, store = read_inputs(splits, task.split, frames, unread)
     used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": task.layout}
     request = {"VERSION": VERSIONS["finetune"], "split": dataclasses.asdict(split), "seed": task.seed, "settings": used}

@@ -19,6 +19,7 @@ from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground import identity
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_test
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
@@ -46,7 +47,7 @@ class Pretrained:
                 load_backbone(network, self.state_dict)
         except ValueError as error:
             raise StageError(str(error)) from error
-        return network.to(device())
+        return network.to(best_device())
 
     def described(self) -> dict[str, Any]:
         """Architecture and origin, for the record."""
@@ -105,9 +106,4 @@ class TestClips:
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
         clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)
         batches = consecutive(len(self.video_ids), max(1, clips_at_once // self.n_clips))
-        yield from load_inputs(clips, batches, self.architecture.crop_size, device(), self.workers)
-
-
-def device() -> torch.device:
-    """The GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        yield from load_inputs(clips, batches, self.architecture.crop_size, best_device(), self.workers)

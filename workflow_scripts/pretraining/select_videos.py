@@ -5,6 +5,7 @@ video_id and label, sorted by video_id, of the videos whose frames and every ske
 """
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from workflow_scripts.frames.clips import FrameStore
@@ -40,17 +41,7 @@ def select_videos(
     store = FrameStore(frames)
     store.require(label_of)
 
-    left_out: dict[str, str] = {}  # id -> why
-    for name in label_of:
-        status, reason = store.outcome(name)
-        if status != "ok":
-            left_out[name] = f"frames {status}: {reason}"
-    for path in encodings:
-        with read_hdf5(path) as file:
-            outcomes = zip(*(file[column].asstr()[:] for column in ("video_id", "status", "reason")), strict=True)
-            for name, status, reason in outcomes:
-                if status != "ok":
-                    left_out.setdefault(name, f"sketch {status}: {reason}")
+    left_out = _unusable(label_of, store, encodings)
     usable = sorted(label_of.keys() - left_out.keys())
     for name in sorted(left_out.keys() & label_of.keys()):
         log.info("left out: %s, %s", name, left_out[name])
@@ -81,6 +72,22 @@ def select_videos(
     if subset != "all":
         log.info("pretraining: the subset %s is %d of them", subset, len(usable))
     write_columns(output, [{"video_id": name, "label": label_of[name]} for name in usable], ["video_id", "label"])
+
+
+def _unusable(video_ids: Iterable[str], store: FrameStore, encodings: list[Path]) -> dict[str, str]:
+    """Video ids without usable frames or with an unusable sketch, each with the reason."""
+    left_out: dict[str, str] = {}
+    for name in video_ids:
+        status, reason = store.outcome(name)
+        if status != "ok":
+            left_out[name] = f"frames {status}: {reason}"
+    for path in encodings:
+        with read_hdf5(path) as file:
+            outcomes = zip(*(file[column].asstr()[:] for column in ("video_id", "status", "reason")), strict=True)
+            for name, status, reason in outcomes:
+                if status != "ok":
+                    left_out.setdefault(name, f"sketch {status}: {reason}")
+    return left_out
 
 
 def _training_part(splits: Path | None, split: int) -> set[str]:

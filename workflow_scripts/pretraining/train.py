@@ -204,7 +204,7 @@ def train(
         run: Name of the run, for the log.
         seed: Of all random draws.
         objective: A name in OBJECTIVES.
-        settings: The hyper-parameters.
+        settings: Of the run.
         clusters: The space of the clusters, for an objective that needs them: network, idt or joint.
         workers: Processes that load clips beside the GPUs (0: none).
         checkpoint_minutes: Overrides that of the settings.
@@ -220,7 +220,6 @@ def train(
     store = FrameStore(files.frames)
     store.require(video_ids)
     held_out = Validation.read(files.validation, files.validation_frames, seed) if files.validation else None
-
     with process_group() as (ranks, device):
         workers //= ranks.size
         use_threads(device, vars(settings), settings.batch_size)
@@ -233,7 +232,6 @@ def train(
         first_weights = weights_digest(model.state_dict())
         targets = read_targets(objective, clusters, files, video_ids, [names.index(label) for label in labels])
         learner = Learner(objective, model, bank, settings, seed, targets=targets, ranks=ranks)
-
         request = training_request(rows, seed, objective, clusters, settings)
         prior = [path for path in (files.clusters_file, *sorted(files.sketches)) if path is not None]
         folder = checkpoints / run_digest(request, [*prior, *([files.init] if files.init else [])], files.frames)

@@ -24,12 +24,13 @@ from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
 from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from idt_tools.whole_file import hidden_beside
-from workflow_scripts.evaluation.network import device, read_pretrained
+from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.ground.artifacts import dataset, read_hdf5, write_hdf5
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.process_shard import UnreadVideos, process_shard
 from workflow_scripts.ground.record_file import Result
@@ -71,7 +72,7 @@ class Representation:
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:
         """`features` (512 x width,) and, where there is one, `embedding` of a stored video: float32, of unit length."""
         drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
-        (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, device())
+        (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, best_device())
         features = self.network.features(inputs)
         spaces = {"features": features}
         if self.has_embedding:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from workflow_scripts.clusters.cluster import cluster
 from workflow_scripts.clusters.settings import ClustersSettings
+from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
@@ -75,7 +76,7 @@ def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, thread
 
 def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> NetworkSeconds:
     """The rates of a batch of `clips`, over `steps` after a warm-up."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     model = ResNet3D(settings.depth, settings.embedding_dim, settings.width, settings.shortcut).to(device)
     bank = MemoryBank([str(row) for row in range(2 * clips)], settings.embedding_dim, 0)
     learner = Learner("instance", model, bank, replace(settings, batch_size=clips, negatives=clips), 0)
