@@ -52,7 +52,7 @@ def _estimate(workflow: Workflow, options: str = "--videos 4 --threads 2") -> su
 def _numbers(workflow: Workflow) -> dict[str, dict[str, str]]:
     """The lines of cost.tsv by stage and, of trajectories, by what is kept."""
     rows = read_columns(workflow.folder / "results/estimate/cost.tsv")
-    return {f"{row['stage']}/{row['of']} {row['kept']}".strip(" /"): row for row in rows}
+    return {f"{row['stage']}/{row['of']} {row['keep']}".strip(" /"): row for row in rows}
 
 
 def _bytes(workflow: Workflow, *patterns: str) -> int:

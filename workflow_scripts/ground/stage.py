@@ -17,7 +17,7 @@ import sys
 import traceback
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,8 @@ def _read_settings(kind: type, text: str) -> Any:
     return kind(**given)
 
 
-def _add_argument(
-    parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter, kind: Any, meaning: str | None
-) -> None:
-    options: dict[str, Any] = {"dest": name, "help": meaning}
+def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter, kind: Any) -> None:
+    options: dict[str, Any] = {"dest": name}
     if parameter.default is inspect.Parameter.empty:
         options["required"] = True
     else:
@@ -138,17 +136,15 @@ def _log_to(path: Path | None) -> None:
     logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
 
 
-def command_line(
-    function: Callable[..., Any], arguments: list[str] | None = None, meanings: Mapping[str, str] | None = None
-) -> None:
+def command_line(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Runs `function` with arguments from the command line (`arguments`, default sys.argv), then exits if it failed.
 
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
-    keys that differ from the defaults) become `--their-name`, which `meanings` explain in the help; a list may also
-    be read from a JSON file, `--their-name-in FILE`. A dataclass with a field of type Path becomes one option per
-    field. `--log FILE` collects log lines and, of an unforeseen exception, the traceback; the terminal shows one
-    sentence. The outcome is written as JSON beside the log. A StageError or ReadingFailed exits with 1, an unforeseen
-    exception with 2, Ctrl-C with 130, SIGTERM with 143.
+    keys that differ from the defaults) become `--their-name`; a list may also be read from a JSON file,
+    `--their-name-in FILE`. A dataclass with a field of type Path becomes one option per field. `--log FILE` collects
+    log lines and, of an unforeseen exception, the traceback; the terminal shows one sentence. The outcome is written as
+    JSON beside the log. A StageError or ReadingFailed exits with 1, an unforeseen exception with 2, Ctrl-C with 130,
+    SIGTERM with 143.
     """
     parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
@@ -158,9 +154,9 @@ def command_line(
             groups[name] = hints[name]
             kinds = typing.get_type_hints(hints[name])
             for field, of_field in inspect.signature(hints[name]).parameters.items():
-                _add_argument(parser, field, of_field, kinds[field], None)
+                _add_argument(parser, field, of_field, kinds[field])
         else:
-            _add_argument(parser, name, parameter, hints[name], (meanings or {}).get(name))
+            _add_argument(parser, name, parameter, hints[name])
     parser.add_argument("--log", type=Path, help="file that collects the log lines")
     log: Path | None = None
     outcome: OutcomeHandler | None = None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.configuration import paths
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.evaluations import (
@@ -46,7 +47,7 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
         for seed in config["pretraining"]["seeds"]:
             model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
             if _to_do(model, pending):
-                duration = _known(model.parent, run, config["pretraining"]["dataset"])
+                duration = _known(model, run, config["pretraining"]["dataset"])
                 lines.append(f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{duration}")
     if len(lines) > SHOWN:
         lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more trainings"]
@@ -127,9 +128,9 @@ def _in_all(seconds: list[float | None]) -> str:
     return f", {'about' if len(known) == len(seconds) else 'at least'} {in_words(sum(known))}"
 
 
-def _known(folder: Path, run: str, dataset: str) -> str:
+def _known(model: Path, run: str, dataset: str) -> str:
     """The duration of a training as text: of the last time, or by `make estimate`; empty if neither is known."""
-    if (seconds := _last_time(folder)) is not None:
+    if (seconds := _last_time(model)) is not None:
         return f", {in_words(seconds)} the last time"
     if (seconds := _estimated("pretraining", run, dataset)) is not None:
         return f", about {in_words(seconds)} by make estimate"
@@ -139,7 +140,7 @@ def _known(folder: Path, run: str, dataset: str) -> str:
 def _last_time(output: Path) -> float | None:
     """The seconds that a job took the last time, from its benchmark file."""
     with suppress(OSError, KeyError, ValueError, IndexError, StageError):
-        benchmark = RESULTS / "benchmarks" / output.relative_to(RESULTS).with_suffix(".tsv")
+        benchmark = Path(paths.benchmark(str(output)))
         return float(read_columns(benchmark)[-1]["s"])
     return None
 

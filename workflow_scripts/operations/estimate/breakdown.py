@@ -43,9 +43,9 @@ def lines_of(
         line = shard_line(name, [cost[name] for cost in costs], pilot, size)
         if line.stage == "trajectories":
             keeps = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
-            lines.append(replace(line, kept="all", is_configured=keeps))
+            lines.append(replace(line, keep="all", is_configured=keeps))
             line = replace(line, artifacts=line.artifacts * sampled, stores=line.stores * sampled)
-            line = replace(line, kept="sample", is_configured=not keeps)
+            line = replace(line, keep="sample", is_configured=not keeps)
         if line.stage == "frames":
             line = replace(line, is_configured=int(line.of) in configured_sides(config))
         lines.append(line)

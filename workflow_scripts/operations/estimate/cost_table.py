@@ -24,9 +24,9 @@ def cost_frame(lines: list[tuple[str, Line]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def total(table: pd.DataFrame, kept: str) -> "pd.Series[float]":
-    """The sums over the stages of a dataset if its trajectories are kept as `kept` (all or sample) says."""
-    counted = table[(table["kept"] == kept) | ((table["kept"] == "") & table["is_configured"])]
+def total(table: pd.DataFrame, keep: str) -> "pd.Series[float]":
+    """The sums over the stages of a dataset if its trajectories are kept as `keep` (all or sample) says."""
+    counted = table[(table["keep"] == keep) | ((table["keep"] == "") & table["is_configured"])]
     sums = counted[[*ESTIMATED, "files"]].sum()
     sums["memory"] = counted["memory"].max()
     return sums
@@ -39,7 +39,7 @@ def cost_table(lines: list[Line]) -> list[str]:
         [line.stage, line.of, *_amounts(row), _number(line.hours.value * 60 / line.jobs), _note(line)]
         for line, (_, row) in zip(lines, table.iterrows(), strict=True)
     ]
-    rows += [["total", "", *_amounts(total(table, kept)), "", f"keep: {kept}"] for kept in ("all", "sample")]
+    rows += [["total", "", *_amounts(total(table, keep)), "", f"keep: {keep}"] for keep in ("all", "sample")]
     head = ["stage", "of", "core-hours (95 %)", "disk, GB (95 %)", "store, GB", "files", "memory, GB", "min/job", ""]
     return markdown(pd.DataFrame(rows, columns=head))
 
@@ -78,8 +78,8 @@ def _amounts(row: "pd.Series[float]") -> list[str]:
 
 
 def _note(line: Line) -> str:
-    if line.kept:
-        return f"keep: {line.kept}" + " (as configured)" * line.is_configured
+    if line.keep:
+        return f"keep: {line.keep}" + " (as configured)" * line.is_configured
     return "" if line.is_configured else "not asked for"
 
 

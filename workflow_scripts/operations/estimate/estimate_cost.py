@@ -74,10 +74,10 @@ def estimate_cost(
     usable, missing = usable_detectors(config)
     text: list[str] = []
     costs: dict[str, DatasetCost] = {}
-    for dataset in [config["pretraining"]["dataset"]] if as_if.is_given else used_datasets(config):
+    for dataset in [config["pretraining"]["dataset"]] if as_if.is_set else used_datasets(config):
         cost = costs[dataset] = dataset_cost(config, dataset, usable, as_if, videos, threads)
         text += [
-            f"{dataset}{', as if it had' if as_if.is_given else ':'} {cost.size.videos:,.0f} videos, "
+            f"{dataset}{', as if it had' if as_if.is_set else ':'} {cost.size.videos:,.0f} videos, "
             f"{cost.size.frames:,.0f} frames of {cost.size.pixels / cost.size.frames:,.0f} pixels; "
             f"measured on {cost.n_tried} videos, {threads} at a time",
             "",
@@ -109,7 +109,7 @@ def dataset_cost(
     fisher = fisher_features(config, dataset)
     folder = pilot_folder(config, dataset, usable, fisher)
     costs, codebooks = run_pilot(rows, folder, config, usable, fisher, threads)
-    shards = 0 if as_if.is_given else int(dataset_values(config, dataset, str(REPOSITORY))["shards"])
+    shards = 0 if as_if.is_set else int(dataset_values(config, dataset, str(REPOSITORY))["shards"])
     return DatasetCost(surveyed, size, len(rows), lines_of(config, dataset, surveyed, size, costs, codebooks, shards))
 
 

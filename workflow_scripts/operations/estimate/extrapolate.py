@@ -59,7 +59,7 @@ NOTHING = Range(0, 0, 0)
 class Line:
     """What a stage of a dataset will take: hours, bytes of artifacts and of stores, files, memory.
 
-    `kept` says of trajectories whether those of all videos are kept or those of the sample. `is_configured` is false
+    `keep` of trajectories: whether those of all videos are kept, or those of the sample. `is_configured` is false
     for what the config does not ask for, as another way to keep trajectories or another size of frames.
     """
 
@@ -70,7 +70,7 @@ class Line:
     stores: Range
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    kept: str = ""  # "", "all" or "sample"
+    keep: str = ""  # "", "all" or "sample"
     is_configured: bool = True
     hours_of: str = "core"  # of one core; or "device": by the clock, of the device that trains networks
 

@@ -96,7 +96,7 @@ def size_of(row: dict[str, str]) -> Size:
 
 @dataclass(frozen=True)
 class AsIf:
-    """A size to estimate in place of a dataset's own; what is not given stays the dataset's."""
+    """A size to estimate in place of a dataset's own; what is not set stays the dataset's."""
 
     videos: int | None = None
     seconds: float | None = None
@@ -104,12 +104,12 @@ class AsIf:
     frame_size: str = ""  # WIDTHxHEIGHT
 
     @property
-    def is_given(self) -> bool:
+    def is_set(self) -> bool:
         return self.videos is not None or self.seconds is not None or bool(self.frame_size)
 
     def of(self, size: Size) -> Size:
-        """`size` with the given numbers. Raises StageError if the frame size is not WIDTHxHEIGHT."""
-        if not self.is_given:
+        """`size` with the numbers that are set. Raises StageError if the frame size is not WIDTHxHEIGHT."""
+        if not self.is_set:
             return size
         n_videos = self.videos or size.videos
         frames = n_videos * (self.seconds * self.fps if self.seconds else size.frames / size.videos)
