@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from workflow_scripts.report.page.tables import method_table
 
 from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.ground.identity import video_id
@@ -20,7 +21,6 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.page.build_report import build_report
 from workflow_scripts.report.page.inputs import Evaluation
-from workflow_scripts.report.page.tables import method_table
 from workflow_scripts.report.settings import ReportSettings
 
 SECTIONS = [
