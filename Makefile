@@ -7,7 +7,7 @@
 # make help       this list
 # make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
-# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=
+# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
@@ -167,11 +167,11 @@ schema: setup
 
 # CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
 status: setup
-	@$(BIN)/python -m workflow_scripts.operations.status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
+	@$(BIN)/dtc status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
 
-# ESTIMATE: options, as `python -m workflow_scripts.operations.estimate.estimate_cost --help` tells them.
+# ESTIMATE: options of `dtc estimate`, which `dtc estimate --help` lists.
 estimate: setup
-	@$(BIN)/python -m workflow_scripts.operations.estimate.estimate_cost $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
+	@$(BIN)/dtc estimate $(if $(CONFIG),--configfile $(CONFIG)) $(ESTIMATE)
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tracker $(VIDEO)
@@ -183,4 +183,4 @@ clean-stores:
 	find results -type d -name .store -prune -exec rm -rf {} +
 
 clean-outdated: setup
-	@$(BIN)/python -m workflow_scripts.operations.clean_outdated $(if $(CONFIG),--configfile $(CONFIG))
+	@$(BIN)/dtc clean $(if $(CONFIG),--configfile $(CONFIG))

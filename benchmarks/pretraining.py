@@ -33,14 +33,11 @@ from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.dataset import CLIPS_AT_ONCE, DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
-from workflow_scripts.pretraining.learner import Learner, autocast
+from workflow_scripts.pretraining.learner import Learner, Targets, autocast
 from workflow_scripts.pretraining.memory_bank import MemoryBank
-from workflow_scripts.pretraining.objectives import (
-    draw_negatives,
-    instance_loss,
-    local_aggregation_loss,
-    similarities,
-)
+from workflow_scripts.pretraining.objectives.batch import similarities
+from workflow_scripts.pretraining.objectives.instance import draw_negatives, instance_loss
+from workflow_scripts.pretraining.objectives.local_aggregation import local_aggregation_loss
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -82,7 +79,12 @@ class Bench:
 
     def learner(self, objective: str, **changed: Any) -> Learner:
         learner = Learner(
-            objective, self.model(), self.bank, replace(self.settings, **changed), seed=0, fixed=self.labels
+            objective,
+            self.model(),
+            self.bank,
+            replace(self.settings, **changed),
+            seed=0,
+            targets=Targets(fixed=self.labels),
         )
         learner.start_epoch(0)
         return learner

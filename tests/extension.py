@@ -1,4 +1,4 @@
-"""A copy of the project's code, to which a test adds a method as a developer would; the pipeline runs from it."""
+"""A copy of the project's code: a test adds a method to it as a developer would, and runs the pipeline in it."""
 
 import importlib
 import shutil

@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from extension import add_lines, copy_code
 from workflow import Workflow
 
@@ -41,6 +42,16 @@ KAPPA_IMPORT = "import numpy as np\n", "from workflow_scripts.evaluation.kappa i
 
 LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
 
+# An objective: embeddings approach the bank rows of their videos.
+ATTRACTION = """\
+def loss(batch):
+    return 1 - (batch.outputs * batch.bank[batch.own_rows]).sum(dim=1).mean()
+"""
+ATTRACTION_ENTRY = (
+    "OBJECTIVES = {\n",
+    '    "attraction": Objective("Attraction", {"": Look("Video attraction", "#123456")}, BANK_KEYS),\n',
+)
+
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
@@ -55,11 +66,18 @@ def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     workflow = Workflow(tmp_path_factory.mktemp("extended"), tiny_config, code)
     make_schema = [sys.executable, "-m", "workflow_scripts.configuration.make_schema"]
     subprocess.run(make_schema, check=True, env=workflow.environment, cwd=code)
+    (scripts / "pretraining" / "objectives" / "attraction.py").write_text(ATTRACTION)
+    add_lines(scripts / "pretraining" / "objectives" / "__init__.py", *ATTRACTION_ENTRY)
+    runs = {"la_idt": LA_IDT, "toy": {"objective": "attraction"}}
     config = {
         **tiny_config,
+        "pretraining": {**tiny_config["pretraining"], "runs": runs},
         "clusters": {**tiny_config["clusters"], "method": "slices"},
-        "evaluation": {**tiny_config["evaluation"], "runs": ["scratch", "la_idt"], "protocols": ["linear", "knn"]},
-        "pretraining": {**tiny_config["pretraining"], "runs": {"la_idt": LA_IDT}},
+        "evaluation": {
+            **tiny_config["evaluation"],
+            "runs": ["scratch", "la_idt", "toy"],
+            "protocols": ["linear", "knn"],
+        },
     }
     return replace(workflow, config=config)
 
@@ -96,3 +114,10 @@ def test_a_new_metric_is_in_records_tables_and_report(finished: Workflow) -> Non
         assert record["kappa"] == pytest.approx(max(0, (record["accuracy"] - 1 / 3) / (2 / 3)))
     assert "kappa" in (results / "tables" / "method_table.tsv").read_text().splitlines()[0].split("\t")
     assert "Kappa above chance" in (results / "report" / "index.html").read_text()
+
+
+def test_a_new_objective_is_trained_and_in_the_report(finished: Workflow) -> None:
+    model = torch.load(finished.folder / "results/pretraining/toy/seed0/model.pt", weights_only=True)
+    assert model["objective"] == "attraction" and model["bank"].shape == (12, 16)
+    page = (finished.folder / "results" / "report" / "index.html").read_text()
+    assert "Video attraction" in page and "#123456" in page

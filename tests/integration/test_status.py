@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY, Workflow
 
-from workflow_scripts.ground.process_shard import process_shard
-from workflow_scripts.ground.record_file import Result
-from workflow_scripts.operations.status import read_log
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
@@ -43,7 +40,7 @@ def _told(workflow: Workflow, *arguments: str) -> str:
     """What the command of the Makefile's target prints in the workflow's folder, with its last config."""
     make = ["make", "--dry-run", "--no-print-directory", "status", "CONFIG=test_config.yaml", *arguments]
     listed = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    command = listed.stdout.splitlines()[-1].replace(".venv/bin/python", sys.executable)
+    command = listed.stdout.splitlines()[-1].replace(".venv/bin/dtc", f"{sys.executable} -m workflow_scripts.cli")
     done = subprocess.run(command, shell=True, cwd=workflow.folder, capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -75,7 +72,8 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     wanted = {"clusters", "pretraining", "bank_clusters", "examples", "report", "resolved_config"}
     assert set(_would_run(told)) == wanted
     assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
-    assert re.search(r"^videos that failed: 1\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+", told, re.MULTILINE)
+    failed = r"^videos that failed: 1\ndataset .*\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+"
+    assert re.search(failed, told, re.MULTILINE)
 
     workflow.run()
     told = _told(workflow)
@@ -117,27 +115,3 @@ def test_a_mistake_is_one_sentence(workflow: Workflow) -> None:
     shutil.rmtree(workflow.folder / "made")
     workflow.snakemake("--dry-run")
     assert re.fullmatch(r"error: .*the folder made is not there[^\n]*\n", _told(workflow))
-
-
-@pytest.mark.parametrize("n_computed", [0, 2, 3])
-def test_the_log_tells_how_far_a_shard_came(n_computed: int, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """In the words of `process_shard`, which computes in order with one thread."""
-
-    def compute(name: str) -> Result:
-        if "abc".index(name) >= n_computed:
-            raise OSError("No space left on device")
-        return Result("corrupted", "it ends in mid-air") if name == "b" else Result()
-
-    error = ""
-    with caplog.at_level("DEBUG", "workflow_scripts"):
-        try:
-            list(process_shard(tmp_path / "store", dict.fromkeys("abc", "key"), compute, stage="frames"))
-        except OSError as raised:
-            error = f"error: OSError: {raised}\n"  # as `stage.command_line` logs it
-    log = tmp_path / "frames.log"
-    log.write_text("".join(f"{record.getMessage()}\n" for record in caplog.records) + error)
-    told = read_log(log, "frames")
-    assert told is not None and (told.n_videos, told.error) == (3, error.removeprefix("error: ").strip())
-    assert told.n_kept <= n_computed and (n_computed < 3 or told.n_kept == 3)
-    assert told.failed == ([("b", "corrupted", "it ends in mid-air")] if n_computed == 3 else [])
-    assert read_log(tmp_path / "none.log", "frames") is None

@@ -88,9 +88,11 @@ def test_of_an_interrupted_evaluation_the_newest_checkpoint_is_kept(config: dict
         ("persons/a/detectron2/000of002", False),
         ("trajectories/b/idt/000of001", True),
         ("trajectories/b/idt/000of016", False),
-        ("encoding/a/idt/codebook", True),
+        ("codebook/a/idt/joint", True),
         ("encoding/a/idt/fisher/001of002", True),
         ("encoding/a/old/001of002", False),
+        ("frames/a/240/000of002", True),
+        ("evaluation/la/seed0/b/features", True),
         ("frames/a/96/000of002", False),
         ("clusters/a/idt/all/kmeans_k9_m3_s0", True),
         ("clusters/a/idt/all/kmeans_k8_m3_s0", False),
@@ -152,7 +154,7 @@ def test_the_plan_tells_how_long_judging_takes_as_far_as_it_is_known(config: dic
         "judge on b, knn: 1 model on each split",
         "judge on b, svm: 1 model on each split",
     ]
-    row = {"dataset": "b", "stage": "linear", "of": "la b", "hours_value": 0.25, "jobs": 3}
+    row = {"dataset": "b", "stage": "linear", "of": "la", "hours_value": 0.25, "jobs": 3}
     Path("results/estimate").mkdir()
     write_columns(Path("results/estimate/cost.tsv"), [row], list(row))
     assert "judge on b, linear: 1 model on each split, about 7 min" in _judging(plan(config, pending, True, []))
@@ -183,7 +185,7 @@ def test_what_is_judged_on_one_split_alone_is_planned_there_alone(config: dict) 
 
 
 def test_the_plan_leaves_out_what_a_damaged_table_would_tell(config: dict) -> None:
-    row = {"stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
+    row = {"dataset": "a", "stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
     cost = Path("results/estimate/cost.tsv")
     cost.parent.mkdir(parents=True)
     write_columns(cost, [row], list(row))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations.estimate.extrapolate import Size, extrapolate, fitting_shards, shard_line
 from workflow_scripts.operations.estimate.pilot import Cost
-from workflow_scripts.operations.estimate.survey import Survey, as_if, videos_of_subset
+from workflow_scripts.operations.estimate.survey import AsIf, Survey, videos_of_subset
 from workflow_scripts.videos.layouts.layout import Listed
 
 amounts = st.lists(st.floats(1, 1e6), min_size=1, max_size=60)
@@ -82,8 +82,8 @@ def test_as_many_shards_as_asked_for_take_so_long(hours: float) -> None:
 
 def test_a_size_that_is_asked_about() -> None:
     own = Size(10, 3000, 3000 * 1000)
-    assert as_if(own, None, None, 30, "") == own
-    assert as_if(own, 20, None, 30, "") == Size(20, 6000, 6000 * 1000)
-    assert as_if(own, 235_000, 10, 30, "340x256") == Size(235_000, 70_500_000, 70_500_000 * 340 * 256)
+    assert AsIf().of(own) == own
+    assert AsIf(20).of(own) == Size(20, 6000, 6000 * 1000)
+    assert AsIf(235_000, 10, 30, "340x256").of(own) == Size(235_000, 70_500_000, 70_500_000 * 340 * 256)
     with pytest.raises(StageError, match="340x256"):
-        as_if(own, None, None, 30, "340")
+        AsIf(frame_size="340").of(own)

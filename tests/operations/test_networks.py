@@ -51,9 +51,9 @@ def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, 
     stages = {("a", "pretraining"), ("a", "features"), ("b", "features")}
     assert {(dataset, stage) for dataset, stage, _ in lines} == stages
     assert lines["a", "pretraining", "ir"].hours.value == 1000
-    assert lines["b", "features", "ir b"].jobs == 1, "one file of features serves all splits"
+    assert lines["b", "features", "ir"].jobs == 1, "one file of features serves all splits"
     finetuned = _lines({**CONFIG, "evaluation": {**CONFIG["evaluation"], "protocols": ["finetune"]}})
-    assert finetuned["b", "finetune", "ir b"].jobs == 3, "the official splits of HMDB51"
+    assert finetuned["b", "finetune", "ir"].jobs == 3, "the official splits of HMDB51"
 
 
 def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_split_alone(
@@ -61,21 +61,21 @@ def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_spl
 ) -> None:
     finetuned = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "protocols": ["finetune", "linear"]}}
     lines = _lines(finetuned)
-    assert [lines["a", "finetune", f"{run} a"].jobs for run in ("ir", "sup")] == [3, 1]
+    assert [lines["a", "finetune", run].jobs for run in ("ir", "sup")] == [3, 1]
     for run in ("ir", "sup"):
-        assert lines["a", "features", f"{run} a"].hours.value == pytest.approx(2 * 100)
+        assert lines["a", "features", run].hours.value == pytest.approx(2 * 100)
     Path("results/a/videos").mkdir(parents=True)
     splits = [{"split": split, "part": part} for split in (1, 2) for part in ("train", "test") * split]
     write_columns(Path("results/a/videos/splits.tsv"), splits, ["split", "part"])
     lines = _lines(finetuned)
-    assert [lines["a", "finetune", f"{run} a"].jobs for run in ("ir", "sup")] == [2, 1]
-    assert lines["a", "features", "sup a"].hours.value == pytest.approx(2 * 4)
+    assert [lines["a", "finetune", run].jobs for run in ("ir", "sup")] == [2, 1]
+    assert lines["a", "features", "sup"].hours.value == pytest.approx(2 * 4)
 
 
 def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]) -> None:
     table = {"title": "One", "datasets": ["b"], "splits": [1], "rows": [{"method": "IR", "run": "ir"}]}
     lines = _lines({**CONFIG, "report": {"tables": {"t": table}}})
-    assert lines["b", "finetune", "ir b"].jobs == 1
+    assert lines["b", "finetune", "ir"].jobs == 1
 
 
 def test_networks_are_measured_in_their_batch_with_the_threads_that_they_use(measured: list[tuple[int, int]]) -> None:

@@ -1,5 +1,6 @@
 """A small dataset that the tests of pretraining share: coloured squares that move before noisy walls."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.pretraining.train import train
+from workflow_scripts.pretraining.train import TrainingFiles, train
 
 N_VIDEOS = 12
 TINY = PretrainingSettings(
@@ -119,9 +120,10 @@ def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> C
         changed = options.pop("changed", {})
         output = tmp_path / name / "model.pt"
         videos = options.pop("videos", videos_table)
-        arguments = {"seed": 0, "sketches": [], "settings": replace(TINY, **changed), **options}
-        checkpoints = tmp_path / name / "checkpoints"
-        train(videos, frames_files, output, checkpoints, name, objective=objective, **arguments)
+        names = {field.name for field in dataclasses.fields(TrainingFiles)} & options.keys()
+        files = TrainingFiles(videos, frames_files, **{field: options.pop(field) for field in names})
+        arguments = {"seed": 0, "settings": replace(TINY, **changed), **options}
+        train(files, output, tmp_path / name / "checkpoints", name, objective=objective, **arguments)
         return torch.load(output, weights_only=True)
 
     return run

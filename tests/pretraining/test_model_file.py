@@ -24,9 +24,9 @@ SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=3
 def content() -> dict[str, Any]:
     """What the training saves, of random weights."""
     torch.manual_seed(0)
-    bank = torch.nn.functional.normalize(torch.randn(3, SETTINGS.embedding), dim=1)
+    bank = torch.nn.functional.normalize(torch.randn(3, SETTINGS.embedding_dim), dim=1)
     return {
-        "state_dict": ResNet3D(SETTINGS.depth, SETTINGS.embedding, SETTINGS.width).state_dict(),
+        "state_dict": ResNet3D(SETTINGS.depth, SETTINGS.embedding_dim, SETTINGS.width).state_dict(),
         "settings": dataclasses.asdict(SETTINGS),
         "run": "la",
         "seed": 0,

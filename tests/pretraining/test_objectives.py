@@ -7,7 +7,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from workflow_scripts.pretraining.objectives import draw_negatives, instance_loss, local_aggregation_loss
+from workflow_scripts.pretraining.objectives.instance import draw_negatives, instance_loss
+from workflow_scripts.pretraining.objectives.local_aggregation import local_aggregation_loss
 
 TAU = 0.07
 

@@ -15,7 +15,7 @@ import torch
 from processes import default_signals
 from torch import multiprocessing
 
-from workflow_scripts.pretraining.learner import Learner
+from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.ranks import process_group
 from workflow_scripts.pretraining.resnet3d import ResNet3D
@@ -41,7 +41,7 @@ def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tens
         bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
         classes = torch.arange(11) % 3
         fixed = LABELS if settings.m == len(LABELS) else None
-        learner = Learner(objective, model, bank, settings, 0, classes=classes, fixed=fixed, ranks=ranks)
+        learner = Learner(objective, model, bank, settings, 0, targets=Targets(classes, fixed), ranks=ranks)
         learner.start_epoch(0)
         clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
         found = {}
@@ -122,10 +122,10 @@ def test_torchrun_told_to_stop_resumes_to_the_same_weights(tmp_path, command):
             time.sleep(0.02)  # till an epoch has ended
         send(process.pid, number)
         told, _ = process.communicate(timeout=120)
-        assert process.returncode != 0 and "told to stop" in told and not (stopped / "model.pt").exists(), told
+        assert process.returncode != 0 and "stopped by a signal" in told and not (stopped / "model.pt").exists(), told
     process = command(stopped)
     told, _ = process.communicate(timeout=120)
-    assert process.returncode == 0 and "goes on from epoch" in told, told
+    assert process.returncode == 0 and "resumes at epoch" in told, told
     one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
     assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])
     statistics = ("running_mean", "running_var")  # process 0's are kept

@@ -98,7 +98,7 @@ def test_killed_within_an_epoch_and_resumed(
     (folder / ".last.pt.tmp").write_bytes(next(folder.glob("*.pt")).read_bytes()[:5000])
     caplog.set_level("INFO")
     run_train("killed", **LA, changed=settings)
-    assert f"goes on from epoch {epoch}, step {step}" in caplog.text
+    assert f"resumes at epoch {epoch}, step {step}" in caplog.text
     assert same(uninterrupted, run.output)
 
 
@@ -112,10 +112,10 @@ def test_stopped_training_saves_and_says_so(
     run.wait_for(process, 1, 0)
     process.send_signal(number)
     _, log = process.communicate()
-    assert process.returncode == code and "told to stop" in log, log
+    assert process.returncode == code and "stopped by a signal" in log, log
     caplog.set_level("INFO")
     run_train("terminated", **LA, changed=rarely)
-    assert "goes on from epoch" in caplog.text
+    assert "resumes at epoch" in caplog.text
     assert same(uninterrupted, run.output)
 
 

@@ -14,11 +14,11 @@ from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import Color, Draw
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
-from workflow_scripts.pretraining.learner import Learner, learning_rate, make_optimizer
+from workflow_scripts.pretraining.learner import Learner, Targets, learning_rate, make_optimizer
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import VERSIONS, PretrainingSettings, values_read
-from workflow_scripts.pretraining.train import train
+from workflow_scripts.pretraining.train import TrainingFiles, train
 
 
 def test_instance_run_writes_what_others_read(run_train, video_ids, tmp_path):
@@ -191,8 +191,8 @@ def test_a_step_on_a_gpu_waits_for_nothing(tiny, objective):
     outputs = 2 if objective == "supervised" else 16
     model, bank = ResNet3D(10, outputs, 0.125).cuda(), MemoryBank([f"v{n}" for n in range(40)], 16, seed=0)
     options = dataclasses.replace(tiny, negatives=8, neighbours=8)
-    clusters = {"classes": torch.arange(40) % 2, "fixed": torch.arange(40)[None] % 3}
-    learner = Learner(objective, model, bank, options, seed=0, **clusters)
+    targets = Targets(torch.arange(40) % 2, torch.arange(40)[None] % 3)
+    learner = Learner(objective, model, bank, options, seed=0, targets=targets)
     learner.start_epoch(0)
     draws = [Draw(0, flip=bool(n % 2), color=Color(hue=0.1)) for n in range(4)]
     drawn = collate([(np.full((8, 30 + n, 30 + n, 3), 100, np.uint8), draw) for n, draw in enumerate(draws)])
@@ -228,7 +228,7 @@ def test_banks_smaller_than_what_is_drawn_of_them_are_taken_whole(tiny, objectiv
     bank = MemoryBank([f"v{n}" for n in range(6)], 16, seed=0)
     labels = torch.tensor([[0, 0, 1, 1, 2, 2]])
     options = dataclasses.replace(tiny, negatives=size, neighbours=size, precision="float32")
-    learner = Learner(objective, model, bank, options, seed=0, fixed=labels)
+    learner = Learner(objective, model, bank, options, seed=0, targets=Targets(fixed=labels))
     learner.start_epoch(0)
     clips, rows = torch.randn(4, 3, 8, 32, 32) * 50, [4, 0, 2, 5]
     with torch.no_grad():
@@ -279,8 +279,8 @@ def test_order_of_files_and_rows_means_nothing(
             clusters, "local_aggregation", clusters=clusters, sketches=encoding_files, init=init, **options
         )
         output = tmp_path / "again" / clusters / "model.pt"
-        options |= {"clusters": clusters, "sketches": encoding_files[::-1], "init": turned, "settings": tiny}
-        train(shuffled, frames_files[::-1], output, output.parent, "again", 0, "local_aggregation", **options)
+        files = TrainingFiles(shuffled, frames_files[::-1], sketches=encoding_files[::-1], init=turned, **options)
+        train(files, output, output.parent, "again", 0, "local_aggregation", tiny, clusters)
         again = torch.load(output, weights_only=True)
         assert again["video_ids"] == model["video_ids"]
         assert torch.equal(again["bank"], model["bank"]) and torch.equal(again["labels"], model["labels"])
@@ -288,8 +288,11 @@ def test_order_of_files_and_rows_means_nothing(
 
 
 UNREAD = {  # objective, clusters -> keys that this training does not read, and another value
-    ("instance", ""): {"k": 5, "m": 1, "neighbours": 3, "kmeans_iterations": 2},
-    ("supervised", ""): {"k": 5, "m": 1, "neighbours": 3, "negatives": 3, "bank_momentum": 0.9, "temperature": 0.5},
+    ("instance", ""): {"k": 5, "m": 1, "cluster_method": "another", "neighbours": 3, "kmeans_iterations": 2},
+    ("supervised", ""): {
+        **{"k": 5, "m": 1, "cluster_method": "another", "neighbours": 3, "negatives": 3},
+        **{"bank_momentum": 0.9, "temperature": 0.5},
+    },
     ("local_aggregation", "network"): {"negatives": 3},
 }
 

@@ -23,6 +23,7 @@ from processes import default_signals
 from torch import Tensor
 
 import idt_tools
+from workflow_scripts.cli import main
 from workflow_scripts.evaluation.network import read_pretrained
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.frames.clips import FrameStore
@@ -33,7 +34,6 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
-from workflow_scripts.representation.cli import main
 from workflow_scripts.representation.export_model import export_model
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -56,7 +56,7 @@ def write_model(
 ) -> Path:
     """A model.pt of random weights and batch statistics, as the training writes it."""
     torch.manual_seed(seed)
-    network = ResNet3D(SETTINGS.depth, classes or SETTINGS.embedding, SETTINGS.width, shortcut)
+    network = ResNet3D(SETTINGS.depth, classes or SETTINGS.embedding_dim, SETTINGS.width, shortcut)
     for name, weight in network.state_dict().items():
         if name.endswith("running_mean"):
             weight.normal_()
@@ -64,7 +64,7 @@ def write_model(
             weight.uniform_(0.5, 2)
     settings = dataclasses.asdict(SETTINGS) | {"shortcut": shortcut, "clip_length": clip_length}
     saved = {"state_dict": network.state_dict(), "settings": settings, "run": "la", "seed": 0}
-    bank = None if classes else torch.zeros(1, SETTINGS.embedding)
+    bank = None if classes else torch.zeros(1, SETTINGS.embedding_dim)
     torch.save(saved | {"video_ids": ["a"], "bank": bank, "labels": None, "history": [], "classes": []}, path)
     return path
 
@@ -112,7 +112,7 @@ def test_one_clip_gives_what_the_training_is_judged_by(
     ]
     write_frames(tmp_path / "frames.h5", settings, "", results, {name: 25.0 for name, _ in results})
     pretrained = read_pretrained(model, Architecture())
-    network = pretrained.network(SETTINGS.embedding, seed=0)
+    network = pretrained.network(SETTINGS.embedding_dim, seed=0)
     assert pretrained.state_dict is not None
     network.load_state_dict(pretrained.state_dict)
     store = FrameStore([tmp_path / "frames.h5"])
@@ -251,7 +251,7 @@ def test_what_another_model_made_is_not_added_to(
 def test_a_stopped_call_goes_on(videos: Path, model: Path, tmp_path: Path, ending: int) -> None:
     copies = [shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / f"{i:03d}.mp4") for i in range(100)]
     output, store = tmp_path / "out.h5", tmp_path / ".out.h5.store"
-    module = "workflow_scripts.representation.cli"
+    module = "workflow_scripts.cli"
     command = [sys.executable, "-m", module, "embed", *copies, "--model", model, "-o", output]
     running = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
     while not (store.exists() and store.stat().st_size):
@@ -331,7 +331,7 @@ def test_what_is_exported_computes_the_same_without_this_code(
     lines = capsys.readouterr().out.splitlines()
     assert sorted(line.partition(": ")[0] for line in lines) == sorted(map(str, folder.iterdir()))
     saved = torch.load(model, weights_only=True)
-    network = ResNet3D(SETTINGS.depth, SETTINGS.embedding, SETTINGS.width, shortcut)
+    network = ResNet3D(SETTINGS.depth, SETTINGS.embedding_dim, SETTINGS.width, shortcut)
     network.load_state_dict(saved["state_dict"])
     network.eval()
     program = torch.export.load(folder / "backbone.pt2").module()

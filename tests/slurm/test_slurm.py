@@ -311,5 +311,5 @@ def test_training_ended_by_its_time_limit_goes_on_to_the_same_weights(bad_day: A
     model = "results/pretraining/ir/seed0/model.pt"
     assert [job["State"] for job in jobs[model]] == ["TIMEOUT", "COMPLETED"]
     assert all("gres/gpu=1" in job["AllocTRES"] for job in jobs[model])
-    assert re.search(r"goes on from epoch [1-9]", (folder / "results/logs/pretraining/ir/seed0.log").read_text())
+    assert re.search(r"resumes at epoch [1-9]", (folder / "results/logs/pretraining/ir/seed0.log").read_text())
     assert same(folder / model, undisturbed.folder / model)

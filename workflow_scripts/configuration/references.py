@@ -13,6 +13,7 @@ from workflow_scripts.evaluation.evaluations import evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detectors import DETECTORS
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 
 # Runs that every config has.
 ALWAYS = ("scratch", *IDT_RUNS)
@@ -57,10 +58,10 @@ def _check_runs(config: dict[str, Any]) -> None:
             raise StageError(f"config: {key}: the runs {', '.join(ALWAYS)} always exist; choose another name")
         if "descriptors" in run:
             _check_known(f"{key}.descriptors", run["descriptors"], config["descriptors"])
-        if (run["objective"] == "local_aggregation") != bool(run.get("clusters")):
-            raise StageError(
-                f"config: {key}: objective local_aggregation, and it alone, takes clusters: network, idt or joint"
-            )
+        spaces = OBJECTIVES[run["objective"]].clusters if run["objective"] in OBJECTIVES else []
+        if run.get("clusters", "") not in (spaces or [""]):
+            allowed = f"needs clusters: {' or '.join(spaces)}" if spaces else "takes no clusters; remove the key"
+            raise StageError(f"config: {key}: objective {run['objective']} {allowed}")
         _check_init(runs, name)
     for name in config["evaluation"]["runs"]:
         _check_known("evaluation.runs", name, [*runs, *ALWAYS])

@@ -19,6 +19,7 @@ from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.artifacts import read_json
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import check_clusters, split_of_subset
 
 
@@ -83,7 +84,7 @@ class RunInputs:
 
     def frames(self, wildcards: Any) -> list[str]:
         """The frames that the run is trained on."""
-        if self.values(wildcards)["objective"] == "local_aggregation":
+        if OBJECTIVES[self.values(wildcards)["objective"]].clusters:
             self.check_clusters(self.values(wildcards), wildcards.run)
         return self.data.frames(self.dataset, self.values(wildcards)["short_side"])
 
@@ -169,7 +170,7 @@ class RunInputs:
 
     def frames_without_bank(self, wildcards: Any) -> list[str]:
         """The frames that the run was trained on, if its model has no memory bank."""
-        return self.frames(wildcards) if self.values(wildcards)["objective"] == "supervised" else []
+        return [] if OBJECTIVES[self.values(wildcards)["objective"]].bank else self.frames(wildcards)
 
     def bank_clusters_settings(self, wildcards: Any) -> str:
         """The section `clusters` with K and m of the run."""

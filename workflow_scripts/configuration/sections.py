@@ -13,6 +13,7 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.persons.detectors import DETECTORS
 from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.report.settings import ReportSettings, TableSettings
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -94,7 +95,7 @@ class RunEntry:
         "splitN and evaluate it on that split. scratch trains nothing: it is a baseline of another shape.",
         source="paper 3",
         required=True,
-        enum=["instance", "local_aggregation", "supervised", "scratch"],
+        enum=[*OBJECTIVES, "scratch"],
     )
     init: str | None = setting(
         None,
@@ -106,7 +107,7 @@ class RunEntry:
         None,
         "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both together.",
         source="paper 3.2",
-        enum=["network", "idt", "joint"],
+        enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )
     descriptors: str | None = setting(
         None, "Entry of `descriptors` that the clusters are made of. Left out: the first."

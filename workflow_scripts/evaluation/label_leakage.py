@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
 
 
@@ -54,11 +55,12 @@ def _split_of(config: dict[str, Any], run: str) -> int | None:
 
 
 def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
-    """The runs, of those that a run starts from and itself, that learn labels, each with its `_split_of`."""
+    """The runs in which a run has learned labels, with the split on whose training part each is trained (None: any)."""
+    with_labels = [name for name, one in OBJECTIVES.items() if one.labels]
     return {
         name: _split_of(config, name)
         for name in lineage(config["pretraining"]["runs"], run)
-        if _value(config, name, "objective") == "supervised" and _value(config, name, "epochs") > 0
+        if _value(config, name, "objective") in with_labels and _value(config, name, "epochs") > 0
     }
 
 

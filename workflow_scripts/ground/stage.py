@@ -103,6 +103,11 @@ def _add_argument(
         parser.add_argument(f"{option}-in", dest=name, type=read, metavar="FILE", help="JSON file that holds the list")
 
 
+def _holds_files(kind: Any) -> bool:
+    """Whether `kind` is a dataclass of files, whose fields are options of their own."""
+    return dataclasses.is_dataclass(kind) and Path in typing.get_type_hints(kind).values()
+
+
 def _read_list(path: str, kind: Callable[[str], Any]) -> list[Any]:
     """The list in the JSON file at `path`."""
     try:
@@ -140,14 +145,22 @@ def command_line(
 
     Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
     keys that differ from the defaults) become `--their-name`, which `meanings` explain in the help; a list may also
-    be read from a JSON file, `--their-name-in FILE`. `--log FILE` collects log lines and, of an unforeseen exception,
-    the traceback; the terminal shows one sentence. The outcome is written as JSON beside the log. A StageError or
-    ReadingFailed exits with 1, an unforeseen one with 2, Ctrl-C with 130, SIGTERM with 143.
+    be read from a JSON file, `--their-name-in FILE`. A dataclass with a field of type Path becomes one option per
+    field. `--log FILE` collects log lines and, of an unforeseen exception, the traceback; the terminal shows one
+    sentence. The outcome is written as JSON beside the log. A StageError or ReadingFailed exits with 1, an unforeseen
+    exception with 2, Ctrl-C with 130, SIGTERM with 143.
     """
     parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
+    groups: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        _add_argument(parser, name, parameter, hints[name], (meanings or {}).get(name))
+        if _holds_files(hints[name]):
+            groups[name] = hints[name]
+            kinds = typing.get_type_hints(hints[name])
+            for field, of_field in inspect.signature(hints[name]).parameters.items():
+                _add_argument(parser, field, of_field, kinds[field], None)
+        else:
+            _add_argument(parser, name, parameter, hints[name], (meanings or {}).get(name))
     parser.add_argument("--log", type=Path, help="file that collects the log lines")
     log: Path | None = None
     outcome: OutcomeHandler | None = None
@@ -160,6 +173,8 @@ def command_line(
         if log and os.environ.get("RANK", "0") == "0":  # the processes of a distributed training share a log
             outcome = OutcomeHandler(log, function.__name__)
             logging.getLogger().addHandler(outcome)
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
         with interruptible():
             function(**given)
     except StageError as error:

@@ -1,1 +1,1 @@
-"""What a user does beside a run: status, estimate, clean-up."""
+"""What a user does beside a run: status, estimate, clean."""

@@ -1,6 +1,7 @@
-"""Checkpoints: which of them the config's trainings and evaluations can go on from.
+"""Checkpoints: from which of them the config's trainings and evaluations can go on.
 
-A training's checkpoint lies in a folder named by all that its result depends on, so a change leaves the old one behind.
+The folder of a training's checkpoints is named by a digest of all that the result depends on. After a change the
+training uses another folder, and the old one stays.
 """
 
 from pathlib import Path
@@ -19,7 +20,7 @@ RESULTS = Path("results")
 
 
 def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
-    """Where the training keeps its checkpoint with the inputs of now; None while one of them is not there."""
+    """The folder of the training's checkpoints with the present inputs; None if one of them is not there."""
     from workflow_scripts.pretraining.train import run_digest, training_request  # here, for torch takes seconds
 
     inputs = RunInputs(DatasetInputs(config, config["datasets"], _beside_index))
@@ -44,10 +45,10 @@ def _beside_index(dataset: str, *names: str) -> list[str]:
 
 
 def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
-    """Folders of checkpoints that no training or evaluation of the config will go on from.
+    """Folders of checkpoints from which no training or evaluation of the config will go on.
 
-    `done` are the files that are there and up to date. Trainings and evaluations that the config does not ask for, such
-    as those of a run that was renamed or of a seed that was taken out, go on from none.
+    `done` are the files that are there and up to date. The checkpoints of runs and seeds that are no longer in the
+    config are not needed.
     """
     runs, seeds = config["pretraining"]["runs"], config["pretraining"]["seeds"]
     trainings = {RESULTS / "pretraining" / run / f"seed{seed}": (run, seed) for run in runs for seed in seeds}
@@ -55,7 +56,7 @@ def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
     for parent in (RESULTS / "pretraining").glob("*/seed*/checkpoints"):
         ended = parent.parent not in trainings or parent.with_name("model.pt") in done
         current = None if ended else training_folder(config, *trainings[parent.parent])
-        if ended or current:  # else its inputs are not there yet, and tell nothing
+        if ended or current:  # without its inputs the folder in use is not known
             folders += [folder for folder in parent.iterdir() if folder != current]
     wanted = [one for one in all_evaluations(config) if one.protocol == "finetune"]
     for parent in (RESULTS / "evaluation").glob("*/seed*/*/split*/checkpoints"):
@@ -69,7 +70,7 @@ def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
 
 
 def _of_evaluation(checkpoints: Path, model: Path) -> list[Path]:
-    """All but the newest, and that too where the model is newer."""
+    """All but the newest; all if the model is newer."""
     by_age = sorted(checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     if by_age and (not model.exists() or model.stat().st_mtime_ns <= by_age[-1].stat().st_mtime_ns):
         by_age.pop()

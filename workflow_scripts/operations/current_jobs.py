@@ -1,8 +1,12 @@
-"""Which jobs a config asks for, by the paths of their benchmark files: those of earlier configs stay on disk."""
+"""Which jobs a config asks for: the benchmark files of earlier configs stay on disk."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import translate
+from pathlib import PurePath
 from typing import Any
 
+from workflow_scripts.configuration import paths
 from workflow_scripts.configuration.datasets import detector_of, used_datasets
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.evaluations import evaluated_runs, needed_runs, table_runs
@@ -11,37 +15,39 @@ Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, w
 
 
 def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
-    """Tells whether a job is one of the resolved `config`."""
-    runs = needed_runs(config)
-    judged = {*evaluated_runs(config), *table_runs(config)}
-    seeds = {f"seed{seed}" for seed in config["pretraining"]["seeds"]}
-    values = [run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
-    detectors = {detector_of(config, descriptors) for descriptors in config["descriptors"]}
-    sides = {str(each["short_side"]) for each in values}
-    lists = {(each["descriptors"], str(each["subset"])) for each in values} | {
-        (descriptors, str(config["pretraining"]["subset"])) for descriptors in config["descriptors"]
-    }
-    clusters = {f"{each['cluster_method']}_k{each['k']}_m{each['m']}_s{config['seed']}" for each in values}
-    n_shards = {
-        name: config["datasets"][name].get("shards", config["videos"]["shards"]) for name in used_datasets(config)
-    }
+    """A function that tells whether a job is one of the resolved `config`."""
+    benchmarks = (PurePath(paths.benchmark(artifact)) for artifact in _artifacts(config))
+    globs = {str(path.relative_to(paths.BENCHMARKS).with_suffix("")) for path in benchmarks}
+    wanted = re.compile("|".join(map(translate, sorted(globs))))
+    return lambda job: wanted.match("/".join(job)) is not None
 
-    def of_dataset(stage: str, rest: Job) -> bool:
-        dataset, *below = rest
-        if dataset not in n_shards or not below:
-            return dataset in n_shards
-        known = {"persons": detectors, "frames": sides}.get(stage, set(config["descriptors"]))
-        if stage == "clusters":
-            return (below[0], below[1]) in lists and below[2] in clusters
-        _, of, total = below[-1].partition("of")
-        return below[0] in known and (not of or not total.isdigit() or int(total) == n_shards[dataset])
 
-    def is_wanted(job: Job) -> bool:
-        stage, *rest = job
-        if stage == "pretraining":
-            return tuple(rest[1:]) in lists if rest[0] == "videos" else rest[0] in runs and rest[1] in seeds
-        if stage == "evaluation":
-            return rest[0] in judged and rest[1] in seeds and (len(rest) == 3 or rest[2] in n_shards)
-        return of_dataset(stage, rest)
-
-    return is_wanted
+def _artifacts(config: dict[str, Any]) -> Iterator[str]:
+    """The artifacts that the config asks for, as globs: `*` stands for the numbers of shards and splits."""
+    every_run = [run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
+    subsets = {(values["descriptors"], values["subset"]) for values in every_run}
+    subsets |= {(descriptors, config["pretraining"]["subset"]) for descriptors in config["descriptors"]}
+    for dataset in used_datasets(config):
+        n_shards = config["datasets"][dataset].get("shards", config["videos"]["shards"])
+        yield paths.INDEX.format(dataset=dataset)
+        for values in every_run:
+            yield paths.FRAMES.format(dataset=dataset, short_side=values["short_side"], shard=f"*of{n_shards:03}")
+        for descriptors in config["descriptors"]:
+            names = {"detector": detector_of(config, descriptors), "descriptors": descriptors}
+            names |= {"dataset": dataset, "space": "*", "shard": f"*of{n_shards:03}"}
+            for pattern in (paths.PERSONS, paths.TRAJECTORIES, paths.CODEBOOK, paths.ENCODING, paths.FISHER):
+                yield pattern.format(**names)
+    for descriptors, subset in subsets:
+        yield paths.TRAINING_VIDEOS.format(descriptors=descriptors, subset=subset)
+        for values in every_run:
+            names = {"dataset": config["pretraining"]["dataset"], "method": values["cluster_method"]}
+            names |= {"descriptors": descriptors, "subset": subset, "seed": config["seed"]}
+            yield paths.CLUSTERS.format(**{**values, **names})
+    for seed in config["pretraining"]["seeds"]:
+        for run in needed_runs(config):
+            yield paths.MODEL.format(run=run, seed=seed)
+        for run in {*evaluated_runs(config), *table_runs(config)}:
+            yield paths.BANK_CLUSTERS.format(run=run, seed=seed)
+            for dataset in used_datasets(config):
+                yield paths.FEATURES.format(run=run, seed=seed, dataset=dataset)
+                yield paths.RESULT.format(run=run, seed=seed, dataset=dataset, split="*", protocol="*")

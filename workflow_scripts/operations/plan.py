@@ -1,6 +1,6 @@
-"""The plan that a run prints at its start: its trainings and evaluations, and how long they take as far as is known.
+"""The plan that a run prints at its start: its trainings and evaluations, and their durations as far as known.
 
-Snakemake itself counts jobs, most of which are short: it says 81 % before most of the work.
+Snakemake counts jobs, most of which are short: it prints 81 % before most of the work is done.
 """
 
 from collections import defaultdict
@@ -46,9 +46,8 @@ def plan(config: dict[str, Any], pending: Collection[str], report: bool, tables:
         for seed in config["pretraining"]["seeds"]:
             model = RESULTS / "pretraining" / run / f"seed{seed}" / "model.pt"
             if _to_do(model, pending):
-                lines.append(
-                    f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{_known(model.parent, run)}"
-                )
+                duration = _known(model.parent, run, config["pretraining"]["dataset"])
+                lines.append(f"train {run}, seed {seed}: {epochs} epoch{'s' * (epochs != 1)}{duration}")
     if len(lines) > SHOWN:
         lines[SHOWN:] = [f"... and {len(lines) - SHOWN} more trainings"]
     wanted = [*(evaluations(config) if report else []), *table_evaluations(config, tables)]
@@ -105,14 +104,14 @@ def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Coll
     for one in wanted:
         if not numbers[one.dataset]:
             models[one.dataset, one.protocol].add((one.run, one.seed))
-            split = _estimated(one.protocol, f"{one.run} {one.dataset}")
-            seconds[one.dataset, one.protocol] += [split, None]  # how many splits there are is not known
+            split = _estimated(one.protocol, one.run, one.dataset)
+            seconds[one.dataset, one.protocol] += [split, None]  # the number of splits is not known
     known = [one for one in wanted if numbers[one.dataset]]
     for name, one in result_files(config, known, numbers.__getitem__).items():
         if _to_do(Path(name), pending):
             models[one.dataset, one.protocol].add((one.run, one.seed))
-            of = f"{one.run} {one.dataset}"
-            seconds[one.dataset, one.protocol].append(_last_time(Path(name)) or _estimated(one.protocol, of))
+            known_seconds = _last_time(Path(name)) or _estimated(one.protocol, one.run, one.dataset)
+            seconds[one.dataset, one.protocol].append(known_seconds)
     return [
         f"judge on {dataset}, {protocol}: {len(judged)} model{'s' * (len(judged) > 1)} on each split"
         f"{_in_all(seconds[dataset, protocol])}"
@@ -121,34 +120,34 @@ def _judging(config: dict[str, Any], wanted: Iterable[Evaluation], pending: Coll
 
 
 def _in_all(seconds: list[float | None]) -> str:
-    """What these jobs take; empty where nothing is known of any."""
+    """The duration of these jobs as text; empty if that of no job is known."""
     known = [number for number in seconds if number is not None]
     if not known:
         return ""
     return f", {'about' if len(known) == len(seconds) else 'at least'} {in_words(sum(known))}"
 
 
-def _known(folder: Path, run: str) -> str:
-    """How long a training took the last time, or what `make estimate` says; empty where neither is there."""
+def _known(folder: Path, run: str, dataset: str) -> str:
+    """The duration of a training as text: of the last time, or by `make estimate`; empty if neither is known."""
     if (seconds := _last_time(folder)) is not None:
         return f", {in_words(seconds)} the last time"
-    if (seconds := _estimated("pretraining", run)) is not None:
+    if (seconds := _estimated("pretraining", run, dataset)) is not None:
         return f", about {in_words(seconds)} by make estimate"
     return ""
 
 
 def _last_time(output: Path) -> float | None:
-    """The seconds that a job took the last time, by the benchmark file that is named after its output."""
+    """The seconds that a job took the last time, from its benchmark file."""
     with suppress(OSError, KeyError, ValueError, IndexError, StageError):
         benchmark = RESULTS / "benchmarks" / output.relative_to(RESULTS).with_suffix(".tsv")
         return float(read_columns(benchmark)[-1]["s"])
     return None
 
 
-def _estimated(stage: str, of: str) -> float | None:
+def _estimated(stage: str, run: str, dataset: str) -> float | None:
     """The seconds of one job by `make estimate`."""
     with suppress(OSError, KeyError, ValueError, StageError):
         for row in read_columns(RESULTS / "estimate" / "cost.tsv"):
-            if row["stage"] == stage and row["of"] == of:
+            if (row["stage"], row["of"], row["dataset"]) == (stage, run, dataset):
                 return 3600 * float(row["hours_value"]) / float(row["jobs"])
     return None

@@ -1,37 +1,32 @@
-"""What is done, what failed, what would run and why: `make status`, at any moment, also beside a run.
+"""`dtc status`: what is done, what failed, what would run and why; at any moment, also beside a run.
 
-Which files there are, of which rule, and whether they are up to date is asked of Snakemake (`--summary`), so that no
-path is written down twice. How far a job came, and which videos it lost, is in its log; no shard is opened for it.
+Snakemake (`--summary`) reports which files there are and whether they are up to date. The outcome beside each log says
+how a job ended, how far it came and which videos it lost. No shard is opened, unless its outcome is missing.
 """
 
-import dataclasses
-import re
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from idt_tools.printable import say
-from workflow_scripts.configuration.paths import RESERVED
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.configuration.runs import run_values
-from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.outcome import Outcome, read_outcome
 from workflow_scripts.operations.checkpoints import size, training_folder, unneeded
+from workflow_scripts.operations.outputs import Output, is_running, outputs, outputs_behind_indexes
+from workflow_scripts.operations.text_table import aligned
 
-REPOSITORY = Path(__file__).parents[2]
-
-# The rules in the order of the work; one that is not among them comes last.
+# The rules in the order of the work; others come last.
 RULES = (
     "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
     "features linear knn svm bank_clusters examples people report".split()
 )
-SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose logs count videos
+SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose jobs count videos
 
-WRITTEN_DOWN = {"resolved_config", "made_by"}  # rules that note what was asked for, and do no work
-WHY = {  # what `--summary` says of a file that will be made
+NO_WORK = {"resolved_config", "made_by"}  # rules that write down parameters
+WHY = {  # the states of `--summary` for files that will be made
     "missing": "not there yet",
     "updated input files": "older than their input",
     "set of input files changed": "made from other files",
@@ -40,138 +35,143 @@ WHY = {  # what `--summary` says of a file that will be made
     "ok": "wait for input that is made first",
 }
 
-
-@dataclass(frozen=True)
-class Output:
-    """A file that the config asks for: the rule that makes it, its state in Snakemake's words, whether it will run."""
-
-    path: Path
-    rule: str
-    state: str
-    pending: bool
-
-    @property
-    def there(self) -> bool:
-        return self.state != "missing"
-
-    @property
-    def of(self) -> str:
-        """What it is about, from its path: dataset and descriptors, say; empty for runs and their results."""
-        first, *rest = self.path.parts[1:-1] or ("",)
-        return "" if first in RESERVED else "/".join([first, *rest[1:]])
+Outcomes = dict[Path, Outcome]
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """What a shard's log tells of the last try: videos in it, how many were kept, those lost (id, status, reason)."""
-
-    n_videos: int = 0
-    n_kept: int = 0
-    failed: list[tuple[str, str, str]] = field(default_factory=list)
-    error: str = ""  # the sentence it ended with
-
-
-def outputs(configfile: list[Path], *options: str) -> list[Output]:
-    """Every file that the config asks for, as far as is known: what follows from an index is known when that is there.
-
-    Raises StageError with Snakemake's words where it cannot tell.
-    """
-    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", "--cores", "1"]
-    command += ["--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--workflow-profile", str(REPOSITORY / "profiles" / "default"), *options]
-    command += ["--configfile", *map(str, configfile)] if configfile else []
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        lines = [line.strip() for line in done.stderr.splitlines() if not line.startswith(("Using ", "  File "))]
-        raise StageError(" ".join(lines) or "snakemake could not read the workflow, and does not say why")
-    files = []
-    for line in done.stdout.splitlines():
-        columns = line.split("\t")
-        if len(columns) == 6 and columns[0].startswith("results/"):
-            path, _, rule, _, state, plan = columns
-            files.append(Output(Path(path), rule, state, plan == "update pending"))
-    return files
-
-
-def log_of(output: Path) -> Path:
-    """Where the rule of a shard or a model writes its log (docs/artifacts.md)."""
-    results, first, noun, *rest = output.parts
-    if first in RESERVED:  # results/pretraining/{run}/seed{seed}/model.pt
-        return Path(results, "logs", *output.parts[1:-1]).with_suffix(".log")
-    if noun == "videos":
-        return Path(results, "logs", noun, f"{first}.log")
-    return Path(results, "logs", noun, first, *rest).with_suffix(".log")
-
-
-def read_log(log: Path, stage: str) -> Attempt | None:
-    """What the log of a job says, in the words of `process_shard`; None where there is no log."""
-    try:
-        text = log.read_text(errors="replace")
-    except OSError:
-        return None
-    started = re.search(rf"^{stage}: (\d+) videos, (\d+) of them already done$", text, re.MULTILINE)
-    n_videos, n_before = map(int, started.groups()) if started else (0, 0)
-    n_kept = min(n_videos, n_before + len(re.findall(rf"^{stage}: computed ", text, re.MULTILINE)))
-    failed = re.findall(rf"^{stage}: (\S+) is (\w+): (.*)$", text, re.MULTILINE)
-    errors = re.findall(r"^error: (.*)$", text, re.MULTILINE)
-    return Attempt(n_videos, n_kept, failed, errors[-1] if errors else "")
-
-
-def shard_attempt(output: Output) -> Attempt | None:
-    """What is known of a shard's videos: from its log or, where a shard is there without one, from the file."""
-    attempt = read_log(log_of(output.path), output.rule)
-    if attempt is None and output.there and output.path.suffix == ".h5":
-        from workflow_scripts.report.page.inputs import shard_statuses  # here: it brings torch, and is seldom needed
+def job_outcome(output: Output) -> Outcome | None:
+    """The outcome of the job that makes a file; of a shard without one, the statuses in the file itself."""
+    outcome = read_outcome(output.log)
+    if outcome is None and output.exists and output.rule in SHARDS and output.path.suffix == ".h5":
+        from workflow_scripts.ground.statuses import shard_statuses  # h5py, which is seldom needed
 
         videos = shard_statuses(output.path)
-        return Attempt(len(videos), len(videos), [video for video in videos if video[1] != "ok"])
-    return attempt
+        failed = tuple(video for video in videos if video[1] != "ok")
+        return Outcome(status="done", n_videos=len(videos), n_done=len(videos), failed=failed)
+    return outcome
 
 
-def kept_in_store(output: Path) -> bool:
-    """Whether a shard's per-video work is still there (`make clean-stores` removes it)."""
+def stage_table(made: list[Output], outcomes: Outcomes, pending: set[Path]) -> pd.DataFrame:
+    """A row for each stage and subject: how many files and videos there are."""
+    rows = []
+    for output in made:
+        outcome = outcomes.get(output.path) if output.exists and output.rule in SHARDS else None
+        counts = (outcome.n_videos, len(outcome.failed)) if outcome else (0, 0)
+        outdated = output.exists and output.path in pending
+        rows.append([_position(output.rule), output.rule, output.subject, output.exists, outdated, *counts])
+    columns = ["position", "stage", "of", "there", "outdated", "videos", "failed"]
+    groups = pd.DataFrame(rows, columns=columns).groupby(["position", "stage", "of"])
+    table = groups.sum().assign(files=groups.size()).reset_index()
+    files = table["there"].astype(str) + " of " + table["files"].astype(str)
+    files += (", " + table["outdated"].astype(str) + " outdated").where(table["outdated"] > 0, "")
+    videos = ((table["videos"] - table["failed"]).astype(str) + " ok").where(table["videos"] > 0, "")
+    videos += (", " + table["failed"].astype(str) + " failed").where(table["failed"] > 0, "")
+    return table[["stage", "of"]].assign(files=files, videos=videos)
+
+
+def lost_videos(files: list[Output], outcomes: Outcomes) -> pd.DataFrame:
+    """The videos that failed, each once, with the first stage that lost it."""
+    rows = [
+        [output.dataset, video, output.rule, status, reason]
+        for output in sorted(files, key=lambda output: _position(output.rule))
+        if output.exists and output.path in outcomes
+        for video, status, reason in outcomes[output.path].failed
+    ]
+    table = pd.DataFrame(rows, columns=["dataset", "video", "stage", "status", "reason"])
+    return table.drop_duplicates(["dataset", "video"])
+
+
+def remarks(output: Output, outcome: Outcome | None, config: dict[str, Any]) -> Iterator[str]:
+    """What there is to say about a file that is not there."""
+    if output.exists:
+        return
+    name = output.name
+    if output.rule == "pretraining":
+        if progress := training_progress(output, config):
+            yield f"{name}: {progress}"
+    elif outcome and outcome.n_done and has_store(output.path):
+        yield f"{name}: {min(outcome.n_done, outcome.n_videos)} of {outcome.n_videos} videos done"
+    if outcome and outcome.status in ("failed", "stopped"):
+        yield f"{name} {'failed' if outcome.status == 'failed' else 'was stopped'}: {outcome.reason}"
+    elif outcome and not outcome.ended:
+        yield f"{name}: its job started at {outcome.started} and has not ended: it is running, or it was killed"
+    if not output.pending:
+        yield f"{name}: not there, and not needed, because what was made from it is there"
+
+
+def has_store(output: Path) -> bool:
+    """Whether the results of a shard's videos are still in its store (`make clean-stores` removes it)."""
     return next((output.parents[1] / ".store" / output.parent.name).glob(f"{output.stem}*"), None) is not None
 
 
-def epochs_done(folder: Path | None, epochs: int) -> str:
-    """How far the checkpoint in `folder` has come; empty where there is none."""
+def training_progress(output: Output, config: dict[str, Any]) -> str:
+    """How far the checkpoint of a training has come; empty if it has none for the inputs of now."""
+    if not any((output.path.parent / "checkpoints").glob("*")):
+        return ""
+    run, seed = output.path.parts[2:4]
+    folder = training_folder(config, run, int(seed.removeprefix("seed")))
     if folder is None or not (newest := folder / "last.pt").exists():
         return ""
-    import torch  # here: seconds that are not needed otherwise
+    import torch  # takes seconds, and is seldom needed
 
     try:
         progress = torch.load(newest, map_location="cpu", weights_only=True, mmap=True)["progress"]
-    except Exception as error:  # whatever a damaged file makes the reader raise
-        return f"its checkpoint cannot be read ({error}), the one before it will be used"
-    return f"{progress['epoch']} of {epochs} epochs done"
+    except Exception as error:  # a damaged file can make torch raise anything
+        return f"its checkpoint cannot be read ({error}); the training will use the one before it"
+    return f"{progress['epoch']} of {run_values(config, run)['epochs']} epochs done"
 
 
-def _notes(output: Output, attempt: Attempt | None, config: dict[str, Any]) -> Iterator[str]:
-    """What there is to say of a file that is not there."""
-    if output.there:
-        return
-    name = output.path.stem
-    if output.rule == "pretraining":
-        run, seed = output.path.parts[2:4]
-        name = f"{run}/{seed}"
-        attempt = read_log(log_of(output.path), output.rule)
-        has_checkpoint = any((output.path.parent / "checkpoints").glob("*"))
-        folder = training_folder(config, run, int(seed.removeprefix("seed"))) if has_checkpoint else None
-        if done := epochs_done(folder, run_values(config, run)["epochs"]):
-            yield f"{name}: {done}"
-    elif attempt and attempt.n_kept and kept_in_store(output.path):
-        yield f"{name}: {attempt.n_kept} of {attempt.n_videos} videos done"
-    if attempt and attempt.error:
-        yield f"{name} failed: {attempt.error}"
-    if not output.pending:
-        yield f"{name}: not there, and not needed, as what was made from it is"
+def would_run(due: list[Output]) -> list[str]:
+    """What `snakemake` would run now and why, a line for each rule."""
+    pending = [output for output in due if output.pending]
+    if not pending:
+        return ["Nothing would run: all is done and up to date."]
+    table = pd.DataFrame({"rule": [o.rule for o in pending], "why": [WHY.get(o.state, o.state) for o in pending]})
+    rows = []
+    for rule in sorted(set(table["rule"]), key=_position):
+        counts = table.loc[table["rule"] == rule, "why"].value_counts()
+        rows.append([rule, counts.sum(), ", ".join(f"{n} {why}" for why, n in counts.items())])
+    lines = aligned(pd.DataFrame(rows, columns=["would run now", "files", "why"]))
+    if indexed := sorted(output.dataset for output in pending if output.rule == "videos"):
+        lines.append(f"What follows from the videos of {', '.join(indexed)} is known when they are indexed.")
+    return lines
 
 
-def table(rows: list[list[str]]) -> str:
-    """Rows of text as aligned columns, two blanks between them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+def status(configfile: list[Path], full: bool = False) -> None:
+    """Prints, per stage, what is done and what failed, the videos that were lost, and what would run and why.
+
+    `configfile`: as for snakemake; an empty list means the demo. `full`: name every video and shard, not the first few.
+    """
+    config = read_config(configfile)
+    due = outputs(configfile)
+    files = [output for output in outputs_behind_indexes(configfile, due) if output.rule not in NO_WORK]
+    files.sort(key=lambda output: (_position(output.rule), output.rule, output.subject, output.path))
+    outcomes = {output.path: outcome for output in files if (outcome := job_outcome(output))}
+    _print_stages(files, outcomes, {output.path for output in due if output.pending}, config, full)
+    lost = lost_videos(files, outcomes)
+    if len(lost):
+        header, *lines = aligned(lost)
+        say("\n".join([f"\nvideos that failed: {len(lost)}", header, *_shortened(lines, full)]))
+    folders = unneeded(config, {output.path for output in due if output.exists and not output.pending})
+    if folders:
+        megabytes = sum(map(size, folders)) / 1e6
+        print(f"\ncheckpoints that this config does not need: {len(folders)}, {megabytes:.1f} MB (`dtc clean` deletes)")
+        say("\n".join(_shortened([str(folder) for folder in folders], full)))
+    print("", *would_run(due), sep="\n")
+    if is_running():
+        print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")
+
+
+def _print_stages(
+    files: list[Output], outcomes: Outcomes, pending: set[Path], config: dict[str, Any], full: bool
+) -> None:
+    """The table of the stages, with the remarks on missing files below the line of their stage."""
+    table = stage_table(files, outcomes, pending)
+    header, *lines = aligned(table)
+    print(header)
+    for line, stage, subject in zip(lines, table["stage"], table["of"], strict=True):
+        of_line = [output for output in files if (output.rule, output.subject) == (stage, subject)]
+        notes = [note for output in of_line for note in remarks(output, outcomes.get(output.path), config)]
+        say("\n".join([line, *(f"    {note}" for note in _shortened(notes, full))]))
 
 
 def _position(rule: str) -> int:
@@ -179,78 +179,7 @@ def _position(rule: str) -> int:
 
 
 def _shortened(lines: list[str], full: bool, shown: int = 5) -> list[str]:
-    """The first few lines, and how many more there are; all where `full`."""
+    """The first few lines, and how many more there are; all if `full`."""
     if full or len(lines) <= shown:
         return lines
     return [*lines[:shown], f"... and {len(lines) - shown} more (--full shows all)"]
-
-
-def status(configfile: list[Path], full: bool = False) -> None:
-    """Prints, per stage, what is done and what failed, the videos that were lost, and what would run and why.
-
-    `configfile`: as for snakemake; none is the demo. `full` names every video and shard, not the first few.
-    """
-    config = read_config(configfile)
-    due = outputs(configfile)
-    known = due
-    if any(output.rule == "videos" and output.there and output.pending for output in due):
-        # An index that is to be made again hides all that follows from it; where it may not run it does not.
-        seen = outputs(configfile, "--allowed-rules", "report")
-        known = [dataclasses.replace(output, pending=not output.there) for output in seen]
-    pending = {output.path for output in due if output.pending}
-
-    groups: dict[tuple[int, str, str], list[Output]] = {}
-    for output in sorted(known, key=lambda output: output.path):
-        if output.rule not in WRITTEN_DOWN:
-            groups.setdefault((_position(output.rule), output.rule, output.of), []).append(output)
-    rows, notes = [["stage", "of", "files", "videos"]], [""]
-    lost: dict[tuple[str, str], list[str]] = {}  # (dataset, video): what the first stage that lost it says
-    for (_, rule, of), files in sorted(groups.items()):
-        attempts = {output.path: shard_attempt(output) for output in files} if rule in SHARDS else {}
-        tried = [(path, attempt) for path, attempt in attempts.items() if attempt and path.exists()]
-        for path, attempt in tried:
-            for video, what, reason in attempt.failed:
-                lost.setdefault((path.parts[1], video), [path.parts[1], video, rule, what, reason])
-        n_videos = sum(attempt.n_videos for _, attempt in tried)
-        n_failed = sum(len(attempt.failed) for _, attempt in tried)
-        n_again = sum(output.there and output.path in pending for output in files)
-        n_there = sum(output.there for output in files)
-        there = f"{n_there} of {len(files)}" + (f", {n_again} outdated" if n_again else "")
-        videos = f"{n_videos - n_failed} ok" + (f", {n_failed} failed" if n_failed else "") if tried else ""
-        rows.append([rule, of, there, videos])
-        remarks = [note for output in files for note in _notes(output, attempts.get(output.path), config)]
-        notes.append("".join(f"\n    {note}" for note in _shortened(remarks, full)))
-
-    print(*(line + note for line, note in zip(table(rows).splitlines(), notes, strict=True)), sep="\n")
-    if lost:
-        print(f"\nvideos that failed: {len(lost)}")
-        say("\n".join(_shortened(table(list(lost.values())).splitlines(), full)))
-    left = unneeded(config, {output.path for output in due if output.there and not output.pending})
-    if left:
-        megabytes = sum(map(size, left)) / 1e6
-        of_others = f"checkpoints that this config does not need: {len(left)}, {megabytes:.1f} MB"
-        print(f"\n{of_others} (`make clean-outdated` deletes them)")
-        say("\n".join(_shortened([str(folder) for folder in left], full)))
-    print("", *would_run(due), sep="\n")
-    if any(Path(".snakemake/locks").glob("*")):
-        print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")
-
-
-def would_run(due: list[Output]) -> Iterator[str]:
-    """What `snakemake` would run now and why, a line for each rule."""
-    pending = [output for output in due if output.pending]
-    if not pending:
-        yield "Nothing would run: all is done and up to date."
-        return
-    rows = [["would run now", "files", "why"]]
-    for rule in sorted({output.rule for output in pending}, key=_position):
-        why = Counter(WHY.get(output.state, output.state) for output in pending if output.rule == rule)
-        rows.append([rule, str(why.total()), ", ".join(f"{n} {text}" for text, n in why.most_common())])
-    yield table(rows)
-    indexed = sorted(output.path.parts[1] for output in pending if output.rule == "videos")
-    if indexed:
-        yield f"What follows from the videos of {', '.join(indexed)} is known when they are indexed."
-
-
-if __name__ == "__main__":
-    command_line(status)

@@ -10,6 +10,7 @@ from typing import Any
 from workflow_scripts.clusters.settings import ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.setting import setting
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 
 # The VERSION of each stage, raised when the same settings give another result.
 VERSIONS = {"select_videos": 4, "train": 4}
@@ -139,16 +140,9 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
     return min(8, 1 + int(batch_size * clip / 4))
 
 
-# The keys that not every training reads. Those of local aggregation name the clusters it learns from, also where these
-# are made beforehand (idt); the others it makes anew before every epoch.
-_OF_A_BANK = frozenset({"embedding_dim", "temperature", "bank_momentum"})
-_OF_OBJECTIVE = {
-    "instance": _OF_A_BANK | {"negatives"},
-    "local_aggregation": _OF_A_BANK | {"neighbours", "k", "m", "cluster_method"},
-    "supervised": frozenset[str](),
-}
+# The keys that not every training reads. The clusters of idt are computed by another stage; K and m name their file.
 _OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
-_NOT_OF_ALL = frozenset[str]().union(*_OF_OBJECTIVE.values(), *_OF_CLUSTERS.values())
+_NOT_OF_ALL = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_OF_CLUSTERS.values())
 
 
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
@@ -156,7 +150,8 @@ def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dic
 
     `objective` and `clusters` as of `train`. Of `lr_milestones` those before the last epoch.
     """
-    own = _OF_OBJECTIVE.get(objective, _NOT_OF_ALL) | _OF_CLUSTERS.get(clusters, frozenset())
+    of_objective = OBJECTIVES[objective].keys if objective in OBJECTIVES else _NOT_OF_ALL
+    own = of_objective | _OF_CLUSTERS.get(clusters, frozenset())
     read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
     for one in fields(PretrainingSettings):
         if not one.metadata.get("influences_result", True):

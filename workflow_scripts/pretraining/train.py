@@ -3,22 +3,24 @@
 In: the list of training videos, their frames, and what the objective needs (clusters file, IDT sketches, the model to
 start from). Out: model.pt, a dict for `torch.load(..., weights_only=True)`:
 
-    state_dict  the network's weights                    bank      (N, 128) float32 of unit length; None if supervised
+    state_dict  the network's weights                    bank      (N, 128) float32 of unit length; None without one
     settings    all hyper-parameters                     labels    (m, N) the last clusters in use; None without
     run, seed   which run                                video_ids N ids, the order of bank and labels
-    objective, clusters  what it learned from            digest    of all that the weights depend on
-    classes     names, in the order of the class head    history   per epoch: epoch, loss, lr, seconds, waiting (of
-                                                                   these, for clips), knn, accuracy (supervised)
+    objective, clusters  what it learned from            digest    of everything that the weights depend on
+    classes     names, in the order of the class head    history   per epoch: epoch, loss, lr, seconds, waiting (seconds
+                                                                   of these, for clips), knn, accuracy (class head)
 
-Checkpoints lie in a folder named by all that the result depends on; a run that was killed goes on from the last one, on
-a CPU of one kind, with as many threads, to the very same weights. On a GPU sums of gradients come in no fixed order, so
-that weights are equal to rounding alone. Small networks use one thread, whatever they are given (`useful_threads`).
-Under torchrun several processes, one a GPU, share every batch (`ranks`).
+The name of the checkpoints' folder is a digest of everything that the result depends on. A run that was killed resumes
+from the last checkpoint. On a CPU of the same kind, with the same number of threads, it ends with the same weights. On
+a GPU the sums of gradients have no fixed order, so weights are equal only up to rounding. Small networks use one thread
+(`useful_threads`). Under torchrun, several processes, one per GPU, share every batch (`ranks`).
 """
 
 import dataclasses
 import hashlib
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,9 @@ from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.checkpoint import save
 from workflow_scripts.pretraining.clusterings import fixed_labels
-from workflow_scripts.pretraining.learner import Learner
+from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
+from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.published import read_weights
 from workflow_scripts.pretraining.ranks import process_group
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
@@ -45,62 +48,74 @@ from workflow_scripts.pretraining.validation import Validation, embed_videos, kn
 
 log = logging.getLogger(__name__)
 
-OBJECTIVES = ("instance", "local_aggregation", "supervised")
-CLUSTERS = ("network", "idt", "joint")
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files that a training reads.
+
+    videos: table with the columns video_id and label; frames: shards; clusters_file: for `clusters: idt`; sketches:
+    the encoding's shards, for `clusters: joint`; init: a model.pt or a published file of weights to start from;
+    validation: lists of other videos, on which the network is evaluated after each epoch and which it never learns
+    from; validation_frames: their frames.
+    """
+
+    videos: Path
+    frames: list[Path]
+    clusters_file: Path | None = None
+    sketches: list[Path] = field(default_factory=list)
+    init: Path | None = None
+    validation: list[Path] = field(default_factory=list)
+    validation_frames: list[Path] = field(default_factory=list)
 
 
 def check_request(
-    objective: str,
-    clusters: str,
-    clusters_file: Path | None,
-    sketches: list[Path],
-    labels: list[str],
-    settings: PretrainingSettings,
+    objective: str, clusters: str, files: TrainingFiles, labels: list[str], settings: PretrainingSettings
 ) -> None:
-    """Raises StageError where the arguments do not make a run."""
+    """Raises StageError if the arguments do not make a run; `labels` are the videos', "" for none."""
     if objective not in OBJECTIVES:
         raise StageError(f"there is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
     if not labels:
         raise StageError("there are no videos to train on")
-    # The network divides a clip's sides by 32 and its length by 16; batch norm needs two values of a channel.
+    # The network divides a clip's sides by 32 and its length by 16. Batch norm needs two values per channel.
     if len(labels) == 1 and settings.crop_size <= 32 and settings.clip_length <= 16:
         raise StageError(
             "there is one video to train on, and a clip of it is too small for batch norm; give more videos, clips of "
             "more than 32 pixels or of more than 16 frames"
         )
-    if objective == "supervised" and not all(labels):
-        raise StageError(f"{labels.count('')} videos have no label, which the supervised objective learns from")
-    if objective != "local_aggregation":
+    if OBJECTIVES[objective].labels and not all(labels):
+        raise StageError(f"{labels.count('')} videos have no label, but the objective {objective} needs labels")
+    spaces = OBJECTIVES[objective].clusters
+    if not spaces:
         return
-    if clusters not in CLUSTERS:
-        raise StageError(f"local_aggregation needs clusters of {', '.join(CLUSTERS)}, not {clusters!r}")
-    if clusters == "idt" and clusters_file is None:
+    if clusters not in spaces:
+        raise StageError(f"{objective} needs clusters of {', '.join(spaces)}, not {clusters!r}")
+    if clusters == "idt" and files.clusters_file is None:
         raise StageError("clusters idt need --clusters-file")
-    if clusters == "joint" and not sketches:
+    if clusters == "joint" and not files.sketches:
         raise StageError("clusters joint need --sketches, the encoding's shards")
-    if clusters != "idt":  # which are made, and checked, before
+    if clusters != "idt":  # the clusters of idt exist already and were checked
         check_k(settings.k, len(labels))
 
 
 def training_request(
     videos: list[dict[str, str]], seed: int, objective: str, clusters: str, settings: PretrainingSettings
 ) -> dict[str, Any]:
-    """What a training's weights depend on besides files; `videos` are the rows of its list, sorted by id."""
+    """What a training's weights depend on beside files; `videos` are the rows of its list, sorted by id."""
     values = values_read(dataclasses.asdict(settings), objective, clusters)
     return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
 
 def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -> str:
-    """The digest of all that the weights depend on: the request, the files' bytes, and what the frames are made of."""
+    """The digest of what the weights depend on: the request, the files' bytes, and the attributes of the frames."""
     contents = []
     for path in files:
         with open(path, "rb") as file:
             contents.append(hashlib.file_digest(file, "sha256").hexdigest())
-    made_of = []
+    attributes = []
     for path in sorted(frames):
         with read_hdf5(path) as file:
-            made_of.append({name: str(value) for name, value in read_attributes(file).items()})
-    return digest(VERSIONS["train"], request, contents, made_of)
+            attributes.append({name: str(value) for name, value in read_attributes(file).items()})
+    return digest(VERSIONS["train"], request, contents, attributes)
 
 
 def start_from(
@@ -111,118 +126,146 @@ def start_from(
     settings: PretrainingSettings,
     workers: int = 0,
 ) -> None:
-    """Takes over the weights in a file that `read_weights` reads, and bank rows by video id.
+    """Copies the weights of a file, and its bank rows by video id.
 
-    Videos new to the file's bank are embedded; with `bank` None (supervised) the head is not taken over either.
+    Args:
+        init: A file that `read_weights` reads.
+        model: The network that receives the weights.
+        bank: Receives the rows; videos that the file's bank lacks are embedded. None (a class head): neither rows nor
+            the head are copied.
+        store: The frames of the videos.
+        settings: Of the run.
+        workers: Processes that load clips.
+
+    Raises:
+        StageError: The weights are of another network.
     """
-    given = read_weights(init)
+    weights = read_weights(init)
     try:
-        fc = given.state_dict.get("fc.weight")
-        head = bank is not None and given.embeds and fc is not None and fc.shape == model.fc.weight.shape
-        load_backbone(model, given.state_dict, head=head)
+        fc = weights.state_dict.get("fc.weight")
+        head = bank is not None and weights.embeds and fc is not None and fc.shape == model.fc.weight.shape
+        load_backbone(model, weights.state_dict, head=head)
     except ValueError as error:
         raise StageError(f"{init} cannot start this run: {error}") from error
     if bank is None:
         return
-    new = bank.take_rows(given.bank, given.video_ids) if head and given.bank is not None else list(bank.video_ids)
+    new = list(bank.video_ids)
+    if head and weights.bank is not None:
+        new = bank.take_rows(weights.bank, weights.video_ids)
     if new:
         log.info("%d of %d videos are new to the bank of %s and are embedded", len(new), len(bank.video_ids), init)
         bank.take_rows(normalised(embed_videos(model, store, new, settings, workers)), new)
 
 
+def read_targets(
+    objective: str, clusters: str, files: TrainingFiles, video_ids: list[str], classes: list[int]
+) -> Targets:
+    """What the objective needs beside clips and bank; `classes` are the numbers of the videos' labels."""
+    return Targets(
+        classes=torch.tensor(classes) if OBJECTIVES[objective].labels else None,
+        fixed=fixed_labels(files.clusters_file, video_ids) if clusters == "idt" and files.clusters_file else None,
+        sketches=torch.from_numpy(read_sketches(files.sketches, video_ids)) if clusters == "joint" else None,
+    )
+
+
+def evaluation_of(
+    learner: Learner, held_out: Validation | None, labels: list[str], class_names: list[str], workers: int
+) -> Callable[[], dict[str, float]]:
+    """The function that evaluates the learner after each epoch, on the held-out videos or on the training videos."""
+
+    def evaluate() -> dict[str, float]:
+        if held_out is not None:
+            return held_out.evaluate(learner, labels, class_names, workers)
+        if learner.objective.bank and len(set(labels)) > 1:
+            return {"knn": knn_accuracy(learner.bank.rows, labels)}
+        return {}
+
+    return evaluate
+
+
 def train(
-    videos: Path,
-    frames: list[Path],
+    files: TrainingFiles,
     output: Path,
     checkpoints: Path,
     run: str,
     seed: int,
     objective: str,
-    sketches: list[Path],
     settings: PretrainingSettings,
     clusters: str = "",
-    clusters_file: Path | None = None,
-    init: Path | None = None,
-    validation: list[Path] | None = None,
-    validation_frames: list[Path] | None = None,
     workers: int = 0,
     checkpoint_minutes: float | None = None,
 ) -> None:
-    """Trains one model and writes it to `output`; goes on from the checkpoint where there is one.
+    """Trains one model and writes it to `output`; resumes from the checkpoint if there is one.
 
-    `videos` has columns video_id and label. `objective` is instance (Video IR), local_aggregation (Video LA, with
-    `clusters` network, idt with `clusters_file`, or joint with `sketches`, the encoding's shards) or supervised. `init`
-    is a model.pt, or a published file of weights, to start from. `validation` are lists of other videos, with their
-    frames, that the network is asked about after each epoch and never learns from. `workers` processes load clips
-    beside the GPUs (0: none). `checkpoint_minutes`, where it is given, goes before that of the settings.
+    Args:
+        files: What is read.
+        output: The model.pt.
+        checkpoints: Folder of the run's checkpoints.
+        run: Name of the run, for the log.
+        seed: Of all random draws.
+        objective: A name in OBJECTIVES.
+        settings: The hyper-parameters.
+        clusters: The space of the clusters, for an objective that needs them: network, idt or joint.
+        workers: Processes that load clips beside the GPUs (0: none).
+        checkpoint_minutes: Overrides that of the settings.
+
+    Raises:
+        StageError: The arguments do not make a run, or a file lacks a video.
     """
     if checkpoint_minutes is not None:
         settings = dataclasses.replace(settings, checkpoint_minutes=checkpoint_minutes)
-    listed = sorted(read_columns(videos), key=lambda row: row["video_id"])
-    video_ids, labels = [row["video_id"] for row in listed], [row["label"] for row in listed]
-    check_request(objective, clusters, clusters_file, sketches, labels, settings)
-    store = FrameStore(frames)
+    rows = sorted(read_columns(files.videos), key=lambda row: row["video_id"])
+    video_ids, labels = [row["video_id"] for row in rows], [row["label"] for row in rows]
+    check_request(objective, clusters, files, labels, settings)
+    store = FrameStore(files.frames)
     store.require(video_ids)
-    held_out = Validation.read(validation, validation_frames or [], seed) if validation else None
+    held_out = Validation.read(files.validation, files.validation_frames, seed) if files.validation else None
 
     with process_group() as (ranks, device):
         workers //= ranks.size
         use_threads(device, vars(settings), settings.batch_size)
-        # What is learned
-        class_names = sorted(set(labels)) if objective == "supervised" else []
-        torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)  # equal for all runs of a seed
-        outputs = len(class_names) or settings.embedding_dim
-        model = ResNet3D(settings.depth, outputs, settings.width, settings.shortcut).to(device)
+        names = sorted(set(labels))
+        class_names = names if OBJECTIVES[objective].class_head else []
+        model = new_network(len(class_names) or settings.embedding_dim, settings, seed).to(device)
         bank = MemoryBank(video_ids, settings.embedding_dim, seed)
-        if init is not None:
-            start_from(init, model, None if class_names else bank, store, settings, workers)
+        if files.init is not None:
+            start_from(files.init, model, None if class_names else bank, store, settings, workers)
         first_weights = weights_digest(model.state_dict())
-        learner = Learner(
-            objective,
-            model,
-            bank,
-            settings,
-            seed,
-            classes=torch.tensor([class_names.index(label) for label in labels]) if class_names else None,
-            fixed=fixed_labels(clusters_file, video_ids) if clusters == "idt" and clusters_file else None,
-            sketches=torch.from_numpy(read_sketches(sketches, video_ids)) if clusters == "joint" else None,
-            ranks=ranks,
-        )
+        targets = read_targets(objective, clusters, files, video_ids, [names.index(label) for label in labels])
+        learner = Learner(objective, model, bank, settings, seed, targets=targets, ranks=ranks)
 
-        def judge() -> dict[str, float]:
-            if held_out is not None:
-                return held_out.judge(learner, labels, class_names, workers)
-            if objective != "supervised" and len(set(labels)) > 1:
-                return {"knn": knn_accuracy(bank.rows, labels)}
-            return {}
-
-        # From where it was left, to the last epoch
-        request = training_request(listed, seed, objective, clusters, settings)
-        prior = [path for path in (clusters_file, *sorted(sketches)) if path is not None]
-        folder = checkpoints / run_digest(request, [*prior, *([init] if init else [])], frames)
+        request = training_request(rows, seed, objective, clusters, settings)
+        prior = [path for path in (files.clusters_file, *sorted(files.sketches)) if path is not None]
+        folder = checkpoints / run_digest(request, [*prior, *([files.init] if files.init else [])], files.frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)
-        history = Training(learner, store, run, folder, judge, workers).train()
-
+        evaluate = evaluation_of(learner, held_out, labels, class_names, workers)
+        history = Training(learner, store, run, folder, evaluate, workers).train()
         if ranks.rank == 0:
-            save(
-                {
-                    "state_dict": model.state_dict(),
-                    "settings": dataclasses.asdict(settings),
-                    "run": run,
-                    "objective": objective,
-                    "clusters": clusters,
-                    # Not the folder's: a model that a run starts from holds the seconds that it took.
-                    "digest": digest(run_digest(request, prior, frames), first_weights),
-                    "seed": seed,
-                    "video_ids": video_ids,
-                    "bank": None if objective == "supervised" else bank.rows.cpu(),
-                    "labels": None if learner.labels is None else learner.labels.cpu(),
-                    "history": history,
-                    "classes": class_names,
-                    "version": VERSIONS["train"],
-                },
-                output,
-            )
+            # Not the folder's digest: a model that a run starts from holds the seconds that its training took.
+            model_digest = digest(run_digest(request, prior, files.frames), first_weights)
+            names_of_run = {"run": run, "objective": objective, "clusters": clusters, "digest": model_digest}
+            save({**names_of_run, **model_content(learner, class_names, history)}, output)
+
+
+def new_network(outputs: int, settings: PretrainingSettings, seed: int) -> ResNet3D:
+    """A network with random weights, which are equal in all runs of a seed."""
+    torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)
+    return ResNet3D(settings.depth, outputs, settings.width, settings.shortcut)
+
+
+def model_content(learner: Learner, class_names: list[str], history: list[dict[str, float]]) -> dict[str, Any]:
+    """What model.pt holds of a trained learner."""
+    return {
+        "state_dict": learner.model.state_dict(),
+        "settings": dataclasses.asdict(learner.settings),
+        "seed": learner.seed,
+        "video_ids": learner.bank.video_ids,
+        "bank": learner.bank.rows.cpu() if learner.objective.bank else None,
+        "labels": None if learner.labels is None else learner.labels.cpu(),
+        "history": history,
+        "classes": class_names,
+        "version": VERSIONS["train"],
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a run is looked at while it learns: by the classes of nearest neighbours, which no run learns from."""
+"""How a run is evaluated while it learns: by nearest neighbours or the class head. No run learns from this."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.learner import Learner, autocast
 from workflow_scripts.pretraining.resnet3d import normalised
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
 
-MOST_VIDEOS = 2000  # that are asked after an epoch, so that asking stays short beside learning
+MOST_VIDEOS = 2000  # evaluated after an epoch, so that the evaluation stays short beside the training
 
 
 @torch.no_grad()
@@ -29,28 +29,30 @@ def embed_videos(
     device = next(model.parameters()).device
     clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
     batches = consecutive(len(video_ids), settings.batch_size)
-    found = []
+    outputs = []
     for inputs in load_inputs(clips, batches, settings.crop_size, device, workers):
         with autocast(settings.precision, device):  # the network alone: frames are resized in float32, as in training
-            found.append(model(inputs).float())
-    return torch.cat(found)
+            outputs.append(model(inputs).float())
+    return torch.cat(outputs)
 
 
 def _classes(labels: Sequence[str], names: Sequence[str], device: torch.device) -> Tensor:
-    """The place (n,) int64 of each label in `names`; -1 for one that is not there."""
-    place = {name: number for number, name in enumerate(names)}
-    return torch.tensor([place.get(label, -1) for label in labels], device=device)
+    """The index (n,) int64 of each label in `names`; -1 for a label that `names` lacks."""
+    index_of = {name: number for number, name in enumerate(names)}
+    return torch.tensor([index_of.get(label, -1) for label in labels], device=device)
 
 
 def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = KNN_NEIGHBOURS) -> float:
-    """Share (0..1) of videos whose class wins among their nearest in the bank `rows` (N, D), each leaving itself out.
+    """Share (0..1) of videos whose nearest neighbours in the bank `rows` (N, D), themselves excluded, vote correctly.
 
-    At most MOST_VIDEOS evenly spaced rows are asked.
+    At most MOST_VIDEOS evenly spaced rows are queried.
     """
     classes = _classes(labels, sorted(set(labels)), rows.device)
-    asked = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
-    found = nearest_classes(rows[asked], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own=asked)
-    return float((found == classes[asked]).double().mean())
+    queried = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
+    voted = nearest_classes(
+        rows[queried], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own=queried
+    )
+    return float((voted == classes[queried]).double().mean())
 
 
 class Validation:
@@ -63,7 +65,7 @@ class Validation:
     def read(cls, lists: Sequence[Path], frames: Sequence[Path], seed: int) -> "Validation":
         """The labelled videos of the lists that have frames, at most MOST_VIDEOS of them, drawn by hash(seed, id).
 
-        Raises StageError where there is none, or a video is in no frames file.
+        Raises StageError if there is none, or a video is in no frames file.
         """
         store = FrameStore(frames)
         label_of = {row["video_id"]: row["label"] for path in lists for row in read_columns(path) if row["label"]}
@@ -74,12 +76,17 @@ class Validation:
             raise StageError("no video of the dataset pretraining.validation has a label and frames; name another")
         return cls(store, {name: label_of[name] for name in sorted(usable)})
 
-    def judge(
+    def evaluate(
         self, learner: Learner, bank_labels: Sequence[str], classes: Sequence[str], workers: int = 0
     ) -> dict[str, float]:
-        """Share (0..1) of the videos told right, as `knn` by the nearest in the bank, whose videos have `bank_labels`.
+        """The share (0..1) of correctly classified videos, with its name in the history.
 
-        As `validation` where the network has a head for `classes`. `workers` processes load clips beside a GPU.
+        Args:
+            learner: Its network classifies the videos.
+            bank_labels: The labels of the bank's videos.
+            classes: Of the class head, whose share is called `validation`. Empty: nearest neighbours in the bank vote,
+                and the share is called `knn`.
+            workers: Processes that load clips beside a GPU.
         """
         outputs = embed_videos(learner.model, self.store, self.video_ids, learner.settings, workers)
         names = classes or sorted({*bank_labels} - {""})
@@ -89,7 +96,7 @@ class Validation:
         if not names:
             return {}
         voters = _classes(bank_labels, names, outputs.device)
-        found = nearest_classes(
+        voted = nearest_classes(
             normalised(outputs), learner.bank.rows, voters, neighbours=KNN_NEIGHBOURS, temperature=KNN_TEMPERATURE
         )
-        return {"knn": float((found == truth).double().mean())}
+        return {"knn": float((voted == truth).double().mean())}

@@ -55,7 +55,7 @@ class Method:
     @property
     def learned(self) -> bool:
         """Whether it is a network that was pretrained without labels: those that the paper compares."""
-        return self.objective in OBJECTIVES and not OBJECTIVES[self.objective].labels
+        return learns_without_labels(self.objective)
 
     @property
     def place_among_clusterings(self) -> int:
@@ -63,6 +63,11 @@ class Method:
         if self.supervised:
             return 3
         return 2 if self.clusters in PRIOR else 1 if self.kind == IDT_KIND else 0
+
+
+def learns_without_labels(objective: str) -> bool:
+    """Whether an objective trains a network, and without labels."""
+    return objective in OBJECTIVES and not OBJECTIVES[objective].labels
 
 
 def methods_of(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[Method]:

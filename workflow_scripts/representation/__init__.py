@@ -1,1 +1,1 @@
-"""A trained network in use: embeddings of any videos, their neighbours, and the network for other programs."""
+"""Uses of a trained network: embeddings of any videos, their neighbours, and the network for other programs."""

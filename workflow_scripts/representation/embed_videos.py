@@ -1,4 +1,4 @@
-"""`dtc embed`: what a trained network makes of videos, as vectors in one HDF5 file that can be searched.
+"""`dtc embed`: writes the vectors of videos by a trained network to one HDF5 file, which `dtc neighbours` searches.
 
 A video's clips lie evenly over its length and are centre crops; its frames are resized and pass through JPEG as in the
 frames stage, so that the network sees what it was trained on. Its vectors are means over the clips, of unit length:
@@ -45,21 +45,21 @@ log = logging.getLogger(__name__)
 VERSION = 2
 KINDS = ("features", "embedding")
 
-CLIPS = 5  # of a video, that are averaged where nothing else is wanted
+CLIPS = 5  # of a video, whose vectors are averaged, by default
 
 
 @dataclass(frozen=True)
 class Representation:
-    """A trained network with its head, in evaluation mode, and what it is fed."""
+    """A trained network with its head, in evaluation mode, and the shape of its input."""
 
     network: ResNet3D
     architecture: Architecture
-    has_embedding: bool  # or its head tells classes
+    has_embedding: bool  # otherwise its head is a classifier
     digest: str  # of its weights
 
     @classmethod
     def read(cls, model: Path) -> "Representation":
-        """The network of a model.pt, on the GPU if there is one. Raises StageError where the file is not one."""
+        """The network of a model.pt, on the GPU if there is one. Raises StageError if the file is not one."""
         pretrained = read_pretrained(model, Architecture())
         assert pretrained.state_dict is not None
         network = pretrained.network(outputs=len(pretrained.state_dict["fc.bias"]), seed=0)
@@ -73,14 +73,14 @@ class Representation:
         drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
         (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, device())
         features = self.network.features(inputs)
-        found = {"features": features}
+        spaces = {"features": features}
         if self.has_embedding:
-            found["embedding"] = normalised(self.network.fc(features))
-        return {kind: normalised(rows.mean(dim=0)[None])[0].cpu().numpy() for kind, rows in found.items()}
+            spaces["embedding"] = normalised(self.network.fc(features))
+        return {kind: normalised(rows.mean(dim=0)[None])[0].cpu().numpy() for kind, rows in spaces.items()}
 
 
 class Row(NamedTuple):
-    """What the file holds of a video: the digest of all that its vectors depend on, and the vectors or why not."""
+    """A video in the file: the digest of all that its vectors depend on, and its vectors or the reason for none."""
 
     key: str
     result: Result
@@ -141,7 +141,7 @@ def embed_videos(
 
 
 def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, int], model: str) -> None:
-    """Writes the file anew, a row for each video, sorted by its path."""
+    """Writes the whole file, a row for each video, sorted by its path."""
     names = sorted(rows)
     results = [rows[name].result for name in names]
     with write_hdf5(output, stage="representation", version=VERSION, parameters=parameters, model=model) as file:
@@ -158,7 +158,7 @@ def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, 
 
 
 def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[str, Row]:
-    """What the file holds, by video. Raises StageError where it is damaged or was not made as the rows to come."""
+    """The rows of the file, by video. Raises StageError if it is damaged or its model or parameters are others."""
     advice = "choose another name, or --force to make it anew"
     with read_hdf5(output) as file:
         written = read_attributes(file)

@@ -1,4 +1,4 @@
-"""`dtc export`: a trained network for programs that know nothing of this one."""
+"""`dtc export`: writes a trained network for other programs."""
 
 import json
 from pathlib import Path
@@ -36,9 +36,9 @@ class Exported(nn.Module):
 def export_model(model: Path, folder: Path) -> dict[Path, str]:
     """Writes into `folder`: the network of model.pt as `backbone.pt2` (torch.export, any number of clips), its weights
     as `backbone.pt` (a plain state dict, named as those of Hara et al.), and `preprocessing.json`: what it is fed and
-    how the vectors of `dtc embed` come from what it gives. Returns the files with what each is.
+    how the vectors of `dtc embed` come from what it gives. Returns what each file is.
 
-    Raises StageError where model.pt is not one, or the folder cannot be written.
+    Raises StageError if model.pt is not a model, or the folder cannot be written.
     """
     representation = Representation.read(model)
     network = representation.network.cpu().float()

@@ -1,4 +1,4 @@
-"""`dtc neighbours`: the videos that a network finds most like one, in a file of `dtc embed`."""
+"""`dtc neighbours`: the videos in a file of `dtc embed` whose vectors are nearest to that of a video."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def find_neighbours(
 
     `query` is a video of the file `among`, by its path there or its file's name, or the path of any other video, which
     is embedded by `model`, the one that made the file. `space` is features or embedding; by default embedding where the
-    file has it. Raises StageError where the query is not found or not unique, or the model is another.
+    file has it. Raises StageError if the query is missing or not unique, or the model is another.
     """
     with read_hdf5(among) as file:
         written = read_attributes(file)

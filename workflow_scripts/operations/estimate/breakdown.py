@@ -1,4 +1,4 @@
-"""What each stage of a dataset will take, line by line."""
+"""The lines of an estimate: what each stage of a dataset will take."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,11 +14,10 @@ from workflow_scripts.operations.estimate.extrapolate import (
     fitting_shards,
     shard_line,
 )
-from workflow_scripts.operations.estimate.pilot import Cost, asked_sides, short_sides
+from workflow_scripts.operations.estimate.pilot import Cost, configured_sides, short_sides
 from workflow_scripts.operations.estimate.survey import Survey, size_of, videos_of_subset
 from workflow_scripts.trajectories.settings import keeps_all
 
-NOT_ASKED = "not asked for"
 ROW = 250  # bytes of a video's row in index.tsv or a shard's list, roughly
 
 
@@ -31,9 +30,9 @@ def lines_of(
     codebooks: dict[str, Cost],
     shards: int,
 ) -> list[Line]:
-    """What each stage of a dataset of `size` will take, its trajectories first all kept, then the sample's alone.
+    """What each stage of a dataset of `size` will take. Trajectories have two lines: all kept, and the sample's alone.
 
-    `shards`: jobs of a stage; 0: as many as make those of the longest take half an hour.
+    `shards`: jobs of a stage; 0: the number with which the jobs of the longest stage take half an hour.
     """
     encoding = config["encoding"]
     pilot = [size_of(row) for row in surveyed.rows[: len(costs)]]
@@ -44,16 +43,16 @@ def lines_of(
         line = shard_line(name, [cost[name] for cost in costs], pilot, size)
         if line.stage == "trajectories":
             keeps = keeps_all(config["trajectories"]["keep"], config["trajectories"]["keep_gb"], int(size.pixels))
-            lines.append(replace(line, note="keep: all" + " (as configured)" * keeps))
+            lines.append(replace(line, kept="all", is_configured=keeps))
             line = replace(line, artifacts=line.artifacts * sampled, stores=line.stores * sampled)
-            line = replace(line, note="keep: sample" + " (as configured)" * (not keeps))
-        if line.stage == "frames" and int(line.of) not in asked_sides(config):
-            line = replace(line, note=NOT_ASKED)
+            line = replace(line, kept="sample", is_configured=not keeps)
+        if line.stage == "frames":
+            line = replace(line, is_configured=int(line.of) in configured_sides(config))
         lines.append(line)
     shards = shards or fitting_shards(longest(lines).hours.value, 30)
     lines = [replace(line, jobs=shards) if line.stage in GROWS else line for line in lines]
     for name, cost in codebooks.items():
-        # EM takes as many steps as the pilot's did, each in proportion to the descriptors.
+        # EM takes the number of steps of the pilot; the time of a step is proportional to the number of descriptors.
         growth = min(encoding["sample_videos"], size.videos) / len(costs)
         hours, content = Range.exactly(cost.seconds / 3600 * growth), Range.exactly(cost.artifact)
         memory = cost.memory + growth * len(costs) * encoding["sample_descriptors"] * 426 * (2 + 4)

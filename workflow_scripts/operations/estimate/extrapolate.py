@@ -1,4 +1,4 @@
-"""From what a pilot's videos cost to what a dataset will: rates per pixel, frame or video times the dataset's size."""
+"""The costs of a dataset, extrapolated from a pilot's videos by rates per pixel, frame or video."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from workflow_scripts.ground.identity import rng
 from workflow_scripts.operations.estimate.pilot import Cost
 
 RESAMPLES = 1000  # of the pilot's videos, for the interval
-FILES_A_JOB = 4  # artifact, log, benchmark, Snakemake's record; a store is one more
+FILES_PER_JOB = 5  # artifact, log, outcome, benchmark, Snakemake's record; a store is one more
 
-# What the work of a stage, and what it stores, grow with: pixels summed over all frames, frames, or videos.
+# The units in which the work of a stage, and what it stores, grow: pixels of all frames, frames, or videos.
 GROWS = {
     "persons": ("pixels", "frames"),
     "trajectories": ("pixels", "pixels"),
@@ -24,7 +24,7 @@ GROWS = {
 
 @dataclass(frozen=True)
 class Size:
-    """Of a dataset or a video: numbers of videos and frames, and of pixels summed over all frames."""
+    """The numbers of videos, frames and pixels (summed over all frames) of a dataset or a video."""
 
     videos: float
     frames: float
@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Range:
-    """An estimate and its 95 % interval, which is that of the draw of the pilot's videos alone."""
+    """An estimate and its 95 % interval, which covers the draw of the pilot's videos alone."""
 
     value: float
     low: float
@@ -41,14 +41,14 @@ class Range:
 
     @classmethod
     def exactly(cls, value: float) -> "Range":
-        """What does not depend on the draw of the pilot's videos."""
+        """An estimate that does not depend on the draw of the pilot's videos."""
         return cls(value, value, value)
 
     def __mul__(self, factor: float) -> "Range":
         return Range(self.value * factor, self.low * factor, self.high * factor)
 
     def __add__(self, other: "Range") -> "Range":
-        """A sum whose ends are the sums of the ends, as if both were wrong together."""
+        """The sum; the ends of its interval are the sums of the ends, as if both errors were in one direction."""
         return Range(self.value + other.value, self.low + other.low, self.high + other.high)
 
 
@@ -57,7 +57,11 @@ NOTHING = Range(0, 0, 0)
 
 @dataclass(frozen=True)
 class Line:
-    """What a stage of a dataset will take: hours of one core, bytes of artifacts and of stores, files, memory."""
+    """What a stage of a dataset will take: hours, bytes of artifacts and of stores, files, memory.
+
+    `kept` says of trajectories whether those of all videos are kept or those of the sample. `is_configured` is false
+    for what the config does not ask for, as another way to keep trajectories or another size of frames.
+    """
 
     stage: str
     of: str
@@ -66,22 +70,24 @@ class Line:
     stores: Range
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    note: str = ""
+    kept: str = ""  # "", "all" or "sample"
+    is_configured: bool = True
+    hours_of: str = "core"  # of one core; or "device": by the clock, of the device that trains networks
 
     @property
     def files(self) -> int:
-        return self.jobs * (FILES_A_JOB + (self.stores.value > 0))
+        return self.jobs * (FILES_PER_JOB + (self.stores.value > 0))
 
 
 def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:
-    """What `total` will take, if the pilot's videos, of these `amounts`, took what is `spent`: the ratio of the sums.
+    """What `total` will take, by the ratio of `spent` to `amounts`, each summed over the pilot's videos.
 
-    The interval is a bootstrap over the videos (percentiles 2.5 and 97.5 of 1000 resamples). Raises ValueError where
-    the amounts add up to nothing.
+    The interval is a bootstrap over the videos (percentiles 2.5 and 97.5 of 1000 resamples). Raises ValueError if
+    the amounts add up to 0.
     """
     values, sizes = np.array(list(spent), float), np.array(list(amounts), float)
     if not sizes.sum() > 0:
-        raise ValueError("the pilot's videos have no frames by their headers, so nothing can be said of others")
+        raise ValueError("the pilot's videos have no frames by their headers, so that nothing can be estimated")
     drawn = rng(seed, "bootstrap").integers(len(values), size=(RESAMPLES, len(values)))
     sums: NDArray[np.float64] = sizes[drawn].sum(axis=1)
     ratios = (values[drawn].sum(axis=1) / np.where(sums > 0, sums, np.inf)) * total
@@ -108,5 +114,5 @@ def shard_line(name: str, costs: list[Cost], pilot: list[Size], dataset: Size) -
 
 
 def fitting_shards(hours: float, minutes: float) -> int:
-    """The number of shards by which the jobs of a stage of so many hours take so many minutes."""
+    """The number of shards with which each job of a stage of so many `hours` takes so many `minutes`."""
     return max(1, round(60 * hours / minutes))

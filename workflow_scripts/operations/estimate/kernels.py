@@ -1,4 +1,4 @@
-"""Rates that a pilot's videos cannot give, measured on made-up input of a size that is quick: K-means and training."""
+"""The rates of K-means and of training, measured on small random input; the pilot's videos cannot give them."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""What training and judging the networks will take by the clock, run by run, on this machine's device."""
+"""The wall-clock time of the training and the evaluation of each run's network on this machine's device."""
 
 from collections import Counter
 from dataclasses import replace
@@ -55,13 +55,12 @@ def network_lines(
                 seconds = [rate.forward * config["evaluation"]["clips"] * max(map(sum, parts.values()))]
             else:
                 seconds = [_finetuning(config["evaluation"], rate, *part) for part in parts.values()]
-            line = _line(stage, f"{run} {dataset}", sum(seconds) * len(seeds), len(seconds) * len(seeds))
-            lines.append((dataset, line))
+            lines.append((dataset, _line(stage, run, sum(seconds) * len(seeds), len(seconds) * len(seeds))))
     return lines
 
 
 def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
-    return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, "by the clock")
+    return Line(stage, of, Range.exactly(seconds / 3600), NOTHING, NOTHING, 0, jobs, hours_of="device")
 
 
 def _finetuning(section: dict[str, Any], rate: NetworkSeconds, n_train: float, n_test: float) -> float:
@@ -87,10 +86,10 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
     return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 
 
-def network_text(lines: list[Line], device: str) -> list[str]:
-    """The lines as people read them."""
-    rows = [f"- {line.stage} {line.of}: {in_words(3600 * line.hours.value)}" for line in lines]
-    total = in_words(3600 * sum(line.hours.value for line in lines))
+def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
+    """The lines, each with its dataset, as text."""
+    rows = [f"- {line.stage} {line.of} on {dataset}: {in_words(3600 * line.hours.value)}" for dataset, line in lines]
+    total = in_words(3600 * sum(line.hours.value for _, line in lines))
     return [
         f"Networks on {device}, by the clock, all seeds and splits, without loading clips:",
         "",

@@ -1,8 +1,8 @@
-"""The pilot: some videos of a dataset, each by itself through the stages, with what each stage took and stored.
+"""The pilot runs some videos of a dataset through the stages and measures what each stage takes and stores.
 
-Each video is a shard of one, given to the stages' own functions in one of several processes: seconds are those of one
-core (processor time, not the clock's), bytes those of the artifact and of the store beside it. Measured videos are
-kept (a JSON each, in a folder named by the digest of all that matters), so a pilot that was killed goes on.
+Each video is a shard of its own, which the stages' own functions process in one of several processes. Seconds are
+processor time of one core. Bytes are those of the artifact and of the store beside it. The measurements of a video are
+a JSON file in a folder that is named by a digest of the settings and versions, so that a killed pilot goes on.
 """
 
 import json
@@ -48,14 +48,14 @@ class Cost:
     memory: int
 
 
-def asked_sides(config: dict[str, Any]) -> set[int]:
+def configured_sides(config: dict[str, Any]) -> set[int]:
     """The short sides at which the config's runs take their frames."""
     return {run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
 
 
 def short_sides(config: dict[str, Any]) -> list[int]:
     """The short sides that are measured: those that the config asks for, and 128, 240 and 256."""
-    return sorted({128, 240, 256} | asked_sides(config))
+    return sorted({128, 240, 256} | configured_sides(config))
 
 
 def detectors(config: dict[str, Any]) -> list[str]:
@@ -64,7 +64,7 @@ def detectors(config: dict[str, Any]) -> list[str]:
 
 
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
-    """The descriptors whose whole Fisher vectors the run `idt_fisher` asks for, where it is judged on the dataset."""
+    """The descriptors whose Fisher vectors the run `idt_fisher` needs, if it is evaluated on the dataset."""
     runs = {one.run for one in all_evaluations(config) if one.dataset == dataset}
     return [next(iter(config["descriptors"]))] if "idt_fisher" in runs else []
 
@@ -80,9 +80,9 @@ def _tracking(config: dict[str, Any], descriptors: str) -> Any:
 
 @contextmanager
 def _measured(costs: dict[str, Cost], stage: str, output: Path, store: Path) -> Iterator[None]:
-    """Enters the cost of the block, which writes `output` and `store`, as `costs[stage]`."""
-    reset = Path("/proc/self/clear_refs")  # Linux: 5 lets the peak of the process's memory start anew
-    with suppress(OSError):  # then the peak is that of all that the process has done
+    """Measures the block, which writes `output` and `store`, and sets `costs[stage]`."""
+    reset = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak of the process's memory
+    with suppress(OSError):  # elsewhere the peak is that of the whole process
         reset.write_text("5")
     started = time.process_time()
     yield
@@ -99,9 +99,10 @@ def _peak_memory() -> int:
 
 
 def _stored(path: Path) -> int:
-    """Bytes that a video adds to a shard's file, from a file of its own: all of it, with HDF5's few kilobytes a file.
+    """Bytes that a video adds to a shard's file, measured on a file with this video alone.
 
-    Where a shard has rows in place of groups, which may be smaller than that, the rows alone.
+    A file with a group per video counts as a whole. A file with a row per video counts without the overhead of HDF5,
+    which can be larger than the row.
     """
     with h5py.File(path) as file:
         arrays = [part for part in file.values() if isinstance(part, h5py.Dataset)]
@@ -110,7 +111,7 @@ def _stored(path: Path) -> int:
 
 def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: list[str]) -> dict[str, Cost]:
     """Persons, by the detectors that are usable here, trajectories and frames of the video in a row of the index."""
-    shutil.rmtree(folder, ignore_errors=True)  # what a kill left there would make this look cheap
+    shutil.rmtree(folder, ignore_errors=True)  # a killed pilot's files would make the stages look cheap
     shard, store = folder / "shard.tsv", folder / ".store"
     write_columns(shard, [row], list(row))
     costs: dict[str, Cost] = {}
@@ -133,7 +134,7 @@ def _fit(
     rows: list[dict[str, str]], folder: Path, config: dict[str, Any], descriptors: str, fisher: list[str]
 ) -> dict[str, Cost]:
     """The codebook of the pilot's own descriptors and, where Fisher vectors need them, that of each channel."""
-    from workflow_scripts.encoding.fit_codebook import fit_codebook  # here: torch would count as the others' memory
+    from workflow_scripts.encoding.fit_codebook import fit_codebook  # torch would count as memory of the other stages
 
     costs: dict[str, Cost] = {}
     sample = folder / "sample.tsv"
@@ -148,7 +149,7 @@ def _fit(
 
 
 def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
-    """The sketches of a tracked video, and its Fisher vectors of the descriptors `fisher`; then its files may go."""
+    """Measures the sketches of a tracked video, and its Fisher vectors of the descriptors `fisher`."""
     costs: dict[str, Cost] = {}
     fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
     encoded = [(descriptors, "encoding", "joint") for descriptors in config["descriptors"]]
@@ -165,13 +166,13 @@ def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: l
 
 
 def _keep(path: Path, work: Callable[..., dict[str, Cost]], *arguments: Any) -> None:
-    """Does work in a process of the pool and writes down what it cost."""
+    """Runs `work` in a process of the pool and writes its costs."""
     costs = work(*arguments)
     write_json(path, {stage: asdict(cost) for stage, cost in costs.items()})
 
 
 def _begin() -> None:
-    """A process of the pool is silent, as its bars and lines would bury the pilot's, and ends with its parent."""
+    """Silences a process of the pool, so that the pilot's progress bar stays readable, and ends it with its parent."""
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open as long as the process lives
     parent = multiprocessing.parent_process()
 
@@ -184,7 +185,7 @@ def _begin() -> None:
 
 
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
-    """Where a pilot keeps what it measured: another one for other settings or other versions of the stages."""
+    """The folder of a pilot's measurements: a different one for other settings or other versions of the stages."""
     sections = [config[noun] for noun in (*NOUNS, "descriptors", "seed")]
     of_stages = [versions(noun) for noun in NOUNS]
     return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), of_stages)
@@ -193,7 +194,7 @@ def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher
 def run_pilot(
     rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], fisher: list[str], threads: int
 ) -> tuple[list[dict[str, Cost]], dict[str, Cost]]:
-    """What each stage cost for each of the videos in `rows` of the index, in their order, and what the codebooks did.
+    """Returns the cost of each stage for each of the videos in `rows` of the index, and the costs of the codebooks.
 
     `usable`: the detectors that can work here; `fisher`: see `fisher_features`; `threads` processes work at a time.
     Raises StageError where the videos do not make a codebook.

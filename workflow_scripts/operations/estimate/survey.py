@@ -1,4 +1,4 @@
-"""How large a dataset is and which of its videos a pilot takes, by the headers of some, or by its index."""
+"""The size of a dataset and the videos for a pilot, from the headers of some videos or from the index."""
 
 import csv
 import time
@@ -26,7 +26,7 @@ HEADERS = 500  # videos whose headers are read
 
 @dataclass(frozen=True)
 class Survey:
-    """What the headers tell of a dataset: its size, the videos to try, the seconds that reading one header took."""
+    """The size of a dataset, the videos to try, and the seconds that reading a header took."""
 
     size: Size
     rows: list[dict[str, str]]  # in random order, of readable videos
@@ -36,9 +36,9 @@ class Survey:
 
 
 def survey(config: dict[str, Any], dataset: str) -> Survey:
-    """Lists a dataset, reads the headers of `HEADERS` random videos, or takes the totals of its index where it has one.
+    """Lists a dataset and reads the headers of `HEADERS` random videos; the size is that of the index if there is one.
 
-    Raises StageError where there is no video that can be read.
+    Raises StageError if no video can be read.
     """
     folder = ESTIMATES / dataset
     values = dataset_values(config, dataset, str(REPOSITORY))
@@ -67,9 +67,10 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
 
 
 def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
-    """How many of the videos of `size` a run's `subset` is, its folder's share being that of the headers read.
+    """The number of videos in a run's `subset` of a dataset of `size`.
 
-    Of a split that the index is yet to draw, the training part counts as all videos.
+    A folder counts by its share of the headers that were read. The training part of a split that is not drawn yet
+    counts as all videos.
     """
     folder, number = parts_of_subset(subset)
     split = split_of_subset(subset)
@@ -93,16 +94,29 @@ def size_of(row: dict[str, str]) -> Size:
     return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
 
 
-def as_if(size: Size, videos: int | None, seconds: float | None, fps: float, side: str) -> Size:
-    """The size that is asked about, in place of a dataset's own. Raises StageError where `side` is not WIDTHxHEIGHT."""
-    if videos is None and seconds is None and not side:
-        return size
-    n_videos = videos or size.videos
-    frames = n_videos * (seconds * fps if seconds else size.frames / size.videos)
-    if not side:
-        return Size(n_videos, frames, frames * size.pixels / size.frames)
-    try:
-        width, height = map(int, side.lower().split("x"))
-    except ValueError as error:
-        raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {side!r}") from error
-    return Size(n_videos, frames, frames * width * height)
+@dataclass(frozen=True)
+class AsIf:
+    """A size to estimate in place of a dataset's own; what is not given stays the dataset's."""
+
+    videos: int | None = None
+    seconds: float | None = None
+    fps: float = 30.0
+    frame_size: str = ""  # WIDTHxHEIGHT
+
+    @property
+    def is_given(self) -> bool:
+        return self.videos is not None or self.seconds is not None or bool(self.frame_size)
+
+    def of(self, size: Size) -> Size:
+        """`size` with the given numbers. Raises StageError if the frame size is not WIDTHxHEIGHT."""
+        if not self.is_given:
+            return size
+        n_videos = self.videos or size.videos
+        frames = n_videos * (self.seconds * self.fps if self.seconds else size.frames / size.videos)
+        if not self.frame_size:
+            return Size(n_videos, frames, frames * size.pixels / size.frames)
+        try:
+            width, height = map(int, self.frame_size.lower().split("x"))
+        except ValueError as error:
+            raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {self.frame_size!r}") from error
+        return Size(n_videos, frames, frames * width * height)

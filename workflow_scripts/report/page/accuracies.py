@@ -10,6 +10,7 @@ import pandas as pd
 from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.report.methods import SCRATCH_KIND, Method
+from workflow_scripts.report.page.inputs import records
 from workflow_scripts.report.page.spread import Spread, spread_table, spreads
 
 Column = tuple[str, str]  # dataset, protocol
@@ -40,12 +41,16 @@ def totals_of_a_seed(evaluations: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 class MethodTable:
     """The accuracies of some methods, a cell for each dataset, protocol and run that was evaluated.
 
-    `cells` is indexed by these. Its columns, shares in 0..1: `accuracy` (top-1), the mean over splits and seeds, with
-    `sd`, `n` and `n_seeds` as in `Spread`; the means of the other METRICS; `interval_low` and `interval_high`, 95 % over
-    the test videos of one split and seed, means of the bounds; `chance`; `n_splits`; `n_test` and `n_listed`, test
-    videos evaluated and listed, summed over the splits of one seed; `n_left_out`, the most test videos that a split
-    lists and that could not be used; the columns of `origins`; `of_supervised`, the fraction of the supervised
-    accuracy; `best`, the best network trained without labels, if its interval is above chance and above scratch.
+    `cells` is indexed by these three. Its columns, shares in 0..1:
+    - `accuracy` (top-1), the mean over splits and seeds, with `sd`, `n` and `n_seeds` as in `Spread`;
+    - the means of the other METRICS;
+    - `interval_low` and `interval_high`, 95 % over the test videos of one split and seed: means of the bounds;
+    - `chance`;
+    - `n_splits`; `n_test` and `n_listed`, test videos evaluated and listed, summed over the splits of one seed;
+    - `n_left_out`, the most test videos that a split lists and that could not be used;
+    - those of `origins`;
+    - `of_supervised`, the fraction of the supervised accuracy;
+    - `best`, the best network trained without labels, if its interval is above chance and above scratch.
     """
 
     methods: list[Method]
@@ -61,16 +66,20 @@ class MethodTable:
         key = (*column, run)
         if key not in self.cells.index:
             return None
-        return {name: None if pd.isna(value) else value for name, value in self.cells.loc[key].items()}
+        return records(self.cells.loc[[key]])[0]
+
+    def column_cells(self, column: Column) -> pd.DataFrame:
+        """The cells of one dataset and protocol."""
+        return self.cells.loc[[key[:2] == column for key in self.cells.index]]
 
     def accuracy(self, run: str, column: Column) -> Spread | None:
         """The accuracy of a cell."""
         cell = self.cell(run, column)
-        return cell and Spread(cell["accuracy"], cell["sd"], cell["n"], cell["n_seeds"])
+        return Spread(cell["accuracy"], cell["sd"], cell["n"], cell["n_seeds"]) if cell else None
 
     def facts(self, column: Column) -> list[str]:
         """What the numbers of a column rest on, for its head: splits, seeds, test videos."""
-        cells = self.cells.loc[column]
+        cells = self.column_cells(column)
         tested, listed = cells["n_test"], cells["n_listed"]
         videos = _count(listed, "test video")
         return [
@@ -81,7 +90,7 @@ class MethodTable:
 
     def chance(self, column: Column) -> float:
         """The chance level of a column (0..1)."""
-        return float(self.cells.loc[column]["chance"].mean())
+        return float(self.column_cells(column)["chance"].mean())
 
 
 def _range(numbers: "pd.Series[int]") -> str:
@@ -122,7 +131,9 @@ def _of_supervised(cells: pd.DataFrame, supervised: list[str]) -> np.ndarray:
     clear = cells[cells.index.isin(supervised, level="run") & (cells["accuracy"] >= 2 * cells["chance"])]
     of_column = clear.groupby(level=_COLUMN)["accuracy"].agg(["first", "size"])
     only = of_column.loc[of_column["size"] == 1, "first"]
-    return np.asarray(cells["accuracy"] / only.reindex(cells.index.droplevel("run")).to_numpy())
+    return np.asarray(
+        cells["accuracy"] / only.reindex(list(zip(*map(cells.index.get_level_values, _COLUMN), strict=True))).to_numpy()
+    )
 
 
 def _best(cells: pd.DataFrame, learned: list[str], scratch: list[str]) -> "pd.Series[bool]":
@@ -148,7 +159,7 @@ class FewShot:
 
 
 def shot_accuracies(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """A row for each draw of labelled videos, with its number of `shots` and its `accuracy`; other columns as before."""
+    """A row for each draw of labelled videos, with its number of `shots` and its `accuracy`; other columns stay."""
     each = evaluations.drop(columns="accuracy")
     each["shots"] = [list(shots.items()) for shots in each["shots"]]
     each = each.explode("shots").dropna(subset="shots")
@@ -167,8 +178,8 @@ def few_shot_tables(evaluations: pd.DataFrame, methods: list[Method]) -> list[Fe
         runs = set(of_table["run"])
         tables.append(
             FewShot(
-                dataset=dataset,
-                protocol=protocol,
+                dataset=str(dataset),
+                protocol=str(protocol),
                 shots=sorted(set(of_table["shots"]), key=lambda shots: (shots == "all", shots.zfill(9))),
                 chance=float(here.loc[of_table.index.unique(), "chance"].mean()),
                 methods=[method for method in methods if method.run in runs],

@@ -111,8 +111,8 @@ def build_report(
         settings=settings,
         datasets=dataset_rows(videos, failures, inputs.read_missing(indexes)),
         passed_over=inputs.read_passed_over(indexes),
-        failures=failures.to_dict("records"),
-        damaged=inputs.read_damaged([*frames, *statuses]).to_dict("records"),
+        failures=inputs.records(failures),
+        damaged=inputs.records(inputs.read_damaged([*frames, *statuses])),
         runs=run_rows(runs, methods),
         comparisons=comparisons,
         protocols={name: protocol.title for name, protocol in PROTOCOLS.items()},
@@ -147,14 +147,14 @@ def _held_out(config: dict[str, Any]) -> str:
 
 def _remarks(config: dict[str, Any], methods: list[Method], evaluations: pd.DataFrame) -> list[str]:
     """The remarks on these methods; none without a config."""
-    splits = {dataset: set(numbers) for dataset, numbers in evaluations.groupby("dataset")["split"]}
+    splits = {str(dataset): set(numbers) for dataset, numbers in evaluations.groupby("dataset")["split"]}
     return remarks(config, [method.run for method in methods], splits) if config.get("datasets") else []
 
 
 def _stage_times(benchmarks: list[Path], runs: list[inputs.Run], config: dict[str, Any]) -> list[dict[str, Any]]:
     """The times of the stages; jobs that the config no longer asks for do not count."""
     times = inputs.read_stage_times(benchmarks, runs, *([asked_for(config)] if config.get("datasets") else []))
-    return times.astype(object).where(times.notna(), None).to_dict("records")
+    return inputs.records(times)
 
 
 def _shown_videos(

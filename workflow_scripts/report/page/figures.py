@@ -179,8 +179,8 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: a panel for the loss of each objective (their scales differ), and one for each accuracy.
 
-    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of the training
-    videos.
+    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of those that
+    they learn from.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from idt_tools.attributes import read_attributes
 from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.results import read_record
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.statuses import shard_statuses
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.videos.folders import counted_suffixes
 from workflow_scripts.videos.tables import INDEX, read_table
@@ -93,6 +92,12 @@ class Clustering:
     labels: np.ndarray
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as templates read them: values by column, None for missing ones."""
+    rows = table.astype(object).where(table.notna(), None)
+    return [dict(zip(table.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
+
+
 def read_videos(indexes: list[Path]) -> pd.DataFrame:
     """Every row of the datasets' `results/{dataset}/videos/index.tsv`: VIDEO_COLUMNS."""
     tables = [read_table(path, INDEX).assign(dataset=path.parent.parent.name) for path in indexes]
@@ -107,7 +112,7 @@ def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
     for video_id in ids:
         if video_id in known.index:
             row = known.loc[video_id]
-            shown[video_id] = Video(video_id, row["path"], row["label"], row["scene"], row["dataset"])
+            shown[video_id] = Video(video_id, *(str(row[name]) for name in ("path", "label", "scene", "dataset")))
         else:
             shown[video_id] = Video(video_id, video_id)
     return shown
@@ -215,19 +220,6 @@ def read_vectors(
     )
 
 
-def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
-    """(video_id, status, reason) of every video of a shard's file: of its arrays, or of its groups' attributes."""
-    with read_hdf5(path) as file:
-        if "status" in file and isinstance(file["status"], h5py.Dataset):
-            columns = [file[name].asstr()[:] for name in ("video_id", "status", "reason")]
-            return list(zip(*columns, strict=True))
-        return [
-            (name, about["status"], about.get("reason", ""))
-            for name, group in file.items()
-            if "status" in (about := read_attributes(group))
-        ]
-
-
 def read_failures(videos: pd.DataFrame, statuses: list[Path]) -> pd.DataFrame:
     """The failed videos, each once with the first stage that could not use it: FAILURE_COLUMNS, sorted by video."""
     tables = [videos[VIDEO_COLUMNS].assign(stage="videos")[FAILURE_COLUMNS]]
@@ -276,16 +268,15 @@ def read_stage_times(
         A row per stage: `stage`; `jobs`, how many were measured; `seconds`, their sum; `max_rss_mb`, the most memory
         that one of them held, NaN if none was measured.
     """
-    trained = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
-    rows = []
+    trained: dict[tuple[str, ...], float] = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
+    rows: list[tuple[Any, ...]] = []
     for folder in benchmarks:
         for path in sorted(folder.rglob("*.tsv")):
             job = path.relative_to(folder).with_suffix("").parts
             if is_counted(job):
-                rows += [
-                    (job[0], row.get("s"), row.get("max_rss"), trained.get(job, 0.0)) for row in read_columns(path)
-                ]
-    table = pd.DataFrame(rows, columns=["stage", "s", "max_rss", "trained"])
+                of_job = (job[0], trained.get(job, 0.0))
+                rows += [(*of_job, row.get("s"), row.get("max_rss")) for row in read_columns(path)]
+    table = pd.DataFrame(rows, columns=["stage", "trained", "s", "max_rss"])
     for column in ("s", "max_rss"):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     table["s"] = table[["s", "trained"]].max(axis=1).where(table["s"].notna())

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.report.methods import Method
-from workflow_scripts.report.page.inputs import Run
+from workflow_scripts.report.page.inputs import Run, records
 from workflow_scripts.report.page.spread import Spread, spreads
 
 _COUNTED = {"n_labels": "label", "n_groups": "group", "n_scenes": "scene"}
@@ -24,7 +24,7 @@ def dataset_rows(videos: pd.DataFrame, failures: pd.DataFrame, missing: dict[str
     rows["n_missing"] = pd.Series(missing, dtype=int).reindex(rows.index, fill_value=0)
     for name, column in _COUNTED.items():
         rows[name] = groups[column].agg(lambda values: len(set(values) - {""}))
-    return rows.rename_axis("name").reset_index().to_dict("records")
+    return records(rows.rename_axis("name").reset_index())
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def run_rows(runs: list[Run], methods: list[Method]) -> list[RunRow]:
     )
     seconds, most = spreads(table, ["run"], "seconds"), table.groupby("run")[["n_videos", "n_epochs"]].max()
     return [
-        RunRow(method, *(int(n) for n in most.loc[method.run]), seconds[method.run])
+        RunRow(method, most["n_videos"][method.run], most["n_epochs"][method.run], seconds[method.run])
         for method in methods
         if method.run in seconds
     ]

@@ -6,8 +6,8 @@ from typing import Any
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.label_leakage import only_split, share_videos
 from workflow_scripts.evaluation.settings import IDT_RUNS
-from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
+from workflow_scripts.report.methods import learns_without_labels
 from workflow_scripts.report.tables.departures import with_ancestors
 
 
@@ -50,8 +50,7 @@ def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str
     trained_on = config["pretraining"]["dataset"]
     if dataset not in config["datasets"]:
         return ""
-    objective = OBJECTIVES.get(values["objective"])  # none: scratch
-    if objective is None or objective.labels or not share_videos(config, trained_on, dataset):
+    if not learns_without_labels(values["objective"]) or not share_videos(config, trained_on, dataset):
         return ""
     subset, only = str(values["subset"]), only_split(config, run, dataset)
     if subset == "all":

@@ -24,7 +24,7 @@ def spread_table(values: pd.DataFrame, by: list[str], column: str) -> pd.DataFra
     """The fields of `Spread` for the values in `column`, by the columns `by`; repeats differ in the column `seed`."""
     groups = values.groupby(by)[column]
     of_seeds = values.groupby([*by, "seed"])[column].mean().groupby(level=by)
-    table = groups.agg(mean="mean", sd="std", n="count")
+    table = pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n": groups.count()})
     table["n_seeds"] = of_seeds.size()
     table["sd"] = of_seeds.std().where(table["n_seeds"] > 1, table["sd"])
     return table

@@ -69,4 +69,5 @@ def _ours(evaluations: pd.DataFrame) -> dict[tuple[str, str, str], dict[str, Any
     of_run = groups.agg(protocol=("protocol", "first"), chance=("chance", "first"), n_splits=("split", "nunique"))
     of_run["chance"] *= 100
     of_run = of_run.join(totals_of_a_seed(evaluations, _PLACE)).join(origins(evaluations, _PLACE))
-    return dict(ours.join(of_run, on=_PLACE).to_dict("index"))
+    ours = ours.join(of_run, on=_PLACE)
+    return {(*map(str, place),): dict(ours.loc[place].items()) for place in ours.index}  # type: ignore[misc]

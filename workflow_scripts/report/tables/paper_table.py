@@ -74,7 +74,7 @@ def paper_table(
     numbers = numbers_of(table, places, results)
     runs = [row["run"] for row in table.rows if "run" in row]
     resolved = yaml.safe_load(config.read_text())
-    splits = {dataset: set(of_dataset) for dataset, of_dataset in results.groupby("dataset", sort=False)["split"]}
+    splits = {str(dataset): set(numbers) for dataset, numbers in results.groupby("dataset", sort=False)["split"]}
     beside = [*map(visible, table.notes), *remarks(resolved, runs, splits)]
     notes = {BESIDE: beside, **_notes(departures(resolved, runs, table.protocol))}
     grid, facts = _grid(places, numbers), _facts(places, results, runs)

@@ -1,8 +1,13 @@
-"""The command `dtc`: a trained network in use.
+"""The command `dtc`: what a user does beside a run, and with a trained network.
 
+dtc status   [--configfile FILE ...] [--full]
+dtc estimate [--configfile FILE ...] [--videos N] [--cores N] [--as-if-videos N] ...
+dtc clean    [--configfile FILE ...]
 dtc embed VIDEO|FOLDER [...] --model MODEL.pt -o OUT.h5 [--clips N] [--short-side PIXELS] [--threads N] [--force]
 dtc neighbours QUERY --among OUT.h5 [-n N] [--space features|embedding] [--model MODEL.pt]
 dtc export MODEL.pt -o FOLDER
+
+Each command imports what it needs when it runs, so that `dtc --help` takes no time.
 """
 
 import argparse
@@ -13,19 +18,43 @@ from functools import partial
 from pathlib import Path
 
 from idt_tools.commands.arguments import parse_arguments
-from idt_tools.commands.exit_code import exit_code
 from idt_tools.printable import PrintableFormatter, PrintableParser, say
-from idt_tools.reading import ReadingFailed
-from workflow_scripts.ground.stage import StageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
     chosen = parse_arguments(_parser(), arguments)
+    from idt_tools.commands.exit_code import exit_code  # h5py and numpy
+    from idt_tools.reading import ReadingFailed
+    from workflow_scripts.ground.stage import StageError
+
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[terminal])
     return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    from workflow_scripts.operations.status import status
+
+    status(chosen.configfile, chosen.full)
+    return 0
+
+
+def _estimate(chosen: argparse.Namespace) -> int:
+    from workflow_scripts.operations.estimate.estimate_cost import AsIf, estimate_cost
+
+    as_if = AsIf(chosen.as_if_videos, chosen.as_if_seconds, chosen.as_if_fps, chosen.as_if_size)
+    options = {"videos": chosen.videos, "threads": chosen.threads, "cores": chosen.cores, "training": chosen.training}
+    estimate_cost(chosen.configfile, as_if=as_if, **options)
+    return 0
+
+
+def _clean(chosen: argparse.Namespace) -> int:
+    from workflow_scripts.operations.clean import clean
+
+    clean(chosen.configfile)
+    return 0
 
 
 def _embed(chosen: argparse.Namespace) -> int:
@@ -38,8 +67,8 @@ def _embed(chosen: argparse.Namespace) -> int:
 def _neighbours(chosen: argparse.Namespace) -> int:
     from workflow_scripts.representation.find_neighbours import find_neighbours
 
-    found = find_neighbours(chosen.query, chosen.among, n=chosen.n, space=chosen.space, model=chosen.model)
-    for cosine, video in found:
+    options = {"n": chosen.n, "space": chosen.space, "model": chosen.model}
+    for cosine, video in find_neighbours(chosen.query, chosen.among, **options):
         say(f"{cosine:.4f}\t{video}")
     return 0
 
@@ -54,10 +83,63 @@ def _export(chosen: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = PrintableParser(
-        prog="dtc", description="A network trained by dense trajectory clustering, in use."
+        prog="dtc", description="Dense trajectory clustering: the state and the cost of a run, and its networks in use."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_operations(commands)
+    _add_embed(commands)
+    _add_neighbours(commands)
+    _add_export(commands)
+    return parser
 
+
+Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_operations(commands: Commands) -> None:
+    status = commands.add_parser(
+        "status",
+        help="print what is done, what failed and what would run",
+        description="Print, per stage, what is done and what failed, the videos that were lost, and what would run "
+        "and why. May be typed while a run goes on.",
+    )
+    status.add_argument("--full", action="store_true", help="name every video and shard, not the first few")
+    status.set_defaults(run=_status)
+
+    estimate = commands.add_parser(
+        "estimate",
+        help="measure what a run will cost",
+        description="Try some videos of each dataset in every CPU stage and print what the whole run will take: "
+        "core-hours, disk, files and memory. Also written to results/estimate/cost.md and cost.tsv.",
+    )
+    number, seconds = {"type": int, "metavar": "N"}, {"type": float, "metavar": "SECONDS"}
+    estimate.add_argument("--videos", **number, default=50, help="videos of each dataset to try; default 50")
+    estimate.add_argument("--threads", **number, default=1, help="videos to try at a time; default 1")
+    estimate.add_argument("--cores", **number, default=0, help="cores for the wall time; default this machine's")
+    estimate.add_argument("--as-if-videos", **number, help="as if pretraining.dataset had so many videos")
+    estimate.add_argument("--as-if-seconds", **seconds, help="... of so many seconds each")
+    estimate.add_argument(
+        "--as-if-fps", type=float, default=30.0, metavar="FPS", help="... at so many frames per second; default 30"
+    )
+    estimate.add_argument("--as-if-size", default="", metavar="WIDTHxHEIGHT", help="... of such frames, as 340x256")
+    estimate.add_argument(
+        "--training", action=argparse.BooleanOptionalAction, default=True, help="also try steps of the networks"
+    )
+    estimate.set_defaults(run=_estimate)
+
+    clean = commands.add_parser(
+        "clean",
+        help="delete checkpoints that nothing needs",
+        description="Delete the checkpoints from which nothing that the config asks for can go on.",
+    )
+    clean.set_defaults(run=_clean)
+    for command in (status, estimate, clean):
+        command.add_argument(
+            "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="as for snakemake; default the demo"
+        )
+
+
+def _add_embed(commands: Commands) -> None:
     embed = commands.add_parser(
         "embed",
         help="write the vectors of videos to an HDF5 file",
@@ -84,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     embed.add_argument("--force", action="store_true", help="make OUT anew, with these videos alone")
     embed.set_defaults(run=_embed)
 
+
+def _add_neighbours(commands: Commands) -> None:
     neighbours = commands.add_parser(
         "neighbours",
         help="print the videos that are most like one",
@@ -101,6 +185,8 @@ def _parser() -> argparse.ArgumentParser:
     neighbours.add_argument("--model", type=Path, help="the model that made FILE, for a QUERY that is not in it")
     neighbours.set_defaults(run=_neighbours)
 
+
+def _add_export(commands: Commands) -> None:
     export = commands.add_parser(
         "export",
         help="write the network for other programs",
@@ -109,7 +195,6 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("model", type=Path, metavar="MODEL", help="results/pretraining/RUN/seedN/model.pt")
     export.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="made where it is not there")
     export.set_defaults(run=_export)
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,0 +1,95 @@
+"""The lines of an estimate as tables: numbers, text for people, and what the numbers mean for the run."""
+
+from dataclasses import asdict
+
+import pandas as pd
+
+from workflow_scripts.ground.durations import in_words
+from workflow_scripts.operations.estimate.breakdown import longest
+from workflow_scripts.operations.estimate.extrapolate import Line, Range, fitting_shards
+from workflow_scripts.operations.text_table import markdown
+
+RECOMMENDED_STRIDE = 3  # the longest that keeps 0.95 of the persons' area, as IoU: benchmarks/persons_stride.py
+ESTIMATED = [f"{name}_{end}" for name in ("hours", "artifacts", "stores") for end in ("value", "low", "high")]
+
+
+def cost_frame(lines: list[tuple[str, Line]]) -> pd.DataFrame:
+    """A row for each line and its dataset: hours and bytes, each as a value with its 95 % interval."""
+    rows = []
+    for dataset, line in lines:
+        row = {"dataset": dataset, **asdict(line), "files": line.files}
+        for name in ("hours", "artifacts", "stores"):
+            row |= {f"{name}_{end}": value for end, value in row.pop(name).items()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def total(table: pd.DataFrame, kept: str) -> "pd.Series[float]":
+    """The sums over the stages of a dataset if its trajectories are kept as `kept` (all or sample) says."""
+    counted = table[(table["kept"] == kept) | ((table["kept"] == "") & table["is_configured"])]
+    sums = counted[[*ESTIMATED, "files"]].sum()
+    sums["memory"] = counted["memory"].max()
+    return sums
+
+
+def cost_table(lines: list[Line]) -> list[str]:
+    """The lines of a dataset and their sums as a Markdown table."""
+    table = cost_frame([("", line) for line in lines])
+    rows = [
+        [line.stage, line.of, *_amounts(row), _number(line.hours.value * 60 / line.jobs), _note(line)]
+        for line, (_, row) in zip(lines, table.iterrows(), strict=True)
+    ]
+    rows += [["total", "", *_amounts(total(table, kept)), "", f"keep: {kept}"] for kept in ("all", "sample")]
+    head = ["stage", "of", "core-hours (95 %)", "disk, GB (95 %)", "store, GB", "files", "memory, GB", "min/job", ""]
+    return markdown(pd.DataFrame(rows, columns=head))
+
+
+def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
+    """What the table does not say by itself; `stride`: that of the persons stage."""
+    slow, hours = longest(lines), total(cost_frame([("", line) for line in lines]), "all")["hours_value"]
+    fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
+    sentences = [
+        f"On {cores} cores: {in_words(3600 * hours / cores)}, if all of them always have work.",
+        f"The longest stage is {slow.stage} {slow.of}: {fewest} to {most} shards make its jobs 60 to 15 minutes long; "
+        f"the table has {slow.jobs}.",
+        "Stores are second copies from which a stopped or changed run goes on; `make clean-stores` deletes them.",
+        "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
+        "The training and evaluation of the networks is below the table.",
+    ]
+    for line in lines:
+        if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
+            own, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
+            sentences.append(
+                f"persons.stride: {RECOMMENDED_STRIDE} brings persons {line.of} from {_number(own)} hours towards "
+                f"{_number(fewer)} (decoding stays), and keeps 0.95 of the persons' area (README)."
+            )
+    return sentences
+
+
+def _amounts(row: "pd.Series[float]") -> list[str]:
+    """Hours, gigabytes of artifacts and of stores, files and gigabytes of memory."""
+    return [
+        _with_interval(Range(row["hours_value"], row["hours_low"], row["hours_high"])),
+        _with_interval(Range(row["artifacts_value"], row["artifacts_low"], row["artifacts_high"]) * 1e-9),
+        _number(row["stores_value"] / 1e9) if row["stores_value"] else "",
+        f"{int(row['files']):,}",
+        _number(row["memory"] / 1e9) if row["memory"] else "",
+    ]
+
+
+def _note(line: Line) -> str:
+    if line.kept:
+        return f"keep: {line.kept}" + " (as configured)" * line.is_configured
+    return "" if line.is_configured else "not asked for"
+
+
+def _with_interval(estimate: Range) -> str:
+    if not estimate.value:
+        return ""
+    value, low, high = map(_number, (estimate.value, estimate.low, estimate.high))
+    return value if low == high else f"{value} ({low}-{high})"
+
+
+def _number(value: float) -> str:
+    """Three digits, never with an exponent."""
+    return f"{value:,.0f}" if value >= 100 else "< 0.001" if 0 < value < 0.001 else f"{value:.3g}"

@@ -1,0 +1,90 @@
+"""The files that a config asks for, and their state, as Snakemake reports them."""
+
+import dataclasses
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_scripts.configuration import paths
+from workflow_scripts.ground.stage import StageError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that the config asks for: the rule that makes it, its state in Snakemake's words, whether it will run."""
+
+    path: Path
+    rule: str
+    state: str
+    pending: bool
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file was there when Snakemake looked."""
+        return self.state != "missing"
+
+    @property
+    def dataset(self) -> str:
+        """The dataset of the file; empty for a run, a result or the report."""
+        first = self.path.parts[1]
+        return "" if first in paths.RESERVED else first
+
+    @property
+    def subject(self) -> str:
+        """Dataset and variant (descriptors, detector, short side), as in the path; empty for runs and results."""
+        _, first, *rest = self.path.parts[:-1]
+        return "/".join([first, *rest[1:]]) if self.dataset else ""
+
+    @property
+    def name(self) -> str:
+        """The name of a shard; run, seed and what follows for a run or a result."""
+        if self.dataset or self.rule == "report":
+            return self.path.stem
+        last = self.path.parent if self.path.stem == "model" else self.path.with_suffix("")
+        return "/".join(last.parts[2:])
+
+    @property
+    def log(self) -> Path:
+        """The log of the job that makes the file."""
+        return Path(paths.log(str(self.path)))
+
+
+def outputs(configfile: list[Path], *options: str) -> list[Output]:
+    """Every file that the config asks for, as far as Snakemake knows it before the indexes are there.
+
+    Raises StageError with Snakemake's words if it cannot read the workflow.
+    """
+    command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", "--cores", "1"]
+    command += ["--snakefile", str(REPOSITORY / "Snakefile")]
+    command += ["--workflow-profile", str(REPOSITORY / "profiles" / "default"), *options]
+    command += ["--configfile", *map(str, configfile)] if configfile else []
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.splitlines() if not line.startswith(("Using ", "  File "))]
+        raise StageError(" ".join(lines) or "snakemake could not read the workflow and gave no reason")
+    files = []
+    for line in done.stdout.splitlines():
+        columns = line.split("\t")
+        if len(columns) == 6 and columns[0].startswith("results/"):
+            path, _, rule, _, state, plan = columns
+            files.append(Output(Path(path), rule, state, plan == "update pending"))
+    return files
+
+
+def outputs_behind_indexes(configfile: list[Path], due: list[Output]) -> list[Output]:
+    """All files, also those that follow from an index that is outdated. `due`: what `outputs` returned.
+
+    An index that has to be made again hides from Snakemake all that follows from it, unless its rule may not run.
+    """
+    if not any(output.rule == "videos" and output.exists and output.pending for output in due):
+        return due
+    behind = outputs(configfile, "--allowed-rules", "report")
+    return [dataclasses.replace(output, pending=not output.exists) for output in behind]
+
+
+def is_running() -> bool:
+    """Whether a snakemake run is going on in this folder, or was killed and left its lock."""
+    return any(Path(".snakemake/locks").glob("*"))
