@@ -13,14 +13,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from workflow_scripts.report.page.tables import method_table
 
 from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.ground.identity import video_id
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import methods_of
+from workflow_scripts.report.page.accuracies import method_table
 from workflow_scripts.report.page.build_report import build_report
-from workflow_scripts.report.page.inputs import Evaluation
+from workflow_scripts.report.page.inputs import evaluation_table
 from workflow_scripts.report.settings import ReportSettings
 
 SECTIONS = [
@@ -312,14 +312,16 @@ BETTER_THAN = {  # accuracy and interval of ir, la and scratch; chance is 0.25
 @pytest.mark.parametrize("case", BETTER_THAN)
 def test_the_best_network_without_labels_is_bold_where_its_interval_is_clear(case: str) -> None:
     *numbers, bold = BETTER_THAN[case]
-    found = [
-        Evaluation(run, 0, "toy", 1, "finetune", number[0], number[1:], number[0], 0.25, 10, 10, 0, "")
+    common = {"seed": 0, "dataset": "toy", "split": 1, "protocol": "finetune", "chance": 0.25, "config_digest": ""}
+    common |= {"n_train": 10, "n_test": 10, "n_left_out": 0}
+    evaluations = evaluation_table(
+        common | {"run": run, "accuracy": number[0], "accuracy_interval": number[1:]}
         for run, number in zip(("ir", "la", "scratch"), numbers, strict=True)
         if number
-    ]
-    methods = methods_of([one.run for one in found], {"ir": {"objective": "instance"}, "la": {"objective": "instance"}})
-    table = method_table(found, methods)
-    assert [run for (run, _), cell in table.cells.items() if cell.best] == ([bold] if bold else [])
+    )
+    methods = methods_of(evaluations["run"], {"ir": {"objective": "instance"}, "la": {"objective": "instance"}})
+    table = method_table(evaluations, methods)
+    assert [run for _, _, run in table.cells.index[table.cells["best"]]] == ([bold] if bold else [])
 
 
 def test_the_interval_stands_below_each_accuracy(results: Any, page: Page) -> None:

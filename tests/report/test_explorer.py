@@ -4,12 +4,14 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ from workflow_scripts.report.page.gallery import gallery_columns, videos_on_page
 from workflow_scripts.report.page.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.settings import ReportSettings
 
-METHODS = [Method("la", "network"), Method("la_idt", "idt")]
+METHODS = [Method("la", "local_aggregation", "network"), Method("la_idt", "local_aggregation", "idt")]
 
 
 def blobs(n: int, groups: int, dimensions: int = 16) -> np.ndarray:
@@ -117,9 +119,11 @@ def test_a_flipped_bit_in_a_model_ends_the_report_with_a_sentence(
 
 def test_any_name_is_kept_and_none_ends_the_script(tmp_path: Path) -> None:
     names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
-    videos = [Video("toy", f"video{i}", name, name, "", "", 1.0, "ok", "") for i, name in enumerate(names)]
+    videos = [Video(f"video{i}", name, name, dataset="toy") for i, name in enumerate(names)]
     clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))
-    columns = gallery_columns([clustering], videos, METHODS, [], ReportSettings())
+    columns = gallery_columns(
+        [clustering], pd.DataFrame([asdict(video) for video in videos]), METHODS, [], ReportSettings()
+    )
     links = links_to(videos[:2], tmp_path)
     text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"}, links)
     assert "<" not in text
