@@ -26,6 +26,7 @@ from workflow_scripts.report.page.gallery import gallery_columns, videos_on_page
 from workflow_scripts.report.page.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.settings import ReportSettings
 
+NO_VIDEOS = pd.DataFrame(columns=["video_id", "label", "scene"])
 METHODS = [Method("la", "local_aggregation", "network"), Method("la_idt", "local_aggregation", "idt")]
 
 
@@ -66,7 +67,7 @@ def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None
     labels = np.random.default_rng(0).integers(0, max(3, n // 40), (2, n))
     clusterings = [Clustering(run, "", "seed0", ids, labels[i : i + 1]) for i, run in enumerate(["la", "la_idt"])]
     report = ReportSettings(explorer_videos=200)
-    columns = gallery_columns(clusterings, [], METHODS, [], report)
+    columns = gallery_columns(clusterings, NO_VIDEOS, METHODS, [], report)
     shown = videos_on_page(columns, report)
     assert shown == sorted(set(shown)) and set(shown) <= set(ids)
     assert len(shown) == 30 if n == 30 else 200 <= len(shown) <= 200 + len(columns) * report.gallery_videos

@@ -54,7 +54,8 @@ def evaluation(
 )
 def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along: str, order: dict[str, int]) -> None:
     config = resolve({"datasets": {"toy": {"layout": "generated"}}, "pretraining": {"dataset": "toy", "runs": RUNS}})
-    results = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
+    records = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
+    results = evaluation_table(records)
     runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
     wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
     [comparison] = comparisons_of(

@@ -119,6 +119,6 @@ def test_records_read_from_paths(results: Any) -> None:
         ("la", "", "seed1"),
         ("la_idt", "", "seed0"),
         ("la_idt", "", "seed1"),
-        ("", "idt", "all k3_m2_s0"),
+        ("", "idt", "all kmeans_k3_m2_s0"),
     }
     assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)

@@ -9,6 +9,7 @@ page then has no section for it.
 """
 
 import logging
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,40 +43,44 @@ PACKAGES = ["dense-trajectory-clustering", "torch", "numpy", "scipy", "scikit-le
 PACKAGES += ["opencv-python-headless", "snakemake", "matplotlib"]
 
 
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files of the other stages that the page is made from.
+
+    evaluations: records {protocol}.json; models: model.pt; clusters: clusterings of runs, clusters.h5, and of IDT,
+    {method}_k*.h5; indexes: index.tsv of each dataset; frames: shards with the frames of the gallery's videos;
+    statuses: shards of any stage, in which failures are counted, and whose sketches the explorer maps; benchmarks:
+    folders that hold a folder of Snakemake's benchmark files per stage; paper_tables: HTML of `paper_table`; examples:
+    HTML of `draw_examples`; people: HTML of `measure_people`; config: the resolved one, which says what each run is.
+    """
+
+    evaluations: list[Path]
+    models: list[Path]
+    clusters: list[Path]
+    indexes: list[Path]
+    frames: list[Path]
+    statuses: list[Path]
+    benchmarks: list[Path]
+    paper_tables: list[Path]
+    examples: Path | None = None
+    people: Path | None = None
+    config: Path | None = None
+
+
 def build_report(
-    evaluations: list[Path],
-    models: list[Path],
-    clusters: list[Path],
-    indexes: list[Path],
-    frames: list[Path],
-    statuses: list[Path],
-    benchmarks: list[Path],
-    paper_tables: list[Path],
+    files: ResultFiles,
     method_table: Path,
     cluster_table: Path,
     output: Path,
-    examples: Path | None = None,
-    people: Path | None = None,
-    config: Path | None = None,
     settings: ReportSettings = ReportSettings(),  # noqa: B008 (frozen)
 ) -> None:
     """Builds the report page, its tables and its figures from the results of the other stages.
 
     Args:
-        evaluations: The records {protocol}.json.
-        models: The files model.pt.
-        clusters: The clusterings of runs, clusters.h5, and of IDT, {method}_k*.h5.
-        indexes: The index.tsv of each dataset.
-        frames: Shards with the frames of the gallery's videos.
-        statuses: Shards of any stage, in which failures are counted. The explorer maps the sketches of the encoding.
-        benchmarks: Folders that hold a folder of Snakemake's benchmark files per stage.
-        paper_tables: HTML files of `paper_table`.
+        files: The results.
         method_table: Output, TSV.
         cluster_table: Output, TSV.
         output: The page. The figures are written to `figures/` beside it.
-        examples: HTML of `draw_examples`.
-        people: HTML of `measure_people`.
-        config: The resolved config. It says what each run is, and the page shows it as it is.
         settings: What the page shows.
 
     Raises:
@@ -83,11 +88,11 @@ def build_report(
     """
     _check(settings)
     gallery.check(settings)
-    config_text = config.read_text() if config else ""
+    config_text = files.config.read_text() if files.config else ""
     resolved = yaml.safe_load(config_text) or {}
-    videos, results = inputs.read_videos(indexes), inputs.read_evaluations(evaluations)
-    runs, clusterings = inputs.read_runs(models), inputs.read_clusterings(clusters)
-    failures = inputs.read_failures(videos, statuses)
+    videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
+    runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
+    failures = inputs.read_failures(videos, files.statuses)
     names = [*(run.name for run in runs), *results["run"], *(one.run for one in clusterings if one.run)]
     methods = methods_of(names, resolved.get("pretraining", {}).get("runs") or {})
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, resolved)
@@ -109,25 +114,25 @@ def build_report(
         shared_by_seeds=SHARED_BY_SEEDS,
         remarks=_remarks(resolved, methods, results),
         settings=settings,
-        datasets=dataset_rows(videos, failures, inputs.read_missing(indexes)),
-        passed_over=inputs.read_passed_over(indexes),
+        datasets=dataset_rows(videos, failures, inputs.read_missing(files.indexes)),
+        passed_over=inputs.read_passed_over(files.indexes),
         failures=inputs.records(failures),
-        damaged=inputs.records(inputs.read_damaged([*frames, *statuses])),
+        damaged=inputs.records(inputs.read_damaged([*files.frames, *files.statuses])),
         runs=run_rows(runs, methods),
         comparisons=comparisons,
         protocols={name: protocol.title for name, protocol in PROTOCOLS.items()},
         metrics=METRICS,
-        paper_tables=[Markup(path.read_text()) for path in paper_tables],
-        examples=Markup(examples.read_text()) if examples else "",
-        people=Markup(people.read_text()) if people else "",
+        paper_tables=[Markup(path.read_text()) for path in files.paper_tables],
+        examples=Markup(files.examples.read_text()) if files.examples else "",
+        people=Markup(files.people.read_text()) if files.people else "",
         has_history=any(run.history for run in runs),
         held_out=held_out,
         columns=columns,
-        times=_stage_times(benchmarks, runs, resolved),
+        times=_stage_times(files.benchmarks, runs, resolved),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
         config=config_text,
-        **_shown_videos(columns, videos, frames, models, statuses, output.parent, settings),
+        **_shown_videos(columns, videos, files, output.parent, settings),
     )
     for name, svg in drawn.items():
         write_text(output.parent / "figures" / f"{name}.svg", svg)
@@ -160,19 +165,17 @@ def _stage_times(benchmarks: list[Path], runs: list[inputs.Run], config: dict[st
 def _shown_videos(
     columns: list[gallery.Column],
     videos: pd.DataFrame,
-    frames: list[Path],
-    models: list[Path],
-    statuses: list[Path],
+    files: ResultFiles,
     folder: Path,
     settings: ReportSettings,
 ) -> dict[str, Any]:
     """The videos of the gallery and the explorer: their descriptions, thumbnails and, as JSON, the explorer's data."""
     shown = inputs.videos_of(gallery.videos_on_page(columns, settings), videos)
-    strips = gallery.draw_strips(list(shown), frames, settings)
+    strips = gallery.draw_strips(list(shown), files.frames, settings)
     explored = Markup("")
     if columns and settings.explorer_videos:
         links = explorer.links_to(list(shown.values()), folder)
-        vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
+        vectors = [inputs.read_vectors(one.clustering, files.models, files.statuses, list(shown)) for one in columns]
         explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
     return {"videos": shown, "strips": strips, "explorer": explored}
 

@@ -31,7 +31,7 @@ LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 MARKDOWN = {sign: f"\\{sign}" for sign in "\\|`*<$["}
 
 Notes = dict[str, list[str]]  # the notes of the table, by their heading
-BESIDE = "How ours differs from the paper's"
+BESIDE = "How our runs differ from the paper's"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,8 +125,8 @@ def _caption(table: TableSettings) -> str:
     """What the numbers are."""
     repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
-        f"Accuracy, %: mean over {', '.join(repeats)} and seeds, ± standard deviation over seeds, each the mean of its "
-        f"{' and '.join(repeats)} (of one seed: over these). {SHARED_BY_SEEDS}"
+        f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation between seeds "
+        f"(with one seed: between {' and '.join(repeats)}). {SHARED_BY_SEEDS}"
     )
 
 
