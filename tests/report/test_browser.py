@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from page_of import build_page
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from tests.report.page_of import build_page
 from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.report.settings import ReportSettings
 

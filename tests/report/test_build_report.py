@@ -13,8 +13,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from page_of import build_page
 
-from tests.report.page_of import build_page
 from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.ground.identity import video_id
 from workflow_scripts.ground.stage import StageError

@@ -198,8 +198,8 @@ def test_crops_that_are_enlarged_are_told(short_side: int, enlarged: bool) -> No
     assert bool(found) == enlarged
     if short_side == 128:
         assert found == [
-            "ir, la: was trained on frames with a short side of 128 pixels; its training crops of 64 to 128 pixels were "
-            "resized to 112, which blurs smaller ones."
+            "ir, la: was trained on frames with a short side of 128 pixels; its training crops of 64 to 128 pixels "
+            "were resized to 112, which blurs smaller ones."
         ]
     config["pretraining"]["n_scales"] = 1
     assert not [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
@@ -243,4 +243,4 @@ def test_the_caption_says_over_what_the_deviation_is(results: Any, tmp_path: Pat
     outputs = made(results, tmp_path, table, {protocol})
     for kind in ("md", "tex", "html"):
         text = outputs[kind].read_text()
-        assert f"(with one seed: between {repeats})" in text
+        assert f"(with one seed: of its {repeats})" in text

@@ -37,7 +37,8 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
         if smallest < values["crop_size"]:
             what = (
                 f"was trained on frames with a short side of {values['short_side']} pixels; its training crops of "
-                f"{smallest} to {values['short_side']} pixels were resized to {values['crop_size']}, which blurs smaller ones"
+                f"{smallest} to {values['short_side']} pixels were resized to {values['crop_size']}, which blurs "
+                "smaller ones"
             )
             lines.setdefault(what, []).append(name)
     return [f"{', '.join(names)}: {what}." for what, names in lines.items()]

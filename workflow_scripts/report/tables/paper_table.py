@@ -125,8 +125,8 @@ def _caption(table: TableSettings) -> str:
     """What the numbers are."""
     repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
-        f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation between seeds "
-        f"(with one seed: between {' and '.join(repeats)}). {SHARED_BY_SEEDS}"
+        f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation of the seeds' "
+        f"means (with one seed: of its {' and '.join(repeats)}). {SHARED_BY_SEEDS}"
     )
 
 
