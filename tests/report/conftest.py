@@ -131,7 +131,7 @@ def make_results(
         results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
     jobs = {
         "trajectories/toy/idt/000of001": "12.5\t301.2",
-        "trajectories/toy/idt/made_by": "7.5\t310.0",
+        "trajectories/toy/idt/001of001": "7.5\t310.0",
         "videos/toy": "0.8\tNA",
     }
     for job, line in jobs.items():

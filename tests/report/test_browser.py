@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from page_of import build_page
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from workflow_scripts.ground.artifacts import write_text
-from workflow_scripts.report.page.build_report import build_report
 from workflow_scripts.report.settings import ReportSettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make t
 def address(results: Any) -> str:
     """Where a page of two motions' clusters and two scenes' is."""
     arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
-    build_report(**arguments, settings=ReportSettings())
+    build_page(**arguments, settings=ReportSettings())
     return arguments["output"].as_uri()
 
 
@@ -153,7 +153,7 @@ def test_a_page_of_videos_without_labels_offers_nothing_of_them(browser: Browser
         lines = lines.replace(f"\t{known}\t", "\t\t")
     write_text(index, lines)
     output = results.folder / "unlabelled/report/index.html"
-    build_report(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
+    build_page(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
     with opened(browser, output.as_uri()) as page:
         assert not page.locator("#only").is_visible()
         assert page.locator("#color option").all_text_contents() == ["cluster"]

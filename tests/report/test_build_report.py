@@ -13,14 +13,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from page_of import build_page
 
 from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.ground.identity import video_id
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import methods_of
-from workflow_scripts.report.page.build_report import build_report
-from workflow_scripts.report.page.inputs import Evaluation
-from workflow_scripts.report.page.tables import method_table
+from workflow_scripts.report.page.accuracies import method_table
+from workflow_scripts.report.page.inputs import evaluation_table
 from workflow_scripts.report.settings import ReportSettings
 
 SECTIONS = [
@@ -88,7 +88,7 @@ class Page(HTMLParser):
 def arguments(results: Any) -> dict[str, Any]:
     """The arguments with which `page` was built."""
     arguments: dict[str, Any] = results.arguments()
-    build_report(**arguments, settings=ReportSettings(baselines=BASELINE))
+    build_page(**arguments, settings=ReportSettings(baselines=BASELINE))
     return arguments
 
 
@@ -140,7 +140,7 @@ def test_a_table_of_the_paper_is_on_the_page(page: Page) -> None:
 def test_examples_are_on_the_page(results: Any, tmp_path: Path) -> None:
     write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
     arguments = outputs(results, tmp_path) | {"examples": tmp_path / "examples.html"}
-    build_report(**arguments)
+    build_page(**arguments)
     page = Page(arguments["output"])
     assert "walk" in page.words["trajectories"] and ("a", {"href": "#trajectories"}) in page.elements
 
@@ -149,7 +149,7 @@ def test_people_and_what_masking_them_does_are_one_section(results: Any, tmp_pat
     write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
     write_text(tmp_path / "people.html", "<p>masked: 0.1 pixels</p>")
     arguments = outputs(results, tmp_path) | {name: tmp_path / f"{name}.html" for name in ("examples", "people")}
-    build_report(**arguments)
+    build_page(**arguments)
     page = Page(arguments["output"])
     assert "walk" in page.words["people"] and "masked: 0.1 pixels" in page.words["people"]
     assert ("a", {"href": "#people"}) in page.elements and "trajectories" not in page.words
@@ -253,7 +253,7 @@ def test_the_cluster_table_pools_the_seeds_of_a_run(arguments: Any) -> None:
 def test_comparisons_have_tables_of_their_own_and_leave_no_run_out(results: Any, tmp_path: Path) -> None:
     arguments = outputs(results, tmp_path)
     wanted = [{"title": "Prior", "runs": ["la", "la_idt"]}, {"title": "Labels & none", "runs": ["scratch", "la"]}]
-    build_report(**arguments, settings=ReportSettings(comparisons=wanted))
+    build_page(**arguments, settings=ReportSettings(comparisons=wanted))
     page = Page(arguments["output"])
     names = [[row for row in page.rows("methods", table) if row in TITLES.values()] for table in range(3)]
     assert names == [
@@ -274,7 +274,7 @@ def test_runs_of_the_same_kind_are_told_apart(results: Any, tmp_path: Path) -> N
     config = tmp_path / "config.yaml"
     write_text(config, results.config.read_text().replace("clusters: idt", "clusters: network"))
     arguments = outputs(results, tmp_path) | {"config": config}
-    build_report(**arguments)
+    build_page(**arguments)
     assert list(Page(arguments["output"]).rows("methods"))[3:5] == ["Video LA la", "Video LA la_idt"]
     for name in ("few_shot", "training", "nmi"):
         figure = (tmp_path / "figures" / f"{name}.svg").read_text()
@@ -289,7 +289,7 @@ def test_runs_of_the_same_kind_are_told_apart(results: Any, tmp_path: Path) -> N
 def test_a_comparison_of_unknown_runs_is_named(results: Any, tmp_path: Path) -> None:
     wanted = [{"title": "Prior", "runs": ["la", "la_itd"]}]
     with pytest.raises(StageError, match="'Prior' names runs without results: la_itd"):
-        build_report(**outputs(results, tmp_path), settings=ReportSettings(comparisons=wanted))
+        build_page(**outputs(results, tmp_path), settings=ReportSettings(comparisons=wanted))
 
 
 def test_methods_stand_in_the_papers_order_with_chance_and_baseline_below(page: Page) -> None:
@@ -312,14 +312,16 @@ BETTER_THAN = {  # accuracy and interval of ir, la and scratch; chance is 0.25
 @pytest.mark.parametrize("case", BETTER_THAN)
 def test_the_best_network_without_labels_is_bold_where_its_interval_is_clear(case: str) -> None:
     *numbers, bold = BETTER_THAN[case]
-    found = [
-        Evaluation(run, 0, "toy", 1, "finetune", number[0], number[1:], number[0], 0.25, 10, 10, 0, "")
+    common = {"seed": 0, "dataset": "toy", "split": 1, "protocol": "finetune", "chance": 0.25, "config_digest": ""}
+    common |= {"n_train": 10, "n_test": 10, "n_left_out": 0}
+    evaluations = evaluation_table(
+        common | {"run": run, "accuracy": number[0], "accuracy_interval": number[1:]}
         for run, number in zip(("ir", "la", "scratch"), numbers, strict=True)
         if number
-    ]
-    methods = methods_of([one.run for one in found], {"ir": {"objective": "instance"}, "la": {"objective": "instance"}})
-    table = method_table(found, methods)
-    assert [run for (run, _), cell in table.cells.items() if cell.best] == ([bold] if bold else [])
+    )
+    methods = methods_of(evaluations["run"], {"ir": {"objective": "instance"}, "la": {"objective": "instance"}})
+    table = method_table(evaluations, methods)
+    assert [run for _, _, run in table.cells.index[table.cells["best"]]] == ([bold] if bold else [])
 
 
 def test_the_interval_stands_below_each_accuracy(results: Any, page: Page) -> None:
@@ -341,7 +343,7 @@ def test_a_label_with_dollars_and_control_characters_is_text(results: Any, tmp_p
     arguments = outputs(results, tmp_path) | {"evaluations": records_of, "indexes": [index]}
     title = "Cost in $, $\\alpha\x1b"
     wanted = [{"title": title, "runs": ["la", "la_idt"]}]
-    build_report(**arguments, settings=ReportSettings(title=title, comparisons=wanted))
+    build_page(**arguments, settings=ReportSettings(title=title, comparisons=wanted))
     page = Page(arguments["output"])
     shown, heading = "w$\\frac{1$ve\u2407\ufffd<b>", "Cost in $, $\\alpha\u241b"
     assert shown in page.words["gallery"] and heading in page.words["methods"]
@@ -375,26 +377,26 @@ def test_videos_that_are_used_without_damaged_frames_are_listed(page: Page) -> N
 
 
 def test_videos_that_the_annotations_name_in_vain_are_counted(results: Any, page: Page, tmp_path: Path) -> None:
-    assert "Not there" not in page.words["overview"]
+    assert "Missing" not in page.words["overview"]
     index = tmp_path / "toy/videos/index.tsv"
     write_text(index, results.indexes[0].read_text())
     write_text(index.parent / "missing.tsv", "name\tlabel\tsplit\n" + "v_Surfing_g01_c01\tSurfing\t\n" * 1234)
     arguments = outputs(results, tmp_path) | {"indexes": [index]}
-    build_report(**arguments)
+    build_page(**arguments)
     assert Page(arguments["output"]).rows("overview")["toy"][:5] == ["13", "11", "2", "1,234", "3"]
 
 
 def test_files_and_links_that_are_no_videos_are_told(results: Any, page: Page, tmp_path: Path) -> None:
-    assert "Passed over" not in page.words["overview"]
+    assert "Not read in" not in page.words["overview"]
     index = tmp_path / "toy/videos/index.tsv"
     write_text(index, results.indexes[0].read_text())
     rows = [{"kind": "suffix", "name": suffix, "files": n} for suffix, n in ((".txt", 1234), ("", 2), (".<b>", 1))]
     rows.append({"kind": "link", "name": "root/again", "files": ""})
     write_columns(index.parent / "passed_over.tsv", rows, ["kind", "name", "files"])
     arguments = outputs(results, tmp_path) | {"indexes": [index]}
-    build_report(**arguments)
+    build_page(**arguments)
     sentence = (
-        "Passed over in toy: files that are no videos by their suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
+        "Not read in toy: files that are no videos by their suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
         "folders that are read already (root/again)."
     )
     assert sentence in Page(arguments["output"]).words["overview"]
@@ -424,7 +426,7 @@ def test_a_training_that_was_resumed_took_all_its_epochs(results: Any, tmp_path:
     for name, seconds in (("la", 4.0), ("la_idt", 40.0)):  # their histories tell of 15 seconds
         write_text(tmp_path / f"benchmarks/pretraining/{name}/seed0.tsv", f"s\tmax_rss\n{seconds}\t1\n")
     arguments = outputs(results, tmp_path) | {"benchmarks": [tmp_path / "benchmarks"]}
-    build_report(**arguments)
+    build_page(**arguments)
     assert Page(arguments["output"]).rows("times")["pretraining"][:2] == ["2", "55 s"]
 
 
@@ -450,7 +452,7 @@ def test_each_strip_is_in_the_page_once(page: Page) -> None:
 def test_equal_results_give_an_equal_page(results: Any, arguments: dict[str, Any]) -> None:
     folder = results.folder / "again"  # as deep as the first page, so that links to videos are the same
     again = outputs(results, folder)
-    build_report(**again, settings=ReportSettings(baselines=BASELINE))
+    build_page(**again, settings=ReportSettings(baselines=BASELINE))
     assert again["output"].read_bytes() == arguments["output"].read_bytes()
     for name in ("few_shot", "curves", "confusion", "training", "nmi"):
         figure = folder / "figures" / f"{name}.svg"
@@ -463,7 +465,7 @@ def test_empty_lists_give_a_page_without_their_sections(tmp_path: Path) -> None:
         name: [] for name in "evaluations models clusters indexes frames statuses benchmarks paper_tables".split()
     }
     files = {"method_table": tmp_path / "methods.tsv", "cluster_table": tmp_path / "clusters.tsv"}
-    build_report(**lists, **files, output=tmp_path / "index.html")
+    build_page(**lists, **files, output=tmp_path / "index.html")
     page = Page(tmp_path / "index.html")
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
     assert sections == ["overview", "provenance"]
@@ -486,7 +488,7 @@ def test_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: P
         "indexes": [index],
         "frames": [],
     }
-    build_report(**arguments)
+    build_page(**arguments)
     page = Page(arguments["output"])
     assert "of sup" not in page.words["methods"]
     assert "few-shot" not in page.words
@@ -512,7 +514,7 @@ def without_labels(results: Any, folder: Path) -> dict[str, Any]:
 
 def test_without_labels_nothing_is_said_of_them(results: Any, tmp_path: Path) -> None:
     arguments = without_labels(results, tmp_path)
-    build_report(**arguments)
+    build_page(**arguments)
     page = Page(arguments["output"])
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
     assert sections == ["overview", "training", "gallery", "explorer", "times", "provenance"]
@@ -546,7 +548,7 @@ def test_settings_that_cannot_be_met_are_named(
 ) -> None:
     arguments = outputs(results, tmp_path)
     with pytest.raises(StageError, match=what):
-        build_report(**arguments, settings=settings)
+        build_page(**arguments, settings=settings)
     assert not arguments["output"].exists()
 
 
@@ -555,7 +557,7 @@ def test_files_of_another_kind_and_unknown_runs_are_named(results: Any, tmp_path
     write_text(wrong, "{}")
     arguments = outputs(results, tmp_path)
     with pytest.raises(StageError, match="run 'la'"):
-        build_report(**arguments | {"config": None})
+        build_page(**arguments | {"config": None})
     for name in ("evaluations", "models"):
         with pytest.raises(StageError, match=re.escape(str(wrong))):
-            build_report(**arguments | {name: [wrong]})
+            build_page(**arguments | {name: [wrong]})

@@ -4,12 +4,14 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,7 +26,8 @@ from workflow_scripts.report.page.gallery import gallery_columns, videos_on_page
 from workflow_scripts.report.page.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.settings import ReportSettings
 
-METHODS = [Method("la", "network"), Method("la_idt", "idt")]
+NO_VIDEOS = pd.DataFrame(columns=["video_id", "label", "scene"])
+METHODS = [Method("la", "local_aggregation", "network"), Method("la_idt", "local_aggregation", "idt")]
 
 
 def blobs(n: int, groups: int, dimensions: int = 16) -> np.ndarray:
@@ -64,7 +67,7 @@ def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None
     labels = np.random.default_rng(0).integers(0, max(3, n // 40), (2, n))
     clusterings = [Clustering(run, "", "seed0", ids, labels[i : i + 1]) for i, run in enumerate(["la", "la_idt"])]
     report = ReportSettings(explorer_videos=200)
-    columns = gallery_columns(clusterings, [], METHODS, [], report)
+    columns = gallery_columns(clusterings, NO_VIDEOS, METHODS, [], report)
     shown = videos_on_page(columns, report)
     assert shown == sorted(set(shown)) and set(shown) <= set(ids)
     assert len(shown) == 30 if n == 30 else 200 <= len(shown) <= 200 + len(columns) * report.gallery_videos
@@ -117,9 +120,11 @@ def test_a_flipped_bit_in_a_model_ends_the_report_with_a_sentence(
 
 def test_any_name_is_kept_and_none_ends_the_script(tmp_path: Path) -> None:
     names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
-    videos = [Video("toy", f"video{i}", name, name, "", "", 1.0, "ok", "") for i, name in enumerate(names)]
+    videos = [Video(f"video{i}", name, name, dataset="toy") for i, name in enumerate(names)]
     clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))
-    columns = gallery_columns([clustering], videos, METHODS, [], ReportSettings())
+    columns = gallery_columns(
+        [clustering], pd.DataFrame([asdict(video) for video in videos]), METHODS, [], ReportSettings()
+    )
     links = links_to(videos[:2], tmp_path)
     text = explorer_data(columns, [([], np.zeros((0, 1), np.float32))], videos, {"video0"}, links)
     assert "<" not in text

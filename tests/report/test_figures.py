@@ -2,11 +2,12 @@
 
 import base64
 import re
-from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from workflow_scripts.configuration.resolve import resolve
@@ -14,24 +15,28 @@ from workflow_scripts.report.methods import methods_of
 from workflow_scripts.report.page.comparisons import comparisons_of
 from workflow_scripts.report.page.confusion import confusion_figure
 from workflow_scripts.report.page.figures import curves_figure, training_figure
-from workflow_scripts.report.page.inputs import Evaluation, Run
+from workflow_scripts.report.page.inputs import VIDEO_COLUMNS, Run, evaluation_table
 
 RUNS = {
     "short": {"objective": "instance", "clip_length": 8, "subset": 10},
     "usual": {"objective": "instance"},
     "long": {"objective": "instance", "clip_length": 32, "k": 7},
 }
+VIDEOS = pd.DataFrame(columns=VIDEO_COLUMNS)  # none
 ACCURACIES = {"short": 0.3, "usual": 0.6, "long": 0.5}
 
 
-def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[list[int]] | None = None) -> Evaluation:
-    return Evaluation(
+def evaluation(
+    run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[list[int]] | None = None
+) -> dict[str, Any]:
+    return dict(
         run=run,
         seed=seed,
         dataset="toy",
         split=1,
         protocol="finetune",
-        metrics={"accuracy": accuracy, "mean_class_accuracy": accuracy},
+        accuracy=accuracy,
+        mean_class_accuracy=accuracy,
         accuracy_interval=[0.0, 1.0],
         chance=0.5,
         n_train=10,
@@ -49,10 +54,13 @@ def evaluation(run: str, seed: int = 0, accuracy: float = 0.5, confusion: list[l
 )
 def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along: str, order: dict[str, int]) -> None:
     config = resolve({"datasets": {"toy": {"layout": "generated"}}, "pretraining": {"dataset": "toy", "runs": RUNS}})
-    results = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
+    records = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
+    results = evaluation_table(records)
     runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
     wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
-    [comparison] = comparisons_of(wanted, methods_of(list(RUNS), RUNS), runs, results, [], [], config)
+    [comparison] = comparisons_of(
+        wanted, methods_of(list(RUNS), RUNS), runs, evaluation_table(results), [], VIDEOS, config
+    )
     assert comparison.values == order
     svg = curves_figure([comparison])
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
@@ -69,11 +77,11 @@ def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along
 def test_training_panels_are_titled_by_what_is_asked_and_hold_every_point() -> None:
     runs = {"ir": {"objective": "instance"}, "sup": {"objective": "supervised"}}
     histories = {"ir": {"loss": 3.0, "knn": 0.4}, "sup": {"loss": 2.0, "accuracy": 0.7, "validation": 0.5}}
-    told = [
+    trained = [
         Run(name, 0, [{"epoch": epoch, **values, "lr": 0.1} for epoch in range(3)], 10)
         for name, values in histories.items()
     ]
-    [comparison] = comparisons_of([], methods_of(list(runs), runs), told, [], [], [], {})
+    [comparison] = comparisons_of([], methods_of(list(runs), runs), trained, evaluation_table([]), [], VIDEOS, {})
     losses = ["Instance recognition", "Cross-entropy, with labels"]
     for held_out, asked in ((False, "training videos"), (True, "held-out videos")):
         svg = training_figure([comparison], held_out)
@@ -92,7 +100,7 @@ def test_a_comparison_along_nothing_has_no_curve() -> None:
 def test_a_confusion_matrix_is_the_sum_over_seeds_by_shares_of_its_rows() -> None:
     results = [evaluation("usual", seed, confusion=[[3, 1], [0, 2 + 2 * seed]]) for seed in (0, 1)]
     results.append(evaluation("short", confusion=[[0, 4], [0, 0]]))
-    svg = confusion_figure(results, methods_of(["short", "usual"], RUNS))
+    svg = confusion_figure(evaluation_table(results), methods_of(["short", "usual"], RUNS))
     images = [base64.b64decode(data) for data in re.findall(r"data:image/png;base64,([^\"]+)", svg)]
     assert len(images) == 2
     for image, shares in zip(images, ([[0, 1], [0, 0]], [[0.75, 0.25], [0, 1]]), strict=True):
@@ -112,13 +120,13 @@ def test_a_confusion_matrix_is_the_sum_over_seeds_by_shares_of_its_rows() -> Non
 def test_every_confusion_matrix_is_named_on_both_sides() -> None:
     runs = {f"ir{number}": {"objective": "instance"} for number in range(5)}
     results = [evaluation(run, confusion=[[3, 1], [0, 4]]) for run in runs]
-    other = [replace(one, dataset="zoo", classes=["cat", "dog"]) for one in results[:1]]
-    svg = confusion_figure(results + other, methods_of(list(runs), runs))
+    other = [one | {"dataset": "zoo", "classes": ["cat", "dog"]} for one in results[:1]]
+    svg = confusion_figure(evaluation_table(results + other), methods_of(list(runs), runs))
     # Five matrices in rows of four: two rows are named at the left, four columns at the bottom; the other has its own.
     assert svg.count(">walk<") == svg.count(">wave<") == 2 + 4
     assert svg.count(">cat<") == svg.count(">dog<") == 1 + 1
     assert svg.count(">toy<") == svg.count(">zoo<") == 1
     many = [str(number) * 9 for number in range(17)]
-    crowded = replace(results[0], classes=many, confusion=np.eye(17, dtype=int).tolist())
-    svg = confusion_figure([crowded], methods_of(["ir0"], runs))
+    crowded = results[0] | {"classes": many, "confusion": np.eye(17, dtype=int).tolist()}
+    svg = confusion_figure(evaluation_table([crowded]), methods_of(["ir0"], runs))
     assert many[0] not in svg and ">1<" not in svg, "no room for names and numbers"

@@ -6,23 +6,28 @@ from typing import Any
 import cv2
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
-from workflow_scripts.report.methods import Method
+from workflow_scripts.report.methods import IDT_KIND, Method
 from workflow_scripts.report.page import inputs
 from workflow_scripts.report.page.gallery import choose, draw_strip, gallery_columns
-from workflow_scripts.report.page.inputs import Clustering, Video
+from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.settings import ReportSettings
 
-METHODS = [Method("ir", "instance"), Method("la", "network"), Method("la_idt", "idt"), Method("tuned", "joint")]
+CLUSTERS = {"la": "network", "la_idt": "idt", "tuned": "joint"}
+METHODS = [
+    Method("ir", "instance"),
+    *(Method(run, "local_aggregation", clusters) for run, clusters in CLUSTERS.items()),
+]
 
 
 def clustering(run: str, labels: list[int], descriptors: str = "") -> Clustering:
     return Clustering(run, descriptors, "seed0", [f"video{i}" for i in range(len(labels))], np.array([labels]))
 
 
-def video(number: int, label: str, scene: str) -> Video:
-    return Video("toy", f"video{number}", f"{label}/{number}.mp4", label, "", scene, 1.0, "ok", "")
+def videos_with(labels: list[str], scenes: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"video_id": [f"video{i}" for i in range(len(labels))], "label": labels, "scene": scenes})
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_a_network_without_prior_comes_first_then_idt_then_with_prior(runs: list
 
 def test_the_first_features_and_the_first_run_of_a_kind_are_the_configs_and_not_the_alphabets() -> None:
     # A run and descriptors may share a name: the run `idt` always exists.
-    methods = [Method("zoo", "network"), Method("la", "network"), Method("idt", "idt_svm")]
+    methods = [Method(run, "local_aggregation", "network") for run in ("zoo", "la")] + [Method("idt", *IDT_KIND)]
     clusterings = [clustering("la", [0]), clustering("zoo", [0])]
     clusterings += [clustering("", [0], descriptors) for descriptors in ("b", "idt", "a")]
     for descriptors in (["idt", "a", "b"], ["b", "idt", "a"]):
@@ -50,10 +55,9 @@ def test_the_first_features_and_the_first_run_of_a_kind_are_the_configs_and_not_
 
 
 def test_clusters_by_size_and_by_purity() -> None:
-    videos = [video(i, "walk" if i < 5 or i == 7 else "wave", "city") for i in range(9)]
+    videos = videos_with(["walk" if i in (0, 1, 2, 3, 4, 7, 8) else "wave" for i in range(9)], ["city"] * 8 + ["beach"])
     # Cluster 0: 4 of one motion and 2 others; cluster 1: 2 of one motion; cluster 2: a single video.
     labels = [0, 0, 0, 0, 2, 0, 0, 1, 1]
-    videos[8] = video(8, "walk", "beach")
     for order, expected in (("size", [0, 1, 2]), ("purity", [1, 0, 2])):
         settings = ReportSettings(gallery_order=order, gallery_videos=4)
         [column] = gallery_columns([clustering("la", labels)], videos, METHODS, [], settings)
@@ -64,7 +68,7 @@ def test_clusters_by_size_and_by_purity() -> None:
 
 
 def test_unknown_labels_are_not_counted() -> None:
-    videos = [video(0, "walk", ""), video(1, "", "")]
+    videos = videos_with(["walk", ""], ["", ""])
     [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings())
     [cluster] = column.clusters
     assert cluster.motion is not None and cluster.motion.known == 1
@@ -115,6 +119,6 @@ def test_records_read_from_paths(results: Any) -> None:
         ("la", "", "seed1"),
         ("la_idt", "", "seed0"),
         ("la_idt", "", "seed1"),
-        ("", "idt", "all k3_m2_s0"),
+        ("", "idt", "all kmeans_k3_m2_s0"),
     }
     assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)

@@ -186,7 +186,7 @@ def test_networks_that_saw_the_test_videos_are_named() -> None:
     (line,) = remarks(config, ["la"], {"a": {1}})
     assert line == "la: saw some of the test videos of a in pretraining, without labels."
     (line,) = remarks(config, ["idt", "idt_fisher"], {"c": {1}})
-    assert line.startswith("idt, idt_fisher: takes its PCA and mixture from a sample of the judged dataset")
+    assert line.startswith("idt, idt_fisher: learns its PCA and GMM from a sample of the evaluated dataset")
 
 
 @pytest.mark.parametrize(("short_side", "enlarged"), [(240, False), (224, False), (223, True), (128, True)])
@@ -198,8 +198,8 @@ def test_crops_that_are_enlarged_are_told(short_side: int, enlarged: bool) -> No
     assert bool(found) == enlarged
     if short_side == 128:
         assert found == [
-            "ir, la: learned from frames of 128 pixels: training crops of 64 to 128 pixels became 112, and those that "
-            "are enlarged are blurred."
+            "ir, la: was trained on frames with a short side of 128 pixels; its training crops of 64 to 128 pixels "
+            "were resized to 112, which blurs smaller ones."
         ]
     config["pretraining"]["n_scales"] = 1
     assert not [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
@@ -243,4 +243,4 @@ def test_the_caption_says_over_what_the_deviation_is(results: Any, tmp_path: Pat
     outputs = made(results, tmp_path, table, {protocol})
     for kind in ("md", "tex", "html"):
         text = outputs[kind].read_text()
-        assert f"each the mean of its {repeats} (of one seed: over these)" in text
+        assert f"(with one seed: of its {repeats})" in text

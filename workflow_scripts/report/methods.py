@@ -1,52 +1,68 @@
-"""What a run is called, in which order runs are shown, and which colour they keep on the whole page."""
+"""What each run is: its title, its color on the whole page, and the order in which runs are shown."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.objectives import OBJECTIVES, Look
+from workflow_scripts.report.palette import FISHER, IDT, SCRATCH
 
-# Okabe and Ito's palette, told apart by colour-blind readers and legible on light and dark ground. `INK`, `MUTED`
-# and `LINE` stand for the page's own colours: the page replaces them, the figures by themselves keep them.
-INK, MUTED, LINE = "#1d2129", "#697080", "#d9dce3"
-MOTION, SCENE = "#0b7ab8", "#e08a00"
-# By kind: the clusters of a run that has any, else its objective.
-_LOOK = {
-    "scratch": Look("Scratch", "#8a8f99"),
-    **{clusters or name: look for name, one in OBJECTIVES.items() for clusters, look in one.looks.items()},
-    "idt_svm": Look("IDT + linear SVM", "#0a9b72"),
-    "idt_fisher": Look("IDT, full Fisher vectors + linear SVM", "#06664b"),
+Kind = tuple[str, str]  # objective (scratch, idt_svm and idt_fisher: none), and the space whose clusters it learns
+
+SCRATCH_KIND, IDT_KIND = ("scratch", ""), ("idt_svm", "")
+# In the order of the paper's table 1: scratch, the objectives, IDT.
+LOOKS: dict[Kind, Look] = {
+    SCRATCH_KIND: Look("Scratch", SCRATCH),
+    **{(name, clusters): look for name, one in OBJECTIVES.items() for clusters, look in one.looks.items()},
+    IDT_KIND: Look("IDT + linear SVM", IDT),
+    ("idt_fisher", ""): Look("IDT, full Fisher vectors + linear SVM", FISHER),
 }
-# The order in which clusterings are compared: IDT comes after the networks without the prior.
-CLUSTERED = [kind for kind in _LOOK if kind not in ("idt_svm", "idt_fisher")]
-CLUSTERED.insert(CLUSTERED.index("idt"), "idt_svm")
+# The runs that the config does not list, and their objectives.
+_ALWAYS = {"scratch": "scratch", "idt": "idt_svm", "idt_fisher": "idt_fisher"}
+PRIOR = ("idt", "joint")  # the spaces of clusters that IDT has a part in
 
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the tables: a run by its name in the config, and what it is in the paper's words."""
+    """A row of the tables: a run by its name in the config, and how it was trained."""
 
     run: str
-    kind: str  # a key of _LOOK
+    objective: str
+    clusters: str = ""  # the space whose clusters it learned: network, idt or joint
     init: str = ""  # the run whose weights it started from
 
     @property
+    def kind(self) -> Kind:
+        """What the run shares with runs that differ from it by parameters alone."""
+        return self.objective, self.clusters
+
+    @property
     def title(self) -> str:
-        return _LOOK[self.kind].title
+        """The name of its kind in the tables."""
+        return LOOKS[self.kind].title
 
     @property
     def color(self) -> str:
-        return _LOOK[self.kind].color
+        """The color of its kind."""
+        return LOOKS[self.kind].color
+
+    @property
+    def supervised(self) -> bool:
+        """Whether it is a network that was pretrained with labels."""
+        return self.objective in OBJECTIVES and OBJECTIVES[self.objective].labels
 
     @property
     def learned(self) -> bool:
-        """Whether this is a network trained without labels, as those that the paper compares."""
+        """Whether it is a network that was pretrained without labels: those that the paper compares."""
         return learns_without_labels(self.objective)
 
     @property
-    def objective(self) -> str:
-        """The name of its objective in the config."""
-        return next((name for name, one in OBJECTIVES.items() if self.kind in one.clusters), self.kind)
+    def place_among_clusterings(self) -> int:
+        """Clusterings are compared in this order: networks without the prior, the prior, networks with it, labels."""
+        if self.supervised:
+            return 3
+        return 2 if self.clusters in PRIOR else 1 if self.kind == IDT_KIND else 0
 
 
 def learns_without_labels(objective: str) -> bool:
@@ -54,30 +70,29 @@ def learns_without_labels(objective: str) -> bool:
     return objective in OBJECTIVES and not OBJECTIVES[objective].labels
 
 
-def methods_of(names: list[str], requests: dict[str, dict[str, Any]]) -> list[Method]:
-    """The methods of these runs in the order of the paper's table 1: scratch, IR, LA, with prior, supervised, IDT;
-    those of one kind in the config's.
+def methods_of(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[Method]:
+    """The methods of these runs in the order of LOOKS; those of one kind in the order of the config.
 
-    requests: the config's `pretraining.runs`. Raises StageError for a run that it does not have.
+    trainings: the config's `pretraining.runs`. Raises StageError for a run that the config does not have.
     """
-    known = {"scratch": {"objective": "scratch"}, "idt": {"objective": "idt_svm"}}
-    known |= {"idt_fisher": {"objective": "idt_fisher"}} | requests
+    known = {run: {"objective": objective} for run, objective in _ALWAYS.items()} | trainings
     methods = []
-    for name in sorted(set(names)):
-        if name not in known:
-            raise StageError(
-                f"there are results of a run {name!r} that the config does not have; remove them or add it"
-            )
-        request = known[name]
-        methods.append(Method(name, request.get("clusters") or request["objective"], request.get("init") or ""))
-    return sorted(methods, key=lambda method: (list(_LOOK).index(method.kind), list(known).index(method.run)))
+    for run in sorted(set(runs)):
+        if run not in known:
+            raise StageError(f"there are results of a run {run!r} that the config does not have; remove them or add it")
+        training = known[run]
+        objective = training["objective"]
+        spaces = OBJECTIVES[objective].clusters if objective in OBJECTIVES else []
+        clusters = training.get("clusters") or spaces[0] if spaces else ""
+        methods.append(Method(run, objective, clusters, training.get("init") or ""))
+    return sorted(methods, key=lambda method: (list(LOOKS).index(method.kind), list(known).index(method.run)))
 
 
 def twins_of(method: Method, methods: list[Method]) -> list[str]:
-    """The runs of the same kind as this one, which have its title and its colour."""
+    """The runs of this method's kind. They share its title and its color."""
     return [other.run for other in methods if other.kind == method.kind]
 
 
 def name_among(method: Method, methods: list[Method]) -> str:
-    """The method's title, with the run's name where two runs share it."""
+    """The method's title, with the run's name if several runs share the title."""
     return f"{method.title} ({method.run})" if len(twins_of(method, methods)) > 1 else method.title

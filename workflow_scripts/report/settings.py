@@ -7,7 +7,7 @@ from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.ground.setting import setting
 
 # The VERSION of each stage, raised when the same results give another page or table.
-VERSIONS = {"build_report": 5, "paper_table": 5, "draw_examples": 5, "measure_people": 5}
+VERSIONS = {"build_report": 6, "paper_table": 6, "draw_examples": 5, "measure_people": 5}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from workflow_scripts.report.methods import INK, LINE, MUTED
+from workflow_scripts.report.palette import INK, LINE, MUTED
 
 _SMALLEST = 0.9  # share of its size below which a figure is not shrunk but scrolled: its text stays legible
 
@@ -66,7 +66,7 @@ def empty(message: str) -> str:
 
 
 def inline(svg: str, name: str) -> str:
-    """The `<svg>` element for the page: ids made unique by `name`, sizes in CSS pixels, the page's font and colours."""
+    """The `<svg>` element for the page: ids made unique by `name`, sizes in CSS pixels, the page's font and colors."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', svg)

@@ -1,7 +1,7 @@
-"""Stage: what is tracked, seen in a few videos: trajectories, and the people from whom the camera's motion is not read.
+"""Stage: draws, on frames of a few videos, the trajectories and the people that are masked.
 
 In: a shard's list of videos and, where people are masked, their boxes. Out: a part of the report's page.
-Only the frames around the middle of a video are tracked, as many as its trajectories there can reach.
+Only the frames around the middle of a video are tracked: those that a trajectory through the middle can reach.
 """
 
 import logging
@@ -51,8 +51,8 @@ def draw_examples(
 ) -> None:
     """Draws the trajectories on a frame of up to six videos of the list `videos`, of as many classes as there are.
 
-    `boxes` is the persons stage's file of the same shard. `output` is HTML, a part of a page. Which videos are drawn is
-    decided by a hash of their ids; one that cannot be read or tracked is left out.
+    `boxes` is the persons stage's file of the same shard. `output` is HTML, a part of a page. A hash of their ids
+    chooses the videos. A video that cannot be read or tracked is left out.
     """
     listed = shard_videos(videos, settings, boxes, reading)
     examples = []

@@ -1,17 +1,20 @@
-"""Stage: one page of all results, which opens from disk and needs nothing else, and its tables beside it.
+"""Stage: one page of all results, which opens from disk and needs no other file, and its tables beside it.
 
 Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
 Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`,
 `cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, curves.svg,
 confusion.svg, training.svg, nmi.svg).
-The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty; the
-page then leaves its sections out.
+The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty. The
+page then has no section for it.
 """
 
 import logging
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import yaml
 from markupsafe import Markup
 
@@ -20,13 +23,18 @@ from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.operations.current_jobs import asked_for
-from workflow_scripts.report.methods import methods_of
-from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs, tables
+from workflow_scripts.report.methods import Method, methods_of
+from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs
+from workflow_scripts.report.page.accuracies import few_shot_tables
+from workflow_scripts.report.page.accuracies import method_table as accuracies_of
+from workflow_scripts.report.page.agreements import agreements, kind_of_label
 from workflow_scripts.report.page.comparisons import ALONG, comparisons_of
+from workflow_scripts.report.page.overview import dataset_rows, run_rows
 from workflow_scripts.report.page.remarks import remarks
+from workflow_scripts.report.page.spread import SHARED_BY_SEEDS
+from workflow_scripts.report.page.table_files import write_cluster_table, write_method_table
 from workflow_scripts.report.settings import ReportSettings
 from workflow_scripts.report.svg import inline
-from workflow_scripts.report.tables import table_files
 from workflow_scripts.report.templates import render
 
 log = logging.getLogger(__name__)
@@ -35,61 +43,60 @@ PACKAGES = ["dense-trajectory-clustering", "torch", "numpy", "scipy", "scikit-le
 PACKAGES += ["opencv-python-headless", "snakemake", "matplotlib"]
 
 
+@dataclass(frozen=True)
+class ResultFiles:
+    """The files of the other stages that the page is made from.
+
+    evaluations: records {protocol}.json; models: model.pt; clusters: clusterings of runs, clusters.h5, and of IDT,
+    {method}_k*.h5; indexes: index.tsv of each dataset; frames: shards with the frames of the gallery's videos;
+    statuses: shards of any stage, in which failures are counted, and whose sketches the explorer maps; benchmarks:
+    folders that hold a folder of Snakemake's benchmark files per stage; paper_tables: HTML of `paper_table`; examples:
+    HTML of `draw_examples`; people: HTML of `measure_people`; config: the resolved one, which says what each run is.
+    """
+
+    evaluations: list[Path]
+    models: list[Path]
+    clusters: list[Path]
+    indexes: list[Path]
+    frames: list[Path]
+    statuses: list[Path]
+    benchmarks: list[Path]
+    paper_tables: list[Path]
+    examples: Path | None = None
+    people: Path | None = None
+    config: Path | None = None
+
+
 def build_report(
-    evaluations: list[Path],
-    models: list[Path],
-    clusters: list[Path],
-    indexes: list[Path],
-    frames: list[Path],
-    statuses: list[Path],
-    benchmarks: list[Path],
-    paper_tables: list[Path],
+    files: ResultFiles,
     method_table: Path,
     cluster_table: Path,
     output: Path,
-    examples: Path | None = None,
-    people: Path | None = None,
-    config: Path | None = None,
     settings: ReportSettings = ReportSettings(),  # noqa: B008 (frozen)
 ) -> None:
-    """Builds the report page, the tables and the figures from the results of the other stages.
+    """Builds the report page, its tables and its figures from the results of the other stages.
 
-    evaluations: {protocol}.json files; models: model.pt files; clusters: clusters.h5 of runs and
-    {method}_k*.h5 of IDT; indexes:
-    index.tsv per dataset; frames: shards with the gallery's videos; statuses: shard files of any stage, in which
-    failures are counted, those of the encoding with the sketches that the explorer maps; benchmarks: folders that hold
-    a folder of Snakemake's benchmark files per stage; paper_tables: HTML files of `paper_table`; examples: the HTML
-    of `draw_examples`; people: that of `measure_people`; config: the resolved config, which says what each run is, and
-    is shown as it is.
-    Writes `method_table` and `cluster_table` (TSV), `output` (HTML) and the figures in `output`'s folder `figures/`.
-    Raises StageError for a file that is not what it should be, or settings that cannot be met.
+    Args:
+        files: The results.
+        method_table: Output, TSV.
+        cluster_table: Output, TSV.
+        output: The page. The figures are written to `figures/` beside it.
+        settings: What the page shows.
+
+    Raises:
+        StageError: A file is damaged or of another kind, or the settings cannot be met.
     """
     _check(settings)
     gallery.check(settings)
-    videos = inputs.read_videos(indexes)
-    failures = inputs.read_failures(videos, statuses)
-    resolved = config.read_text() if config else ""
-    asked = yaml.safe_load(resolved) or {}
-    runs = inputs.read_runs(models)
-    results = inputs.read_evaluations(evaluations)
-    clusterings = inputs.read_clusterings(clusters)
-    names = [run.name for run in runs] + [result.run for result in results] + [c.run for c in clusterings if c.run]
-    pretraining = asked.get("pretraining") or {}
-    methods = methods_of(names, pretraining.get("runs") or {})
-
-    comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, asked)
-    descriptors = list(asked.get("descriptors") or {})
-    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, descriptors, settings)
-    by_id = {video.video_id: video for video in videos}
-    shown = {name: by_id.get(name) or inputs.Video.unknown(name) for name in gallery.videos_on_page(columns, settings)}
-    strips = gallery.draw_strips(list(shown), frames, settings)
-    explored = Markup("")
-    if columns and settings.explorer_videos:
-        links = explorer.links_to(list(shown.values()), output.parent)
-        vectors = [inputs.read_vectors(column.clustering, models, statuses, list(shown)) for column in columns]
-        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
-    asked_about = str(pretraining.get("validation") or "")
-    held_out = asked_about if asked_about != pretraining.get("dataset") else ""
+    config_text = files.config.read_text() if files.config else ""
+    resolved = yaml.safe_load(config_text) or {}
+    videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
+    runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
+    failures = inputs.read_failures(videos, files.statuses)
+    names = [*(run.name for run in runs), *results["run"], *(one.run for one in clusterings if one.run)]
+    methods = methods_of(names, resolved.get("pretraining", {}).get("runs") or {})
+    comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, resolved)
+    held_out = _held_out(resolved)
     drawn = {
         "few_shot": figures.few_shot_figure(comparisons),
         "confusion": confusion.confusion_figure(results, comparisons[0].methods),
@@ -97,43 +104,80 @@ def build_report(
         "training": figures.training_figure(comparisons, bool(held_out)),
         "nmi": figures.agreement_figure(comparisons),
     }
-    agreements = tables.agreements(clusterings, videos, methods)
-    splits = {one.dataset: {other.split for other in results if other.dataset == one.dataset} for one in results}
+    of_all = agreements(clusterings, videos, methods)
+    columns = gallery.gallery_columns(
+        clusterings, videos, comparisons[0].methods, list(resolved.get("descriptors") or {}), settings
+    )
     page = render(
         "page/page.html",
-        kind=tables.kind_of_label(agreements),
-        shared_by_seeds=tables.SHARED_BY_SEEDS,
-        remarks=remarks(asked, [method.run for method in methods], splits) if asked.get("datasets") else [],
+        kind=kind_of_label(of_all),
+        shared_by_seeds=SHARED_BY_SEEDS,
+        remarks=_remarks(resolved, methods, results),
         settings=settings,
-        datasets=tables.dataset_rows(videos, failures, inputs.read_missing(indexes)),
-        passed_over=inputs.read_passed_over(indexes),
-        failures=failures,
-        damaged=inputs.read_damaged(list(dict.fromkeys([*frames, *statuses]))),
-        runs=tables.run_rows(runs, methods),
+        datasets=dataset_rows(videos, failures, inputs.read_missing(files.indexes)),
+        passed_over=inputs.read_passed_over(files.indexes),
+        failures=inputs.records(failures),
+        damaged=inputs.records(inputs.read_damaged([*files.frames, *files.statuses])),
+        runs=run_rows(runs, methods),
         comparisons=comparisons,
         protocols={name: protocol.title for name, protocol in PROTOCOLS.items()},
         metrics=METRICS,
-        paper_tables=[Markup(path.read_text()) for path in paper_tables],
-        examples=Markup(examples.read_text()) if examples else "",
-        people=Markup(people.read_text()) if people else "",
+        paper_tables=[Markup(path.read_text()) for path in files.paper_tables],
+        examples=Markup(files.examples.read_text()) if files.examples else "",
+        people=Markup(files.people.read_text()) if files.people else "",
         has_history=any(run.history for run in runs),
         held_out=held_out,
         columns=columns,
-        videos=shown,
-        strips=strips,
-        explorer=explored,
-        times=inputs.read_stage_times(benchmarks, runs, *([asked_for(asked)] if asked.get("datasets") else [])),
+        times=_stage_times(files.benchmarks, runs, resolved),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
-        config=resolved,
+        config=config_text,
+        **_shown_videos(columns, videos, files, output.parent, settings),
     )
     for name, svg in drawn.items():
         write_text(output.parent / "figures" / f"{name}.svg", svg)
-    accuracies, few_shot = tables.method_table(results, methods), tables.few_shot_tables(results, methods)
-    table_files.write_method_table(accuracies, few_shot, settings.baselines, method_table)
-    table_files.write_cluster_table(agreements, cluster_table)
+    accuracies, few_shot = accuracies_of(results, methods), few_shot_tables(results, methods)
+    write_method_table(accuracies, few_shot, settings.baselines, method_table)
+    write_cluster_table(of_all, cluster_table)
     write_text(output, page)
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
+
+
+def _held_out(config: dict[str, Any]) -> str:
+    """The dataset of the validation videos, if no network is pretrained on it; else empty."""
+    pretraining = config.get("pretraining") or {}
+    validation = str(pretraining.get("validation") or "")
+    return validation if validation != pretraining.get("dataset") else ""
+
+
+def _remarks(config: dict[str, Any], methods: list[Method], evaluations: pd.DataFrame) -> list[str]:
+    """The remarks on these methods; none without a config."""
+    splits = {str(dataset): set(numbers) for dataset, numbers in evaluations.groupby("dataset")["split"]}
+    return remarks(config, [method.run for method in methods], splits) if config.get("datasets") else []
+
+
+def _stage_times(benchmarks: list[Path], runs: list[inputs.Run], config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The times of the stages; jobs that the config no longer asks for do not count."""
+    times = inputs.read_stage_times(benchmarks, runs, *([asked_for(config)] if config.get("datasets") else []))
+    return inputs.records(times)
+
+
+def _shown_videos(
+    columns: list[gallery.Column],
+    videos: pd.DataFrame,
+    files: ResultFiles,
+    folder: Path,
+    settings: ReportSettings,
+) -> dict[str, Any]:
+    """The videos of the gallery and the explorer: their descriptions, thumbnails and, as JSON, the explorer's data."""
+    shown = inputs.videos_of(gallery.videos_on_page(columns, settings), videos)
+    strips = gallery.draw_strips(list(shown), files.frames, settings)
+    explored = Markup("")
+    if columns and settings.explorer_videos:
+        links = explorer.links_to(list(shown.values()), folder)
+        vectors = [inputs.read_vectors(one.clustering, files.models, files.statuses, list(shown)) for one in columns]
+        explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
+    return {"videos": shown, "strips": strips, "explorer": explored}
 
 
 def _check(settings: ReportSettings) -> None:
@@ -150,13 +194,13 @@ def _check(settings: ReportSettings) -> None:
 
 def _versions() -> dict[str, str]:
     """Versions of the packages that the results depend on most, of those that are installed."""
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 if __name__ == "__main__":

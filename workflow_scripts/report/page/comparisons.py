@@ -1,29 +1,25 @@
-"""Which runs are compared with each other: each comparison has its own tables, and its row in the figures."""
+"""Which runs are compared with each other. Each comparison has its own tables, and its own row in the figures."""
 
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.methods import Method
-from workflow_scripts.report.page.inputs import Clustering, Evaluation, Run, Video
-from workflow_scripts.report.page.tables import (
-    Agreement,
-    FewShot,
-    MethodTable,
-    agreements,
-    few_shot_tables,
-    method_table,
-)
+from workflow_scripts.report.page.accuracies import FewShot, MethodTable, few_shot_tables, method_table
+from workflow_scripts.report.page.agreements import Agreement, agreements
+from workflow_scripts.report.page.inputs import Clustering, Run
 
-# The parameters that methods can be compared along, as an axis calls them.
+# The parameters along which methods can be compared, and the labels of their axes.
 ALONG = {
-    "clip_length": "frames of a clip",
+    "clip_length": "frames per clip",
     "subset": "videos trained on",
     "k": "clusters, K",
     "m": "clusterings, m",
-    "crop_size": "pixels of a clip's side",
+    "crop_size": "side of a clip, pixels",
     "depth": "layers of the network",
 }
 
@@ -49,15 +45,29 @@ def comparisons_of(
     wanted: list[dict[str, Any]],
     methods: list[Method],
     runs: list[Run],
-    evaluations: list[Evaluation],
+    evaluations: pd.DataFrame,
     clusterings: list[Clustering],
-    videos: list[Video],
+    videos: pd.DataFrame,
     config: dict[str, Any],
 ) -> list[Comparison]:
-    """The comparisons that the settings want, their methods in that order, and one of the methods that are in none.
+    """The comparisons that the settings ask for, then one comparison of all other methods.
 
-    The clusterings in the IDT space are part of each. config: the resolved one, by which the runs' parameters are told.
-    Raises StageError for a run of which there are no results.
+    Each includes the clusterings in the IDT space.
+
+    Args:
+        wanted: The setting `comparisons`.
+        methods: All methods that have results.
+        runs: The trained models.
+        evaluations: The table of `read_evaluations`.
+        clusterings: The clusterings of runs and of IDT.
+        videos: The table of `read_videos`.
+        config: The resolved config, which has the parameters of the runs.
+
+    Returns:
+        The comparisons, their methods in the order of the setting.
+
+    Raises:
+        StageError: A comparison names a run that has no results.
     """
     known = {method.run: method for method in methods}
     groups = [(entry["title"], entry["runs"], entry.get("along", "")) for entry in wanted]
@@ -85,7 +95,7 @@ def comparisons_of(
 
 
 def _values(along: str, methods: list[Method], runs: list[Run], config: dict[str, Any]) -> dict[str, int]:
-    """The parameter's value of each network; as many videos as it was trained on where that is asked for."""
+    """The parameter's value of each network; for `subset`, the number of videos that it was trained on."""
     if along == "subset":
         return {run.name: run.n_videos for run in runs if run.name in {method.run for method in methods}}
     networks = [method.run for method in methods if method.run not in IDT_RUNS]

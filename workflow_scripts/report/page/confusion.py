@@ -1,33 +1,35 @@
-"""Confusion matrices: what each method takes for what, added up over splits and seeds."""
+"""Confusion matrices: which answers each method gives to the videos of each class, summed over splits and seeds."""
 
 from textwrap import fill
 
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from workflow_scripts.report.methods import INK, MOTION, Method, name_among
-from workflow_scripts.report.page.inputs import Evaluation
+from workflow_scripts.evaluation.protocols import PROTOCOLS
+from workflow_scripts.report.methods import Method, name_among
+from workflow_scripts.report.palette import INK, MOTION
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
-_NAMED_CLASSES = 16  # more names than these cannot be read
-_NUMBERED_CLASSES = 10  # of more, a cell has no room for a number
+_NAMED_CLASSES = 16  # with more classes, their names would be too small to read
+_NUMBERED_CLASSES = 10  # with more classes, a cell has no room for a number
 _IN_A_ROW = 4
 _SIDE = 2.3  # inches of a matrix
 
 Matrix = tuple[str, np.ndarray, list[str]]  # title, counts (C, C), classes
 
 
-def confusion_figure(evaluations: list[Evaluation], methods: list[Method]) -> str:
-    """A matrix for each dataset and method: rows are true classes, columns answers, colours shares of a row.
+def confusion_figure(evaluations: pd.DataFrame, methods: list[Method]) -> str:
+    """A matrix for each dataset and method: rows are true classes, columns are answers, colors are shares of a row.
 
-    Each dataset has rows of its own. Networks are shown finetuned or, where they are not, by their linear classifier on
-    all shots. Where there is room, a cell has its count.
+    Each dataset has its own rows of matrices. A method is shown by the first of its PROTOCOLS. If there is room, each
+    cell shows its count.
     """
-    datasets = sorted({evaluation.dataset for evaluation in evaluations})
+    datasets = sorted(set(evaluations["dataset"]))
     drawn = {dataset: matrices for dataset in datasets if (matrices := _matrices(evaluations, methods, dataset))}
     if not drawn:
         return empty("No evaluation in this run.")
@@ -53,16 +55,16 @@ def _label_inches(classes: list[str]) -> float:
     return 0.3 + 0.08 * max(map(len, classes)) if len(classes) <= _NAMED_CLASSES else 0.3
 
 
-def _matrices(evaluations: list[Evaluation], methods: list[Method], dataset: str) -> list[Matrix]:
-    """The matrix of each method that was judged on a dataset."""
+def _matrices(evaluations: pd.DataFrame, methods: list[Method], dataset: str) -> list[Matrix]:
+    """The matrix of each method that was evaluated on a dataset."""
     matrices = []
     for method in methods:
-        here = [one for one in evaluations if (one.dataset, one.run) == (dataset, method.run) and one.confusion]
-        of_protocol = {one.protocol: [other for other in here if other.protocol == one.protocol] for one in here}
-        shown = next((of_protocol[name] for name in ("finetune", "svm", "linear") if name in of_protocol), [])
-        if shown:
-            counts = np.sum([one.confusion for one in shown], axis=0)
-            matrices.append((name_among(method, methods), counts, [visible(name) for name in shown[0].classes]))
+        here = evaluations.query("dataset == @dataset and run == @method.run")
+        of_protocol = dict(iter(here[here["confusion"].map(len) > 0].groupby("protocol")))
+        shown = next((of_protocol[protocol] for protocol in PROTOCOLS if protocol in of_protocol), None)
+        if shown is not None:
+            counts = np.sum(list(shown["confusion"]), axis=0)
+            matrices.append((name_among(method, methods), counts, list(map(visible, shown["classes"].iloc[0]))))
     return matrices
 
 
@@ -70,7 +72,7 @@ def _draw(axis: Axes, matrix: Matrix, left: bool, lowest: bool) -> None:
     """left: whether it names the rows; lowest: whether no matrix below it names the columns."""
     title, counts, classes = matrix
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # Shares are the colour's opacity, so that the figure stands on light and on dark ground.
+    # A share is the opacity of the color, so that the figure stands on light and on dark ground.
     image = np.concatenate([np.broadcast_to(to_rgb(MOTION), (*shares.shape, 3)), shares[..., None]], axis=-1)
     axis.imshow(image, interpolation="nearest")
     axis.set_title(fill(title, 30), fontsize=9)

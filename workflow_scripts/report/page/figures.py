@@ -3,6 +3,8 @@
 Each function returns a whole SVG document that stands by itself (`snakemake --report` shows these files).
 """
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,21 +14,26 @@ from matplotlib.ticker import MaxNLocator
 
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.pretraining.objectives import OBJECTIVES
-from workflow_scripts.report.methods import INK, MOTION, MUTED, SCENE, Method, name_among, twins_of
+from workflow_scripts.report.methods import SCRATCH_KIND, Method, name_among, twins_of
+from workflow_scripts.report.page.accuracies import FewShot
+from workflow_scripts.report.page.agreements import SCORES, Agreement, kind_of_label
 from workflow_scripts.report.page.comparisons import ALONG, Comparison
-from workflow_scripts.report.page.tables import Agreement, FewShot, kind_of_label
+from workflow_scripts.report.palette import INK, MOTION, MUTED, SCENE
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
-_DASHES = {"scratch": (0, (1.2, 1.4)), "supervised": (0, (4, 2))}
 _MARKERS = "osD^vPX"
 
 
-def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
-    """A part of the figure for each comparison, below each other.
+def _dashes(method: Method) -> Any:
+    """The line style: dotted for scratch, dashed for networks pretrained with labels, solid for others."""
+    return (0, (1.2, 1.4)) if method.kind == SCRATCH_KIND else (0, (4, 2)) if method.supervised else "-"
 
-    n_panels: of each comparison, up to four in a row; height: inches of a row of panels. A legend is beside a single
-    panel, else below them all, and makes room for itself.
+
+def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
+    """A part of the figure for each comparison, below each other, with room for its legend (see `_legend`).
+
+    n_panels: of each comparison, up to four in a row; height: inches of a row of panels.
     """
     most = max(n_panels)
     beside = 3.6 + max(_label_inches(comparison.methods) for comparison in comparisons)
@@ -65,7 +72,7 @@ def _label_inches(methods: list[Method]) -> float:
 
 
 def _color(method: Method, methods: list[Method]) -> str:
-    """The method's colour, of several runs of its kind from dark to light."""
+    """The method's color; several runs of a kind get shades of it, from dark to light."""
     twins = twins_of(method, methods)
     if len(twins) == 1:
         return method.color
@@ -89,7 +96,7 @@ def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
 
 
 def few_shot_figure(comparisons: list[Comparison]) -> str:
-    """Accuracy against labelled videos per class, a panel per dataset; the mark of IDT + SVM is at all of them."""
+    """Accuracy against labelled videos per class, a panel per dataset. A star marks IDT + SVM, at all shots."""
     drawn = [comparison for comparison in comparisons if comparison.few_shot]
     if not drawn:
         return empty("No few-shot evaluation in this run.")
@@ -111,14 +118,14 @@ def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None
         panel.plot(
             *zip(*points, strict=True),
             color=_color(method, methods),
-            linestyle=_DASHES.get(method.kind, "-"),
+            linestyle=_dashes(method),
             marker=_MARKERS[number % len(_MARKERS)],
             label=name_among(method, methods),
         )
     for method in methods:
-        svm = comparison.accuracies.cells.get((method.run, (table.dataset, "svm")))
+        svm = comparison.accuracies.accuracy(method.run, (table.dataset, "svm"))
         if svm and "all" in place:
-            mark = (place["all"], 100 * svm.accuracy.mean)
+            mark = (place["all"], 100 * svm.mean)
             panel.plot(*mark, "*", color=method.color, markersize=10, label=method.title)
     panel.axhline(100 * table.chance, color=MUTED, linewidth=1, linestyle=(0, (1, 2)), label="Chance", zorder=1)
     panel.set_xticks(list(place.values()), list(place))
@@ -143,19 +150,20 @@ def curves_figure(comparisons: list[Comparison]) -> str:
 
 
 def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) -> None:
-    cells, table = comparison.accuracies.cells, comparison.accuracies
+    table = comparison.accuracies
+    accuracies = {method.run: table.accuracy(method.run, column) for method in table.methods}
     values = sorted({comparison.values[method.run] for method in table.methods if method.run in comparison.values})
     for number, kind in enumerate(dict.fromkeys(method.kind for method in table.methods)):
-        runs = [method for method in table.methods if method.kind == kind and (method.run, column) in cells]
+        runs = [method for method in table.methods if method.kind == kind and accuracies[method.run]]
         runs = sorted((one for one in runs if one.run in comparison.values), key=lambda one: comparison.values[one.run])
         if runs:
-            accuracies = [cells[one.run, column].accuracy for one in runs]
+            spreads = [accuracy for one in runs if (accuracy := accuracies[one.run])]
             panel.errorbar(
                 [values.index(comparison.values[one.run]) for one in runs],
-                [100 * accuracy.mean for accuracy in accuracies],
-                [100 * (accuracy.sd or 0.0) for accuracy in accuracies],
+                [100 * accuracy.mean for accuracy in spreads],
+                [100 * (accuracy.sd or 0.0) for accuracy in spreads],
                 color=runs[0].color,
-                linestyle=_DASHES.get(kind, "-"),
+                linestyle=_dashes(runs[0]),
                 marker=_MARKERS[number % len(_MARKERS)],
                 elinewidth=1,
                 label=runs[0].title,
@@ -169,10 +177,10 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
 
 
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
-    """A line per run and seed: loss by epoch in a panel per objective (their scales differ), each accuracy in one.
+    """A line per run and seed: a panel for the loss of each objective (their scales differ), and one for each accuracy.
 
-    held_out: whether those asked after each epoch are videos that no run learns from (`pretraining.validation`), or the
-    training videos each other.
+    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of those that
+    they learn from.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
@@ -191,14 +199,14 @@ def training_figure(comparisons: list[Comparison], held_out: bool = False) -> st
 
 def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, str, str]]:
     """(title, measure, objective) of each panel; an accuracy's is of all objectives that have it."""
-    asked = "held-out videos" if held_out else "training videos"
-    accuracies = {"knn": f"kNN, {asked}", "accuracy": "Class head, training clips"}
-    accuracies["validation"] = f"Class head, {asked}"
+    videos = "held-out videos" if held_out else "training videos"
+    accuracies = {"knn": f"kNN, {videos}", "accuracy": "Class head, training clips"}
+    accuracies["validation"] = f"Class head, {videos}"
     method_of = {method.run: method for method in comparison.methods}
     present = {method_of[run.name].objective for run in comparison.runs if run.history}
-    wanted = [(one.title, "loss", objective) for objective, one in OBJECTIVES.items() if objective in present]
-    told = {measure for run in comparison.runs for epoch in run.history for measure in epoch}
-    return wanted + [(title, measure, "") for measure, title in accuracies.items() if measure in told]
+    panels = [(one.title, "loss", objective) for objective, one in OBJECTIVES.items() if objective in present]
+    measured = {measure for run in comparison.runs for epoch in run.history for measure in epoch}
+    return panels + [(title, measure, "") for measure, title in accuracies.items() if measure in measured]
 
 
 def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
@@ -234,25 +242,25 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
     lowest = min(score.mean - (score.sd or 0.0) for score in scores)
     with matplotlib.rc_context(STYLE):
         rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
-        heights = [0.9 + 0.46 * len(found) for found in rows]
+        heights = [0.9 + 0.46 * len(of_part) for of_part in rows]
         figure = Figure(figsize=(10.2, sum(heights)), layout="constrained")
         parts = _parts(figure, drawn, heights)
-        for part, found in zip(parts, rows, strict=True):
+        for part, shown in zip(parts, rows, strict=True):
             panels = list(part.subplots(1, 2, sharey=True))
             for position, panel in enumerate(panels):
-                _agreement_panel(panel, found, position, kinds)
+                _agreement_panel(panel, shown, position, kinds)
                 panel.set_xlim(min(0.0, lowest - 0.02) if position else 0.0, 1.0)
-            titles = [row.title for row in found]
-            names = [row.title if titles.count(row.title) == 1 else f"{row.title} ({row.name})" for row in found]
-            panels[0].set_yticks(np.arange(len(found)), names)
+            titles = [row.title for row in shown]
+            names = [row.title if titles.count(row.title) == 1 else f"{row.title} ({row.name})" for row in shown]
+            panels[0].set_yticks(np.arange(len(shown)), names)
             panels[0].tick_params(axis="y", labelcolor=INK)
-            panels[0].set_ylim(len(found) - 0.4, -0.6)
+            panels[0].set_ylim(len(shown) - 0.4, -0.6)
             _legend(part, panels)
         return to_svg(figure)
 
 
 def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: list[tuple[str, str, str]]) -> None:
-    """position: 0 for NMI, 1 for AMI; kinds: field of the row, name and colour of each."""
+    """position: 0 for NMI, 1 for AMI; kinds: field of the row, name and color of each."""
     panel.grid(axis="x")
     height = 0.72 / len(kinds)
     for number, (kind, name, color) in enumerate(kinds):
@@ -263,7 +271,7 @@ def _agreement_panel(panel: Axes, rows: list[Agreement], position: int, kinds: l
                 panel.barh(y, score.mean, height * 0.86, color=color, label=name)
                 if score.sd:
                     panel.plot([score.mean - score.sd, score.mean + score.sd], [y, y], color=INK, linewidth=1)
-    panel.set_title(["NMI", "AMI (0 = chance)"][position])
+    panel.set_title(f"{list(SCORES)[position]}{' (0 = chance)' * position}")
     panel.axvline(0, color=MUTED, linewidth=0.8)
     panel.spines["bottom"].set_visible(False)
     panel.tick_params(axis="x", length=0)

@@ -1,8 +1,8 @@
 """Clusters side by side as moving thumbnails: what a network groups without a prior, and what IDT does (paper, 4.5).
 
 A thumbnail is one strip of frames, played by CSS; each video's strip is in the page once, as a CSS class, however
-many clusterings show the video. Which videos of a cluster are shown is decided by a hash of their id, so the choice
-is neither ours nor the best case, and a video seen in one clustering is likely to be seen in the others too.
+many clusterings show the video. A hash of their ids chooses which videos of a cluster are shown. So nobody picks the
+best ones, and a video that one clustering shows is likely to be shown in the others too.
 """
 
 import base64
@@ -10,21 +10,23 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.report.methods import CLUSTERED, Method
-from workflow_scripts.report.page.inputs import Clustering, Video
+from workflow_scripts.report.methods import IDT_KIND, PRIOR, Method
+from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.settings import ReportSettings
 
 _WEBP_LIMIT = 16383  # pixels of a side
-_GROUND = 38  # grey level (0..255) beside a frame that is not 4:3
+_GROUND = 38  # gray level (0..255) beside a frame that is not 4:3
 
 
 @dataclass(frozen=True)
@@ -71,37 +73,47 @@ class Strip:
 
 
 _NOTES = {
-    "idt_svm": "The encoded trajectories: the prior itself.",
-    "idt": "The embedding, learned with the prior.",
-    "joint": "The embedding, tuned in the joint space.",
+    "idt": "The embedding of a network that was trained with the prior.",
+    "joint": "The embedding of a network that was tuned in the joint space.",
 }
+
+
+def _note(method: Method) -> str:
+    """What the clustering of a method is of."""
+    if method.kind == IDT_KIND:
+        return "The encoded trajectories: the prior itself."
+    return _NOTES.get(method.clusters, "The embedding of a network that was trained without a prior.")
 
 
 def choose(
     clusterings: list[Clustering], methods: list[Method], descriptors: list[str], limit: int
 ) -> list[tuple[Method, Clustering]]:
-    """The clusterings to compare: a network without prior (LA before IR), IDT, networks with the prior.
+    """The clusterings to compare: a network without the prior (LA before IR), IDT, networks with the prior, others.
 
     Of each kind the first run in the order of the methods; of IDT the first of the `descriptors`, the config's.
     """
-    kinds = {method.run: method for method in methods}
-    found = []
-    for clustering in clusterings:
-        method = kinds.get(clustering.run) if clustering.run else Method(clustering.descriptors, "idt_svm")
-        if method is not None and (method.learned or method.kind == "idt_svm"):
-            found.append((method, clustering))
-    order = [kind for kind in CLUSTERED if kind != "instance"]
-    order.insert(len(order) if any(method.kind == "network" for method, _ in found) else 0, "instance")
+    method_of = {method.run: method for method in methods}
+    pairs = [
+        (method, clustering)
+        for clustering in clusterings
+        if (method := method_of.get(clustering.run) if clustering.run else Method(clustering.descriptors, *IDT_KIND))
+        and (method.learned or method.kind == IDT_KIND)
+    ]
+    without_prior = [method for method, _ in pairs if method.learned and method.clusters not in PRIOR]
+    first_kind = next((method.kind for method in without_prior if method.clusters), None)
+    first_kind = first_kind or next((method.kind for method in without_prior), None)
 
     def place(method: Method) -> tuple[int, int, str]:
-        names = descriptors if method.kind == "idt_svm" else list(kinds)
-        return order.index(method.kind), names.index(method.run) if method.run in names else len(names), method.run
+        names = descriptors if method.kind == IDT_KIND else list(method_of)
+        by_kind = {first_kind: 0, IDT_KIND: 1}
+        rank = by_kind.get(method.kind, 2 + PRIOR.index(method.clusters) if method.clusters in PRIOR else 9)
+        return rank, names.index(method.run) if method.run in names else len(names), method.run
 
-    found.sort(key=lambda entry: (place(entry[0]), entry[1].variant))
-    first: dict[str, tuple[Method, Clustering]] = {}
-    for entry in found:
-        first.setdefault(entry[0].kind, entry)
-    return list(first.values())[:limit]
+    pairs.sort(key=lambda pair: (place(pair[0]), pair[1].variant))
+    first_of_kind: dict[Any, tuple[Method, Clustering]] = {}
+    for pair in pairs:
+        first_of_kind.setdefault(pair[0].kind, pair)
+    return list(first_of_kind.values())[:limit]
 
 
 def _share(values: list[str]) -> Share | None:
@@ -112,14 +124,14 @@ def _share(values: list[str]) -> Share | None:
     return Share(value, count, known.total())
 
 
-def clusters_of(clustering: Clustering, videos: dict[str, Video], order: str) -> list[Cluster]:
-    """The clusters of the first K-means run, by `order`: size or purity. videos: by id."""
+def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> list[Cluster]:
+    """The clusters of the first K-means run, by `order`: size or purity. labels_of: label and scene, by video_id."""
     labels = clustering.labels[0]
     clusters = []
     for number in np.unique(labels):
         members = [clustering.video_ids[i] for i in np.flatnonzero(labels == number)]
-        known = [videos[i] for i in members if i in videos]
-        motion, scene = _share([video.label for video in known]), _share([video.scene for video in known])
+        known = labels_of.reindex(members).fillna("")
+        motion, scene = _share(list(known["label"])), _share(list(known["scene"]))
         members.sort(key=lambda video_id: digest("gallery", video_id))
         clusters.append(Cluster(int(number), motion, scene, members))
 
@@ -140,20 +152,20 @@ def check(settings: ReportSettings) -> None:
 
 def gallery_columns(
     clusterings: list[Clustering],
-    videos: list[Video],
+    videos: pd.DataFrame,
     methods: list[Method],
     descriptors: list[str],
     settings: ReportSettings,
 ) -> list[Column]:
     """The clusterings to show, with all clusters; descriptors: the config's; settings: as `check` wants them."""
-    by_id = {video.video_id: video for video in videos}
+    labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
     return [
         Column(
             title=method.title if clustering.run else "IDT",
             name=method.run,
-            note=_NOTES.get(method.kind, "The embedding, learned without a prior."),
+            note=_note(method),
             clustering=clustering,
-            clusters=clusters_of(clustering, by_id, settings.gallery_order),
+            clusters=clusters_of(clustering, labels_of, settings.gallery_order),
         )
         for method, clustering in choose(clusterings, methods, descriptors, settings.gallery_clusterings)
     ]

@@ -1,18 +1,18 @@
-"""Reads the results that the report shows into plain records. Nothing here computes a number.
+"""Reads the results that the report shows, as DataFrames where they are tables.
 
-Every reader takes the paths it is given and no others; an empty list gives an empty answer. Which dataset,
-descriptors or run a file belongs to is read from the file where it says so and else from its path (docs/artifacts.md:
+Every reader reads the paths that it gets and no others; an empty list gives an empty table. A reader takes the dataset,
+the descriptors or the run of a file from the file, or from its path if the file does not hold them (docs/artifacts.md:
 `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -23,37 +23,40 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.statuses import shard_statuses
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.videos.folders import counted_suffixes
+from workflow_scripts.videos.tables import INDEX, read_table
 
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
 
 
+# The columns of the tables; texts are empty where they are not known.
+VIDEO_COLUMNS = ["dataset", "video_id", "path", "label", "group", "scene", "seconds", "status", "reason"]
+FAILURE_COLUMNS = ["dataset", "video_id", "stage", "status", "reason"]
+DAMAGED_COLUMNS = ["dataset", "video_id", "n_skipped"]
+EVALUATION_COLUMNS = [
+    *("run", "seed", "dataset", "split", "protocol", *METRICS),
+    *("interval_low", "interval_high", "chance", "n_train", "n_test", "n_left_out", "n_listed", "config_digest"),
+    *("shots", "classes", "confusion"),
+]
+
+
 @dataclass(frozen=True)
 class Video:
-    """A row of a dataset's index. `label` (the motion) and `scene` are empty where they are not known."""
+    """A video that the page shows. `label` (the motion) and `scene` are empty where they are not known."""
 
-    dataset: str
     video_id: str
     path: str
-    label: str
-    group: str
-    scene: str
-    seconds: float
-    status: str
-    reason: str
-
-    @classmethod
-    def unknown(cls, video_id: str) -> "Video":
-        """A video of which no index tells."""
-        return cls("", video_id, video_id, "", "", "", 0.0, "", "")
+    label: str = ""
+    scene: str = ""
+    dataset: str = ""  # empty if the video is in no index
 
     @property
     def name(self) -> str:
-        """The file's name without its ending."""
+        """The file's name without its suffix."""
         return PurePath(self.path).stem
 
     @property
     def description(self) -> str:
-        """What a reader who does not see the picture is told."""
+        """The text for readers who do not see the picture."""
         known = ", in front of ".join(part for part in (self.label, self.scene) if part)
         return f"{known}: video {self.name}" if known else f"video {self.name}"
 
@@ -68,44 +71,14 @@ class Run:
     n_videos: int
 
     @property
+    def n_epochs(self) -> int:
+        """The number of epochs."""
+        return len(self.history)
+
+    @property
     def seconds(self) -> float:
-        """How long its epochs took."""
+        """The time of all epochs."""
         return sum(float(epoch.get("seconds") or 0) for epoch in self.history)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One protocol on one split. Shares in 0..1.
-
-    `metrics` has the metrics of METRICS that apply, by name. `shots` maps "1", "5", ... "all" to an accuracy per draw;
-    only the protocol `linear` has them.
-    """
-
-    run: str
-    seed: int
-    dataset: str
-    split: int
-    protocol: str
-    metrics: dict[str, float]
-    accuracy_interval: list[float]  # 95 %, over the test videos
-    chance: float
-    n_train: int
-    n_test: int
-    n_left_out: int
-    config_digest: str
-    shots: dict[str, list[float]] = field(default_factory=dict)
-    classes: list[str] = field(default_factory=list)
-    confusion: list[list[int]] = field(default_factory=list)  # rows: classes; columns: answers
-
-    @property
-    def accuracy(self) -> float:
-        """Top-1."""
-        return self.metrics["accuracy"]
-
-    @property
-    def n_listed(self) -> int:
-        """The videos of the dataset's test list, whether they could be judged or not."""
-        return self.n_test + self.n_left_out
 
 
 @dataclass(frozen=True)
@@ -119,54 +92,30 @@ class Clustering:
     labels: np.ndarray
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A video that a stage could not use, with the stage that said so first."""
-
-    dataset: str
-    video_id: str
-    stage: str
-    status: str
-    reason: str
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as templates read them: values by column, None for missing ones."""
+    rows = table.astype(object).where(table.notna(), None)
+    return [dict(zip(table.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
 
 
-class Damaged(NamedTuple):
-    """A video that is used, though damage cost it frames."""
-
-    dataset: str
-    video_id: str
-    n_skipped: int
-
-
-@dataclass(frozen=True)
-class StageTime:
-    """Wall-clock seconds of a stage's jobs, added up, and the most memory that one of them held."""
-
-    stage: str
-    jobs: int
-    seconds: float
-    max_rss_mb: float | None
+def read_videos(indexes: list[Path]) -> pd.DataFrame:
+    """Every row of the datasets' `results/{dataset}/videos/index.tsv`: VIDEO_COLUMNS."""
+    tables = [read_table(path, INDEX).assign(dataset=path.parent.parent.name) for path in indexes]
+    videos = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["dataset", *INDEX])
+    return videos[VIDEO_COLUMNS].astype(object).fillna({"seconds": 0.0}).fillna("").astype({"seconds": float})
 
 
-def read_videos(indexes: list[Path]) -> list[Video]:
-    """Every row of the datasets' `results/{dataset}/videos/index.tsv`."""
-    videos = []
-    for path in indexes:
-        for row in read_columns(path):
-            videos.append(
-                Video(
-                    dataset=path.parent.parent.name,
-                    video_id=row["video_id"],
-                    path=row.get("path", ""),
-                    label=row.get("label", ""),
-                    group=row.get("group", ""),
-                    scene=row.get("scene", "") or "",
-                    seconds=float(row.get("seconds") or 0),
-                    status=row["status"],
-                    reason=row.get("reason", "") or "",
-                )
-            )
-    return videos
+def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
+    """The videos with these ids, by id. A video that is in no index is named by its id."""
+    known = videos.drop_duplicates("video_id", keep="last").set_index("video_id")
+    shown = {}
+    for video_id in ids:
+        if video_id in known.index:
+            row = known.loc[video_id]
+            shown[video_id] = Video(video_id, *(str(row[name]) for name in ("path", "label", "scene", "dataset")))
+        else:
+            shown[video_id] = Video(video_id, video_id)
+    return shown
 
 
 def read_missing(indexes: list[Path]) -> dict[str, int]:
@@ -203,15 +152,25 @@ def read_runs(models: list[Path]) -> list[Run]:
     return runs
 
 
-def read_evaluations(paths: list[Path]) -> list[Evaluation]:
-    """The records of the evaluation stage, one JSON file per run, seed, dataset, split and protocol."""
-    evaluations = []
-    for path in paths:
-        record = read_record(path)
-        metrics = {name: record[name] for name in METRICS if name in record}
-        own = {key: record[key] for key in Evaluation.__dataclass_fields__ if key in record}
-        evaluations.append(Evaluation(**own, metrics=metrics))
-    return evaluations
+def read_evaluations(paths: list[Path]) -> pd.DataFrame:
+    """The records of the evaluation stage, a row per run, seed, dataset, split and protocol: EVALUATION_COLUMNS.
+
+    A metric of METRICS that does not apply is missing. The 95 % interval of the accuracy is over the test videos;
+    `n_listed` counts the videos of the dataset's test list, usable or not; `shots` maps "1", "5", ... "all" to an
+    accuracy per draw, for protocols that have them; rows of `confusion` are the true classes.
+    """
+    return evaluation_table([read_record(path) for path in paths])
+
+
+def evaluation_table(records: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """The table of `read_evaluations`, of records with the keys that the evaluation stage writes."""
+    rows = []
+    for record in records:
+        low, high = record["accuracy_interval"]
+        row = {"shots": {}, "classes": [], "confusion": [], **record, "interval_low": low, "interval_high": high}
+        rows.append(row | {"n_listed": record["n_test"] + record["n_left_out"]})
+    table = pd.DataFrame(rows, columns=EVALUATION_COLUMNS)
+    return table.astype(dict.fromkeys([*METRICS, "interval_low", "interval_high", "chance"], float))
 
 
 def read_clusterings(paths: list[Path]) -> list[Clustering]:
@@ -261,70 +220,65 @@ def read_vectors(
     )
 
 
-def read_failures(videos: list[Video], statuses: list[Path]) -> list[Failure]:
-    """The videos that were lost, each once, by the first stage that could not use it, sorted by dataset and id."""
-    first: dict[tuple[str, str], tuple[int, Failure]] = {}
-
-    def note(position: int, failure: Failure) -> None:
-        key = (failure.dataset, failure.video_id)
-        if key not in first or position < first[key][0]:
-            first[key] = (position, failure)
-
-    for video in videos:
-        if video.status != "ok":
-            note(-1, Failure(video.dataset, video.video_id, "videos", video.status, video.reason))
+def read_failures(videos: pd.DataFrame, statuses: list[Path]) -> pd.DataFrame:
+    """The failed videos, each once with the first stage that could not use it: FAILURE_COLUMNS, sorted by video."""
+    tables = [videos[VIDEO_COLUMNS].assign(stage="videos")[FAILURE_COLUMNS]]
     for path in tqdm(statuses, desc="statuses", unit="file", disable=len(statuses) < 50):
         stages = [part for part in path.parts if part in SHARD_STAGES]
         if not stages:
             raise StageError(f"{path}: no stage among {', '.join(SHARD_STAGES)} in the path of a status file")
-        stage = stages[-1]
-        where = len(path.parts) - 1 - path.parts[::-1].index(stage)
-        for video_id, status, reason in shard_statuses(path):
-            if status != "ok":
-                note(SHARD_STAGES.index(stage), Failure(path.parts[where - 1], video_id, stage, status, reason))
-    return [failure for _, failure in (first[key] for key in sorted(first))]
+        where = len(path.parts) - 1 - path.parts[::-1].index(stages[-1])
+        table = pd.DataFrame(shard_statuses(path), columns=["video_id", "status", "reason"])
+        tables.append(table.assign(dataset=path.parts[where - 1], stage=stages[-1])[FAILURE_COLUMNS])
+    failed = pd.concat(tables, ignore_index=True).query("status != 'ok'")
+    order = ("videos", *SHARD_STAGES)
+    failed = failed.sort_values("stage", key=lambda stages: stages.map(order.index), kind="stable")
+    return failed.drop_duplicates(["dataset", "video_id"]).sort_values(["dataset", "video_id"])
 
 
-def read_damaged(paths: list[Path]) -> list[Damaged]:
-    """The videos that are used without some damaged frames, sorted: by the files of the frames stage among `paths`."""
-    damaged = []
-    for path in paths:
+def read_damaged(paths: list[Path]) -> pd.DataFrame:
+    """The videos that are used without their damaged frames, sorted: DAMAGED_COLUMNS.
+
+    paths: shard files; those of other stages than frames are passed over.
+    """
+    rows = []
+    for path in dict.fromkeys(paths):
         if path.parent.parent.name == "frames":
             with read_hdf5(path) as file:
                 for video_id, group in file.items():
-                    n_skipped = int(group.attrs.get("n_skipped", 0))
-                    if n_skipped:
-                        damaged.append(Damaged(path.parts[-4], video_id, n_skipped))
-    return sorted(damaged)
+                    rows.append((path.parts[-4], video_id, int(group.attrs.get("n_skipped", 0))))
+    table = pd.DataFrame(rows, columns=DAMAGED_COLUMNS)
+    return table[table["n_skipped"] > 0].sort_values(DAMAGED_COLUMNS)
 
 
 def read_stage_times(
     benchmarks: list[Path], runs: list[Run], is_counted: Callable[[Sequence[str]], bool] = lambda job: True
-) -> list[StageTime]:
-    """Sums of Snakemake's benchmark files below each folder of `benchmarks`, which has a folder per stage.
+) -> pd.DataFrame:
+    """The time and memory of each stage from Snakemake's benchmark files, the longest stage first.
 
-    Of the jobs that are counted, by their path. Longest first. A value that Snakemake could not measure (`NA`, `-`) is
-    left out. Snakemake measures the last attempt of a job; a training that was resumed has taken at least the seconds
-    of all its epochs, which its history tells.
+    Snakemake measures only the last attempt of a job. A resumed training therefore counts with at least the seconds of
+    all its epochs, which its history holds. A value that Snakemake could not measure (`NA`, `-`) is left out.
+
+    Args:
+        benchmarks: Folders that hold a folder of benchmark files per stage.
+        runs: The trained models.
+        is_counted: Whether a job counts, by the parts of its path.
+
+    Returns:
+        A row per stage: `stage`; `jobs`, how many were measured; `seconds`, their sum; `max_rss_mb`, the most memory
+        that one of them held, NaN if none was measured.
     """
     trained: dict[tuple[str, ...], float] = {("pretraining", run.name, f"seed{run.seed}"): run.seconds for run in runs}
-    seconds: dict[str, list[float]] = defaultdict(list)
-    memory: dict[str, list[float]] = defaultdict(list)
-    for path, job in (
-        (path, path.relative_to(folder).with_suffix("").parts)
-        for folder in benchmarks
-        for path in sorted(folder.rglob("*.tsv"))
-    ):
-        if not is_counted(job):
-            continue
-        for row in read_columns(path):
-            # Not every system can tell the memory of a job.
-            with suppress(ValueError):
-                seconds[job[0]].append(max(float(row.get("s") or ""), trained.get(job, 0.0)))
-            with suppress(ValueError):
-                memory[job[0]].append(float(row.get("max_rss") or ""))
-    times = [
-        StageTime(stage, len(values), sum(values), max(memory[stage], default=None))
-        for stage, values in seconds.items()
-    ]
-    return sorted(times, key=lambda time: (-time.seconds, time.stage))
+    rows: list[tuple[Any, ...]] = []
+    for folder in benchmarks:
+        for path in sorted(folder.rglob("*.tsv")):
+            job = path.relative_to(folder).with_suffix("").parts
+            if is_counted(job):
+                of_job = (job[0], trained.get(job, 0.0))
+                rows += [(*of_job, row.get("s"), row.get("max_rss")) for row in read_columns(path)]
+    table = pd.DataFrame(rows, columns=["stage", "trained", "s", "max_rss"])
+    for column in ("s", "max_rss"):
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+    table["s"] = table[["s", "trained"]].max(axis=1).where(table["s"].notna())
+    times = table.groupby("stage").agg(jobs=("s", "count"), seconds=("s", "sum"), max_rss_mb=("max_rss", "max"))
+    return times[times["jobs"] > 0].reset_index().sort_values(["seconds", "stage"], ascending=[False, True])

@@ -1,4 +1,4 @@
-"""What a reader must know of the runs of a table that no single value of the config says."""
+"""What readers must know about the runs of a table, and no single value of the config says."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -12,9 +12,9 @@ from workflow_scripts.report.tables.departures import with_ancestors
 
 
 def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[int]]) -> list[str]:
-    """Sentences about these runs, judged on `splits`, numbers by dataset; config: resolved.
+    """Sentences about these runs: which saw test videos without labels, and which were trained on enlarged crops.
 
-    Which runs saw the test videos without their labels, and which were trained on crops that had to be enlarged.
+    config: the resolved one; splits: numbers of the splits that the runs were evaluated on, by dataset.
     """
     runs = list(runs)
     trained = with_ancestors(runs, config["pretraining"]["runs"])
@@ -28,14 +28,17 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
                 most = "the test videos" if "the test videos" in seen else seen.pop()
                 lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
     if of_idt := [name for name in runs if name in IDT_RUNS]:
-        what = "takes its PCA and mixture from a sample of the judged dataset, test videos included, without labels"
+        what = (
+            "learns its PCA and GMM from a sample of the evaluated dataset, which includes test videos, without labels"
+        )
         lines[what] = of_idt
     for name, values in networks.items():
         smallest = int(values["short_side"] * 2 ** (-(values["n_scales"] - 1) / 4))
         if smallest < values["crop_size"]:
             what = (
-                f"learned from frames of {values['short_side']} pixels: training crops of {smallest} to "
-                f"{values['short_side']} pixels became {values['crop_size']}, and those that are enlarged are blurred"
+                f"was trained on frames with a short side of {values['short_side']} pixels; its training crops of "
+                f"{smallest} to {values['short_side']} pixels were resized to {values['crop_size']}, which blurs "
+                "smaller ones"
             )
             lines.setdefault(what, []).append(name)
     return [f"{', '.join(names)}: {what}." for what, names in lines.items()]

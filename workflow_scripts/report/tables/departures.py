@@ -11,6 +11,7 @@ from workflow_scripts.configuration.schema import keys_of
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.pretraining.settings import lineage
+from workflow_scripts.report.methods import PRIOR
 
 SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretraining", "evaluation")
 
@@ -41,7 +42,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     sections = {section: keys_of(section) for section in SECTIONS}
     trainings = config["pretraining"]["runs"]
     trained = with_ancestors(runs, trainings)
-    described_by = _features(config, [*runs, *trained])
+    described_by = _descriptors(config, [*runs, *trained])
     # Section by section, what these runs read
     protocols = [protocol, *(["svm"] if IDT_RUNS.keys() & set(runs) else [])]
     sections["evaluation"] = {
@@ -53,7 +54,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     sections["persons"] = {
         key: node for key, node in sections["persons"].items() if detectors & set(node.get("detectors", detectors))
     }
-    found = [
+    every = [
         _departure(f"{section}.{key}", node, config[section][key], sources)
         for section in SECTIONS
         for key, node in sections[section].items()
@@ -61,22 +62,24 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     ]
     # What descriptors and runs set
     for name in described_by:
-        given = config["descriptors"][name]
-        found += [_departure(f"descriptors.{name}.{key}", descriptors[key], given[key], sources) for key in descriptors]
+        set_values = config["descriptors"][name]
+        every += [
+            _departure(f"descriptors.{name}.{key}", descriptors[key], set_values[key], sources) for key in descriptors
+        ]
     of_runs = ("clusters", "frames", "pretraining")
     nodes = {key: (section, node) for section in of_runs for key, node in sections[section].items()}
     for run in trained:
         for key, value in trainings[run].items():
             section, node = nodes.get(key, ("", {}))
-            if section and value != config[section].get(key):  # else it is told there
-                found.append(_departure(f"{run}.{key}", node, value, sources))
-    return [departure for departure in found if departure is not None]
+            if section and value != config[section].get(key):  # else the section's entry covers it
+                every.append(_departure(f"{run}.{key}", node, value, sources))
+    return [departure for departure in every if departure is not None]
 
 
-def in_words(found: Iterable[Departure]) -> list[str]:
+def in_words(all_departures: Iterable[Departure]) -> list[str]:
     """A line for each value and source: `la_idt.epochs, la_idt_64.epochs: 25 (authors' code)`."""
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for one in found:
+    for one in all_departures:
         groups.setdefault((one.key.rpartition(".")[2], str(one.value), one.source), []).append(one.key)
     return [f"{', '.join(keys)}: {value} ({source})" for (_, value, source), keys in groups.items()]
 
@@ -96,13 +99,13 @@ def _departure(key: str, node: dict[str, Any], value: Any, sources: list[dict[st
     return None if value == default else Departure(key, value, f"{source}: {'another' if default == '' else default}")
 
 
-def _features(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
+def _descriptors(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
     """The descriptors that these runs learn from or are, in the order of the config."""
     used = set()
     for run in runs:
         if run in IDT_RUNS:
             used.add(next(iter(config["descriptors"])))
-        elif (values := run_values(config, run))["clusters"] in ("idt", "joint"):
+        elif (values := run_values(config, run))["clusters"] in PRIOR:
             used.add(values["descriptors"])
     return [name for name in config["descriptors"] if name in used]
 

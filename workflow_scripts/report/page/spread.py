@@ -1,0 +1,36 @@
+"""The mean of repeated values, and how far it depends on the seed."""
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+# What the spread over seeds leaves out, for the captions.
+SHARED_BY_SEEDS = "All seeds share the trajectories, the codebook and the IDT clusters; only the networks differ."
+
+
+class Spread(NamedTuple):
+    """Mean of n values of several seeds.
+
+    `sd`: standard deviation (n - 1) of the seeds' means, or of a single seed's values; None of a single value.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+    n_seeds: int
+
+
+def spread_table(values: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
+    """The fields of `Spread` for the values in `column`, by the columns `by`; repeats differ in the column `seed`."""
+    groups = values.groupby(by)[column]
+    of_seeds = values.groupby([*by, "seed"])[column].mean().groupby(level=by)
+    table = pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n": groups.count()})
+    table["n_seeds"] = of_seeds.size()
+    table["sd"] = of_seeds.std().where(table["n_seeds"] > 1, table["sd"])
+    return table
+
+
+def spreads(values: pd.DataFrame, by: list[str], column: str) -> dict[Any, Spread]:
+    """The spread of the values in `column`, by the columns `by`; the keys are tuples if these are several."""
+    rows = spread_table(values, by, column).itertuples(name=None)
+    return {key: Spread(mean, None if pd.isna(sd) else sd, n, n_seeds) for key, mean, sd, n, n_seeds in rows}
