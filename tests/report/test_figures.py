@@ -58,9 +58,7 @@ def test_a_curve_goes_through_the_accuracies_in_the_order_of_the_parameter(along
     results = evaluation_table(records)
     runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
     wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
-    [comparison] = comparisons_of(
-        wanted, methods_of(list(RUNS), RUNS), runs, evaluation_table(results), [], VIDEOS, config
-    )
+    [comparison] = comparisons_of(wanted, methods_of(list(RUNS), RUNS), runs, results, [], VIDEOS, config)
     assert comparison.values == order
     svg = curves_figure([comparison])
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)

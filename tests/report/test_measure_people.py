@@ -167,4 +167,4 @@ def test_a_page_without_anybody_says_so(shards: list[tuple[Path, Path]], tmp_pat
             file.create_group(name).attrs["key"] = "k"
             dataset(file[name], "boxes", np.zeros((0, 6), np.float32))
     told = measured([(videos, tmp_path / "none.h5")], tmp_path)
-    assert told == ([], "In none of the videos looked at was anybody found.")
+    assert told == ([], "Nobody was found in any of the examined videos.")

@@ -103,7 +103,8 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect
 
 def _holds_files(kind: Any) -> bool:
     """Whether `kind` is a dataclass of files, whose fields are options of their own."""
-    return dataclasses.is_dataclass(kind) and Path in typing.get_type_hints(kind).values()
+    hints = typing.get_type_hints(kind).values() if dataclasses.is_dataclass(kind) else ()
+    return any(Path in (hint, *typing.get_args(hint)) for hint in hints)
 
 
 def _read_list(path: str, kind: Callable[[str], Any]) -> list[Any]:

@@ -95,7 +95,7 @@
       return dot;
     }));
     part("map-note").textContent = points.length
-      ? `t-SNE of ${counted(points.length, "video")}: near each other here means alike in this space; distances afar mean little.`
+      ? `t-SNE of ${counted(points.length, "video")}: videos that are near each other here are similar in this space; large distances mean little.`
       : "There is no map of this space: its vectors are not among the results.";
     paintMap();
   }
