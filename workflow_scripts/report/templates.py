@@ -9,7 +9,7 @@ from workflow_scripts.report.text import visible
 
 
 def render(template: str, **content: Any) -> str:
-    """The template of that name filled with `content`, all of which it must be given; text is escaped."""
+    """The template of that name filled with `content`, which must have everything it uses; text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -163,10 +163,10 @@ def optical_flow(frames: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         yield flow.calc(before, after, None)  # type: ignore[call-overload]
 
 
-def _on(people: np.ndarray, found: idt_tools.Trajectories) -> np.ndarray:
+def _on(people: np.ndarray, trajectories: idt_tools.Trajectories) -> np.ndarray:
     """(n,) bool: the trajectories that lie on `people` (T, H, W)."""
-    middle = found.info[:, 0].astype(int) - columns.TRACK_LENGTH // 2
-    x, y = (np.clip(found.info[:, 1 + i].round().astype(int), 0, people.shape[2 - i] - 1) for i in range(2))
+    middle = trajectories.info[:, 0].astype(int) - columns.TRACK_LENGTH // 2
+    x, y = (np.clip(trajectories.info[:, 1 + i].round().astype(int), 0, people.shape[2 - i] - 1) for i in range(2))
     return np.asarray(people[middle, y, x])
 
 

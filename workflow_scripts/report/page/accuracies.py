@@ -106,7 +106,7 @@ def _count(numbers: "pd.Series[int]", noun: str) -> str:
 def method_table(evaluations: pd.DataFrame, methods: Sequence[Method]) -> MethodTable:
     """Table 1 of the paper for these results: mean over splits and seeds of each method, dataset and protocol.
 
-    The fraction of the supervised accuracy is given if exactly one supervised run has the same dataset and protocol and
+    There is a fraction of the supervised accuracy if exactly one supervised run has the same dataset and protocol and
     its accuracy is at least twice chance. A fraction of chance would mean nothing.
     """
     order = {method.run: place for place, method in enumerate(methods)}

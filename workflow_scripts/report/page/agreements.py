@@ -52,7 +52,7 @@ def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: lis
     for method in sorted(groups, key=lambda method: (method.place_among_clusterings, places.get(method.run, 0))):
         group = groups[method]
         scores = spreads(_scores(group, videos), ["label", "score"], "value")
-        found = {
+        of_label = {
             label: tuple(scores[label, score] for score in SCORES if (label, score) in scores) for label in _LABELS
         }
         rows.append(
@@ -61,8 +61,8 @@ def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: lis
                 title="IDT" if method.kind == IDT_KIND else method.title,
                 n_videos=max(len(clustering.video_ids) for clustering in group),
                 n_clusters=max(len(np.unique(row)) for clustering in group for row in clustering.labels),
-                motion=found["motion"] or None,
-                scene=found["scene"] or None,
+                motion=of_label["motion"] or None,
+                scene=of_label["scene"] or None,
             )
         )
     return rows

@@ -28,7 +28,7 @@ from workflow_scripts.report.page import confusion, explorer, figures, gallery, 
 from workflow_scripts.report.page.accuracies import few_shot_tables
 from workflow_scripts.report.page.accuracies import method_table as accuracies_of
 from workflow_scripts.report.page.agreements import agreements, kind_of_label
-from workflow_scripts.report.page.comparisons import ALONG, comparisons_of
+from workflow_scripts.report.page.comparisons import ALONG, Comparison, comparisons_of
 from workflow_scripts.report.page.overview import dataset_rows, run_rows
 from workflow_scripts.report.page.remarks import remarks
 from workflow_scripts.report.page.spread import SHARED_BY_SEEDS
@@ -88,8 +88,7 @@ def build_report(
     """
     _check(settings)
     gallery.check(settings)
-    config_text = files.config.read_text() if files.config else ""
-    resolved = yaml.safe_load(config_text) or {}
+    resolved = yaml.safe_load(files.config.read_text()) if files.config else {}
     videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
     runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
     failures = inputs.read_failures(videos, files.statuses)
@@ -97,17 +96,10 @@ def build_report(
     methods = methods_of(names, resolved.get("pretraining", {}).get("runs") or {})
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, resolved)
     held_out = _held_out(resolved)
-    drawn = {
-        "few_shot": figures.few_shot_figure(comparisons),
-        "confusion": confusion.confusion_figure(results, comparisons[0].methods),
-        "curves": figures.curves_figure(comparisons),
-        "training": figures.training_figure(comparisons, bool(held_out)),
-        "nmi": figures.agreement_figure(comparisons),
-    }
+    drawn = _figures(comparisons, results, bool(held_out))
     of_all = agreements(clusterings, videos, methods)
-    columns = gallery.gallery_columns(
-        clusterings, videos, comparisons[0].methods, list(resolved.get("descriptors") or {}), settings
-    )
+    descriptors = list(resolved.get("descriptors", {}))
+    columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, descriptors, settings)
     page = render(
         "page/page.html",
         kind=kind_of_label(of_all),
@@ -120,27 +112,45 @@ def build_report(
         damaged=inputs.records(inputs.read_damaged([*files.frames, *files.statuses])),
         runs=run_rows(runs, methods),
         comparisons=comparisons,
-        protocols={name: protocol.title for name, protocol in PROTOCOLS.items()},
+        protocols=PROTOCOLS,
         metrics=METRICS,
-        paper_tables=[Markup(path.read_text()) for path in files.paper_tables],
-        examples=Markup(files.examples.read_text()) if files.examples else "",
-        people=Markup(files.people.read_text()) if files.people else "",
         has_history=any(run.history for run in runs),
         held_out=held_out,
         columns=columns,
         times=_stage_times(files.benchmarks, runs, resolved),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
         versions=_versions(),
-        config=config_text,
+        **_parts(files),
         **_shown_videos(columns, videos, files, output.parent, settings),
     )
     for name, svg in drawn.items():
         write_text(output.parent / "figures" / f"{name}.svg", svg)
-    accuracies, few_shot = accuracies_of(results, methods), few_shot_tables(results, methods)
-    write_method_table(accuracies, few_shot, settings.baselines, method_table)
+    few_shot = few_shot_tables(results, methods)
+    write_method_table(accuracies_of(results, methods), few_shot, settings.baselines, method_table)
     write_cluster_table(of_all, cluster_table)
     write_text(output, page)
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
+
+
+def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out: bool) -> dict[str, str]:
+    """The figures as SVG, by name."""
+    return {
+        "few_shot": figures.few_shot_figure(comparisons),
+        "confusion": confusion.confusion_figure(evaluations, comparisons[0].methods),
+        "curves": figures.curves_figure(comparisons),
+        "training": figures.training_figure(comparisons, held_out),
+        "nmi": figures.agreement_figure(comparisons),
+    }
+
+
+def _parts(files: ResultFiles) -> dict[str, Any]:
+    """The parts of the page that other stages wrote, and the text of the config."""
+    return {
+        "paper_tables": [Markup(path.read_text()) for path in files.paper_tables],
+        "examples": Markup(files.examples.read_text()) if files.examples else "",
+        "people": Markup(files.people.read_text()) if files.people else "",
+        "config": files.config.read_text() if files.config else "",
+    }
 
 
 def _held_out(config: dict[str, Any]) -> str:

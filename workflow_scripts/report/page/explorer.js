@@ -19,22 +19,22 @@
   const counted = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
   const wanted = (video) => !only.value || data.videos[video].label === only.value;
 
-  // Colours: told apart by colour-blind readers as long as there are eight or fewer, then hues as far apart as can be.
+  // Colors: color-blind readers can tell up to eight apart; more values get hues that are as far apart as possible.
   const PALETTE = ["#0b7ab8", "#d9601a", "#0a9b72", "#c673a4", "#c79200", "#5a53b0", "#8a8f99", "#2fa7d6"];
-  const coloured = (values) => {
+  const colored = (values) => {
     const names = [...new Set(values)].filter((value) => value !== "").sort();
     const few = names.length <= PALETTE.length;
     return new Map(names.map((name, i) => [name, few ? PALETTE[i] : `hsl(${(i * 137.508) % 360} 60% ${44 + 12 * (i % 2)}%)`]));
   };
-  const colours = { label: coloured(data.videos.map((v) => v.label)), scene: coloured(data.videos.map((v) => v.scene)) };
+  const colors = { label: colored(data.videos.map((v) => v.label)), scene: colored(data.videos.map((v) => v.scene)) };
   for (const shown of data.spaces) {
     shown.clusterOf = new Map(shown.clusters.flatMap((cluster) => cluster.videos.map((video) => [video, cluster.number])));
-    shown.colours = coloured(shown.clusters.map((cluster) => cluster.number));
+    shown.colors = colored(shown.clusters.map((cluster) => cluster.number));
   }
-  const colourOf = (video) => {
+  const colorOf = (video) => {
     const found = color.value === "cluster"
-      ? current().colours.get(current().clusterOf.get(video))
-      : colours[color.value].get(data.videos[video][color.value]);
+      ? current().colors.get(current().clusterOf.get(video))
+      : colors[color.value].get(data.videos[video][color.value]);
     return found ?? "var(--muted)";
   };
 
@@ -42,7 +42,7 @@
     const { id, frames } = data.videos[video];
     return frames ? element("span", { class: `thumb v-${id}` }) : element("span", { class: "thumb missing" }, "no frames");
   };
-  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || (colours.label.size ? "unlabelled" : "");
+  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || (colors.label.size ? "unlabelled" : "");
   const button = (video, note = data.videos[video].name) => {
     const pressed = String(video === chosen);
     const made = element("button", { type: "button", class: "video", "aria-pressed": pressed, title: data.videos[video].name },
@@ -101,10 +101,10 @@
   }
 
   function drawLegend() {
-    const known = color.value === "cluster" ? new Map() : colours[color.value];
-    part("legend").replaceChildren(...(known.size > LEGEND ? [] : [...known].map(([name, colour]) => {
+    const known = color.value === "cluster" ? new Map() : colors[color.value];
+    part("legend").replaceChildren(...(known.size > LEGEND ? [] : [...known].map(([name, shade]) => {
       const dot = element("span", { class: "dot" });
-      dot.style.background = colour;
+      dot.style.background = shade;
       return element("li", {}, dot, name);
     })));
   }
@@ -112,7 +112,7 @@
   function paintMap(cluster = null) {
     for (const dot of map.children) {
       const video = Number(dot.dataset.video);
-      dot.style.fill = colourOf(video);
+      dot.style.fill = colorOf(video);
       dot.classList.toggle("faint", !wanted(video) || (cluster !== null && current().clusterOf.get(video) !== cluster));
       dot.classList.toggle("chosen", video === chosen);
     }
@@ -136,7 +136,7 @@
         element("ul", { class: "videos" }, ...videos)];
     });
     const { name, link } = data.videos[chosen];
-    const marks = [["label", "motion"], ["scene", "scene"]].filter(([key]) => colours[key].size)
+    const marks = [["label", "motion"], ["scene", "scene"]].filter(([key]) => colors[key].size)
       .flatMap(([, mark]) => ["; ", element("span", { class: `dot ${mark}` }), `same ${called[mark]}`]);
     const label = what(chosen);
     near.replaceChildren(
@@ -161,7 +161,7 @@
   }
 
   data.spaces.forEach(({ title, name }, i) => space.append(element("option", { value: i }, name === title.toLowerCase() ? title : `${title} (${name})`)));
-  for (const label of colours.label.keys()) only.append(element("option", { value: label }, label));
+  for (const label of colors.label.keys()) only.append(element("option", { value: label }, label));
   if (order.querySelector(`[value=${part("explorer-parts").dataset.order}]`)) order.value = part("explorer-parts").dataset.order;
   part("names").append(...[...new Set(data.videos.map(({ name }) => name))].sort().map((name) => element("option", { value: name })));
 

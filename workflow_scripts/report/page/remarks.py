@@ -47,7 +47,7 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
 def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
     """Which test videos, in the splits `numbers` of a dataset, a training of `values` saw without labels.
 
-    `run` is the judged one, which may be judged on a single split. Empty for none, and where the
+    `run` is the evaluated one, which may be evaluated on a single split. Empty for none, and where the
     config has no such dataset.
     """
     trained_on = config["pretraining"]["dataset"]

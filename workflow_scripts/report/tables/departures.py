@@ -31,7 +31,7 @@ class Departure:
 
 
 def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "finetune") -> list[Departure]:
-    """The departures of a resolved config, and of these `runs`, judged by `protocol`, with those that they start from.
+    """The departures of a resolved config, of `runs` evaluated by `protocol`, and of the runs that they start from.
 
     A key whose `source` in the schema begins with the paper departs where its value is not the schema's default, which
     is the paper's; any other departs always, or in a run or in descriptors where these set it. `report.sources` says so
