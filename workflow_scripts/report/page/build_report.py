@@ -112,14 +112,10 @@ def build_report(
         damaged=inputs.records(inputs.read_damaged([*files.frames, *files.statuses])),
         runs=run_rows(runs, methods),
         comparisons=comparisons,
-        protocols=PROTOCOLS,
-        metrics=METRICS,
-        has_history=any(run.history for run in runs),
         held_out=held_out,
         columns=columns,
         times=_stage_times(files.benchmarks, runs, resolved),
         figures={name: Markup(inline(svg, name)) for name, svg in drawn.items()},
-        versions=_versions(),
         **_parts(files),
         **_shown_videos(columns, videos, files, output.parent, settings),
     )
@@ -144,11 +140,14 @@ def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out:
 
 
 def _parts(files: ResultFiles) -> dict[str, Any]:
-    """The parts of the page that other stages wrote, and the text of the config."""
+    """What the page shows as it is: parts that other stages wrote, titles, versions and the config."""
     return {
         "paper_tables": [Markup(path.read_text()) for path in files.paper_tables],
         "examples": Markup(files.examples.read_text()) if files.examples else "",
         "people": Markup(files.people.read_text()) if files.people else "",
+        "protocols": PROTOCOLS,
+        "metrics": METRICS,
+        "versions": _versions(),
         "config": files.config.read_text() if files.config else "",
     }
 
