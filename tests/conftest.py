@@ -1,10 +1,15 @@
 """Fixtures that all tests share."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
+
+# Snakemake asks SLURM at each start, and waits 9 seconds where SLURM is configured and its controller does not run.
+# The tests of SLURM start a controller and name its configuration.
+os.environ["SLURM_CONF"] = "/dev/null"
 
 
 @pytest.fixture(scope="session")

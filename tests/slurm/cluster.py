@@ -68,6 +68,7 @@ class Cluster:
             link.unlink(missing_ok=True)
             link.symlink_to(path)
             self._links.append(link)
+        os.environ["SLURM_CONF"] = str(ETC / "slurm.conf")
 
         key, munge = self.folder / "munge.key", self.folder / "munge.socket"
         key.write_bytes(os.urandom(1024))
