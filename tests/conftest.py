@@ -4,12 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REPOSITORY = Path(__file__).parents[1]
 
 # Snakemake asks SLURM at each start, and waits 9 seconds where SLURM is configured and its controller does not run.
 # The tests of SLURM start a controller and name its configuration.
 os.environ["SLURM_CONF"] = "/dev/null"
+
+# A busy machine is slow: no property fails for its time.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
