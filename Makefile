@@ -121,7 +121,7 @@ test-kill: setup
 apt_install = if ! command -v $(1) > /dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(2); fi || true
 
-# Every table of configs/paper.yaml in miniature, on generated videos: about 5 minutes on 2 cores.
+# Every table of configs/paper.yaml in miniature, on generated videos: about 10 minutes on 2 cores.
 test-tables: setup
 	$(BIN)/python -m pytest -s tests/tables
 

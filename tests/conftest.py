@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 # The tests of SLURM start a controller and name its configuration.
 os.environ["SLURM_CONF"] = "/dev/null"
 
-# A busy machine is slow: no property fails for its time.
+# A property test has no time limit per example: a busy machine must not fail it.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 

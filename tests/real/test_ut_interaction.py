@@ -20,7 +20,7 @@ SIZE_AND_LENGTH = 0.53  # accuracy from clip size and length alone, leave one se
 def test_the_shipped_config_describes_motion_better_than_size_and_length_do(tmp_path: Path, shared: Path) -> None:
     paths = tmp_path / "my_paths.yaml"
     datasets = {"ut_interaction": {"root": str(shared / "videos")}}
-    # The networks' accuracy is not tested.
+    # The trainings are short: this test does not check the networks' accuracy.
     runs = {name: {"epochs": 3} for name in ("ir_warmup", "ir", "la", "la_idt", "la_idt_tune")}
     paths.write_text(yaml.safe_dump({"datasets": datasets, "pretraining": {"runs": runs}}))
     command = [Path(sys.executable).parent / "snakemake", "--cores", "2", "--directory", tmp_path]

@@ -117,6 +117,7 @@ class Cluster:
         for link in self._links:
             link.unlink(missing_ok=True)
         os.environ.pop("MYSQL_UNIX_PORT", None)
+        os.environ["SLURM_CONF"] = "/dev/null"  # as in tests/conftest.py
 
     def _daemon(self, *command: str) -> None:
         with open(self.folder / "daemons.log", "ab") as log:
