@@ -63,7 +63,7 @@ test: setup lint
 
 # The unit tests: no Snakemake run and no browser.
 SLOW_FOLDERS := $(addprefix tests/,integration real kill slurm tables benchmarks)
-SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
 
 test-fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(addprefix --ignore ,$(SLOW_FOLDERS) $(SLOW_FILES))
@@ -150,7 +150,7 @@ $(WITH_TORCHVISION)/.setup:
 
 test-persons: setup-persons
 	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s \
-		tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+		tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
 
 # The README's cluster section and a bad day on a SLURM of two nodes, started here: about 8 minutes on 2 cores. Its
 # packages are installed where apt may; skips, saying so, where they are not there.

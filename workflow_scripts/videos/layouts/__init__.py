@@ -1,14 +1,14 @@
-"""The layouts of datasets: a file per layout, and its entry here.
+"""The layouts of datasets. Each layout has a reader in a file of this folder and an entry here.
 
-The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write a reader in a
-file of this folder and add its entry.
+The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write its reader and
+add its entry.
 """
 
 from workflow_scripts.videos.layouts import folder, generated, hmdb51, kinetics, manifest, ucf101
 from workflow_scripts.videos.layouts.layout import Layout
 
 LAYOUTS = {
-    "folder": Layout("root/<label>/.../video, each folder once, whatever links lead to it", folder.read),
+    "folder": Layout("root/<label>/.../video (each folder is read once, even if links lead to it)", folder.read),
     "manifest": Layout("a CSV file", manifest.read, "manifest", "a CSV file with the columns path, label, group"),
     "ucf101": Layout(
         "UCF101 as it is distributed",

@@ -1,4 +1,4 @@
-"""UCF101 as it is distributed: `trainlist01.txt` .. `testlist03.txt`."""
+"""Reads UCF101's split files, `trainlist01.txt` .. `testlist03.txt`."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ _LINE = re.compile(r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?")  # a train 
 
 
 def read(root: Path, annotations: str) -> Listing:
-    """The videos below `root` that the split files in the folder `annotations` name."""
+    """Returns the videos below `root` that the split files in the folder `annotations` name."""
     return read_annotated(root, annotations, read_videos)
 
 
 def read_videos(folder: Path) -> list[Annotated]:
-    """The videos of the split files. The group of a video is the g01 .. g25 in its name."""
+    """Returns the videos of the split files. The group of a video is the g01 .. g25 in its name."""
     parts: dict[tuple[str, str], dict[int, str]] = {}  # by label and name
     for path, kind in split_lists(folder, _LIST, "trainlist01.txt"):
         part, number = kind.groups()
