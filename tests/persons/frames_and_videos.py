@@ -21,14 +21,12 @@ def red_rectangles(height: int, width: int) -> tuple[list[np.ndarray], list[list
     return frames, corners
 
 
-def write_shard_list(folder: Path, generated: GeneratedSettings) -> Path:
-    """Generates videos and writes the list of their shard."""
+def write_shard_list(folder: Path, generated: GeneratedSettings, *others: str) -> Path:
+    """Generates videos and writes the list of a shard that holds them and `others`, which exist."""
     rows = []
-    for row in generate_videos(folder / "videos", generated):
-        path = folder / "videos" / row["path"]
+    for name in [*(row["path"] for row in generate_videos(folder / "videos", generated)), *others]:
+        path = folder / "videos" / name
         stat = path.stat()
-        rows.append(
-            {"video_id": video_id(row["path"]), "path": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-        )
+        rows.append({"video_id": video_id(name), "path": path, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns})
     write_columns(folder / "shard.tsv", rows, list(rows[0]))
     return folder / "shard.tsv"

@@ -7,37 +7,23 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from frames_and_videos import write_shard_list
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.ground.artifacts import write_columns
-from workflow_scripts.ground.identity import video_id
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
     """The list of a shard with two generated videos and a broken file."""
-    generated = GeneratedSettings(motions=("wave",), scenes=("bricks", "beach"), per_pair=1, frames=4)
-    paths = [row["path"] for row in generate_videos(tmp_path / "videos", generated)]
+    (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "broken.avi").write_text("no video at all")
-    rows = []
-    for path in [*paths, "broken.avi"]:
-        stat = (tmp_path / "videos" / path).stat()
-        rows.append(
-            {
-                "video_id": video_id(path),
-                "path": str(tmp_path / "videos" / path),
-                "bytes": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-            }
-        )
-    write_columns(tmp_path / "shard.tsv", rows, ["video_id", "path", "bytes", "mtime_ns"])
-    return tmp_path / "shard.tsv"
+    generated = GeneratedSettings(motions=("wave",), scenes=("bricks", "beach"), per_pair=1, frames=4)
+    return write_shard_list(tmp_path, generated, "broken.avi")
 
 
 def detect(shard: Path, output: str, settings: PersonsSettings, store: str = "store", detector: str = "hog") -> Path:

@@ -26,7 +26,7 @@ from workflow_scripts.report.settings import TableSettings
 from workflow_scripts.report.tables.paper_table import paper_table
 from workflow_scripts.synthetic.generate import render
 from workflow_scripts.synthetic.settings import GeneratedSettings
-from workflow_scripts.videos.index_videos import COLUMNS
+from workflow_scripts.videos.tables import INDEX as COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
 SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # of the networks in the models

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from idt_tools.tab_separated import escaped
 from workflow_scripts.ground.stage import StageError
@@ -94,19 +95,15 @@ def _identity(folder: Path) -> tuple[int, int]:
     try:
         stat = folder.stat()
     except OSError as error:
-        raise _folder_error(error) from error
+        _raise_folder_error(error)
     return stat.st_dev, stat.st_ino
 
 
-def _raise_folder_error(error: OSError) -> None:
-    raise _folder_error(error) from error
-
-
-def _folder_error(error: OSError) -> StageError:
-    return StageError(
+def _raise_folder_error(error: OSError) -> NoReturn:
+    raise StageError(
         f"{escaped(str(error.filename))}: the folder cannot be read ({error.strerror}), so its videos would be "
         "missing; make it readable, then run the same command again"
-    )
+    ) from error
 
 
 def _log_passed_over(root: Path, result: Walk) -> None:

@@ -44,8 +44,6 @@ from workflow_scripts.videos.splits import make_splits, unread_parts
 
 log = logging.getLogger(__name__)
 
-COLUMNS = list(tables.INDEX)
-
 NO_FILE = {"bytes": 0, "mtime_ns": 0}
 
 

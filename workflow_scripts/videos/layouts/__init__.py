@@ -4,7 +4,10 @@ The configuration, the index, the estimate and the evaluation read the entries. 
 add its entry.
 """
 
+from functools import partial
+
 from workflow_scripts.videos.layouts import folder, generated, hmdb51, kinetics, manifest, ucf101
+from workflow_scripts.videos.layouts.annotations import read_annotated
 from workflow_scripts.videos.layouts.layout import Layout
 
 LAYOUTS = {
@@ -12,7 +15,7 @@ LAYOUTS = {
     "manifest": Layout("a CSV file", manifest.read, "manifest", "a CSV file with the columns path, label, group"),
     "ucf101": Layout(
         "UCF101 as it is distributed",
-        ucf101.read,
+        partial(read_annotated, ucf101.read_videos),
         "annotations",
         "the folder of trainlist01.txt, testlist01.txt, ...",
         n_official_splits=3,
@@ -20,14 +23,14 @@ LAYOUTS = {
     ),
     "hmdb51": Layout(
         "HMDB51 as it is distributed",
-        hmdb51.read,
+        partial(read_annotated, hmdb51.read_videos),
         "annotations",
         "the folder of <class>_test_split1.txt, ...",
         n_official_splits=3,
     ),
     "kinetics": Layout(
         "Kinetics as it is distributed",
-        kinetics.read,
+        partial(read_annotated, kinetics.read_videos),
         "annotations",
         "a CSV or JSON file of a release, or the folder of several",
         n_official_splits=1,

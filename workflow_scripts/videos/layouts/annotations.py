@@ -13,13 +13,13 @@ from workflow_scripts.videos.text_tables import read_lines
 log = logging.getLogger(__name__)
 
 
-def read_annotated(root: Path, annotations: str, reader: Callable[[Path], list[Annotated]]) -> Listing:
+def read_annotated(reader: Callable[[Path], list[Annotated]], root: Path, annotations: str) -> Listing:
     """Returns the videos of an official dataset.
 
     Args:
+        reader: Returns the videos that the annotations at a path name.
         root: The folder of the videos.
         annotations: The file or folder of the annotations.
-        reader: Returns the videos that the annotations at a path name.
 
     Raises:
         StageError: The annotations cannot be read. The error names the file and the line.

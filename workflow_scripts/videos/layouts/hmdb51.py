@@ -3,19 +3,14 @@
 import re
 from pathlib import Path
 
-from workflow_scripts.videos.layouts.annotations import matched_lines, read_annotated, set_part, split_lists
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.annotations import matched_lines, set_part, split_lists
+from workflow_scripts.videos.layouts.layout import Annotated
 
 _LIST = re.compile(r"(?P<label>.+)_test_split(\d+)\.txt")
 _LINE = re.compile(r"(?P<name>.+)\.\w+\s+(?P<flag>[012])")
 # <film>_<action>_<visible parts>_<camera>_<n people>_<viewpoint>_<quality>_<number>
 _NAME = r"(?P<film>.+)_{label}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+"
 _FLAGS = {"0": "", "1": "train", "2": "test"}
-
-
-def read(root: Path, annotations: str) -> Listing:
-    """Returns the videos below `root` that the split files in the folder `annotations` name."""
-    return read_annotated(root, annotations, read_videos)
 
 
 def read_videos(folder: Path) -> list[Annotated]:

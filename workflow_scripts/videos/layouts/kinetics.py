@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.videos.layouts.annotations import read_annotated
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.layout import Annotated
 from workflow_scripts.videos.text_tables import read_table
 
 _PARTS = {"tra": "train", "val": "test"}  # by the first letters: train, training, val, validate, validation
-
-
-def read(root: Path, annotations: str) -> Listing:
-    """Returns the videos below `root` that the file `annotations`, or the files in that folder, name."""
-    return read_annotated(root, annotations, read_videos)
 
 
 def read_videos(place: Path) -> list[Annotated]:

@@ -3,16 +3,11 @@
 import re
 from pathlib import Path
 
-from workflow_scripts.videos.layouts.annotations import matched_lines, read_annotated, set_part, split_lists
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.annotations import matched_lines, set_part, split_lists
+from workflow_scripts.videos.layouts.layout import Annotated
 
 _LIST = re.compile(r"(train|test)list0*(\d+)\.txt")
 _LINE = re.compile(r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?")  # a train list adds the number of the class
-
-
-def read(root: Path, annotations: str) -> Listing:
-    """Returns the videos below `root` that the split files in the folder `annotations` name."""
-    return read_annotated(root, annotations, read_videos)
 
 
 def read_videos(folder: Path) -> list[Annotated]:
