@@ -21,6 +21,14 @@ def red_rectangles(height: int, width: int) -> tuple[list[np.ndarray], list[list
     return frames, corners
 
 
+def assert_valid(boxes: np.ndarray, height: int, width: int) -> None:
+    """Boxes (k, 5) are in the frame, have area and a score over 0.5, and are sorted by score."""
+    assert boxes.dtype == np.float32 and boxes.shape[1] == 5
+    assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:4] <= (width, height)).all()
+    assert (boxes[:, 2:4] > boxes[:, :2]).all()
+    assert (np.diff(boxes[:, 4]) <= 0).all() and (boxes[:, 4] > 0.5).all()
+
+
 def write_shard_list(folder: Path, generated: GeneratedSettings, *others: str) -> Path:
     """Generates videos and writes the list of a shard that holds them and `others`, which exist."""
     rows = []

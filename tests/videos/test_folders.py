@@ -166,9 +166,7 @@ def test_walk_raises_for_a_folder_that_disappears(tmp_path: Path, monkeypatch: p
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", stale)
-    with pytest.raises(
-        StageError, match=r"/c: the folder cannot be read \(Stale file handle\), .* run the same command"
-    ):
+    with pytest.raises(StageError, match=r"/c: the folder cannot be read \(Stale file handle\), .* run the same"):
         walk(tmp_path)
 
 

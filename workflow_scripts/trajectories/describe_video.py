@@ -5,6 +5,7 @@ module, so they get the same rows and the same errors.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,24 +25,19 @@ from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSetting
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
 
+@dataclass(eq=False)
 class Video:
     """A video in a `row` of a shard's list, with the `boxes` (n, 6) of its persons, or None to mask no person."""
 
-    def __init__(
-        self,
-        row: dict[str, str],
-        settings: TrajectoriesSettings,
-        boxes: np.ndarray | None = None,
-        boxes_key: str = "no boxes",
-        reading: ReadingSettings = READING,
-    ) -> None:
-        self.row = row
-        self.settings = settings
-        self.reading = reading
-        self.boxes = boxes
-        self.boxes_key = boxes_key
+    row: dict[str, str]
+    settings: TrajectoriesSettings
+    boxes: np.ndarray | None = None
+    boxes_key: str = "no boxes"
+    reading: ReadingSettings = READING
+
+    def __post_init__(self) -> None:
         self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # of the frames that were tracked
-        self.fps = float(row["fps"] or 0)
+        self.fps = float(self.row["fps"] or 0)
 
     @cached_property
     def rows(self) -> Path | None:

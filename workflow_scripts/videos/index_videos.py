@@ -203,20 +203,10 @@ def _write_splits(
     numbers = [int(number) for number in splits["split"].unique()]
     tables.update_json(folder / "splits.json", {"numbers": numbers, "reason_for_none": reason})
 
-    unread = pd.concat(
-        [
-            videos.loc[videos["status"] != "ok", ["video_id", "label", "group", "status"]],
-            pd.DataFrame(
-                {
-                    "video_id": missing_ids,
-                    "label": [video.label for video in missing],
-                    "group": [video.group for video in missing],
-                    "status": "missing",
-                },
-                dtype=object,
-            ),
-        ]
-    )
+    columns = ["video_id", "label", "group", "status"]
+    rows = [(name, video.label, video.group, "missing") for name, video in zip(missing_ids, missing, strict=True)]
+    missing_videos = pd.DataFrame(rows, columns=columns, dtype=object)
+    unread = pd.concat([videos.loc[videos["status"] != "ok", columns], missing_videos])
     if settings.kind_of_splits == "random":  # drawn from the usable videos
         unread = unread[:0]
     unread_rows = unread_parts(unread, parts, splits, by_group=settings.splits == "leave_one_group_out")
