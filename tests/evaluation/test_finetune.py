@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workflow_scripts.videos.official import read_annotations
 
 from workflow_scripts.evaluation import trainer as training
 from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
@@ -20,6 +20,9 @@ from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.videos.layouts import hmdb51, ucf101
+from workflow_scripts.videos.layouts.annotations import annotated_videos
+from workflow_scripts.videos.layouts.layout import Annotated
 
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_lr=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
@@ -215,13 +218,16 @@ def test_a_single_group_cannot_be_held_out_in_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "folder"), [("ucf101", "ucf101_subset/ucfTrainTestlist"), ("hmdb51", "hmdb51_splits")]
+    ("read_videos", "folder"),
+    [(ucf101.read_videos, "ucf101_subset/ucfTrainTestlist"), (hmdb51.read_videos, "hmdb51_splits")],
 )
-def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: str, folder: str, shared: Path) -> None:
+def test_hold_out_of_the_real_lists_shares_no_recording_with_the_training(
+    read_videos: Callable[[Path], list[Annotated]], folder: str, shared: Path
+) -> None:
     videos = {
         f"{video.label}/{video.names[0]}": video
-        for video in read_annotations(layout, shared / "videos" / folder)
-        if dict(video.splits).get("split1") == "train"
+        for video in annotated_videos(shared / "videos" / folder, read_videos)
+        if dict(video.splits).get(1) == "train"
     }
     labels = {name: video.label for name, video in videos.items()}
     groups = {name: video.group for name, video in videos.items()}

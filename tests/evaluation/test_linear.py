@@ -19,8 +19,9 @@ from workflow_scripts.evaluation.metrics import accuracy
 from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
-from workflow_scripts.evaluation.split import Split, l2_normalised
+from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.augmentation import cut_square, draw_test
 from workflow_scripts.pretraining.inputs import collate, to_input
 

@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import LinearSVC
 
-from workflow_scripts.evaluation import knn, metrics
+from workflow_scripts.evaluation import metrics
 from workflow_scripts.evaluation.classifier import class_scores
 from workflow_scripts.evaluation.metrics import Answers
-from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.ground import vectors
 
 
 def test_accuracies_agree_with_sklearn() -> None:
@@ -90,14 +90,14 @@ def test_the_highest_score_is_the_classifiers_answer(classifier: LogisticRegress
 
 
 def test_retrieval_agrees_with_the_neighbours_of_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "QUERIES_AT_ONCE", 16)  # several blocks
+    monkeypatch.setattr(vectors, "QUERIES_AT_ONCE", 16)  # several blocks
     rng = np.random.default_rng(0)
     truth, classes = rng.integers(0, 10, 50), rng.integers(0, 10, 19)
     queries, rows = rng.normal(size=(50, 8)), rng.normal(size=(19, 8)) * rng.uniform(1, 9, (19, 1))
     nearest = NearestNeighbors(n_neighbors=10, metric="cosine").fit(rows).kneighbors(queries, return_distance=False)
     right = classes[nearest] == truth[:, None]
     expected = {f"R@{k}": right[:, :k].any(axis=1).mean() for k in (1, 5, 10)}  # R@20 would be of all rows
-    ranked = classes[knn.nearest_rows(l2_normalised(queries), l2_normalised(rows), 21)]
-    measured = metrics.measure(Answers(truth, truth, 10, neighbours=ranked))
+    ranked, _ = vectors.nearest_rows(vectors.l2_normalised(queries), vectors.l2_normalised(rows), 21)
+    measured = metrics.measure(Answers(truth, truth, 10, neighbours=classes[ranked]))
     assert {name: value for name, value in measured.items() if name.startswith("R@")} == expected
     assert 0 < expected["R@1"] < expected["R@5"] < expected["R@10"] < 1

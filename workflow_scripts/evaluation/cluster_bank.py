@@ -18,12 +18,12 @@ from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.features import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture
-from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.artifacts import write_hdf5
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.threads import use_threads
 
 log = logging.getLogger(__name__)

@@ -20,10 +20,11 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation.network import TestClips, open_frames, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
-from workflow_scripts.evaluation.split import Split, l2_normalised, read_split, require_known
+from workflow_scripts.evaluation.split import Split, read_split, require_known
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
 

@@ -8,9 +8,7 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.features import read_features
@@ -18,11 +16,10 @@ from workflow_scripts.evaluation.metrics import RETRIEVED, Answers
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.vectors import nearest_rows
 from workflow_scripts.pretraining.knn import nearest_classes
 
 log = logging.getLogger(__name__)
-
-QUERIES_AT_ONCE = 1024  # bounds memory; no influence on the result
 
 
 def knn(
@@ -54,27 +51,17 @@ def knn(
         neighbours=neighbours,
         temperature=settings.knn_temperature,
     ).numpy()
-    ranked = classes[nearest_rows(read.test, read.train, max(RETRIEVED) + 1)]
+    ranked, _ = nearest_rows(read.test, read.train, max(RETRIEVED) + 1)
     record = results.write_record(
         output,
         task,
         "knn",
         read.split,
-        Answers(truth, voted, len(read.split.classes), neighbours=ranked),
+        Answers(truth, voted, len(read.split.classes), neighbours=classes[ranked]),
         {**settings_of("knn", dataclasses.asdict(settings)), **read.parameters},
         neighbours=neighbours,
     )
     log.info("%s, nearest neighbours on %s split %d: %s", *task.named(), results.in_words(record))
-
-
-def nearest_rows(queries: NDArray[np.float64], rows: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """The numbers (Q, min(k, N)) of the rows (N, d) nearest to each query (Q, d), by inner product, nearest first."""
-    return np.concatenate(
-        [
-            np.argsort(-queries[start : start + QUERIES_AT_ONCE] @ rows.T, axis=1, kind="stable")[:, :k]
-            for start in range(0, len(queries), QUERIES_AT_ONCE)
-        ]
-    )
 
 
 if __name__ == "__main__":

@@ -100,9 +100,3 @@ def read_statuses(encodings: Sequence[Path]) -> dict[str, str]:
         with artifacts.read_hdf5(path) as file:
             statuses.update(zip(file["video_id"].asstr()[:], file["status"].asstr()[:], strict=True))
     return statuses
-
-
-def l2_normalised(features: np.ndarray) -> np.ndarray:
-    """The rows of `features` (n, d) at unit length; a zero row stays zero."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(norms > 0, norms, 1)

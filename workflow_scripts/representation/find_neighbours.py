@@ -10,6 +10,7 @@ from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.ground.vectors import nearest_rows
 from workflow_scripts.representation.embed_videos import Representation, embed
 
 
@@ -44,9 +45,9 @@ def find_neighbours(
     if places and statuses[places[0]] != "ok":
         raise StageError(f"{query}: it has no vector in {among} ({statuses[places[0]]})")
     vector = rows[places[0]] if places else _embedded(Path(query), among, written, space, model)
-    cosines = rows @ vector
-    order = [i for i in np.argsort(-cosines, kind="stable") if i not in places and statuses[i] == "ok"]
-    return [(float(cosines[i]), videos[i]) for i in order[:n]]
+    candidates = [i for i, status in enumerate(statuses) if i not in places and status == "ok"]
+    (nearest,), (cosines,) = nearest_rows(vector[None], rows[candidates], n)
+    return [(float(cosine), videos[candidates[i]]) for i, cosine in zip(nearest, cosines, strict=True)]
 
 
 def _embedded(query: Path, among: Path, written: dict[str, str], space: str, model: Path | None) -> np.ndarray:
