@@ -1,4 +1,4 @@
-"""IDT + SVM: sklearn's on the plain vectors, chance on shuffled labels, repeatable, clear about missing videos."""
+"""The linear SVM on IDT vectors, against scikit-learn on the vectors themselves."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.ground.vectors import l2_normalised
 
 
-def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:
+def test_svm_separates_separable_sketches(dataset: Any, tmp_path: Path) -> None:
     output = tmp_path / "svm.json"
     svm(dataset.encodings, dataset.splits, output, Task("idt", 0, "toy"), EvaluationSettings())
     record = read_record(output)
@@ -46,7 +46,7 @@ def shards_of(folder: Path, vectors: dict[str, np.ndarray]) -> list[Path]:
     return paths
 
 
-def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
+def test_svm_on_fisher_vectors_equals_scikit_learn_on_the_matrix(
     make_splits_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "ENTRIES", 70)  # several blocks, the last one shorter
@@ -72,7 +72,7 @@ def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
     np.testing.assert_allclose(scores, plain.decision_function(answers), atol=0.01)
 
 
-def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any, tmp_path: Path) -> None:
+def test_svm_on_noise_gives_chance(make_splits_of: Any, tmp_path: Path) -> None:
     rng = identity.rng("noise", EvaluationSettings())
     labels = {f"v{i:03d}": "ab"[int(rng.integers(2))] for i in range(300)}
     sketches = {name: rng.normal(size=20).astype(np.float32) for name in labels}
@@ -84,7 +84,7 @@ def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any
     assert 0.35 < read_record(tmp_path / "svm.json")["accuracy"] < 0.65
 
 
-def test_missing_videos_and_single_classes_are_errors(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
+def test_svm_refuses_missing_videos_single_classes_and_nan(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="in none of the given files"):
         svm([], dataset.splits, tmp_path / "svm.json", Task("idt", 0, "toy"), EvaluationSettings())
     sketches = {name: np.ones(4, np.float32) for name in "abc"}

@@ -1,7 +1,7 @@
-"""Stage: a vote of the nearest training videos, by the cosine of a frozen network's features ([46]), and retrieval.
+"""Stage: classify test videos by a vote of their nearest training videos, by the cosine of frozen features ([46]).
 
 Inputs: features.h5, splits.tsv, unread.tsv. Output: `knn.json`, a record (see `results`) with `neighbours`, the number
-of videos that vote. Its metrics include R@k, whether one of the k nearest training videos has the test video's class.
+of videos that vote. Its metrics include R@k: the share of test videos with a video of their class among the k nearest.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import torch
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.features import read_features
-from workflow_scripts.evaluation.metrics import RETRIEVED, Answers
+from workflow_scripts.evaluation.metrics import RETRIEVED, Predictions
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.stage import command_line
@@ -36,32 +36,33 @@ def knn(
         features: The features file of the run and seed on the dataset.
         splits: The dataset's splits.tsv.
         output: The record.
-        task: What is evaluated; nothing is drawn.
-        settings: How many videos vote, and how a vote counts.
+        task: What is evaluated; its seed has no influence.
+        settings: How many videos vote, and the weight of a vote.
         unread: Table of the videos that could not be read.
 
     Raises:
         StageError: The features lack a video of the split, or there is nothing to train on.
     """
-    read = read_features(features, splits, task.split, unread)
-    classes, truth = read.split.targets(read.split.train), read.split.targets(read.split.test)
-    neighbours = min(settings.knn_neighbours, len(read.train))
+    data = read_features(features, splits, task.split, unread)
+    split = data.split
+    classes, truth = split.targets(split.train), split.targets(split.test)
+    neighbours = min(settings.knn_neighbours, len(data.train))
     voted = nearest_classes(
-        *(torch.from_numpy(array) for array in (read.test, read.train, classes)),
+        *(torch.from_numpy(array) for array in (data.test, data.train, classes)),
         neighbours=neighbours,
         temperature=settings.knn_temperature,
     ).numpy()
-    ranked, _ = nearest_rows(read.test, read.train, max(RETRIEVED) + 1)
+    ranked, _ = nearest_rows(data.test, data.train, max(RETRIEVED) + 1)
     record = results.write_record(
         output,
         task,
         "knn",
-        read.split,
-        Answers(truth, voted, len(read.split.classes), neighbours=classes[ranked]),
-        {**settings_of("knn", dataclasses.asdict(settings)), **read.parameters},
+        split,
+        Predictions(truth, voted, len(split.classes), neighbours=classes[ranked]),
+        {**settings_of("knn", dataclasses.asdict(settings)), **data.parameters},
         neighbours=neighbours,
     )
-    log.info("%s, nearest neighbours on %s split %d: %s", *task.named(), results.in_words(record))
+    log.info("%s, nearest neighbours on %s split %d: %s", *task.log_fields(), results.summary(record))
 
 
 if __name__ == "__main__":
