@@ -22,9 +22,7 @@ def test_cluster_bank_clusters_the_memory_bank(dataset: Any, model: Path, tmp_pa
         assert file["centroids"].shape == (2, 4, 16)
 
 
-def test_cluster_bank_of_more_clusters_than_videos_has_a_cluster_per_video(
-    dataset: Any, model: Path, tmp_path: Path
-) -> None:
+def test_cluster_bank_has_at_most_a_cluster_per_video(dataset: Any, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "clusters.h5"
     arguments = ["--model", model, "--output", output, "--frames", "--settings", '{"k": 40, "m": 1, "iterations": 1}']
     command_line(cluster_bank, [str(argument) for argument in arguments])

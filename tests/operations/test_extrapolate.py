@@ -44,7 +44,7 @@ def test_extrapolate_refuses_videos_without_frames() -> None:
 
 
 def test_shard_line_grows_with_the_unit_of_the_stage() -> None:
-    """Tracking grows with pixels; the frames that are kept, all of one size, with their number."""
+    """Tracking grows with the pixels; stored frames, which have one size, with their number."""
     pilot = [Size(1, 100, 100 * 320 * 240), Size(1, 300, 300 * 320 * 240)]
     costs = [Cost(2, 1000, 500, 10**8), Cost(6, 3000, 1500, 2 * 10**8)]
     of_large = Size(10, 2000, 2000 * 640 * 480)

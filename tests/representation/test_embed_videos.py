@@ -31,7 +31,7 @@ from workflow_scripts.pretraining.validation import embed_videos as embeddings_o
 
 
 def test_embed_videos_of_a_network_that_overflows_records_a_failure(videos: Path, model: Path, tmp_path: Path) -> None:
-    """Its weights are finite and its vectors are not: never zeros with the status ok."""
+    """Its weights are finite and its vectors are not. Zeros with the status ok would be wrong."""
     saved = torch.load(model, weights_only=True)
     saved["state_dict"]["layer4.0.bn2.weight"].fill_(3e38)
     torch.save(saved, tmp_path / "model.pt")
@@ -45,13 +45,11 @@ def test_embed_videos_of_a_network_that_overflows_records_a_failure(videos: Path
 def test_embed_videos_of_one_clip_equals_the_validation_of_the_training(
     videos: Path, model: Path, embedded: Path, tmp_path: Path
 ) -> None:
-    found = read_embedded(embedded)
-    assert sorted(found["video"]) == sorted(str(path) for path in videos.rglob("*.mp4")) and {*found["status"]} == {
-        "ok"
-    }
+    rows = read_embedded(embedded)
+    assert sorted(rows["video"]) == sorted(str(path) for path in videos.rglob("*.mp4")) and {*rows["status"]} == {"ok"}
     settings = FramesSettings(short_side=69)  # 15 / 7 of 32
     results = [
-        (str(i), encode_frames(idt_tools.read_video(Path(name)), settings)) for i, name in enumerate(found["video"])
+        (str(i), encode_frames(idt_tools.read_video(Path(name)), settings)) for i, name in enumerate(rows["video"])
     ]
     write_frames(tmp_path / "frames.h5", settings, "", results, {name: 25.0 for name, _ in results})
     pretrained = read_pretrained(model, Architecture())
@@ -62,9 +60,9 @@ def test_embed_videos_of_one_clip_equals_the_validation_of_the_training(
     settings32 = dataclasses.replace(SETTINGS, precision="float32")
     expected = embeddings_of_the_training(network, store, [name for name, _ in results], settings32)
     expected = torch.nn.functional.normalize(expected, dim=1)
-    np.testing.assert_allclose(found["embedding"], expected.numpy(), atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(found["features"], axis=1), 1, atol=1e-5)
-    assert found["features"].shape == (4, 64)
+    np.testing.assert_allclose(rows["embedding"], expected.numpy(), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(rows["features"], axis=1), 1, atol=1e-5)
+    assert rows["features"].shape == (4, 64)
 
 
 def test_embed_videos_keeps_earlier_videos_and_computes_those_that_are_missing_or_changed(
@@ -104,9 +102,9 @@ def test_embed_videos_keeps_earlier_videos_and_computes_those_that_are_missing_o
     assert embed(root, code=1) == [] and output.stat().st_ino == inode
     shutil.copy(root / "spin" / "spin_bricks_00.mp4", copy)  # replaced
     assert embed(copy) == ["copy.mp4"]
-    found = read_embedded(output)
-    place = {Path(name).name: i for i, name in enumerate(found["video"])}
-    np.testing.assert_array_equal(found["features"][place["copy.mp4"]], found["features"][place["spin_bricks_00.mp4"]])
+    rows = read_embedded(output)
+    place = {Path(name).name: i for i, name in enumerate(rows["video"])}
+    np.testing.assert_array_equal(rows["features"][place["copy.mp4"]], rows["features"][place["spin_bricks_00.mp4"]])
     options.append("--force")
     assert embed(copy) == ["copy.mp4"] and read_embedded(output)["video"].tolist() == [str(copy)]
 
@@ -121,7 +119,7 @@ def test_embed_videos_keeps_the_row_of_a_video_that_has_gone_and_embeds_the_othe
     assert main(command) == 1
     message = capsys.readouterr().err
     assert f"1 of 3 videos could not be read just now ({mine}: there is no such file)" in message
-    assert "--forcerun" not in message, "which is no option of dtc"
+    assert "--forcerun" not in message, "dtc has no such option"
     assert len(read_embedded(output)["video"]) == 2
     (tmp_path / "away").rename(mine)
     assert main(command) == 0
@@ -160,7 +158,7 @@ def test_embed_videos_refuses_a_damaged_output_in_one_sentence(
         name = {"short": "key", "flat": "features", "numbers": "status", "none": "reason", "huge": "embedding"}[damage]
         values = file[name][:]
         del file[name]
-        if damage == "huge":  # a terabyte that takes no room
+        if damage == "huge":  # a terabyte without content
             file.create_dataset(name, (2**28, 1024), "f4", chunks=(1, 1024), compression="gzip")
         elif damage != "none":
             file[name] = {"short": values[:-1], "flat": values.ravel(), "numbers": np.arange(len(values))}[damage]

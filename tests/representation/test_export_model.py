@@ -50,9 +50,9 @@ def test_export_model_computes_the_same_without_this_code(
 
 
 def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
-    """The vectors of a video by what the exported files say, with other libraries alone."""
+    """The vectors of a video, computed as the exported files describe, without this code."""
     description = json.loads((folder / "preprocessing.json").read_text())
-    stored, clips, given = description["stored"], description["clips"], description["input"]
+    stored, clips, network_input = description["stored"], description["clips"], description["input"]
     frames = []
     with av.open(str(video)) as container:
         for decoded in container.decode(video=0):
@@ -64,29 +64,29 @@ def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
             quality = [cv2.IMWRITE_JPEG_QUALITY, stored["jpeg_quality"]]
             jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), quality)[1]
             frames.append(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1].copy())
-    room = max(len(frames) - clips["frames"], 0)
-    starts = [int(room * (2 * i + 1) / (2 * clips["number"])) for i in range(clips["number"])]
+    most_start = max(len(frames) - clips["frames"], 0)
+    starts = [int(most_start * (2 * i + 1) / (2 * clips["number"])) for i in range(clips["number"])]
     height, width = frames[0].shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     program = torch.export.load(folder / "backbone.pt2").module()
-    of_clips: dict[str, list[Tensor]] = {name: [] for name in description["network"]["outputs"]}
+    outputs: dict[str, list[Tensor]] = {name: [] for name in description["network"]["outputs"]}
     for start in starts:
         chosen = np.stack([frames[(start + t) % len(frames)] for t in range(clips["frames"])])
         square = torch.from_numpy(chosen[:, top : top + side, left : left + side]).permute(0, 3, 1, 2).float()
-        values = torch.nn.functional.interpolate(square, (given["side"],) * 2, mode="bilinear", antialias=True)
-        values = values - torch.tensor(given["mean"])[:, None, None]
+        values = torch.nn.functional.interpolate(square, (network_input["side"],) * 2, mode="bilinear", antialias=True)
+        values = values - torch.tensor(network_input["mean"])[:, None, None]
         with torch.no_grad():
             for name, output in zip(
                 description["network"]["outputs"], program(values.transpose(0, 1)[None]), strict=True
             ):
-                of_clips[name].append(output[0])
-    unit = torch.nn.functional.normalize
-    features = torch.stack(of_clips["features"]).mean(dim=0)
-    vectors = {"features": unit(features, dim=0).numpy()}
+                outputs[name].append(output[0])
+    normalize = torch.nn.functional.normalize
+    features = torch.stack(outputs["features"]).mean(dim=0)
+    vectors = {"features": normalize(features, dim=0).numpy()}
     if "embedding" in description["vectors"]:
-        rows = unit(torch.stack(of_clips["embedding"]), dim=1)
-        vectors["embedding"] = unit(rows.mean(dim=0), dim=0).numpy()
+        rows = normalize(torch.stack(outputs["embedding"]), dim=1)
+        vectors["embedding"] = normalize(rows.mean(dim=0), dim=0).numpy()
     assert list(vectors) == list(description["vectors"])
     return vectors
 
@@ -96,15 +96,15 @@ def test_export_model_describes_how_to_compute_the_vectors_of_embed_videos(
     videos: Path, shared: Path, tmp_path: Path, classes: int
 ) -> None:
     model, output = write_model(tmp_path / "model.pt", classes=classes), tmp_path / "out.h5"
-    real = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
-    named = [videos / "walk" / "walk_beach_00.mp4", real]
+    real_video = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
+    paths = [videos / "walk" / "walk_beach_00.mp4", real_video]
     assert main(["export", str(model), "-o", str(tmp_path / "exported")]) == 0
-    assert main(["embed", *map(str, named), "--model", str(model), "-o", str(output)]) == 0
-    found = read_embedded(output)
-    for video in named:
-        row = found["video"].tolist().index(str(video))
+    assert main(["embed", *map(str, paths), "--model", str(model), "-o", str(output)]) == 0
+    rows = read_embedded(output)
+    for video in paths:
+        row = rows["video"].tolist().index(str(video))
         for name, vector in described_vectors(video, tmp_path / "exported").items():
-            np.testing.assert_allclose(vector, found[name][row], atol=1e-5)
+            np.testing.assert_allclose(vector, rows[name][row], atol=1e-5)
 
 
 def test_export_model_refuses_a_damaged_model(tmp_path: Path) -> None:

@@ -13,14 +13,14 @@ from workflow_scripts.cli import main
 def test_find_neighbours_equals_a_sorted_product(
     videos: Path, model: Path, embedded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = read_embedded(embedded)
+    rows = read_embedded(embedded)
     for space in ("embedding", "features"):
         assert main(["neighbours", "walk_beach_00", "--among", str(embedded), "-n", "3", "--space", space]) == 0
         lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-        own = next(i for i, name in enumerate(found["video"]) if name.endswith("walk_beach_00.mp4"))
-        cosines = found[space] @ found[space][own]
+        own = next(i for i, name in enumerate(rows["video"]) if name.endswith("walk_beach_00.mp4"))
+        cosines = rows[space] @ rows[space][own]
         others = sorted((i for i in range(4) if i != own), key=lambda i: -cosines[i])
-        assert [name for _, name in lines] == [found["video"][i] for i in others]
+        assert [name for _, name in lines] == [rows["video"][i] for i in others]
         assert [float(cosine) for cosine, _ in lines] == pytest.approx([cosines[i] for i in others], abs=1e-4)
     other = shutil.copy(videos / "spin" / "spin_bricks_00.mp4", tmp_path / "mine.mp4")
     assert main(["neighbours", str(other), "--among", str(embedded), "-n", "1", "--model", str(model)]) == 0
@@ -37,7 +37,7 @@ def test_find_neighbours_reports_a_mistake_in_one_sentence(
     with h5py.File(damaged, "r+") as file:
         del file.attrs["parameters"]
     for command, sentence in (
-        (["neighbours", "nobody", "--among", str(embedded)], "nobody: neither a video in"),
+        (["neighbours", "nobody", "--among", str(embedded)], "nobody: it is neither a video in"),
         (["neighbours", str(mine), "--among", str(embedded)], "give --model"),
         (["neighbours", str(mine), "--among", str(embedded), "--model", str(other)], "another network made"),
         (["neighbours", str(mine), "--among", str(damaged), "--model", str(model)], "parameters cannot be read"),

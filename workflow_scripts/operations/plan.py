@@ -4,7 +4,7 @@ Snakemake counts jobs, most of which are short. It can print 81 % before most of
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sized
+from collections.abc import Collection, Sized
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def _trainings(config: dict[str, Any], runs: list[str], pending: Collection[str]
     return lines
 
 
-def _evaluations(config: dict[str, Any], requested: Iterable[Evaluation], pending: Collection[str]) -> list[str]:
+def _evaluations(config: dict[str, Any], requested: list[Evaluation], pending: Collection[str]) -> list[str]:
     """A line per dataset for features, and per dataset and protocol: the number of models and the duration."""
     numbers = {evaluation.dataset: _split_numbers(evaluation.dataset) for evaluation in requested}
     models: dict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)

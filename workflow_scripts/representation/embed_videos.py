@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -137,13 +137,7 @@ def embed_videos(
         return embed(paths[name], representation, clips, settings)
 
     store = hidden_beside(output, "store")
-    reasons: dict[str, str] = {}
-    try:
-        results = dict(process_shard(store, todo, compute, stage="embed", threads=threads, unread=unread))
-    except UnreadVideos as error:
-        reasons = error.reasons
-        others = {name: key for name, key in todo.items() if name not in reasons}
-        results = dict(process_shard(store, others, compute, stage="embed", threads=threads))
+    results, reasons = _results(store, todo, compute, threads, unread)
     if results:
         rows |= {name: Row(todo[name], result) for name, result in results.items()}
         _write_rows(output, rows, parameters, representation.digest)
@@ -152,6 +146,17 @@ def embed_videos(
         raise UnreadVideos("embed", reasons, len(paths), indexed=False)
     log.info("%s: %d of %d videos embedded, %d there already", output, len(results), len(keys), len(keys) - len(todo))
     return sum(rows[name].result.status != "ok" for name in keys)
+
+
+def _results(
+    store: Path, todo: dict[str, str], compute: Callable[[str], Result], threads: int, unread: dict[str, str]
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """The results of the videos `todo`, and why the system could not read the other videos."""
+    try:
+        return dict(process_shard(store, todo, compute, stage="embed", threads=threads, unread=unread)), {}
+    except UnreadVideos as error:
+        others = {name: key for name, key in todo.items() if name not in error.reasons}
+        return dict(process_shard(store, others, compute, stage="embed", threads=threads)), error.reasons
 
 
 def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, int], model: str) -> None:

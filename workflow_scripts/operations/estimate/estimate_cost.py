@@ -89,10 +89,8 @@ def estimate_cost(
         ]
     lines = [(dataset, line) for dataset, cost in costs.items() for line in cost.lines]
     if training:
-        from workflow_scripts.operations.estimate.networks import (
-            network_lines,
-            network_text,
-        )  # imports torch: see device_in_words
+        # imports torch: see device_in_words
+        from workflow_scripts.operations.estimate.networks import network_lines, network_text
 
         networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
         text += [*network_text(networks, device_in_words()), ""] if networks else []
