@@ -22,6 +22,7 @@ import torch
 import idt_tools
 from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
+from idt_tools.reading import ReadingFailed
 from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from idt_tools.whole_file import hidden_beside
 from workflow_scripts.evaluation.network import read_pretrained
@@ -149,7 +150,7 @@ def embed_videos(
 
 
 def _results(
-    store: Path, todo: dict[str, str], compute: Callable[[str], Result], threads: int, unread: dict[str, str]
+    store: Path, todo: dict[str, str], compute: Callable[[str], Result], threads: int, unread: dict[str, ReadingFailed]
 ) -> tuple[dict[str, Result], dict[str, str]]:
     """The results of the videos `todo`, and why the system could not read the other videos."""
     try:
