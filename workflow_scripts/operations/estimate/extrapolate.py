@@ -47,10 +47,6 @@ class Range:
     def __mul__(self, factor: float) -> "Range":
         return Range(self.value * factor, self.low * factor, self.high * factor)
 
-    def __add__(self, other: "Range") -> "Range":
-        """The sum. The bounds are the sums of the bounds, as if both errors had the same sign."""
-        return Range(self.value + other.value, self.low + other.low, self.high + other.high)
-
 
 NOTHING = Range(0, 0, 0)
 
