@@ -134,9 +134,8 @@ def _fit(
     rows: list[dict[str, str]], folder: Path, config: dict[str, Any], descriptors: str, fisher: list[str]
 ) -> dict[str, Cost]:
     """Measures the codebook of the pilot's descriptors and, if Fisher vectors need them, the codebooks per channel."""
-    from workflow_scripts.encoding.fit_codebook import (
-        fit_codebook,
-    )  # not at the top: the other stages would count torch's memory
+    # Not at the top of the file: the other stages would count torch's memory.
+    from workflow_scripts.encoding.fit_codebook import fit_codebook
 
     costs: dict[str, Cost] = {}
     sample = folder / "sample.tsv"
