@@ -233,9 +233,9 @@ def test_sketches_of_two_kinds_do_not_mix(
     content = out.read_bytes()
     for arguments in (["--codebook", other], ["--codebook", codebook, "--boxes", tmp_path / "boxes.bb"]):
         assert encode(videos[0], *arguments, "-o", out) == 1
-        assert "made by another codebook, or with other --boxes" in capsys.readouterr().err
+        assert "was made with another codebook, or with other --boxes" in capsys.readouterr().err
     assert encode(videos[0], "--codebook", codebook, "-o", other) == 1
-    assert f"{other}: it is there and was made by something else" in capsys.readouterr().err
+    assert f"{other}: it exists and was made by another program" in capsys.readouterr().err
     assert out.read_bytes() == content
 
 

@@ -93,9 +93,9 @@ def test_files_that_are_none_have_one_sentence_each(
     expected = {
         tmp_path / "none.h5": "there is no such file",
         tmp_path: "it is a folder; name an HDF5 file in it",
-        tmp_path / "store": "it is no HDF5 file",
-        tmp_path / "rows.txt": "it is no HDF5 file but a text file",
-        video: "it is no HDF5 file",
+        tmp_path / "store": "it is not an HDF5 file",
+        tmp_path / "rows.txt": "it is not an HDF5 file but a text file",
+        video: "it is not an HDF5 file",
         tmp_path / "empty.h5": "it is cut short",
         tmp_path / "cut.h5": "it is cut short; delete it and make it again",
     }

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from idt_tools import cli
 from idt_tools.printable import printable
+from workflow_scripts import cli as dtc
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.representation import cli as dtc
 
 EVIL = "a\x1b[31m\x1b]0;owned\x07\r\x9b2J\u202egpj"
 OBEYED = set("\x1b\x07\r\x9b\u202e\x08\x00")

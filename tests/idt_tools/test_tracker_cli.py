@@ -41,7 +41,7 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
     bb.write_text("0\n1 10 10 20 20 0.5 30 30 40 40 0.6\n2\n")
     assert idt_tools.read_bb(bb).tolist() == [[1, 10, 10, 20, 20, 0.5], [1, 30, 30, 40, 40, np.float32(0.6)]]
     bb.write_text("0\n1 10 10 20\n")
-    with pytest.raises(ValueError, match=r"few\.bb, line 2: expected a frame number and 5 numbers a box"):
+    with pytest.raises(ValueError, match=r"few\.bb, line 2: expected a frame number and 5 numbers per box"):
         idt_tools.read_bb(bb)
 
 
@@ -58,17 +58,17 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
         (["extract", "{video}", "-o", "{tmp}/o"], "{tmp}/o: the name must end in .h5 or .txt, or in / for a folder"),
         (["extract", "{video}", "-o", "{video}", "--format", "h5"], "{video}: it is the input {video}"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--threads", "0"], "--threads 0: at least one thread is needed"),
-        (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o is a folder"),
+        (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o must be a folder"),
         (["extract", "a/x.avi", "b/x.mp4", "-o", "{tmp}/"], "a/x.avi and b/x.mp4 would be written to one file"),
         (["extract", "{video}", "-o", "{tmp}/", "--boxes", "{tmp}"], "{tmp}/: it is the folder of the boxes"),
         (
             ["extract", "{video}", "-o", "{tmp}/", "--boxes", "{video}"],
-            "{video}: for several videos --boxes is a folder",
+            "{video}: for several videos --boxes must be a folder",
         ),
         (["extract", "{video}", "-o", "{tmp}/o/", "--boxes", "none"], "none: there is no such file or folder"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{tmp}"], "no square.bb, .h5 or .json"),
-        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "it is no HDF5 file"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "it is not an HDF5 file"),
         (["show", "nothing.avi", "-o", "{tmp}/o.png"], "nothing.avi: there is no such file"),
         (["show", "{video}", "-o", "{tmp}/o.gif"], "{tmp}/o.gif: the name must end in .mp4"),
         (["show", "{video}", "-o", "{video}"], "{video}: it is the input {video}"),
@@ -90,7 +90,7 @@ def test_errors_are_one_sentence(
     [
         ("o.bb", b"\xff\xfe\x00", "line 1: not a line of numbers"),
         ("o.bb", b"0 1 nan 3 4 5\n", "boxes must hold finite numbers"),
-        ("o.json", b"{", "it is no JSON"),
+        ("o.json", b"{", "it is not a JSON"),
         ("o.json", b"{}", "expected a list of detections, as COCO's results are, not dict"),
         ("o.json", b'[{"image_id": 0, "category_id": 1, "score": 1}]', "detection 0: expected image_id"),
         (
@@ -195,7 +195,7 @@ def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:
 def test_help() -> None:
     for arguments, expected in (
         (["--help"], ["extract", "show", "idt extract videos/*.mp4 -o trajectories/ --threads 4"]),
-        (["extract", "--help"], ["--threads N", "default 1", "--force", "goes on when it is typed", "example"]),
+        (["extract", "--help"], ["--threads N", "default 1", "--force", "type a stopped command again", "example"]),
         (["show", "--help"], ["contact sheet", "example"]),
     ):
         command = [sys.executable, "-m", "idt_tools.cli", *arguments]

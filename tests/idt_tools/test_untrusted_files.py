@@ -75,10 +75,10 @@ def test_the_crafted_files_have_a_sentence_each(shared: Path, tmp_path: Path) ->
         ("persons.files", hostile / "dims.h5"): "no_boxes: dims.h5: boxes claims 24000000000 bytes",
         ("persons.files", hostile / "bigint.json"): "no_boxes: bigint.json, detection 0: expected image_id",
         ("persons.files", hostile / "str.json"): "no_boxes: str.json, detection 0: expected image_id",
-        ("persons.files", tmp_path / "deep.json"): "no_boxes: deep.json: it is no JSON list of detections",
+        ("persons.files", tmp_path / "deep.json"): "no_boxes: deep.json: it is not a JSON list of detections",
         ("rows", hostile / "rows.h5"): f"ValueError: {hostile}/rows.h5: info claims 40000000000 bytes",
         ("rows", hostile / "scalar.h5"): f"ValueError: {hostile}/scalar.h5: info and descriptors are () and ()",
-        ("rows", hostile / "grp.h5"): f"ValueError: {hostile}/grp.h5: info is no dataset",
+        ("rows", hostile / "grp.h5"): f"ValueError: {hostile}/grp.h5: info is not a dataset",
         ("codebook", hostile / "rows.h5"): f"ValueError: {hostile}/rows.h5 is not a codebook",
     }
     for outcome, (file, wanted) in zip(outcomes(list(expected)), expected.items(), strict=True):
@@ -100,8 +100,7 @@ def test_bombs_take_neither_memory_nor_time(tmp_path: Path) -> None:
     files += [("persons.files", tmp_path / name) for name in ("lists.json", "element.json", "boxes.bb", "zeros.h5")]
     found = outcomes(files)
     assert str(found[0]).endswith(
-        "line 1: it holds 1 columns, not 436, as the original extractor writes: 10 of where "
-        "and when, then 426 that describe"
+        "line 1: it holds 1 columns, not 436, as the original extractor writes (10 of info, then 426 of the descriptor)"
     )
     assert all(str(outcome).startswith("no_boxes") for outcome in found[1:]), found
 
@@ -144,7 +143,7 @@ def test_detections_are_the_same_read_piece_by_piece(
     path.write_text(json.dumps(detections, indent=indent))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(person_boxes, "_BLOCK", 300)
-        patch.setattr(person_boxes, "_LONGEST_LINE", 250)
+        patch.setattr(person_boxes, "_MAX_LENGTH", 250)
         found = read_coco(path)
     people = sorted((row for row in entries if row[1] == 1), key=lambda row: (row[0], -row[2]))
     expected = [[frame, 1, 2.5, 1 + frame, 6.5, score] for frame, _, score in people]
@@ -217,8 +216,8 @@ def test_text_of_variable_length_and_other_types_are_refused(tmp_path: Path) -> 
         ("gmm_means", np.nan, "not finite"),
         ("gmm_variances", 0, "not positive"),
         ("gmm_weights", -1, "not positive"),
-        ("sketch_hash", 2000, "a place that the sketch does not have"),
-        ("sketch_sign", 3, "not -1 or 1"),
+        ("sketch_hash", 2000, "an index that the sketch does not have"),
+        ("sketch_sign", 3, "other than -1 and 1"),
     ],
 )
 def test_a_codebook_of_impossible_numbers_is_refused(tmp_path: Path, name: str, value: float, reason: str) -> None:
@@ -232,7 +231,7 @@ def test_a_codebook_of_impossible_numbers_is_refused(tmp_path: Path, name: str, 
         values = file[name][:]
         values.flat[0] = value
         file[name][:] = values
-    with pytest.raises(ValueError, match=f"c.h5 is not a codebook that can be read: .*{reason}"):
+    with pytest.raises(ValueError, match=f"c.h5 is not a readable codebook: .*{reason}"):
         Codebook.load(tmp_path / "c.h5")
 
 
