@@ -7,14 +7,14 @@ IDENTITIES = np.tile(np.eye(3), (64, 1, 1))
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A smooth random pattern (height, width) uint8."""
+    """Returns a smooth random pattern (height, width) uint8."""
     noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 2.5)
     return cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
 def drift(n_frames: int, dx: float, dy: float, height: int = 120, width: int = 160, seed: int = 0) -> np.ndarray:
-    """A texture that moves by (dx, dy) pixels a frame, (n_frames, height, width)."""
+    """Returns frames (n_frames, height, width) of a texture that moves by (dx, dy) pixels per frame."""
     wide = texture(2 * height, 2 * width, seed)
     frames = []
     for t in range(n_frames):
@@ -24,7 +24,7 @@ def drift(n_frames: int, dx: float, dy: float, height: int = 120, width: int = 1
 
 
 def about_the_centre(n_frames: int, zoom: float, degrees: float, height: int = 180, width: int = 240) -> np.ndarray:
-    """A texture that grows by the factor `zoom` and turns by `degrees` a frame around the image's centre."""
+    """Returns frames of a texture that grows by `zoom` and turns by `degrees` per frame around the image's centre."""
     wide = texture(2 * height, 2 * width)
     frames = []
     for t in range(n_frames):
@@ -35,7 +35,7 @@ def about_the_centre(n_frames: int, zoom: float, degrees: float, height: int = 1
 
 
 def square_before_a_moving_camera(n_frames: int = 24) -> np.ndarray:
-    """Background moving by (1.5, 0.5) a frame, and in front of it a 60-pixel square moving by (-2, 0)."""
+    """Returns frames of a background that moves by (1.5, 0.5) and a 60-pixel square that moves by (-2, 0) per frame."""
     frames = drift(n_frames, 1.5, 0.5, 180, 240)
     square = texture(60, 60, seed=1)
     for t, frame in enumerate(frames):

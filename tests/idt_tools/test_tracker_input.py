@@ -12,37 +12,45 @@ import idt_tools
 from idt_tools import columns
 
 
-def test_a_static_scene_has_no_trajectories() -> None:
+def test_extract_static_scene_gives_no_trajectories() -> None:
     assert len(idt_tools.extract(np.repeat(texture(120, 160)[None], 20, axis=0))) == 0
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_a_blank_video_has_no_trajectories(level: int) -> None:
+def test_extract_blank_video_gives_no_trajectories(level: int) -> None:
     assert len(idt_tools.extract(np.full((20, 64, 64), level, np.uint8))) == 0
 
 
-def test_boxes_are_cut_at_the_edges_and_ignored_where_there_is_nothing_to_mask() -> None:
+def test_boxes_outside_image_are_cut_or_ignored() -> None:
     frames = square_before_a_moving_camera(18)
     height, width = frames.shape[1:]
 
-    def found(*boxes: list[float]) -> bytes:
+    def descriptors_with(*boxes: list[float]) -> bytes:
         rows = np.array(boxes, np.float64).reshape(-1, 6)
         return idt_tools.extract(frames, boxes=rows).descriptors.tobytes()
 
     outside = [[3, -90, -90, -1, -1, 1], [4, width, 0, 2 * width, 50, 1], [5, 0, 1e30, 9, 2e30, 1]]
     inverted = [[6, 90, 20, 10, 80, 1], [7, 10, 80, 90, 20, 1]]
     absent = [[-1, 0, 0, 99, 99, 1], [18, 0, 0, 99, 99, 1], [2**24, 0, 0, 99, 99, 1]]
-    assert found(*outside, *inverted, *absent) == found() == idt_tools.extract(frames).descriptors.tobytes()
-    assert found([8, -1e30, 50, 1e30, 1e30, 1]) == found([8, 0, 50, width - 1, height - 1, 1]) != found()
+    assert (
+        descriptors_with(*outside, *inverted, *absent)
+        == descriptors_with()
+        == idt_tools.extract(frames).descriptors.tobytes()
+    )
+    assert (
+        descriptors_with([8, -1e30, 50, 1e30, 1e30, 1])
+        == descriptors_with([8, 0, 50, width - 1, height - 1, 1])
+        != descriptors_with()
+    )
 
 
-def test_colour_frames_are_turned_grey_as_opencv_does() -> None:
+def test_extract_converts_colour_as_opencv() -> None:
     colour = np.stack([drift(18, 2, 1, seed=s) for s in range(3)], axis=-1)
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in colour])
     assert idt_tools.extract(colour).descriptors.tobytes() == idt_tools.extract(grey).descriptors.tobytes()
 
 
-def test_any_array_of_bytes_is_read_alike(tmp_path: Path) -> None:
+def test_extract_accepts_any_memory_layout(tmp_path: Path) -> None:
     frames = drift(17, 2.0, 1.0, 50, 60)
     expected = idt_tools.extract(frames, homographies=IDENTITIES[:17])
     assert len(expected) > 0
@@ -69,12 +77,12 @@ def test_any_array_of_bytes_is_read_alike(tmp_path: Path) -> None:
         "a buffer used again": in_one_buffer(),
     }
     for kind, array in alike.items():
-        found = idt_tools.extract(array, homographies=IDENTITIES[:17])
-        assert found.info.tobytes() == expected.info.tobytes(), kind
-        assert found.descriptors.tobytes() == expected.descriptors.tobytes(), kind
+        trajectories = idt_tools.extract(array, homographies=IDENTITIES[:17])
+        assert trajectories.info.tobytes() == expected.info.tobytes(), kind
+        assert trajectories.descriptors.tobytes() == expected.descriptors.tobytes(), kind
 
 
-def test_a_reader_may_use_its_buffer_again_while_the_camera_is_estimated() -> None:
+def test_extract_frames_in_reused_buffer() -> None:
     frames = drift(17, 2.0, 1.0)
     buffer = np.empty_like(frames[0])
 
@@ -86,7 +94,7 @@ def test_a_reader_may_use_its_buffer_again_while_the_camera_is_estimated() -> No
     assert idt_tools.extract(in_one_buffer()).info.tobytes() == idt_tools.extract(frames).info.tobytes()
 
 
-def test_an_error_of_the_reader_passes_through() -> None:
+def test_extract_passes_on_error_of_reader() -> None:
     def broken() -> Iterator[np.ndarray]:
         yield from drift(20, 2.0, 1.0)[:17]
         raise OSError("the disk is gone")
@@ -100,40 +108,40 @@ def test_an_error_of_the_reader_passes_through() -> None:
 
 
 @pytest.mark.parametrize("n_frames", [0, *range(1, 16)])
-def test_short_videos_have_no_trajectories(n_frames: int) -> None:
-    found = idt_tools.extract(drift(16, 2.0, 1.0, 40, 50)[:n_frames])
-    assert found.info.shape == (0, 10) and found.info.dtype == np.float32
-    assert found.descriptors.shape == (0, 426) and found.descriptors.dtype == np.float32
+def test_extract_short_video_gives_no_trajectories(n_frames: int) -> None:
+    trajectories = idt_tools.extract(drift(16, 2.0, 1.0, 40, 50)[:n_frames])
+    assert trajectories.info.shape == (0, 10) and trajectories.info.dtype == np.float32
+    assert trajectories.descriptors.shape == (0, 426) and trajectories.descriptors.dtype == np.float32
 
 
-def test_sixteen_frames_are_enough() -> None:
-    found = idt_tools.extract(drift(16, 2.0, 1.0), homographies=IDENTITIES[:16])
-    assert len(found) > 0 and (found.info[:, 0] == 15).all()
+def test_extract_sixteen_frames_gives_trajectories() -> None:
+    trajectories = idt_tools.extract(drift(16, 2.0, 1.0), homographies=IDENTITIES[:16])
+    assert len(trajectories) > 0 and (trajectories.info[:, 0] == 15).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 201), (33, 32), (121, 161), (45, 64)])
-def test_odd_and_smallest_sizes(height: int, width: int) -> None:
-    found = idt_tools.extract(drift(18, 2.0, 1.0, height, width), homographies=IDENTITIES[:18])
-    assert np.isfinite(found.descriptors).all() and np.isfinite(found.info).all()
+def test_extract_odd_and_smallest_sizes(height: int, width: int) -> None:
+    trajectories = idt_tools.extract(drift(18, 2.0, 1.0, height, width), homographies=IDENTITIES[:18])
+    assert np.isfinite(trajectories.descriptors).all() and np.isfinite(trajectories.info).all()
 
 
 @pytest.mark.parametrize(
     "homography",
     [np.zeros((3, 3)), np.ones((3, 3)), np.diag([1e300, 1e300, 1]), np.diag([1.0, 1.0, 0.0]), -np.eye(3)],
 )
-def test_singular_and_absurd_homographies_give_finite_rows(homography: np.ndarray) -> None:
+def test_extract_singular_homographies_gives_finite_rows(homography: np.ndarray) -> None:
     matrices = np.tile(homography, (18, 1, 1))
-    found = idt_tools.extract(drift(18, 2.0, 1.0), homographies=matrices)
-    assert np.isfinite(found.descriptors).all()
+    trajectories = idt_tools.extract(drift(18, 2.0, 1.0), homographies=matrices)
+    assert np.isfinite(trajectories.descriptors).all()
 
 
-def test_wild_frames_give_finite_rows() -> None:
+def test_extract_noise_gives_finite_rows() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 80), dtype=np.uint8)
-    found = idt_tools.extract((noise > 127).astype(np.uint8) * 255)
-    assert np.isfinite(found.descriptors).all()
+    trajectories = idt_tools.extract((noise > 127).astype(np.uint8) * 255)
+    assert np.isfinite(trajectories.descriptors).all()
 
 
-def test_wrong_frames_are_named() -> None:
+def test_extract_wrong_frames_raises() -> None:
     grey = drift(18, 2.0, 1.0)
     with pytest.raises(TypeError, match="read_video"):
         idt_tools.extract("video.avi")  # type: ignore[arg-type]
@@ -165,7 +173,7 @@ def test_wrong_frames_are_named() -> None:
         idt_tools.extract(np.broadcast_to(np.uint8(0), (18, 100_000, 100_000)))
 
 
-def test_wrong_boxes_homographies_and_options_are_named() -> None:
+def test_extract_wrong_boxes_homographies_options_raises() -> None:
     grey = drift(18, 2.0, 1.0)
     with pytest.raises(ValueError, match="boxes must have the shape"):
         idt_tools.extract(grey, boxes=np.zeros((3, 4)))
@@ -185,23 +193,23 @@ def test_wrong_boxes_homographies_and_options_are_named() -> None:
         idt_tools.TrackerOptions(sampling_step=0)
 
 
-@pytest.mark.parametrize("wild", [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e30])
-def test_any_number_as_a_threshold_gives_finite_rows(wild: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0, 0.0, 1e30])
+def test_extract_extreme_options_gives_finite_rows(value: float) -> None:
     frames = drift(17, 2.0, 1.0, 64, 80)
     for name in ("quality", "min_deviation", "max_deviation", "max_jump", "max_jump_share", "min_motion"):
-        options = idt_tools.TrackerOptions(**{name: wild})
-        found = idt_tools.extract(frames, homographies=IDENTITIES[:17], options=options)
-        assert np.isfinite(found.descriptors).all() and np.isfinite(found.info).all()
+        options = idt_tools.TrackerOptions(**{name: value})
+        trajectories = idt_tools.extract(frames, homographies=IDENTITIES[:17], options=options)
+        assert np.isfinite(trajectories.descriptors).all() and np.isfinite(trajectories.info).all()
 
 
-def test_rows_of_tracks_without_any_motion_are_finite() -> None:
+def test_extract_still_tracks_gives_finite_rows() -> None:
     options = idt_tools.TrackerOptions(min_deviation=-1.0, min_motion=-1.0)
     still = np.repeat(texture(64, 64)[None], 17, axis=0)
     shape = idt_tools.extract(still, homographies=IDENTITIES[:17], options=options).descriptors[:, columns.TRAJECTORY]
     assert np.isfinite(shape).all() and (shape == 0).all(axis=1).any()
 
 
-def test_the_first_homography_is_ignored() -> None:
+def test_extract_ignores_first_homography() -> None:
     matrices = IDENTITIES[:18].copy()
     matrices[0] = np.nan
     assert len(idt_tools.extract(drift(18, 2.0, 1.0), homographies=matrices)) > 0

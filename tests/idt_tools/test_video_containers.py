@@ -1,4 +1,4 @@
-"""Videos as people have them: dropped frames, rotation, cover pictures, damage, odd names and false headers."""
+"""Reading videos with dropped frames, rotation, cover pictures, odd names, false headers and system errors."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from video_files import read, write
 import idt_tools
 from idt_tools import ReadingFailed, VideoError
 
-# Dropped frames: completeness is judged by time
+# Dropped frames: the time shows whether a video is complete
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from idt_tools import ReadingFailed, VideoError
         ("avi_null_frames/nullframes.avi", 45, 25),
     ],
 )
-def test_the_header_is_true_of_videos_with_dropped_frames(reported: Path, name: str, n_frames: int, fps: float) -> None:
+def test_probe_video_with_dropped_frames_is_exact(reported: Path, name: str, n_frames: int, fps: float) -> None:
     info = idt_tools.probe_video(reported / name)
     assert info.exact and info.n_frames == n_frames and info.fps == pytest.approx(fps)
     frames, status = read(reported / name)
@@ -44,7 +44,7 @@ def test_the_header_is_true_of_videos_with_dropped_frames(reported: Path, name: 
         ("suffixes_left_out/a/00001.MTS", 45),
     ],
 )
-def test_where_only_decoding_tells_the_header_is_an_estimate(reported: Path, name: str, n_frames: int) -> None:
+def test_probe_video_without_frame_list_is_estimate(reported: Path, name: str, n_frames: int) -> None:
     info = idt_tools.probe_video(reported / name)
     assert not info.exact and n_frames <= info.n_frames < 1.5 * n_frames
     video = idt_tools.read_video(reported / name)
@@ -54,7 +54,7 @@ def test_where_only_decoding_tells_the_header_is_an_estimate(reported: Path, nam
 
 @pytest.mark.parametrize("name", ["whole.mp4", "whole.mkv", "whole.avi"])
 @pytest.mark.parametrize("with_sound", [False, True])
-def test_a_cut_file_is_truncated_in_every_container(tmp_path: Path, name: str, with_sound: bool) -> None:
+def test_read_video_cut_file_is_truncated(tmp_path: Path, name: str, with_sound: bool) -> None:
     whole = tmp_path / name
     with av.open(str(whole), "w", options={"movflags": "faststart"} if name.endswith("mp4") else {}) as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -75,7 +75,7 @@ def test_a_cut_file_is_truncated_in_every_container(tmp_path: Path, name: str, w
     assert status == "truncated" and 20 < len(frames) < 60
 
 
-def test_longer_sound_does_not_make_a_video_truncated(tmp_path: Path) -> None:
+def test_read_video_with_longer_sound_is_not_truncated(tmp_path: Path) -> None:
     path = tmp_path / "song.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -90,28 +90,30 @@ def test_longer_sound_does_not_make_a_video_truncated(tmp_path: Path) -> None:
             container.mux(sound.encode(heard))
         container.mux(stream.encode())
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"DURATION", b"DURATIOX"))  # without the tags, the container's length is the sound's
+    path.write_bytes(
+        data.replace(b"DURATION", b"DURATIOX")
+    )  # without the tags, the container's duration is the sound's
     frames, status = read(path)
     assert (len(frames), status) == (50, "ok")
 
 
-# What is in a file
+# Contents of containers
 
 
-def test_titles_that_are_not_utf8_are_read(reported: Path) -> None:
+def test_read_video_title_not_utf8(reported: Path) -> None:
     for path in (reported / "metadata_not_utf8").glob("*.avi"):
         frames, status = read(path)
         assert (len(frames), status, frames[0].shape) == (32, "ok", (96, 128, 3))
 
 
-def test_a_cover_picture_is_not_the_video(reported: Path) -> None:
+def test_read_video_skips_cover_picture(reported: Path) -> None:
     path = reported / "cover_art_first" / "cover_first2.mp4"
     assert idt_tools.probe_video(path) == idt_tools.VideoInfo(45, 25.0, 160, 120)
     frames, status = read(path)
     assert (len(frames), status, frames[0].shape) == (45, "ok", (120, 160, 3))
 
 
-def test_a_song_with_a_cover_holds_no_video(tmp_path: Path) -> None:
+def test_probe_video_song_with_cover_has_no_video_stream(tmp_path: Path) -> None:
     cover = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
     path = tmp_path / "song_cover.mp4"
     with av.open(str(path), "w") as container:
@@ -132,7 +134,7 @@ def test_a_song_with_a_cover_holds_no_video(tmp_path: Path) -> None:
     assert raised.value.status == "no_video_stream"
 
 
-def test_a_stream_that_appears_late_is_the_end(reported: Path) -> None:
+def test_read_video_ends_at_late_stream(reported: Path) -> None:
     frames, status = read(reported / "stream_appears_late" / "reschange.ts")
     assert (len(frames), status, frames[0].shape) == (45, "ok", (120, 160, 3))
 
@@ -140,7 +142,7 @@ def test_a_stream_that_appears_late_is_the_end(reported: Path) -> None:
 @pytest.mark.parametrize(
     "script", ["ffconcat version 1.0\nfile {}\n", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n"]
 )
-def test_a_script_that_names_other_videos_is_no_video(tmp_path: Path, script: str) -> None:
+def test_read_video_playlist_is_unreadable(tmp_path: Path, script: str) -> None:
     write(tmp_path / "neighbour.mp4")
     path = tmp_path / "script.mp4"
     path.write_text(script.format("neighbour.mp4"))
@@ -149,7 +151,7 @@ def test_a_script_that_names_other_videos_is_no_video(tmp_path: Path, script: st
     assert raised.value.status == "unreadable"
 
 
-def test_names_are_paths_and_never_urls(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_video_name_like_url(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(reported / "colon_in_relative_name")
     frames, status = read(Path("2026-01-01T12:30:00.mp4"))
     assert (len(frames), status) == (32, "ok")
@@ -162,7 +164,7 @@ def test_names_are_paths_and_never_urls(reported: Path, tmp_path: Path, monkeypa
 # Rotation
 
 
-def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
+def test_read_video_stored_sideways_is_upright(reported: Path) -> None:
     folder = reported / "rotation_ignored"
     assert idt_tools.probe_video(folder / "rot90.mp4") == idt_tools.VideoInfo(45, 25.0, 160, 120)
     turned, _ = read(folder / "rot90.mp4")
@@ -170,7 +172,7 @@ def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
     stored, _ = read(folder / "rot_stored.mp4")
     assert len(turned) == len(plain) == 45
     errors = [np.abs(one.astype(int) - other).mean() for one, other in zip(turned, plain, strict=True)]
-    assert max(errors) < 6  # of compression alone; upside down it is 60
+    assert max(errors) < 6  # from compression; upside down it is 60
     assert any((turned[0] == np.rot90(stored[0], k)).all() for k in (1, 3))
     capture = cv2.VideoCapture(str(folder / "rot90.mp4"))
     shown = capture.read()[1][:, :, ::-1]
@@ -189,7 +191,7 @@ def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
         ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
     ],
 )
-def test_a_display_matrix_is_applied(tmp_path: Path, matrix: tuple[int, ...], expected: object) -> None:
+def test_read_video_applies_display_matrix(tmp_path: Path, matrix: tuple[int, ...], expected: object) -> None:
     path = write(tmp_path / "plain.mp4")
     plain, _ = read(path)
     data = bytearray(path.read_bytes())
@@ -208,7 +210,7 @@ def test_a_display_matrix_is_applied(tmp_path: Path, matrix: tuple[int, ...], ex
 # False headers and large frames
 
 
-def test_claims_are_capped_by_what_the_file_can_hold(shared: Path, tmp_path: Path) -> None:
+def test_probe_video_claim_limited_by_file_size(shared: Path, tmp_path: Path) -> None:
     path = shared / "videos" / "hostile" / "lying_header.avi"
     assert idt_tools.probe_video(path) == idt_tools.VideoInfo(25, 25.0, 160, 120)
     frames, status = read(path)
@@ -220,7 +222,7 @@ def test_claims_are_capped_by_what_the_file_can_hold(shared: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("width", "height"), [(8256, 64), (64, 8256)])
-def test_frames_with_a_longer_side_are_too_large(tmp_path: Path, width: int, height: int) -> None:
+def test_read_video_long_side_is_too_large(tmp_path: Path, width: int, height: int) -> None:
     path = write(tmp_path / "large.avi", 2, width, height, codec="mjpeg")
     for attempt in (lambda: next(idt_tools.read_video(path)), lambda: idt_tools.probe_video(path)):
         with pytest.raises(VideoError, match=f"{width}x{height} pixels; a side may have 8192") as raised:
@@ -230,8 +232,8 @@ def test_frames_with_a_longer_side_are_too_large(tmp_path: Path, width: int, hei
     assert read(write(tmp_path / "small.avi", 2), max_frame_side=63)[1] == "too_large"
 
 
-def hide(path: Path, picture: np.ndarray) -> Path:
-    """A video of three large pictures, of which the header says that they have 64 x 48 pixels."""
+def write_hidden_pictures(path: Path, picture: np.ndarray) -> Path:
+    """Writes a video of three large pictures whose header claims 64 x 48 pixels."""
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
@@ -243,16 +245,16 @@ def hide(path: Path, picture: np.ndarray) -> Path:
     return path
 
 
-def test_large_pictures_behind_a_false_header_are_too_large(tmp_path: Path) -> None:
+def test_read_video_false_header_large_pictures(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
-    path = hide(tmp_path / "hidden.avi", noise)
+    path = write_hidden_pictures(tmp_path / "hidden.avi", noise)
     assert read(path)[0][0].shape == noise.shape
     assert read(path, max_frame_side=1599) == ([], "too_large")
-    assert read(path, max_frame_side=400) == ([], "too_large")  # the decoder refuses it
+    assert read(path, max_frame_side=400) == ([], "too_large")  # the decoder refuses the picture
 
 
-def test_memory_is_bounded_where_a_header_hides_large_pictures(tmp_path: Path) -> None:
-    path = hide(tmp_path / "hidden.avi", np.zeros((20000, 20000, 3), np.uint8))
+def test_read_video_false_header_bounds_memory(tmp_path: Path) -> None:
+    path = write_hidden_pictures(tmp_path / "hidden.avi", np.zeros((20000, 20000, 3), np.uint8))
     program = (
         "import idt_tools, sys\n"
         "try: print(sum(1 for _ in idt_tools.read_video(sys.argv[1])))\n"
@@ -264,10 +266,10 @@ def test_memory_is_bounded_where_a_header_hides_large_pictures(tmp_path: Path) -
     assert status in ("unreadable", "too_large") and int(kilobytes) < 200_000
 
 
-# The system's errors
+# Errors of the operating system
 
 
-def test_an_error_of_the_system_is_no_fault_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_video_system_error_raises_reading_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "far.avi", 60, 320, 240)
     read_file = os.read
 
@@ -287,7 +289,7 @@ def test_an_error_of_the_system_is_no_fault_of_the_video(tmp_path: Path, monkeyp
     assert (error.path, error.reason, str(error)) == (path, "Stale file handle", f"{path}: Stale file handle")
 
 
-def test_memory_does_not_grow_with_the_frames(shared: Path) -> None:
+def test_read_video_memory_does_not_grow(shared: Path) -> None:
     program = (
         "import idt_tools, sys\n"
         "for _ in idt_tools.read_video(sys.argv[1]): pass\n"

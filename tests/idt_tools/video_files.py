@@ -1,4 +1,4 @@
-"""Videos that the tests write, and what `read_video` reads from them."""
+"""Helpers that write and read videos."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from idt_tools import VideoError
 
 
 def read(path: Path, **limits: float) -> tuple[list[np.ndarray], str]:
-    """The frames that could be decoded, and the status."""
+    """Returns the decoded frames and the status, "ok" or that of the VideoError."""
     frames = []
     try:
         for frame in idt_tools.read_video(path, **limits):  # type: ignore[arg-type]
@@ -23,7 +23,7 @@ def read(path: Path, **limits: float) -> tuple[list[np.ndarray], str]:
 def write(
     path: Path, n_frames: int = 20, width: int = 64, height: int = 48, codec: str = "mpeg4", **options: str
 ) -> Path:
-    """A video of a bright square that moves to the right, at 25 frames per second."""
+    """Writes a video of a bright square that moves to the right, at 25 frames per second."""
     with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p" if codec == "mjpeg" else "yuv420p"
