@@ -1,7 +1,7 @@
 // Tracks (idt_spec 1 step 6, 5.5, 5.6).
 //
 // One step from p:  q = p + flow(p'), displacement = compensated flow(p'), p' = p rounded half to even and clamped.
-// Descriptor of a step, for HOG, HOF, MBHx and MBHy alike: the 32 x 32 square around p', moved inside the image, in
+// Descriptor of a step, for each of HOG, HOF, MBHx and MBHy: the 32 x 32 square around p', moved inside the image, in
 // 2 x 2 cells; all cells together divided by their sum, then square roots. A time cell is the mean of 5 steps.
 // Rejected, with 16 points and 15 displacements in original pixels: standard deviations both < sqrt 3 (static), or one
 // > 50 (random); largest step > 20 and > 0.7 of the path (jump); largest compensated step <= 1 (camera).

@@ -201,7 +201,7 @@ def test_encode_refuses_file_of_other_version(
     ("persons", "has_boxes", "sentence"),
     [
         ("masked", False, "people masked, but you gave no --boxes"),
-        ("not masked", True, "with nobody masked"),
+        ("not masked", True, "without masking people"),
         ("masked", True, ""),
         ("not masked", False, ""),
     ],

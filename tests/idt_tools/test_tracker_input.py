@@ -169,7 +169,7 @@ def test_extract_wrong_frames_raises() -> None:
         idt_tools.extract(np.zeros((18, 100, 1), np.uint8))
     with pytest.raises(ValueError):
         idt_tools.extract(np.zeros((18, 0, 0, 3), np.uint8))
-    with pytest.raises(ValueError, match="frame 0 has 100000x100000 pixels: the tracker holds at most"):
+    with pytest.raises(ValueError, match="frame 0 has 100000x100000 pixels: the tracker takes at most"):
         idt_tools.extract(np.broadcast_to(np.uint8(0), (18, 100_000, 100_000)))
 
 
