@@ -241,7 +241,7 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
         )
     if persons == "not masked" and boxes is not None:
         say(
-            f"warning: {codebook}: The codebook was fitted without masking people, but you gave --boxes. These sketches "
-            "therefore differ from those of its sample. Leave --boxes out.",
+            f"warning: {codebook}: The codebook was fitted without masking people, but you gave --boxes. These "
+            "sketches therefore differ from those of its sample. Leave --boxes out.",
             sys.stderr,
         )
