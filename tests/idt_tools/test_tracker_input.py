@@ -50,6 +50,14 @@ def test_extract_converts_colour_as_opencv() -> None:
     assert idt_tools.extract(colour).descriptors.tobytes() == idt_tools.extract(grey).descriptors.tobytes()
 
 
+def in_one_buffer(frames: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields each frame in the same memory, as some readers do."""
+    buffer = np.empty_like(frames[0])
+    for frame in frames:
+        buffer[:] = frame
+        yield buffer
+
+
 def test_extract_accepts_any_memory_layout(tmp_path: Path) -> None:
     frames = drift(17, 2.0, 1.0, 50, 60)
     expected = idt_tools.extract(frames, homographies=IDENTITIES[:17])
@@ -59,14 +67,7 @@ def test_extract_accepts_any_memory_layout(tmp_path: Path) -> None:
     read_only = frames.copy()
     read_only.flags.writeable = False
     wide = np.repeat(frames, 2, axis=2)
-    buffer = np.empty_like(frames[0])
-
-    def in_one_buffer() -> Iterator[np.ndarray]:
-        for frame in frames:
-            buffer[:] = frame
-            yield buffer
-
-    alike = {
+    layouts = {
         "Fortran order": np.asfortranarray(frames),
         "negative strides": frames[:, ::-1, ::-1].copy()[:, ::-1, ::-1],
         "every second column": wide[:, :, ::2],
@@ -74,9 +75,9 @@ def test_extract_accepts_any_memory_layout(tmp_path: Path) -> None:
         "read only": read_only,
         "masked": np.ma.masked_greater(frames, 100),
         "a list": list(frames),
-        "a buffer used again": in_one_buffer(),
+        "a buffer used again": in_one_buffer(frames),
     }
-    for kind, array in alike.items():
+    for kind, array in layouts.items():
         trajectories = idt_tools.extract(array, homographies=IDENTITIES[:17])
         assert trajectories.info.tobytes() == expected.info.tobytes(), kind
         assert trajectories.descriptors.tobytes() == expected.descriptors.tobytes(), kind
@@ -84,14 +85,7 @@ def test_extract_accepts_any_memory_layout(tmp_path: Path) -> None:
 
 def test_extract_frames_in_reused_buffer() -> None:
     frames = drift(17, 2.0, 1.0)
-    buffer = np.empty_like(frames[0])
-
-    def in_one_buffer() -> Iterator[np.ndarray]:
-        for frame in frames:
-            buffer[:] = frame
-            yield buffer
-
-    assert idt_tools.extract(in_one_buffer()).info.tobytes() == idt_tools.extract(frames).info.tobytes()
+    assert idt_tools.extract(in_one_buffer(frames)).info.tobytes() == idt_tools.extract(frames).info.tobytes()
 
 
 def test_extract_passes_on_error_of_reader() -> None:
