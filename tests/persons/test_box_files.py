@@ -60,7 +60,7 @@ def test_detect_persons_sorts_and_clips_boxes_of_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("0 1 2 3\n", "a.bb, line 1: expected a frame number and 5 numbers a box"),
+        ("0 1 2 3\n", "a.bb, line 1: expected a frame number and 5 numbers per box"),
         ("no numbers\n", "a.bb, line 1: not a line of numbers"),
         ("0\n1 100 2 130 20 1\n", "a.bb: the box 100, 2, 130, 20 of frame 1 is outside the image of 100x80 pixels"),
         ("0 -9 -9 -1 -1 1\n", "is outside the image"),
@@ -167,11 +167,11 @@ def test_boxes_command_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("video")
     for rows, source, message in (
-        (["a-id\tx/a.avi"], persons, f"{index}: it names no video b-id of {persons}"),
+        (["a-id\tx/a.avi"], persons, f"{index}: it does not list the video b-id of {persons}"),
         (["a-id\tx/a.avi", "b-id\ty/x/a.mp4"], persons, "x/a.bb: two videos would be written to it"),
-        ([], str(index), f"{index}: it is no HDF5 file"),
+        ([], str(index), f"{index}: it is not an HDF5 file"),
         ([], str(tmp_path / "none.h5"), "none.h5: there is no such file"),
-        ([], str(tmp_path / "other.h5"), "each group needs the attributes n_frames, width and height"),
+        ([], str(tmp_path / "other.h5"), "other.h5: it is not a file of boxes"),
     ):
         index.write_text("\n".join(["video_id\tpath", *rows]) + "\n")
         capsys.readouterr()
