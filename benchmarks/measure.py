@@ -1,4 +1,4 @@
-"""Seconds and memory, as all benchmarks take them."""
+"""Measures time and memory for all benchmarks."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from pathlib import Path
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """By the clock, for doing `work` once."""
+    """The wall time of one call of `work`."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def peak_memory() -> float:
-    """MiB that this process has held at most. Not getrusage's, which a child inherits from its parent."""
+    """The peak memory of this process in MiB. (A child inherits getrusage's from its parent.)"""
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024

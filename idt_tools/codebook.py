@@ -8,6 +8,7 @@ of a descriptor together, as the paper does. A `ChannelCodebook` describes each 
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,16 +81,16 @@ class Mixture:
         return FisherSums(self.gmm_weights, self.gmm_means, self.gmm_variances)
 
 
-class Encoder:
+class Encoder(ABC):
     """What both kinds of codebook do with their mixtures and the sketch."""
 
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int
 
+    @abstractmethod
     def mixtures(self) -> Mapping[str, Mixture]:
         """The mixtures by channel; that of all columns together has an empty name."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> dict[str, int]:

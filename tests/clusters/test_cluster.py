@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.clusters import cluster as entry
-from workflow_scripts.clusters.cluster import Clustering, cluster, repeats
+from workflow_scripts.clusters.cluster import Clustering, cluster, settings_per_run
 from workflow_scripts.clusters.kmeans import kmeans
 from workflow_scripts.clusters.methods import METHODS, Method
 from workflow_scripts.clusters.settings import ClustersSettings
@@ -38,4 +38,4 @@ def test_an_unknown_method_is_an_error() -> None:
 
 def test_repeats_differ_in_their_seed() -> None:
     settings = ClustersSettings(m=3, seed=7)
-    assert repeats(settings) == [replace(settings, seed=seed) for seed in (7, 8, 9)]
+    assert settings_per_run(settings) == [replace(settings, seed=seed) for seed in (7, 8, 9)]

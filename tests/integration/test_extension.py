@@ -47,7 +47,7 @@ def loss(batch):
 """
 ATTRACTION_ENTRY = (
     "OBJECTIVES = {\n",
-    '    "attraction": Objective("Attraction", {"": Look("Video attraction", "#123456")}, BANK_KEYS),\n',
+    '    "attraction": Objective("Attraction", {"": Style("Video attraction", "#123456")}, BANK_KEYS),\n',
 )
 
 LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}

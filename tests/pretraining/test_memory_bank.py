@@ -26,5 +26,5 @@ def test_rows_of_another_bank_are_joined_by_id():
     bank = MemoryBank(["a", "b", "c"], 4, seed=0)
     own = bank.rows[1].clone()
     rows = torch.eye(4)[:3]
-    assert bank.take_rows(rows, ["c", "x", "a"]) == ["b"]
+    assert bank.copy_rows(rows, ["c", "x", "a"]) == ["b"]
     assert torch.equal(bank.rows, torch.stack([rows[2], own, rows[0]]))

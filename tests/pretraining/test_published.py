@@ -216,7 +216,7 @@ def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
         read_weights(path)
     state["module.conv1.weight"] = Imported()  # type: ignore[assignment]
     torch.save(state, path)
-    with pytest.raises(StageError, match="holds no weights of a network"):
+    with pytest.raises(StageError, match="contains no weights of a network"):
         read_weights(path)
     assert not witness.exists()
 
@@ -231,7 +231,7 @@ def test_what_is_no_file_of_weights_is_told_in_a_sentence(tmp_path, content):
         read_weights(path)
     for held in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
         torch.save(held, path)
-        with pytest.raises(StageError, match=r"weights\.pth holds no weights of a network; give a model\.pt"):
+        with pytest.raises(StageError, match=r"weights\.pth contains no weights of a network; name a model\.pt"):
             read_weights(path)
 
 

@@ -101,7 +101,7 @@ def test_sampled_negatives_are_used_when_there_are_more_videos(run_train):
     ("options", "message"),
     [
         ({"objective": "contrastive"}, "no objective 'contrastive'"),
-        ({"objective": "local_aggregation"}, "needs clusters of network, idt, joint"),
+        ({"objective": "local_aggregation"}, "needs clusters network, idt, joint"),
         ({"objective": "local_aggregation", "clusters": "idt"}, "--clusters-file"),
         ({"objective": "local_aggregation", "clusters": "joint"}, "--sketches"),
         (
