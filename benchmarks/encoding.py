@@ -58,12 +58,12 @@ def print_times(videos: list[Path], components: int) -> Codebook:
     print(f"K = {components}, {len(codebook.pca_components)} axes; one core")
     print(f"{'video':40} {'trajectories':>12} {'tracking s':>11} {'encoding s':>11} {'ratio':>7}")
     for path, descriptors, tracking in tracked:
-        encoding = min(seconds(codebook, descriptors) for _ in range(3))
+        encoding = min(encoding_seconds(codebook, descriptors) for _ in range(3))
         print(f"{path.name:40} {len(descriptors):12} {tracking:11.2f} {encoding:11.3f} {encoding / tracking:7.1%}")
     rows = np.concatenate([descriptors for _, descriptors, _ in tracked])[:BASELINE_ROWS]
-    theirs = seconds_of_scikit_learn(codebook, rows)
-    ours = min(seconds(codebook, rows) for _ in range(3))
-    print(f"{len(rows)} rows: encoding {ours:.3f} s, scikit-learn's posteriors alone {theirs:.3f} s", end="")
+    theirs = posterior_seconds(codebook, rows)
+    ours = min(encoding_seconds(codebook, rows) for _ in range(3))
+    print(f"{len(rows)} rows: encoding {ours:.3f} s, scikit-learn's posteriors only {theirs:.3f} s", end="")
     print(f", ratio {ours / theirs:.3f}")
     return codebook
 
@@ -85,13 +85,13 @@ def fit(descriptors: list[np.ndarray], components: int) -> Codebook:
     return Codebook(mean, axes, mixture.weights_, mixture.means_, mixture.covariances_, *sketch)
 
 
-def seconds(codebook: Codebook, descriptors: np.ndarray) -> float:
+def encoding_seconds(codebook: Codebook, descriptors: np.ndarray) -> float:
     start = time.process_time()
     codebook.encode(descriptors)
     return time.process_time() - start
 
 
-def seconds_of_scikit_learn(codebook: Codebook, rows: np.ndarray) -> float:
+def posterior_seconds(codebook: Codebook, rows: np.ndarray) -> float:
     mixture = GaussianMixture(len(codebook.gmm_weights), covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = (
         codebook.gmm_weights,
@@ -133,7 +133,7 @@ def write_video(path: Path, n_frames: int) -> None:
 
 def peak_of_encoding(folder: Path, codebook: Path) -> float:
     """The peak memory in MiB of encoding a shard without stored trajectories."""
-    index_videos("made", folder / "index" / "index.tsv", DatasetSettings(root=str(folder / "videos"), shards=1))
+    index_videos("benchmark", folder / "index" / "index.tsv", DatasetSettings(root=str(folder / "videos"), shards=1))
     (listed,) = (folder / "index" / "shards").glob("*.tsv")
     with write_hdf5(folder / "trajectories.h5", stage="trajectories", version=0, parameters={}):
         pass

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import idt_tools
-from benchmarks.measure import seconds
+from benchmarks.measure import seconds, textured_image
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, stored_size, write_frames
@@ -137,11 +137,7 @@ def generate(path: Path, seed: int = 0, n_frames: int = 300, size: tuple[int, in
     """Writes a video with a drifting camera, a textured scene, a part that moves, and noise."""
     width, height = size
     draw = np.random.default_rng(seed)
-    scene = sum(
-        cv2.resize(draw.normal(size=(side, side, 3)).astype(np.float32), (2 * width, 2 * height)) / side**0.5
-        for side in (4, 16, 64, 256)
-    )
-    scene = cv2.normalize(scene, None, 10, 245, cv2.NORM_MINMAX)
+    scene = textured_image(draw, 2 * width, 2 * height)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"crf": "23"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"

@@ -47,7 +47,7 @@ def main() -> None:
     hog = Hog(PersonsSettings())
     for size in arguments.sizes:
         effects: dict[str, list[Effect]] = {"truth": [], "hog": []}
-        for motion, scene, take in cast(arguments.videos):
+        for motion, scene, take in kinds_of_videos(arguments.videos):
             frames = film(motion, scene, take, size, arguments.frames)
             if arguments.output:
                 write(arguments.output / size.replace(" ", "_"), motion, scene, take, frames)
@@ -60,7 +60,7 @@ def main() -> None:
             print_effects(f"people fill {size}, boxes: {name}", measured)
 
 
-def cast(n_videos: int) -> list[tuple[str, str, int]]:
+def kinds_of_videos(n_videos: int) -> list[tuple[str, str, int]]:
     """Motion, scene and take of each video. Motions and scenes alternate."""
     pairs = list(product(GeneratedSettings().motions, GeneratedSettings().scenes))
     return [(*pairs[number * 7 % len(pairs)], number // len(pairs)) for number in range(n_videos)]

@@ -10,10 +10,10 @@ of the width apart.
 
 import argparse
 from collections.abc import Callable
-from itertools import product
 
 import numpy as np
 
+from benchmarks.people_mask import kinds_of_videos
 from idt_tools.person_boxes import background_mask
 from workflow_scripts.persons.boxes import carry_boxes
 from workflow_scripts.synthetic.generate import render_with_truth
@@ -41,13 +41,8 @@ def main() -> None:
 
 def true_boxes(n_videos: int, settings: GeneratedSettings) -> list[Boxes]:
     """The boxes of `n_videos` generated videos. Motions and scenes alternate."""
-    pairs = list(product(settings.motions, settings.scenes))
-    videos = []
-    for number in range(n_videos):
-        motion, scene = pairs[number * 7 % len(pairs)]
-        frames = render_with_truth(motion, scene, number // len(pairs), settings)
-        videos.append({t: np.append(frame.box, 1)[None] for t, frame in enumerate(frames)})
-    return videos
+    videos = (render_with_truth(*kind, settings) for kind in kinds_of_videos(n_videos))
+    return [{t: np.append(frame.box, 1)[None] for t, frame in enumerate(frames)} for frames in videos]
 
 
 def in_pairs(videos: list[Boxes], distance: float) -> list[Boxes]:

@@ -20,13 +20,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measure import peak_memory, seconds
+from benchmarks.measure import peak_memory, seconds, textured_image
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
@@ -252,10 +251,7 @@ def measure_largest_batch(bench: Bench, step: Callable[[int], Callable[[], objec
 def generate_frames(number: int) -> Iterator[np.ndarray]:
     """Frames 320x240 of a textured scene with a drifting camera and noise."""
     draw = np.random.default_rng(number)
-    scene = np.zeros((300, 400, 3), np.float32)
-    for side in (4, 16, 64, 256):
-        scene += cv2.resize(draw.normal(size=(side, side, 3)).astype(np.float32), (400, 300)) / side**0.5
-    scene = cv2.normalize(scene, scene, 10, 245, cv2.NORM_MINMAX)
+    scene = textured_image(draw, 400, 300)
     for t in range(STORED_FRAMES):
         grain = draw.normal(scale=8, size=(240, 320, 3))
         yield np.clip(scene[t : t + 240, 2 * t : 2 * t + 320] + grain, 0, 255).astype(np.uint8)

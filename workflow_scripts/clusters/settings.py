@@ -23,7 +23,7 @@ class ClustersSettings:
     )
     m: int = setting(
         3,
-        "Clusterings with different seeds. Close neighbours share a cluster in at least one.",
+        "Clusterings with different seeds. Two videos are close neighbours if they share a cluster in at least one.",
         source="paper 4.2",
         minimum=1,
     )

@@ -22,7 +22,7 @@ def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
 
 
 def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.optim.SGD:
-    """SGD with momentum. Weight decay applies to all parameters but those of batch norm."""
+    """SGD with momentum. Weight decay applies to all parameters except those of batch norm."""
     decayed: list[torch.nn.Parameter] = []
     not_decayed: list[torch.nn.Parameter] = []
     for module in model.modules():

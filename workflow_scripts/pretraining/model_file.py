@@ -37,7 +37,7 @@ def checked_model(content: Any, path: Path) -> dict[str, Any]:
         _require(isinstance(content["seed"], int), f"its seed is {content['seed']!r:.40}")
         check_tensors({**weights, **({} if bank is None else {"bank": bank})}, path)
         outputs = len(weights["fc.bias"])
-        with torch.device("meta"):  # shapes alone, without memory
+        with torch.device("meta"):  # needs no memory
             network = ResNet3D(settings["depth"], outputs, settings["width"], settings["shortcut"])
         matching_weights(network, weights, head=True)
         if bank is not None:

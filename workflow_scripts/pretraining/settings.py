@@ -65,7 +65,7 @@ class PretrainingSettings:
     )
     color: bool = setting(
         False,
-        "Also turn clips gray (probability 0.2) and jitter their color (0.4). The authors' code does; the paper does "
+        "Also turn clips grey (probability 0.2) and jitter their color (0.4). The authors' code does; the paper does "
         "not mention it.",
         source="paper 4.2",
     )
@@ -107,7 +107,7 @@ class PretrainingSettings:
         exclusiveMaximum=1,
     )
     weight_decay: float = setting(
-        1e-4, "L2 penalty on all weights but those of batch normalisation.", source="reference [49]"
+        1e-4, "L2 penalty on all weights except those of batch normalisation.", source="reference [49]"
     )
     lr_milestones: tuple[int, ...] = setting(
         (160, 190), "Epochs (from 0) at which the learning rate drops.", source="paper 4.2"

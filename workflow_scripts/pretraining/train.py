@@ -87,7 +87,7 @@ def check_request(
         raise StageError("clusters idt needs --clusters-file")
     if clusters == "joint" and not files.sketches:
         raise StageError("clusters joint needs --sketches, the shards of the encoding")
-    if clusters != "idt":  # those of idt are computed and checked before
+    if clusters != "idt":  # the stage cluster_sketches checks the clusters of idt
         check_k(settings.k, len(labels))
 
 
