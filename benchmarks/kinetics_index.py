@@ -36,9 +36,9 @@ def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
         source = folder.parent / "source" / f"{folder.name}_{number // LINKS}.mp4"
         if number % LINKS == 0 and not source.exists():
             source.write_bytes(content)
-        place = folder / f"label{number % labels:03d}" / f"{number:011d}_000000_000010.mp4"
-        if not place.exists():
-            os.link(source, place)
+        video = folder / f"label{number % labels:03d}" / f"{number:011d}_000000_000010.mp4"
+        if not video.exists():
+            os.link(source, video)
 
 
 def write_config(folder: Path, n_videos: int, labels: int = 400) -> list[Path]:

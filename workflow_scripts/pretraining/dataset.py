@@ -45,8 +45,8 @@ class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
 def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list[int]]:
     """Batches of the indices of all videos, in random order.
 
-    Sizes differ by at most one, because batch norm's statistics would be worse in a small last batch. A batch has at
-    least two clips for the same reason, and at most `batch`.
+    Sizes differ by at most one, because batch norm's statistics would be worse in a small last batch. Batches have at
+    least two clips for the same reason, and at most `batch` or 3.
     """
     n_batches = max(1, min(math.ceil(n_videos / batch), n_videos // 2))
     order = rng(seed, "order", epoch).permutation(n_videos)

@@ -145,15 +145,9 @@ _NOT_OF_ALL = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()),
 
 
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
-    """The values that the result of a run depends on. A change of the others does not train it again.
+    """The values that the result of a run depends on, with the milestones before the last epoch only.
 
-    Args:
-        values: All values of the run.
-        objective: As in `train`.
-        clusters: As in `train`.
-
-    Returns:
-        A part of `values`, with the milestones before the last epoch only.
+    A change of the other values does not train the run again. `objective` and `clusters` are as in `train`.
     """
     keys = OBJECTIVES[objective].keys if objective in OBJECTIVES else _NOT_OF_ALL
     keys |= _OF_CLUSTERS.get(clusters, frozenset())

@@ -94,15 +94,7 @@ def check_request(
 def training_request(
     videos: list[dict[str, str]], seed: int, objective: str, clusters: str, settings: PretrainingSettings
 ) -> dict[str, Any]:
-    """What the weights depend on besides files.
-
-    Args:
-        videos: Rows of the table of videos, sorted by id.
-        seed: Of the run.
-        objective: A name in OBJECTIVES.
-        clusters: The space of the clusters.
-        settings: Of the run.
-    """
+    """What the weights depend on besides files. `videos` are the rows of the table, sorted by id."""
     values = values_read(dataclasses.asdict(settings), objective, clusters)
     return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
