@@ -91,9 +91,7 @@ class Training:
         batches = epoch_batches(len(self.video_ids), self.settings.batch_size, self.learner.seed, epoch)
         smallest = min(map(len, batches))
         if smallest < self.ranks.size:
-            raise StageError(
-                f"batches of {smallest} clips are too small for {self.ranks.size} processes; start fewer processes"
-            )
+            raise StageError(f"{self.ranks.size} processes cannot divide batches of {smallest} clips; start fewer")
         return batches
 
     def _train_epoch(self, bar: "tqdm[Any]") -> None:
