@@ -1,9 +1,9 @@
 """Distributed training: one process per GPU of a node, started by `torchrun --standalone`.
 
-Process r of W has the elements r, r + W, ... of a batch. DistributedDataParallel averages the gradients. All processes
-have the same memory bank, because each receives all embeddings of a batch, and the same clusters, which they divide to
-compute and then broadcast. Batch norm's statistics are of the clips of one process; those of process 0 are saved. Only
-process 0 writes files and logs.
+Process r of W has the elements r, r + W, ... of a batch. DistributedDataParallel averages the gradients. Each process
+receives all embeddings of a batch, so all have the same memory bank. Each computes some of the clusterings and
+broadcasts them. Batch norm's statistics are of the clips of one process; those of process 0 are saved. Only process 0
+writes files and logs.
 """
 
 import logging

@@ -140,8 +140,8 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
 
 
 # The keys that only some trainings read. Another stage computes the clusters of idt, whose file is named by K and m.
-_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
-_NOT_OF_ALL = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_OF_CLUSTERS.values())
+_KEYS_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+_OPTIONAL_KEYS = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_KEYS_OF_CLUSTERS.values())
 
 
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
@@ -149,9 +149,9 @@ def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dic
 
     A change of the other values does not train the run again. `objective` and `clusters` are as in `train`.
     """
-    keys = OBJECTIVES[objective].keys if objective in OBJECTIVES else _NOT_OF_ALL
-    keys |= _OF_CLUSTERS.get(clusters, frozenset())
-    relevant = {key: value for key, value in values.items() if key in keys or key not in _NOT_OF_ALL}
+    keys = OBJECTIVES[objective].keys if objective in OBJECTIVES else _OPTIONAL_KEYS
+    keys |= _KEYS_OF_CLUSTERS.get(clusters, frozenset())
+    relevant = {key: value for key, value in values.items() if key in keys or key not in _OPTIONAL_KEYS}
     for field in fields(PretrainingSettings):
         if not field.metadata.get("influences_result", True):
             relevant.pop(field.name, None)
