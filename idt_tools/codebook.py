@@ -7,6 +7,7 @@ together, as the paper does. A `ChannelCodebook` describes each channel by itsel
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,16 +80,16 @@ class Mixture:
         return FisherSums(self.gmm_weights, self.gmm_means, self.gmm_variances)
 
 
-class Encoder:
+class Encoder(ABC):
     """The base class of both kinds of codebook."""
 
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int
 
+    @abstractmethod
     def mixtures(self) -> Mapping[str, Mixture]:
         """Returns the mixtures by channel. The mixture of all columns together has an empty name."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> dict[str, int]:

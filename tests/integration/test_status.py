@@ -66,10 +66,10 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     assert _files(told) == {
         **dict.fromkeys(("videos", "codebook", "training_videos"), "1 of 1"),
         **dict.fromkeys(("trajectories", "encoding", "frames"), "2 of 2"),
-        **dict.fromkeys(("clusters", "pretraining", "bank_clusters", "examples"), "0 of 1"),
+        **dict.fromkeys(("clusters", "pretraining", "cluster_bank", "examples"), "0 of 1"),
         "report": "0 of 8",
     }
-    wanted = {"clusters", "pretraining", "bank_clusters", "examples", "report", "resolved_config"}
+    wanted = {"clusters", "pretraining", "cluster_bank", "examples", "report", "resolved_config"}
     assert set(_would_run(told)) == wanted
     assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
     failed = r"^videos that failed: 1\ndataset .*\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+"

@@ -73,7 +73,7 @@ def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:
 def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "runs", "la", "lr", to=0.01)
     assert tiny.planned(config=config) == Counter(
-        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, bank_clusters=1, report=1
+        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, cluster_bank=1, report=1
     )
     config = _changed(tiny.config, "pretraining", "runs", "la_idt", "lr", to=0.01)
     assert tiny.planned(config=config)["pretraining"] == 2  # and la_idt_tune, which starts from it
@@ -95,7 +95,7 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
         ("evaluation", "linear", {"linear": 3, "report": 1}),
         ("evaluation", "features", {"features": 3, "knn": 3, "linear": 3, "report": 1}),
         ("evaluation", "finetune", {"finetune": 3, "report": 1}),
-        ("evaluation", "cluster_bank", {"bank_clusters": 2, "report": 1}),
+        ("evaluation", "cluster_bank", {"cluster_bank": 2, "report": 1}),
         ("report", "draw_examples", {"examples": 1, "report": 1}),
     ],
 )

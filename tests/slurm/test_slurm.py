@@ -28,7 +28,7 @@ COMMANDS = [
 ]
 # Beside what the profile says: status checks in seconds, and the numbers of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "linear", "bank_clusters", "persons"}
+ON_GPUS = {"pretraining", "finetune", "linear", "cluster_bank", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 

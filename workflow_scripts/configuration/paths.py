@@ -21,7 +21,7 @@ MODEL = "results/pretraining/{run}/seed{seed}/model.pt"
 
 RESULT = "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json"
 FEATURES = "results/evaluation/{run}/seed{seed}/{dataset}/features.h5"
-BANK_CLUSTERS = "results/evaluation/{run}/seed{seed}/clusters.h5"
+CLUSTER_BANK = "results/evaluation/{run}/seed{seed}/clusters.h5"
 
 CONFIG = "results/config.yaml"
 EXAMPLES = "results/report/examples.html"

@@ -46,7 +46,7 @@ class ReportInputs:
         """
         for run in self.trained_runs:
             self.runs.check_clusters(run_values(self.config, run), run)
-        networks = [paths.BANK_CLUSTERS.format(run=run, seed=seed) for run in self.trained_runs for seed in self.seeds]
+        networks = [paths.CLUSTER_BANK.format(run=run, seed=seed) for run in self.trained_runs for seed in self.seeds]
         values = run_values(self.config, "scratch")
         return networks + [
             self.runs.clusters_file({**values, "descriptors": descriptors})

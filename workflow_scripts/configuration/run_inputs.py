@@ -172,7 +172,7 @@ class RunInputs:
         """The frames that the run was trained on, if its model has no memory bank."""
         return [] if OBJECTIVES[self.values(wildcards)["objective"]].bank else self.frames(wildcards)
 
-    def bank_clusters_settings(self, wildcards: Any) -> str:
+    def cluster_bank_settings(self, wildcards: Any) -> str:
         """The section `clusters` with K and m of the run."""
         values = self.values(wildcards)
         return self.data.section("clusters", k=values["k"], m=values["m"])

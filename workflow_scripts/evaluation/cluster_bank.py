@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.clusters.cluster import cluster, repeats
+from workflow_scripts.clusters.cluster import cluster, settings_per_run
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.features import CLIPS_AT_ONCE, video_features
@@ -59,7 +59,7 @@ def cluster_bank(
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
-    run_settings = repeats(settings)
+    run_settings = settings_per_run(settings)
     runs = [cluster(embeddings, one_run, best_device()) for one_run in run_settings]
     embeddings_digest = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)

@@ -47,7 +47,7 @@ def _artifacts(config: dict[str, Any]) -> Iterator[str]:
         for run in needed_runs(config):
             yield paths.MODEL.format(run=run, seed=seed)
         for run in {*evaluated_runs(config), *table_runs(config)}:
-            yield paths.BANK_CLUSTERS.format(run=run, seed=seed)
+            yield paths.CLUSTER_BANK.format(run=run, seed=seed)
             for dataset in used_datasets(config):
                 yield paths.FEATURES.format(run=run, seed=seed, dataset=dataset)
                 yield paths.RESULT.format(run=run, seed=seed, dataset=dataset, split="*", protocol="*")

@@ -21,7 +21,7 @@ from workflow_scripts.operations.text_table import aligned
 # The order of the rules in the table; others come last.
 RULES = (
     "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
-    "features linear knn svm bank_clusters examples people report".split()
+    "features linear knn svm cluster_bank examples people report".split()
 )
 SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # their jobs count videos
 

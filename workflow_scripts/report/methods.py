@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.pretraining.objectives import OBJECTIVES, Look
+from workflow_scripts.pretraining.objectives import OBJECTIVES, Style
 from workflow_scripts.report.palette import FISHER, IDT, SCRATCH
 
 Kind = tuple[str, str]  # objective (scratch, idt_svm and idt_fisher: none), and the space whose clusters it learns
 
 SCRATCH_KIND, IDT_KIND = ("scratch", ""), ("idt_svm", "")
 # In the order of the paper's table 1: scratch, the objectives, IDT.
-LOOKS: dict[Kind, Look] = {
-    SCRATCH_KIND: Look("Scratch", SCRATCH),
-    **{(name, clusters): look for name, one in OBJECTIVES.items() for clusters, look in one.looks.items()},
-    IDT_KIND: Look("IDT + linear SVM", IDT),
-    ("idt_fisher", ""): Look("IDT, full Fisher vectors + linear SVM", FISHER),
+STYLES: dict[Kind, Style] = {
+    SCRATCH_KIND: Style("Scratch", SCRATCH),
+    **{(name, clusters): style for name, one in OBJECTIVES.items() for clusters, style in one.styles.items()},
+    IDT_KIND: Style("IDT + linear SVM", IDT),
+    ("idt_fisher", ""): Style("IDT, full Fisher vectors + linear SVM", FISHER),
 }
 # The runs that the config does not list, and their objectives.
 _ALWAYS = {"scratch": "scratch", "idt": "idt_svm", "idt_fisher": "idt_fisher"}
@@ -40,12 +40,12 @@ class Method:
     @property
     def title(self) -> str:
         """The name of its kind in the tables."""
-        return LOOKS[self.kind].title
+        return STYLES[self.kind].title
 
     @property
     def color(self) -> str:
         """The color of its kind."""
-        return LOOKS[self.kind].color
+        return STYLES[self.kind].color
 
     @property
     def supervised(self) -> bool:
@@ -71,7 +71,7 @@ def learns_without_labels(objective: str) -> bool:
 
 
 def methods_of(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[Method]:
-    """The methods of these runs in the order of LOOKS; those of one kind in the order of the config.
+    """The methods of these runs in the order of STYLES; those of one kind in the order of the config.
 
     trainings: the config's `pretraining.runs`. Raises StageError for a run that the config does not have.
     """
@@ -85,7 +85,7 @@ def methods_of(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> lis
         spaces = OBJECTIVES[objective].clusters if objective in OBJECTIVES else []
         clusters = training.get("clusters") or spaces[0] if spaces else ""
         methods.append(Method(run, objective, clusters, training.get("init") or ""))
-    return sorted(methods, key=lambda method: (list(LOOKS).index(method.kind), list(known).index(method.run)))
+    return sorted(methods, key=lambda method: (list(STYLES).index(method.kind), list(known).index(method.run)))
 
 
 def twins_of(method: Method, methods: list[Method]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A run that is stopped anywhere ends with the weights of one that never was, bit for bit."""
+"""A run that is killed, stopped or resumed ends with the same bytes as an uninterrupted run."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ CHANGED = {"epochs": 8, "batch_size": 3, "k": 4, "checkpoint_minutes": 0}  # a c
 
 
 class Process:
-    """`python -m workflow_scripts.pretraining.train` on the tiny dataset."""
+    """Runs `python -m workflow_scripts.pretraining.train` on the tiny dataset."""
 
     def __init__(self, folder: Path, videos: Path, frames: list[Path], settings: dict[str, object]) -> None:
         self.output, self.checkpoints = folder / "model.pt", folder / "checkpoints"
@@ -40,8 +40,8 @@ class Process:
         )
 
     def progress(self) -> tuple[int, int]:
-        """Epoch and step of the newest checkpoint; before the first, (-1, 0)."""
-        for name in ("last.pt", "previous.pt"):  # between the two renames of a save there is no last.pt
+        """Epoch and step of the newest checkpoint, or (-1, 0)."""
+        for name in ("last.pt", "previous.pt"):  # last.pt is missing between the two renames of a save
             for path in self.checkpoints.glob(f"*/{name}"):
                 with contextlib.suppress(FileNotFoundError):
                     at = torch.load(path, weights_only=True)["progress"]
@@ -57,7 +57,7 @@ class Process:
 @pytest.fixture
 def settings(tiny) -> dict[str, object]:
     tiny = replace(tiny, **CHANGED)
-    return {**asdict(tiny), "clip_length": 16}  # a little slower, so that a kill comes in time
+    return {**asdict(tiny), "clip_length": 16}  # slower, so that a kill comes in time
 
 
 def same(model: dict[str, object], path: Path) -> bool:
@@ -79,7 +79,7 @@ def uninterrupted(run_train, settings) -> dict[str, object]:
     return run_train("uninterrupted", **LA, changed=settings)
 
 
-def test_killed_within_an_epoch_and_resumed(
+def test_training_killed_resumes_to_the_same_weights(
     tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog
 ):
     run = Process(tmp_path / "killed", videos_table, frames_files, settings)
@@ -90,10 +90,10 @@ def test_killed_within_an_epoch_and_resumed(
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
         epoch, step = run.progress()
-        if step > 0:  # else the kill came late, between two epochs: once more, in a later one
+        if step > 0:  # else the kill came between two epochs
             break
     assert step > 0
-    # What a kill within the writing of a checkpoint leaves: half a temporary file.
+    # A kill during the writing of a checkpoint leaves half a temporary file.
     folder = next(run.checkpoints.iterdir())
     (folder / ".last.pt.tmp").write_bytes(next(folder.glob("*.pt")).read_bytes()[:5000])
     caplog.set_level("INFO")
@@ -103,7 +103,7 @@ def test_killed_within_an_epoch_and_resumed(
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_stopped_training_saves_and_says_so(
+def test_training_stopped_by_a_signal_resumes_to_the_same_weights(
     tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog, number, code
 ):
     rarely = {**settings, "checkpoint_minutes": 600}
@@ -119,7 +119,7 @@ def test_stopped_training_saves_and_says_so(
     assert same(uninterrupted, run.output)
 
 
-def test_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, uninterrupted, caplog):
+def test_training_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, uninterrupted, caplog):
     folder = next((tmp_path / "uninterrupted" / "checkpoints").iterdir())
     last, previous = folder / "last.pt", folder / "previous.pt"
     for path in (last, previous):
@@ -129,11 +129,3 @@ def test_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, uninter
     run_train("uninterrupted", **LA, changed=settings)
     assert "damaged" in caplog.text
     assert same(uninterrupted, model)
-
-
-def test_another_request_has_another_folder(tmp_path, run_train):
-    run_train("r", changed={"epochs": 1})
-    run_train("r", changed={"epochs": 1, "lr": 0.05})
-    run_train("r", changed={"epochs": 1, "checkpoint_minutes": 3})  # no influence on the result
-    run_train("r", changed={"epochs": 1}, checkpoint_minutes=0)
-    assert len(list((tmp_path / "r" / "checkpoints").iterdir())) == 2
