@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from pages import BASELINE, Page, build_page
 
 from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
 from workflow_scripts.evaluation.metrics import Answers
@@ -22,7 +23,7 @@ from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
 from workflow_scripts.ground.identity import rng, video_id
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.report.settings import TableSettings
+from workflow_scripts.report.settings import ReportSettings, TableSettings
 from workflow_scripts.report.tables.paper_table import paper_table
 from workflow_scripts.synthetic.generate import render
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -254,3 +255,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     folder = tmp_path_factory.mktemp("results")
     yield make_results(folder, seeds=2)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def arguments(results: Results) -> dict[str, Any]:
+    """The arguments with which `page` was built."""
+    arguments = results.arguments()
+    build_page(**arguments, settings=ReportSettings(baselines=BASELINE))
+    return arguments
+
+
+@pytest.fixture(scope="session")
+def page(arguments: dict[str, Any]) -> Page:
+    return Page(arguments["output"])

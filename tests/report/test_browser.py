@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from page_of import build_page
+from pages import build_page
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from workflow_scripts.ground.artifacts import write_text
@@ -63,7 +63,7 @@ def names(videos: Locator) -> list[str]:
     return [video.get_attribute("title") or "" for video in videos.all()]
 
 
-def test_every_clustering_shows_its_clusters(page: Page, results: Any) -> None:
+def test_explorer_shows_clusters_of_every_clustering(page: Page, results: Any) -> None:
     names_of = {"la": set(results.scenes.values()), "la_idt": set(results.motions.values())}
     for space in page.locator("#space option").all():
         page.locator("#space").select_option(label=space.text_content())
@@ -77,7 +77,7 @@ def test_every_clustering_shows_its_clusters(page: Page, results: Any) -> None:
         assert page.locator("#count").text_content() == f"{len(shown)} clusters of {len(shown)}."
 
 
-def test_a_filter_leaves_one_motion_in_the_clusters_and_on_the_map(page: Page) -> None:
+def test_explorer_filter_leaves_one_motion(page: Page) -> None:
     page.locator("#only").select_option("walk")
     assert {name.split("_")[0] for name in names(page.locator("#rows .video"))} == {"walk"}
     assert page.locator("#rows .video").count() == 4
@@ -87,7 +87,7 @@ def test_a_filter_leaves_one_motion_in_the_clusters_and_on_the_map(page: Page) -
     assert page.locator("#map circle.faint").count() == 0
 
 
-def test_the_map_has_a_colour_for_each_motion_scene_or_cluster(page: Page) -> None:
+def test_explorer_map_colors(page: Page) -> None:
     def colours() -> set[str]:
         return set(page.locator("#map circle").evaluate_all("dots => dots.map(dot => dot.style.fill)"))
 
@@ -97,7 +97,7 @@ def test_the_map_has_a_colour_for_each_motion_scene_or_cluster(page: Page) -> No
         assert page.locator("#legend li").count() == (0 if choice == "cluster" else count)
 
 
-def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: Any) -> None:
+def test_explorer_shows_nearest_neighbours(page: Page, results: Any) -> None:
     page.locator("#rows .video[title=wave_beach_01]").click()
     assert page.locator("#near h3").text_content() == "wave_beach_01"
     assert page.locator("#map circle.chosen").count() == 1
@@ -118,7 +118,7 @@ def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: 
     assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
 
 
-def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results: Any) -> None:
+def test_explorer_finds_video_by_name(page: Page, results: Any) -> None:
     find = page.locator("#find")
     find.fill("walk_beach_01")
     assert page.locator("#near h3").text_content() == "walk_beach_01"
@@ -134,7 +134,7 @@ def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results:
     assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
 
 
-def test_an_address_chooses_its_video(page: Page, address: str, results: Any) -> None:
+def test_explorer_address_chooses_video(page: Page, address: str, results: Any) -> None:
     for name in ("spin_bricks_00", "walk_beach_01"):
         page.evaluate(f"location.hash = 'video={_ids(results)[name]}'")
         page.wait_for_function(f"document.querySelector('#near h3')?.textContent === '{name}'")
@@ -146,7 +146,7 @@ def test_an_address_chooses_its_video(page: Page, address: str, results: Any) ->
         assert page.locator("#near h3").text_content() == "walk_beach_01"
 
 
-def test_a_page_of_videos_without_labels_offers_nothing_of_them(browser: Browser, results: Any) -> None:
+def test_explorer_without_labels(browser: Browser, results: Any) -> None:
     index = results.folder / "unlabelled/toy/videos/index.tsv"
     lines = results.indexes[0].read_text()
     for known in [*set(results.scenes.values()), *set(results.motions.values())]:
@@ -168,7 +168,7 @@ def _ids(results: Any) -> dict[str, str]:
     return {Path(row[1]).stem: row[0] for row in rows}
 
 
-def test_the_map_tells_what_lies_under_the_pointer_and_chooses_it(page: Page) -> None:
+def test_explorer_map_tooltip(page: Page) -> None:
     dot = page.locator("#map circle").last
     dot.hover()
     assert page.locator("#tip").is_visible()
@@ -179,7 +179,7 @@ def test_the_map_tells_what_lies_under_the_pointer_and_chooses_it(page: Page) ->
     assert page.locator("#tip").is_hidden()
 
 
-def test_all_of_it_by_keyboard(page: Page) -> None:
+def test_explorer_by_keyboard(page: Page) -> None:
     page.locator("#space").focus()
     page.keyboard.press("ArrowDown")
     assert page.locator("#space").input_value() == "1"
@@ -193,7 +193,7 @@ def test_all_of_it_by_keyboard(page: Page) -> None:
     assert page.evaluate("document.activeElement.title") == name  # the reader stays where he was
 
 
-def test_the_thumbnails_can_be_stopped(page: Page) -> None:
+def test_page_stops_thumbnails(page: Page) -> None:
     thumbnail = page.locator("#gallery .thumb").first
     state = "thumb => getComputedStyle(thumb).animationPlayState"
     assert thumbnail.evaluate(state) == "running"
@@ -202,7 +202,7 @@ def test_the_thumbnails_can_be_stopped(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
+def test_page_passes_axe(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.locator("#rows .video").first.click()
     page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
@@ -210,12 +210,12 @@ def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def test_a_narrow_screen_scrolls_one_way_alone(page: Page) -> None:
+def test_page_fits_narrow_screen(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_captions_and_figures_can_be_read_on_a_narrow_screen(page: Page) -> None:
+def test_page_is_legible_on_narrow_screen(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
     captions = page.locator("caption > span, figcaption:visible")

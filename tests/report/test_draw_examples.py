@@ -56,7 +56,7 @@ def drawn(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def test_the_middle_frames_are_drawn_and_a_broken_video_is_left_out(listed: Path, tmp_path: Path) -> None:
+def test_draw_examples_leaves_out_broken_video(listed: Path, tmp_path: Path) -> None:
     draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings())
     pictures = drawn(tmp_path / "examples.html")
     assert sorted(caption.split(",")[0] for caption in pictures) == [
@@ -69,7 +69,7 @@ def test_the_middle_frames_are_drawn_and_a_broken_video_is_left_out(listed: Path
         assert ((green > blue + 60) & (green > red + 60)).any()
 
 
-def test_a_video_that_is_gone_is_left_out(listed: Path, tmp_path: Path) -> None:
+def test_draw_examples_leaves_out_missing_video(listed: Path, tmp_path: Path) -> None:
     rows = read_columns(listed)
     gone = rows[-1]["video_id"]
     rows[-1]["path"] += ".gone"
@@ -79,7 +79,7 @@ def test_a_video_that_is_gone_is_left_out(listed: Path, tmp_path: Path) -> None:
     assert len(drawn(tmp_path / "examples.html")) == 3 and gone not in captions
 
 
-def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -> None:
+def test_draw_examples_tints_people(listed: Path, tmp_path: Path) -> None:
     draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings(), boxes=listed.with_name("boxes.h5"))
     draw_examples(listed, tmp_path / "plain.html", TrajectoriesSettings())
     pictures, plain = drawn(tmp_path / "examples.html"), list(drawn(tmp_path / "plain.html").values())
@@ -94,7 +94,7 @@ def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -
         assert np.median(blueness[y1 + 8 : y2 - 8, x1 + 8 : x2 - 8]) > 25 and abs(np.median(blueness[outside])) < 5
 
 
-def test_classes_come_in_turn() -> None:
+def test_in_turn_alternates_classes() -> None:
     settings = TrajectoriesSettings()
     rows = {f"v{i}": {"video_id": f"v{i}", "path": "x", "label": "ab"[i > 15], "bytes": "1"} for i in range(20)}
     order = in_turn({name: _listed(row, settings) for name, row in rows.items()})

@@ -51,7 +51,7 @@ def moving_person(n_frames: int) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_mask_takes_the_camera_s_motion_from_the_background(known: bool) -> None:
+def test_mask_effect_on_known_motion(known: bool) -> None:
     """Without the mask the larger motion, that of the box, is taken for the camera's."""
     frames, boxes = moving_person(20)
     motion = np.broadcast_to(np.array(PAN, float), (160, 200, 2)).copy()
@@ -68,7 +68,7 @@ def test_the_mask_takes_the_camera_s_motion_from_the_background(known: bool) -> 
     assert n_masked == len(idt_tools.extract(frames, boxes))
 
 
-def test_boxes_that_leave_nothing_to_compare_are_refused() -> None:
+def test_mask_effect_rejects_boxes() -> None:
     frames, boxes = moving_person(3)
     for box in ((0, 0, 199, 159), (-50, 0, -10, 20)):
         boxes[:, 1:5] = box
@@ -77,7 +77,7 @@ def test_boxes_that_leave_nothing_to_compare_are_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 9), st.floats(-1, 1)), min_size=1, max_size=30))
-def test_the_interval_lies_around_the_difference(pairs: list[tuple[float, float]]) -> None:
+def test_change_interval_contains_difference(pairs: list[tuple[float, float]]) -> None:
     mean = change([Pair(before, before + by) for before, by in pairs])
     by = [by for _, by in pairs]
     assert mean.difference == pytest.approx(np.mean(by), abs=1e-9)
@@ -88,14 +88,14 @@ def test_the_interval_lies_around_the_difference(pairs: list[tuple[float, float]
         assert min(by) - 1e-9 <= mean.low <= mean.high <= max(by) + 1e-9
 
 
-def test_the_interval_is_student_s_where_there_are_many() -> None:
+def test_change_interval_equals_students() -> None:
     by = np.random.default_rng(0).normal(0.5, 2, 400)
     mean = change([Pair(0, value) for value in by])
     half = 1.96 * by.std() / 20
     assert (mean.low, mean.high) == pytest.approx((by.mean() - half, by.mean() + half), abs=0.1 * half)
 
 
-def test_videos_stand_in_the_row_of_what_people_cover() -> None:
+def test_table_rows_by_coverage() -> None:
     nothing = Pair(1, 2)
     effects = [Effect(1, covered, nothing, nothing, nothing, nothing) for covered in (0.05, 0.1, 0.2, 0.9, 1.0)]
     counts = {row["name"]: len(row["effects"]) for row in table_rows(effects)}
@@ -137,7 +137,7 @@ def measured(shards: list[tuple[Path, Path]], folder: Path, **options: int) -> t
     return rows, " ".join(" ".join(page.itertext()).split())
 
 
-def test_a_row_for_each_video_that_shows_people(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_has_row_per_video(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     rows, page = measured(shards, tmp_path)
     assert sorted(row["video_id"] for row in rows) == ["walk_bricks_00", "wave_bricks_00"]
     for row in rows:
@@ -150,7 +150,7 @@ def test_a_row_for_each_video_that_shows_people(shards: list[tuple[Path, Path]],
     assert len(measured(shards, tmp_path, n_videos=1)[0]) == 1
 
 
-def test_a_video_that_is_gone_is_left_out(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_leaves_out_missing_video(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     videos, boxes = shards[0]
     rows = read_columns(videos)
     assert rows[0]["video_id"] == "walk_bricks_00"
@@ -160,7 +160,7 @@ def test_a_video_that_is_gone_is_left_out(shards: list[tuple[Path, Path]], tmp_p
     assert [row["video_id"] for row in remaining] == ["wave_bricks_00"]
 
 
-def test_a_page_without_anybody_says_so(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_without_people(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     videos, _ = shards[1]
     with write_hdf5(tmp_path / "none.h5", stage="persons", version=1, parameters={}) as file:
         for name in ("wave_bricks_00", "wave_bricks_01"):
