@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts.report.methods import IDT_KIND, Method
-from workflow_scripts.report.page.gallery import choose, draw_strip, gallery_columns
+from workflow_scripts.report.page.gallery import choose_clusterings, draw_strip, gallery_columns
 from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.settings import ReportSettings
 
@@ -38,18 +38,18 @@ def videos_with(labels: list[str], scenes: list[str]) -> pd.DataFrame:
         ([], []),
     ],
 )
-def test_choose_orders_network_idt_prior(runs: list[str], shown: list[str]) -> None:
+def test_choose_clusterings_network_idt_prior(runs: list[str], shown: list[str]) -> None:
     clusterings = [clustering(run, [0], "" if run else "idt") for run in runs]
-    assert [method.run for method, _ in choose(clusterings, METHODS, [], 3)] == shown
+    assert [method.run for method, _ in choose_clusterings(clusterings, METHODS, [], 3)] == shown
 
 
-def test_choose_follows_config_order() -> None:
+def test_choose_clusterings_in_config_order() -> None:
     # A run and descriptors may share a name: the run `idt` always exists.
     methods = [Method(run, "local_aggregation", "network") for run in ("zoo", "la")] + [Method("idt", *IDT_KIND)]
     clusterings = [clustering("la", [0]), clustering("zoo", [0])]
     clusterings += [clustering("", [0], descriptors) for descriptors in ("b", "idt", "a")]
     for descriptors in (["idt", "a", "b"], ["b", "idt", "a"]):
-        found = choose(clusterings, methods, descriptors, 3)
+        found = choose_clusterings(clusterings, methods, descriptors, 3)
         assert [(one.run, one.descriptors) for _, one in found] == [("zoo", ""), ("", descriptors[0])]
 
 

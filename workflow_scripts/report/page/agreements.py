@@ -1,4 +1,4 @@
-"""What the clusters agree with: the videos' motion (their class) and their scene (paper 4.5)."""
+"""How much clusters agree with the motion of the videos (their class) and with their scene (paper 4.5)."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _LABELS = {"motion": "label", "scene": "scene"}  # columns of the index
 
 @dataclass(frozen=True)
 class Agreement:
-    """What clusters agree with: mutual information, normalized (NMI) and adjusted for chance (AMI).
+    """Mutual information of clusters and labels, normalized (NMI) and adjusted for chance (AMI).
 
     `motion` and `scene` hold (NMI, AMI), or None if fewer than two different labels are known.
     """
@@ -40,7 +40,7 @@ class Agreement:
 
 
 def kind_of_label(rows: Iterable[Agreement]) -> str:
-    """What the page calls the videos' labels: motions if scenes are known too, else classes."""
+    """What the page calls the labels: motion if scenes are known too, else class."""
     return "motion" if any(row.scene for row in rows) else "class"
 
 

@@ -19,8 +19,8 @@ def dataset_rows(videos: pd.DataFrame, failures: pd.DataFrame, missing: dict[str
     """
     groups = videos.groupby("dataset")
     rows = pd.DataFrame({"n_videos": groups.size(), "seconds": groups["seconds"].sum()})
-    lost = failures.groupby("dataset").size()
-    rows["n_failed"] = lost.reindex(rows.index, fill_value=0)
+    n_failed = failures.groupby("dataset").size()
+    rows["n_failed"] = n_failed.reindex(rows.index, fill_value=0)
     rows["n_missing"] = pd.Series(missing, dtype=int).reindex(rows.index, fill_value=0)
     for name, column in _COUNTED.items():
         rows[name] = groups[column].agg(lambda values: len(set(values) - {""}))

@@ -1,4 +1,4 @@
-"""The page's tables as TSV files with all methods: the accuracies, and what the clusters agree with."""
+"""The page's tables with all methods, as TSV files: accuracies, and agreement of clusters with labels."""
 
 from pathlib import Path
 from typing import Any

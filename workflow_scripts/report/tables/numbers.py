@@ -1,4 +1,4 @@
-"""The numbers of a table of the paper: the paper's, ours, and how far they are apart."""
+"""The numbers of a table of the paper: the paper's, ours, and their differences."""
 
 from typing import Any
 
