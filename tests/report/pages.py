@@ -28,15 +28,15 @@ TITLES = {
 
 
 def build_page(settings: ReportSettings = ReportSettings(), **arguments: Any) -> None:  # noqa: B008 (frozen)
-    """Calls build_report; the fields of ResultFiles are arguments of their own."""
+    """Calls build_report. The fields of ResultFiles are arguments here."""
     names = {field.name for field in dataclasses.fields(ResultFiles)}
     files = ResultFiles(**{name: value for name, value in arguments.items() if name in names})
-    outputs: dict[str, Path] = {name: value for name, value in arguments.items() if name not in names}
-    build_report(files, **outputs, settings=settings)
+    arguments_in: dict[str, Path] = {name: value for name, value in arguments.items() if name not in names}
+    build_report(files, **arguments_in, settings=settings)
 
 
 class Page(HTMLParser):
-    """A page as a test reads it: elements with attributes, ids, and every section's tables as rows of texts."""
+    """A parsed page: its elements with attributes, and the text and the tables of every section."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -75,38 +75,38 @@ class Page(HTMLParser):
             self.tables[self._section][-1][-1][-1] += data
 
     def rows(self, section: str, table: int = 0) -> dict[str, list[str]]:
-        """A table's rows by their first cell, blanks made one."""
+        """The rows of a table by their first cell, with whitespace collapsed."""
         cells = [[" ".join(text.split()) for text in row] for row in self.tables[section][table]]
         return {row[0]: row[1:] for row in cells if row}
 
 
-def records(results: Any, **wanted: Any) -> list[dict[str, Any]]:
+def records(results: Any, **values: Any) -> list[dict[str, Any]]:
     """The evaluation records with these values."""
-    found = [json.loads(path.read_text()) for path in results.evaluations]
-    return [record for record in found if wanted.items() <= record.items()]
+    all_records = [json.loads(path.read_text()) for path in results.evaluations]
+    return [record for record in all_records if values.items() <= record.items()]
 
 
 def of_seeds(results: Any, protocol: str, run: str) -> list[float]:
     """A run's mean accuracy over the splits, of each seed."""
-    found = [(record["seed"], record["accuracy"]) for record in records(results, run=run, protocol=protocol)]
-    return [mean(accuracy for seed, accuracy in found if seed == wanted) for wanted in (0, 1)]
+    accuracies = [(record["seed"], record["accuracy"]) for record in records(results, run=run, protocol=protocol)]
+    return [mean(accuracy for seed, accuracy in accuracies if seed == number) for number in (0, 1)]
 
 
-def outputs(results: Any, folder: Path) -> dict[str, Any]:
-    """The arguments to build the page again, elsewhere."""
+def arguments_in(results: Any, folder: Path) -> dict[str, Any]:
+    """The arguments to build the page again in another folder."""
     tables = {"method_table": folder / "methods.tsv", "cluster_table": folder / "clusters.tsv"}
     return results.arguments() | tables | {"output": folder / "index.html"}
 
 
 def without_labels(results: Any, folder: Path) -> dict[str, Any]:
-    """The arguments for a page of videos of which nothing is known."""
+    """The arguments for a page of videos without labels and scenes."""
     index = folder / "toy/videos/index.tsv"
     lines = results.indexes[0].read_text()
     for known in [*set(results.scenes.values()), *set(results.motions.values())]:
         lines = lines.replace(f"\t{known}\t", "\t\t")
     write_text(index, lines)
     nothing: dict[str, Any] = {"evaluations": [], "paper_tables": []}
-    return outputs(results, folder) | nothing | {"indexes": [index]}
+    return arguments_in(results, folder) | nothing | {"indexes": [index]}
 
 
 def evaluation(

@@ -33,9 +33,9 @@ def test_method_table_is_mean_of_records(results: Any, page: Page, arguments: An
         assert float(line["accuracy"]) == pytest.approx(mean(accuracies), abs=1e-6)
         assert float(line["sd"]) == pytest.approx(stdev(accuracies), abs=1e-6)
         assert [line[name] for name in ("n_values", "n_splits", "n_seeds", "n_test")] == ["4", "2", "2", "12"]
-        found = records(results, run=run, protocol=protocol)
+        run_records = records(results, run=run, protocol=protocol)
         assert (line["splits"], line["n_train"]) == ("1 2", "6 6")
-        assert line["config_digests"].split() == sorted({record["config_digest"] for record in found})
+        assert line["config_digests"].split() == sorted({record["config_digest"] for record in run_records})
 
 
 def test_few_shot_tables_are_means_over_draws_and_splits(results: Any, page: Page) -> None:
@@ -43,8 +43,10 @@ def test_few_shot_tables_are_means_over_draws_and_splits(results: Any, page: Pag
     assert table["toy"] == ["1-shot", "5-shot", "all"]
     for run in ("scratch", "la", "la_idt", "supervised"):
         for position, shot in enumerate(["1", "5", "all"]):
-            found = records(results, run=run, protocol="linear")
-            seeds = [mean(a for record in found if record["seed"] == s for a in record["shots"][shot]) for s in (0, 1)]
+            run_records = records(results, run=run, protocol="linear")
+            seeds = [
+                mean(a for record in run_records if record["seed"] == s for a in record["shots"][shot]) for s in (0, 1)
+            ]
             assert table[TITLES[run]][position] == f"{100 * mean(seeds):.1f} ± {100 * stdev(seeds):.1f}"
 
 
@@ -58,8 +60,8 @@ def test_method_table_order_with_chance_and_baseline(page: Page) -> None:
 
 def test_method_table_shows_intervals(results: Any, page: Page) -> None:
     for run in ("la", "supervised"):
-        found = [record["accuracy_interval"] for record in records(results, run=run, protocol="finetune")]
-        low, high = (100 * mean(bounds) for bounds in zip(*found, strict=True))
+        intervals = [record["accuracy_interval"] for record in records(results, run=run, protocol="finetune")]
+        low, high = (100 * mean(bounds) for bounds in zip(*intervals, strict=True))
         assert f"{low:.1f} to {high:.1f}" in page.rows("methods")[TITLES[run]][0]
 
 
@@ -67,7 +69,7 @@ BETTER_THAN = {  # accuracy and interval of ir, la and scratch; chance is 0.25
     "clear": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], [0.3, 0.2, 0.4], "la"),
     "not_above_chance": ([0.5, 0.4, 0.6], [0.6, 0.2, 0.9], None, ""),
     "not_above_scratch": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], [0.75, 0.7, 0.8], ""),
-    "scratch_not_judged": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], None, "la"),
+    "scratch_not_evaluated": ([0.5, 0.4, 0.6], [0.8, 0.7, 0.9], None, "la"),
     "alone": (None, [0.8, 0.7, 0.9], [0.3, 0.2, 0.4], ""),
 }
 

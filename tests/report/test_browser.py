@@ -1,4 +1,4 @@
-"""The report page driven in a real Chromium: no errors, choices that do what they say, keyboard, axe-core's rules."""
+"""The report page in a real Chromium: no errors, working controls, keyboard, and the rules of axe-core."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from pages import build_page
+from pages import build_page, without_labels
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.report.settings import ReportSettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make t
 
 @pytest.fixture(scope="module")
 def address(results: Any) -> str:
-    """Where a page of two motions' clusters and two scenes' is."""
+    """The address of a page."""
     arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
     build_page(**arguments, settings=ReportSettings())
     return arguments["output"].as_uri()
@@ -38,24 +37,24 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page as it opens."""
+    """The page after it has opened."""
     with opened(browser, address) as page:
         yield page
 
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """A page; whatever a test does with it, it must make no error and ask for no other file."""
+    """An open page, which must log no error and request no other file in whatever a test does."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+    messages, requests = [], []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url.partition("#")[0]))
     page.goto(address)
     yield page
     page.close()
-    assert not said
-    assert {url for url in asked if not url.startswith("data:")} == {address}
+    assert not messages
+    assert {url for url in requests if not url.startswith("data:")} == {address}
 
 
 def names(videos: Locator) -> list[str]:
@@ -88,12 +87,12 @@ def test_explorer_filter_leaves_one_motion(page: Page) -> None:
 
 
 def test_explorer_map_colors(page: Page) -> None:
-    def colours() -> set[str]:
+    def colors() -> set[str]:
         return set(page.locator("#map circle").evaluate_all("dots => dots.map(dot => dot.style.fill)"))
 
     for choice, count in {"label": 3, "scene": 2, "cluster": 2}.items():
         page.locator("#color").select_option(choice)
-        assert len(colours()) == count, choice
+        assert len(colors()) == count, choice
         assert page.locator("#legend li").count() == (0 if choice == "cluster" else count)
 
 
@@ -110,7 +109,7 @@ def test_explorer_shows_nearest_neighbours(page: Page, results: Any) -> None:
         cosines = bank @ bank[ids.index(_ids(results)["wave_beach_01"])]
         expected = [paths[ids[i]] for i in np.argsort(-cosines)[1:5]]
         assert names(page.locator("#near .videos").nth(row).locator(".video")) == expected
-    # A neighbour can be chosen in its turn, and the video in the clusters is marked.
+    # A neighbour can be chosen too; the video is then marked in its cluster.
     first = page.locator("#near .video").first
     name = first.get_attribute("title")
     first.click()
@@ -147,14 +146,9 @@ def test_explorer_address_chooses_video(page: Page, address: str, results: Any) 
 
 
 def test_explorer_without_labels(browser: Browser, results: Any) -> None:
-    index = results.folder / "unlabelled/toy/videos/index.tsv"
-    lines = results.indexes[0].read_text()
-    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
-        lines = lines.replace(f"\t{known}\t", "\t\t")
-    write_text(index, lines)
-    output = results.folder / "unlabelled/report/index.html"
-    build_page(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
-    with opened(browser, output.as_uri()) as page:
+    arguments = without_labels(results, results.folder / "unlabelled")
+    build_page(**arguments)
+    with opened(browser, arguments["output"].as_uri()) as page:
         assert not page.locator("#only").is_visible()
         assert page.locator("#color option").all_text_contents() == ["cluster"]
         page.locator("#rows .video").first.click()
@@ -172,9 +166,9 @@ def test_explorer_map_tooltip(page: Page) -> None:
     dot = page.locator("#map circle").last
     dot.hover()
     assert page.locator("#tip").is_visible()
-    told = page.locator("#tip .muted").text_content()
+    name = page.locator("#tip .muted").text_content()
     dot.click()
-    assert page.locator("#near h3").text_content() == told
+    assert page.locator("#near h3").text_content() == name
     page.mouse.move(5, 5)
     assert page.locator("#tip").is_hidden()
 
@@ -190,7 +184,7 @@ def test_explorer_by_keyboard(page: Page) -> None:
     name = page.evaluate("document.activeElement.title")
     page.keyboard.press("Enter")
     assert page.locator("#near h3").text_content() == name
-    assert page.evaluate("document.activeElement.title") == name  # the reader stays where he was
+    assert page.evaluate("document.activeElement.title") == name  # the focus stays
 
 
 def test_page_stops_thumbnails(page: Page) -> None:
@@ -206,8 +200,8 @@ def test_page_passes_axe(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.locator("#rows .video").first.click()
     page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    accessibility = Axe().run(page)
+    assert accessibility.violations_count == 0, accessibility.generate_report()
 
 
 def test_page_fits_narrow_screen(page: Page) -> None:
@@ -221,12 +215,12 @@ def test_page_is_legible_on_narrow_screen(page: Page) -> None:
     captions = page.locator("caption > span, figcaption:visible")
     right = captions.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().right)")
     assert len(right) > 6 and max(right) <= 390
-    # Pixels of a figure's text, which were 5 where figures shrank with the screen.
+    # The pixels of the text in figures, which must not shrink with the screen.
     sizes = page.locator("figure svg").evaluate_all(
         "figures => figures.flatMap(figure => [...figure.querySelectorAll('text')].map(text => "
         "parseFloat(getComputedStyle(text).fontSize)"
         " * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width))"
     )
     assert len(sizes) > 50 and min(sizes) >= 8.9
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    accessibility = Axe().run(page)
+    assert accessibility.violations_count == 0, accessibility.generate_report()

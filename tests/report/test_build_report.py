@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from pages import BASELINE, Page, build_page, outputs, without_labels
+from pages import BASELINE, Page, arguments_in, build_page, without_labels
 
 from workflow_scripts.ground.artifacts import read_columns, write_text
 from workflow_scripts.ground.stage import StageError
@@ -54,7 +54,7 @@ def test_page_shows_paper_tables(page: Page) -> None:
 
 def test_page_shows_examples(results: Any, tmp_path: Path) -> None:
     write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
-    arguments = outputs(results, tmp_path) | {"examples": tmp_path / "examples.html"}
+    arguments = arguments_in(results, tmp_path) | {"examples": tmp_path / "examples.html"}
     build_page(**arguments)
     page = Page(arguments["output"])
     assert "walk" in page.words["trajectories"] and ("a", {"href": "#trajectories"}) in page.elements
@@ -63,7 +63,7 @@ def test_page_shows_examples(results: Any, tmp_path: Path) -> None:
 def test_page_shows_people_in_one_section(results: Any, tmp_path: Path) -> None:
     write_text(tmp_path / "examples.html", '<ul class="examples"><li>walk</li></ul>')
     write_text(tmp_path / "people.html", "<p>masked: 0.1 pixels</p>")
-    arguments = outputs(results, tmp_path) | {name: tmp_path / f"{name}.html" for name in ("examples", "people")}
+    arguments = arguments_in(results, tmp_path) | {name: tmp_path / f"{name}.html" for name in ("examples", "people")}
     build_page(**arguments)
     page = Page(arguments["output"])
     assert "walk" in page.words["people"] and "masked: 0.1 pixels" in page.words["people"]
@@ -98,10 +98,10 @@ def test_build_report_shows_control_characters_as_text(results: Any, tmp_path: P
         write_text(copy, path.read_text().replace('"wave"', json.dumps(HOSTILE)))
     index = tmp_path / "toy/videos/index.tsv"
     write_text(index, results.indexes[0].read_text().replace("\twave\t", f"\t{HOSTILE}\t"))
-    arguments = outputs(results, tmp_path) | {"evaluations": records_of, "indexes": [index]}
+    arguments = arguments_in(results, tmp_path) | {"evaluations": records_of, "indexes": [index]}
     title = "Cost in $, $\\alpha\x1b"
-    wanted = [{"title": title, "runs": ["la", "la_idt"]}]
-    build_page(**arguments, settings=ReportSettings(title=title, comparisons=wanted))
+    comparisons = [{"title": title, "runs": ["la", "la_idt"]}]
+    build_page(**arguments, settings=ReportSettings(title=title, comparisons=comparisons))
     page = Page(arguments["output"])
     shown, heading = "w$\\frac{1$ve\u2407\ufffd<b>", "Cost in $, $\\alpha\u241b"
     assert shown in page.words["gallery"] and heading in page.words["methods"]
@@ -115,7 +115,7 @@ def test_agreements_with_motion_and_scene(page: Page) -> None:
     assert list(table)[-3:] == ["Video LA la", "IDT", "Video LA + IDT prior la_idt"]
     assert table["Video LA la"][4:] == ["1.00 ± 0.00", "1.00 ± 0.00", "scene"]
     assert table["IDT"][2:4] == ["1.00 ± 0.00", "1.00 ± 0.00"] and table["IDT"][-1] == "motion"
-    # Motions and scenes are independent here, so what agrees with one says nothing of the other.
+    # Motions and scenes are independent here: clusters that agree with one do not agree with the other.
     assert table["Video LA la"][2] == "0.00 ± 0.00" and table["Video LA la"][3].startswith("−0.")
 
 
@@ -140,7 +140,7 @@ def test_page_holds_each_strip_once(page: Page) -> None:
 
 def test_build_report_repeats_for_equal_results(results: Any, arguments: dict[str, Any]) -> None:
     folder = results.folder / "again"  # as deep as the first page, so that links to videos are the same
-    again = outputs(results, folder)
+    again = arguments_in(results, folder)
     build_page(**again, settings=ReportSettings(baselines=BASELINE))
     assert again["output"].read_bytes() == arguments["output"].read_bytes()
     for name in ("few_shot", "curves", "confusion", "training", "nmi"):
@@ -171,7 +171,7 @@ def test_build_report_without_supervised_few_shot_scenes_and_frames(results: Any
     for scene in ("bricks", "beach"):
         lines = lines.replace(f"\t{scene}\t", "\t\t")
     write_text(index, lines)
-    arguments = outputs(results, tmp_path) | {
+    arguments = arguments_in(results, tmp_path) | {
         "evaluations": [p for p in results.evaluations if p.stem == "finetune" and "supervised" not in p.parts],
         "models": [p for p in results.models if "supervised" not in p.parts],
         "indexes": [index],
@@ -182,7 +182,7 @@ def test_build_report_without_supervised_few_shot_scenes_and_frames(results: Any
     assert "of sup" not in page.words["methods"]
     assert "few-shot" not in page.words
     assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with the class alone
-    # Motions are the paper's classes: those of a dataset without scenes may be anything.
+    # The page says "motion" only of datasets with scenes.
     assert "motion" not in re.sub(r"<style>.*?</style>|class=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
     assert "Clusters and classes" in page.words["agreement"] and "class" in page.words["gallery"]
     assert {line["label"] for line in read_columns(arguments["cluster_table"])} == {"class"}
@@ -204,7 +204,7 @@ def test_build_report_without_labels(results: Any, tmp_path: Path) -> None:
 def test_build_report_by_command_line(results: Any, arguments: dict[str, Any]) -> None:
     folder = results.folder / "by_command"
     command = [sys.executable, "-m", "workflow_scripts.report.page.build_report"]
-    for name, value in outputs(results, folder).items():
+    for name, value in arguments_in(results, folder).items():
         command += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, list) else [value])]
     settings = json.dumps({"baselines": BASELINE})
     done = subprocess.run([*command, "--settings", settings], capture_output=True, text=True)
@@ -222,7 +222,7 @@ def test_build_report_by_command_line(results: Any, arguments: dict[str, Any]) -
     ],
 )
 def test_build_report_rejects_settings(results: Any, tmp_path: Path, settings: ReportSettings, what: str) -> None:
-    arguments = outputs(results, tmp_path)
+    arguments = arguments_in(results, tmp_path)
     with pytest.raises(StageError, match=what):
         build_page(**arguments, settings=settings)
     assert not arguments["output"].exists()
@@ -231,7 +231,7 @@ def test_build_report_rejects_settings(results: Any, tmp_path: Path, settings: R
 def test_build_report_of_wrong_files_and_unknown_runs(results: Any, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     write_text(wrong, "{}")
-    arguments = outputs(results, tmp_path)
+    arguments = arguments_in(results, tmp_path)
     with pytest.raises(StageError, match="run 'la'"):
         build_page(**arguments | {"config": None})
     for name in ("evaluations", "models"):

@@ -21,13 +21,13 @@ def test_confusion_figure_sums_seeds() -> None:
     images = [base64.b64decode(data) for data in re.findall(r"data:image/png;base64,([^\"]+)", svg)]
     assert len(images) == 2
     for image, shares in zip(images, ([[0, 1], [0, 0]], [[0.75, 0.25], [0, 1]]), strict=True):
-        # matplotlib writes it upside down and turns it over
+        # matplotlib stores the image upside down
         alpha = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_UNCHANGED)[::-1, :, 3] / 255
         half = len(alpha) // 2
         quarters = [[alpha[: half - 1, : half - 1], alpha[: half - 1, half + 1 :]]]
         quarters.append([alpha[half + 1 :, : half - 1], alpha[half + 1 :, half + 1 :]])
-        for row, found in zip(shares, quarters, strict=True):
-            for share, part in zip(row, found, strict=True):
+        for row, quarter_row in zip(shares, quarters, strict=True):
+            for share, part in zip(row, quarter_row, strict=True):
                 np.testing.assert_allclose(part, share, atol=0.01)
     assert svg.count(">wave<") >= 2 and svg.index("Video IR (short)") < svg.index("Video IR (usual)")
     numbers = re.findall(r"<text[^>]*>(\d+)</text>", svg)
@@ -39,7 +39,7 @@ def test_confusion_figure_names_classes() -> None:
     results = [evaluation(run, confusion=[[3, 1], [0, 4]]) for run in runs]
     other = [one | {"dataset": "zoo", "classes": ["cat", "dog"]} for one in results[:1]]
     svg = confusion_figure(evaluation_table(results + other), methods_of(list(runs), runs))
-    # Five matrices in rows of four: two rows are named at the left, four columns at the bottom; the other has its own.
+    # Five matrices in rows of four: two rows are named at the left, four columns at the bottom.
     assert svg.count(">walk<") == svg.count(">wave<") == 2 + 4
     assert svg.count(">cat<") == svg.count(">dog<") == 1 + 1
     assert svg.count(">toy<") == svg.count(">zoo<") == 1

@@ -15,35 +15,37 @@ def test_departures_of_demo_and_paper() -> None:
     demo, paper = (
         resolve(yaml.safe_load((REPOSITORY / path).read_text())) for path in ("config.yaml", "configs/paper.yaml")
     )
-    told = {departure.key: departure for departure in departures(demo, ["la_idt"])}
-    assert told["pretraining.epochs"].source == "paper 4.2: 200" and told["pretraining.epochs"].value != 200
-    assert told["clusters.iterations"].source == "authors' code"
-    assert "pretraining.embedding_dim" not in told  # the paper's value, as it is
-    for table in paper["report"]["tables"].values():  # what the paper says in another place is the paper's too
+    by_key = {departure.key: departure for departure in departures(demo, ["la_idt"])}
+    assert by_key["pretraining.epochs"].source == "paper 4.2: 200" and by_key["pretraining.epochs"].value != 200
+    assert by_key["clusters.iterations"].source == "authors' code"
+    assert "pretraining.embedding_dim" not in by_key  # the paper's value, as it is
+    for table in paper["report"]["tables"].values():  # other places of the paper count too
         runs = [row["run"] for row in table["rows"] if "run" in row]
         assert not [one for one in departures(paper, runs, table["protocol"]) if one.contradicts]
-    told = {departure.key: departure for departure in departures(paper, ["la_idt"])}
-    assert told["la_idt.epochs"].source == "authors' code; paper 3.3: a few" and "ir_warmup.epochs" not in told
-    assert "la.epochs" not in told and "la_nodet.epochs" not in told  # runs of other tables
-    assert "trajectories.keep" not in told and "pretraining.checkpoint_minutes" not in told  # change nothing
-    assert "evaluation.finetune_epochs" in told and "evaluation.linear_draws" not in told
+    by_key = {departure.key: departure for departure in departures(paper, ["la_idt"])}
+    assert by_key["la_idt.epochs"].source == "authors' code; paper 3.3: a few" and "ir_warmup.epochs" not in by_key
+    assert "la.epochs" not in by_key and "la_nodet.epochs" not in by_key  # runs of other tables
+    assert "trajectories.keep" not in by_key and "pretraining.checkpoint_minutes" not in by_key  # change nothing
+    assert "evaluation.finetune_epochs" in by_key and "evaluation.linear_draws" not in by_key
     assert "evaluation.linear_draws" in {one.key for one in departures(paper, ["la_idt"], "linear")}
     paper["pretraining"]["runs"]["ir_warmup"]["epochs"] = 30
-    told = {departure.key: departure for departure in departures(paper, ["la_idt"])}
-    assert (told["ir_warmup.epochs"].value, told["ir_warmup.epochs"].source) == (30, "paper 4.2: 40")
+    by_key = {departure.key: departure for departure in departures(paper, ["la_idt"])}
+    assert (by_key["ir_warmup.epochs"].value, by_key["ir_warmup.epochs"].source) == (30, "paper 4.2: 40")
 
 
 def test_departures_of_person_boxes() -> None:
     config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     config["persons"] |= {"stride": 3, "weights": "mine.pth"}
     config["descriptors"] |= {"idt": {"boxes": "hog", "rows": ""}}
-    told = {one.key: one for one in departures(config, ["la_idt"])}
-    assert (told["descriptors.idt.boxes"].value, told["descriptors.idt.boxes"].source) == (
+    by_key = {one.key: one for one in departures(config, ["la_idt"])}
+    assert (by_key["descriptors.idt.boxes"].value, by_key["descriptors.idt.boxes"].source) == (
         "hog",
         "paper 3.3: detectron2",
     )
-    assert told["persons.stride"].source == "paper 3.3: 1" and told["persons.hog_height"].source.startswith("ours")
-    assert not {"persons.score_threshold", "persons.weights", "descriptors.idt.rows"} & told.keys()  # not those of hog
+    assert by_key["persons.stride"].source == "paper 3.3: 1" and by_key["persons.hog_height"].source.startswith("ours")
+    assert (
+        not {"persons.score_threshold", "persons.weights", "descriptors.idt.rows"} & by_key.keys()
+    )  # hog does not read them
     assert "descriptors.idt.boxes" in {one.key for one in departures(config, ["idt_fisher"])}
     for run in ("la", "supervised", "la_nodet"):
         assert not [one for one in departures(config, [run]) if one.key.startswith(("persons.", "descriptors."))]
@@ -70,7 +72,7 @@ def test_departures_of_paper_tables() -> None:
     assert "without the tuning" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
     assert all("batch norm" in notes for name, notes in of_table.items() if name != "table2")
     assert config["encoding"]["per_channel"]
-    told = {one.key for one in departures(config, ["la_idt"])}
-    assert "encoding.per_channel" not in told, "it is of the run idt_fisher alone"
+    by_key = {one.key for one in departures(config, ["la_idt"])}
+    assert "encoding.per_channel" not in by_key, "it is of the run idt_fisher alone"
     config["encoding"]["per_channel"] = False
     assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}

@@ -1,4 +1,4 @@
-"""The explorer's data: neighbours and map against scikit-learn, what is shown of a large set, names as they are."""
+"""The explorer's data: neighbours and map against scikit-learn, the videos of a large set, names and links."""
 
 import json
 import os
@@ -38,14 +38,14 @@ def blobs(n: int, groups: int, dimensions: int = 16) -> np.ndarray:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 6))
-def test_nearest_equals_scikit_learn(n: int, wanted: int) -> None:
+def test_nearest_equals_scikit_learn(n: int, n_neighbours: int) -> None:
     vectors = blobs(n, 3)
-    found = nearest(vectors, wanted)
-    k = min(wanted, n - 1)
+    neighbours = nearest(vectors, n_neighbours)
+    k = min(n_neighbours, n - 1)
     distances, _ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(vectors).kneighbors()
-    assert [len(row) for row in found] == [k] * n
-    assert all(i not in [j for j, _ in row] for i, row in enumerate(found))
-    np.testing.assert_allclose([[c for _, c in row] for row in found], 1 - distances[:, :k], atol=1e-5)
+    assert [len(row) for row in neighbours] == [k] * n
+    assert all(i not in [j for j, _ in row] for i, row in enumerate(neighbours))
+    np.testing.assert_allclose([[c for _, c in row] for row in neighbours], 1 - distances[:, :k], atol=1e-5)
 
 
 def test_map_points_preserve_neighbourhoods_and_repeat() -> None:
@@ -107,7 +107,10 @@ def test_read_runs_and_vectors_of_damaged_model(tmp_path: Path, write_model: Cal
     damaged = bytearray(model.read_bytes())
     damaged[damaged.index(weights) + 5] ^= 64
     unfit = {**content, "bank": content["bank"][:3]}, {**content, "bank": content["bank"] * np.nan}
-    for write in (lambda: model.write_bytes(damaged), *(partial(torch.save, held, model) for held in unfit)):
+    for write in (
+        lambda: model.write_bytes(damaged),
+        *(partial(torch.save, unfit_content, model) for unfit_content in unfit),
+    ):
         write()
         for read in (lambda: read_runs([model]), lambda: read_vectors(clustering, [model], [], list("abcde"))):
             with pytest.raises(StageError, match=re.escape(str(model))):

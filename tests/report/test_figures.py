@@ -1,4 +1,4 @@
-"""Curves along a parameter and confusion matrices, read back from their SVG."""
+"""Curves along a parameter and curves of training, read back from their SVG."""
 
 import re
 from itertools import product
@@ -32,8 +32,8 @@ def test_curves_figure_follows_parameter(along: str, order: dict[str, int]) -> N
     records = [evaluation(run, seed, accuracy) for (run, accuracy), seed in product(ACCURACIES.items(), (0, 1))]
     results = evaluation_table(records)
     runs = [Run(name, 0, [], n) for name, n in {"short": 10, "usual": 90, "long": 91}.items()]
-    wanted = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
-    [comparison] = comparisons_of(wanted, methods_of(list(RUNS), RUNS), runs, results, [], VIDEOS, config)
+    comparisons = [{"title": "Length", "runs": ["long", "short", "usual"], "along": along}]
+    [comparison] = comparisons_of(comparisons, methods_of(list(RUNS), RUNS), runs, results, [], VIDEOS, config)
     assert comparison.values == order
     svg = curves_figure([comparison])
     texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
@@ -56,10 +56,10 @@ def test_training_figure_titles_and_points() -> None:
     ]
     [comparison] = comparisons_of([], methods_of(list(runs), runs), trained, evaluation_table([]), [], VIDEOS, {})
     losses = ["Instance recognition", "Cross-entropy, with labels"]
-    for held_out, asked in ((False, "training videos"), (True, "held-out videos")):
+    for held_out, videos in ((False, "training videos"), (True, "held-out videos")):
         svg = training_figure([comparison], held_out)
         texts = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
-        titles = [*losses, f"kNN, {asked}", "Class head, training clips", f"Class head, {asked}"]
+        titles = [*losses, f"kNN, {videos}", "Class head, training clips", f"Class head, {videos}"]
         assert [text for text in texts if text in titles] == titles
         assert texts.count("accuracy, %") == 3 and texts.count("loss") == 2
         lines = re.findall(r'<path d="M [\d. ]+\nL [\d. ]+\nL [\d. ]+\n" clip-path', svg)

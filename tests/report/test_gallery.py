@@ -1,4 +1,4 @@
-"""The gallery: which clusterings, clusters and videos are shown, and what a thumbnail holds."""
+"""The gallery: its clusterings, clusters, videos and thumbnails."""
 
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,8 @@ def test_choose_clusterings_in_config_order() -> None:
     clusterings = [clustering("la", [0]), clustering("zoo", [0])]
     clusterings += [clustering("", [0], descriptors) for descriptors in ("b", "idt", "a")]
     for descriptors in (["idt", "a", "b"], ["b", "idt", "a"]):
-        found = choose_clusterings(clusterings, methods, descriptors, 3)
-        assert [(one.run, one.descriptors) for _, one in found] == [("zoo", ""), ("", descriptors[0])]
+        chosen = choose_clusterings(clusterings, methods, descriptors, 3)
+        assert [(one.run, one.descriptors) for _, one in chosen] == [("zoo", ""), ("", descriptors[0])]
 
 
 def test_gallery_columns_by_size_and_purity() -> None:

@@ -1,9 +1,9 @@
-"""What the page says of videos, failures and times is what the results hold."""
+"""Reading of videos, failures, clusterings and times, as the page shows them."""
 
 from pathlib import Path
 from typing import Any
 
-from pages import TITLES, Page, build_page, outputs
+from pages import TITLES, Page, arguments_in, build_page
 
 from workflow_scripts.ground.artifacts import write_columns, write_text
 from workflow_scripts.ground.identity import video_id
@@ -29,7 +29,7 @@ def test_read_missing_counts_videos(results: Any, page: Page, tmp_path: Path) ->
     index = tmp_path / "toy/videos/index.tsv"
     write_text(index, results.indexes[0].read_text())
     write_text(index.parent / "missing.tsv", "name\tlabel\tsplit\n" + "v_Surfing_g01_c01\tSurfing\t\n" * 1234)
-    arguments = outputs(results, tmp_path) | {"indexes": [index]}
+    arguments = arguments_in(results, tmp_path) | {"indexes": [index]}
     build_page(**arguments)
     assert Page(arguments["output"]).rows("overview")["toy"][:5] == ["13", "11", "2", "1,234", "3"]
 
@@ -41,7 +41,7 @@ def test_read_passed_over_names_files_and_links(results: Any, page: Page, tmp_pa
     rows = [{"kind": "suffix", "name": suffix, "files": n} for suffix, n in ((".txt", 1234), ("", 2), (".<b>", 1))]
     rows.append({"kind": "link", "name": "root/again", "files": ""})
     write_columns(index.parent / "passed_over.tsv", rows, ["kind", "name", "files"])
-    arguments = outputs(results, tmp_path) | {"indexes": [index]}
+    arguments = arguments_in(results, tmp_path) | {"indexes": [index]}
     build_page(**arguments)
     sentence = (
         "Not read in toy: files that are no videos by their suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
@@ -62,20 +62,20 @@ def test_read_stage_times_sums_jobs(page: Page) -> None:
 
 
 def test_read_stage_times_of_resumed_training(results: Any, tmp_path: Path) -> None:
-    for name, seconds in (("la", 4.0), ("la_idt", 40.0)):  # their histories tell of 15 seconds
+    for name, seconds in (("la", 4.0), ("la_idt", 40.0)):  # their histories hold 15 seconds
         write_text(tmp_path / f"benchmarks/pretraining/{name}/seed0.tsv", f"s\tmax_rss\n{seconds}\t1\n")
-    arguments = outputs(results, tmp_path) | {"benchmarks": [tmp_path / "benchmarks"]}
+    arguments = arguments_in(results, tmp_path) | {"benchmarks": [tmp_path / "benchmarks"]}
     build_page(**arguments)
     assert Page(arguments["output"]).rows("times")["pretraining"][:2] == ["2", "55 s"]
 
 
 def test_read_clusterings_of_runs_and_idt(results: Any) -> None:
-    found = read_clusterings(results.clusters)
-    assert {(c.run, c.descriptors, c.variant) for c in found} == {
+    clusterings = read_clusterings(results.clusters)
+    assert {(c.run, c.descriptors, c.variant) for c in clusterings} == {
         ("la", "", "seed0"),
         ("la", "", "seed1"),
         ("la_idt", "", "seed0"),
         ("la_idt", "", "seed1"),
         ("", "idt", "all kmeans_k3_m2_s0"),
     }
-    assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)
+    assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in clusterings)

@@ -1,4 +1,4 @@
-"""What masking people does: held to motions that the test made, and the table and the page made of it."""
+"""The effect of masking people: on known motions, and in the table and the page."""
 
 import csv
 import math
@@ -28,7 +28,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 BOX = (30, 30, 189, 149)  # three fifths of 200 x 160 pixels
-PAN, WALK = (3, 0), (0, -4)  # pixels a frame, of the background and of what is in the box
+PAN, WALK = (3, 0), (0, -4)  # pixels per frame: of the background, and in the box
 
 
 def texture(seed: int) -> np.ndarray:
@@ -52,7 +52,7 @@ def moving_person(n_frames: int) -> tuple[list[np.ndarray], np.ndarray]:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_mask_effect_on_known_motion(known: bool) -> None:
-    """Without the mask the larger motion, that of the box, is taken for the camera's."""
+    """Without the mask, the estimate is the larger motion, that in the box."""
     frames, boxes = moving_person(20)
     motion = np.broadcast_to(np.array(PAN, float), (160, 200, 2)).copy()
     motion[BOX[1] : BOX[3] + 1, BOX[0] : BOX[2] + 1] = WALK
@@ -61,7 +61,7 @@ def test_mask_effect_on_known_motion(known: bool) -> None:
     assert effect.persons == 1 and effect.covered == pytest.approx(160 * 120 / (200 * 160))
     assert effect.background_error == pytest.approx((apart, 0), abs=0.3)
     assert effect.people_error == pytest.approx((0, apart), abs=0.3)
-    # What the camera's motion explains is no trajectory, but for the seam between the two motions.
+    # The tracker removes trajectories that the motion of the camera explains, except at the border of the box.
     assert effect.people_trajectories.masked > 1.5 * effect.people_trajectories.unmasked
     assert effect.background_trajectories.unmasked > 1.5 * effect.background_trajectories.masked
     n_masked = effect.background_trajectories.masked + effect.people_trajectories.masked
@@ -105,30 +105,38 @@ def test_table_rows_by_coverage() -> None:
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
-    """Two shards: lists of videos, and boxes of a person in all but one of them, of which one more is broken."""
+    """The lists and boxes of two shards. One video has no boxes, and another one is broken."""
     root = tmp_path_factory.mktemp("videos")
-    wanted = GeneratedSettings(
+    settings = GeneratedSettings(
         motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=24, width=128, height=96
     )
-    made = [Path(row["path"]) for row in generate_videos(root, wanted)]
-    (root / made[1]).write_bytes((root / made[1]).read_bytes()[:3000])
-    told = {"n_frames": 24, "estimated_frames": 24, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
-    found = []
-    for number, paths in enumerate((made[:2], made[2:])):
-        rows = [{"video_id": path.stem, "path": root / path, "label": path.parent.name, **told} for path in paths]
-        write_columns(root / f"{number}.tsv", rows, ["video_id", "path", "label", *told])
+    paths_of_videos = [Path(row["path"]) for row in generate_videos(root, settings)]
+    (root / paths_of_videos[1]).write_bytes((root / paths_of_videos[1]).read_bytes()[:3000])
+    properties = {
+        "n_frames": 24,
+        "estimated_frames": 24,
+        "width": 128,
+        "height": 96,
+        "fps": 25,
+        "bytes": 1,
+        "mtime_ns": 1,
+    }
+    shard_files = []
+    for number, paths in enumerate((paths_of_videos[:2], paths_of_videos[2:])):
+        rows = [{"video_id": path.stem, "path": root / path, "label": path.parent.name, **properties} for path in paths]
+        write_columns(root / f"{number}.tsv", rows, ["video_id", "path", "label", *properties])
         with write_hdf5(root / f"{number}.h5", stage="persons", version=1, parameters={}) as file:
             for row in rows:
                 group = file.create_group(row["video_id"])
                 group.attrs["key"] = "k"
-                boxes = [(t, 40, 20, 80, 90, 1) for t in range(24) if row["video_id"] != made[3].stem]
+                boxes = [(t, 40, 20, 80, 90, 1) for t in range(24) if row["video_id"] != paths_of_videos[3].stem]
                 dataset(group, "boxes", np.array(boxes, np.float32).reshape(-1, 6))
-        found.append((root / f"{number}.tsv", root / f"{number}.h5"))
-    return found
+        shard_files.append((root / f"{number}.tsv", root / f"{number}.h5"))
+    return shard_files
 
 
 def measured(shards: list[tuple[Path, Path]], folder: Path, **options: int) -> tuple[list[dict[str, str]], str]:
-    """The rows of the table, and the words of the page."""
+    """The rows of the table, and the text of the page."""
     videos, boxes = (list(files) for files in zip(*shards, strict=True))
     measure_people(videos, boxes, folder / "people.html", folder / "people.tsv", TrajectoriesSettings(), **options)
     with (folder / "people.tsv").open() as file:
@@ -166,5 +174,5 @@ def test_measure_people_without_people(shards: list[tuple[Path, Path]], tmp_path
         for name in ("wave_bricks_00", "wave_bricks_01"):
             file.create_group(name).attrs["key"] = "k"
             dataset(file[name], "boxes", np.zeros((0, 6), np.float32))
-    told = measured([(videos, tmp_path / "none.h5")], tmp_path)
-    assert told == ([], "Nobody was found in any of the examined videos.")
+    rows_and_text = measured([(videos, tmp_path / "none.h5")], tmp_path)
+    assert rows_and_text == ([], "Nobody was found in any of the examined videos.")

@@ -1,4 +1,4 @@
-"""Tables beside the paper's: every number is the paper's or the mean of the records, in all three formats."""
+"""Tables of the paper: every number is the paper's or the mean of the records, in all formats."""
 
 import json
 import re
@@ -32,7 +32,7 @@ FEW_SHOT = TableSettings(
 )
 
 
-def made(results: Any, folder: Path, table: TableSettings, protocols: set[str]) -> dict[str, Path]:
+def write_table(results: Any, folder: Path, table: TableSettings, protocols: set[str]) -> dict[str, Path]:
     runs = {row.get("run") for row in table.rows}
     files = [path for path in results.evaluations if path.stem in protocols and runs & {*path.parts}]
     config = folder / "config.yaml"
@@ -50,7 +50,7 @@ def accuracies(results: Any, run: str, protocol: str, pick: Any) -> list[float]:
 
 
 def test_paper_table_shows_means_of_records(results: Any, tmp_path: Path) -> None:
-    outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
+    outputs = write_table(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
     lines = {line["method"]: line for line in read_columns(outputs["tsv"])}
     supervised = mean(accuracies(results, "supervised", "finetune", lambda r: [r["accuracy"]]))
     for name, run in (("Scratch", "scratch"), ("Video LA", "la"), ("Supervised", "supervised"), ("IDT", "idt")):
@@ -71,7 +71,7 @@ def test_paper_table_shows_means_of_records(results: Any, tmp_path: Path) -> Non
 
 
 def test_paper_table_few_shot_columns(results: Any, tmp_path: Path) -> None:
-    outputs = made(results, tmp_path, FEW_SHOT, {"linear"})
+    outputs = write_table(results, tmp_path, FEW_SHOT, {"linear"})
     lines = {line["shots"]: line for line in read_columns(outputs["tsv"])}
     assert list(lines) == ["1", "5", "20", "all"]
     for shots in ("1", "5", "all"):
@@ -81,7 +81,7 @@ def test_paper_table_few_shot_columns(results: Any, tmp_path: Path) -> None:
 
 
 def test_paper_table_formats_hold_same_cells(results: Any, tmp_path: Path) -> None:
-    outputs = made(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
+    outputs = write_table(results, tmp_path, OBJECTIVES, {"finetune", "svm"})
     rows = [line for line in outputs["md"].read_text().splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in (rows[0], *rows[2:])]
     assert [row[0] for row in cells] == ["", "Scratch", "Video LA", "PMAS_1 (cited)", "Supervised", "IDT"]
@@ -103,7 +103,7 @@ def test_paper_table_formats_hold_same_cells(results: Any, tmp_path: Path) -> No
 def test_paper_table_shows_notes_and_escapes_names(results: Any, tmp_path: Path) -> None:
     rows = [{"method": "Cost $5$ ~ ^2 | <i>\x07\n", "run": "la", "paper": {"toy": 1.0}}]
     table = TableSettings(title="In $, \x1b*all*", rows=rows, notes=["The paper's rows are $quoted$."])
-    outputs = made(results, tmp_path, table, {"finetune"})
+    outputs = write_table(results, tmp_path, table, {"finetune"})
     markdown, latex, html = (outputs[kind].read_text() for kind in ("md", "tex", "html"))
     assert "- The paper's rows are $quoted$." in markdown and "The paper's rows are $quoted$." in latex
     assert r"| Cost \$5\$ ~ ^2 \| \<i>␇␊ |" in markdown and markdown.startswith(r"# In \$, ␛\*all\*")
@@ -116,7 +116,7 @@ def test_paper_table_shows_notes_and_escapes_names(results: Any, tmp_path: Path)
 @pytest.mark.parametrize(("protocol", "repeats"), [("finetune", "splits"), ("linear", "draws and splits")])
 def test_paper_table_caption_names_repeats(results: Any, tmp_path: Path, protocol: str, repeats: str) -> None:
     table = FEW_SHOT if protocol == "linear" else OBJECTIVES
-    outputs = made(results, tmp_path, table, {protocol})
+    outputs = write_table(results, tmp_path, table, {protocol})
     for kind in ("md", "tex", "html"):
         text = outputs[kind].read_text()
         assert f"(with one seed: of its {repeats})" in text

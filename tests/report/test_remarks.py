@@ -8,8 +8,8 @@ from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.report.page.remarks import remarks
 
 
-def judged_on_its_own() -> dict[str, Any]:
-    """A config whose networks are judged on the dataset that they are pretrained on."""
+def config_of_same_videos() -> dict[str, Any]:
+    """A config whose networks are evaluated on the dataset that they are pretrained on."""
     runs = {
         "ir": {"objective": "instance"},
         "la": {"objective": "local_aggregation", "clusters": "network", "init": "ir"},
@@ -17,12 +17,11 @@ def judged_on_its_own() -> dict[str, Any]:
     }
     datasets = {"a": {"layout": "folder", "root": "videos"}, "b": {"layout": "folder", "root": "videos/more"}}
     datasets["c"] = {"layout": "folder", "root": "videos_of_others"}
-    given = {"datasets": datasets, "pretraining": {"dataset": "a", "runs": runs}}
-    return resolve(given)
+    return resolve({"datasets": datasets, "pretraining": {"dataset": "a", "runs": runs}})
 
 
 def test_remarks_on_networks_that_saw_test_videos() -> None:
-    config = judged_on_its_own()
+    config = config_of_same_videos()
     config["frames"]["short_side"] = 240
     runs = ["scratch", "la", "supervised"]
     seen = "la: saw the test videos of {} in pretraining, without labels."
@@ -31,7 +30,7 @@ def test_remarks_on_networks_that_saw_test_videos() -> None:
     assert remarks(config, runs, {"c": {1}}) == [] == remarks(config, ["scratch", "supervised"], {"a": {1}})
     config["pretraining"]["subset"] = "split1"
     assert remarks(config, runs, {"a": {1}}) == []
-    assert remarks(config, ["ir"], {"a": {1, 2, 3}}) == [], "it is judged on split 1 alone"
+    assert remarks(config, ["ir"], {"a": {1, 2, 3}}) == [], "it is evaluated on split 1 alone"
     config["pretraining"]["subset"] = "split1:100"
     assert remarks(config, runs, {"a": {1, 2, 3}}) == []
     (line,) = remarks(config, ["la"], {"b": {1}})
@@ -48,13 +47,13 @@ def test_remarks_on_networks_that_saw_test_videos() -> None:
 
 @pytest.mark.parametrize(("short_side", "enlarged"), [(240, False), (224, False), (223, True), (128, True)])
 def test_remarks_on_enlarged_crops(short_side: int, enlarged: bool) -> None:
-    config = judged_on_its_own()
+    config = config_of_same_videos()
     config["frames"]["short_side"] = short_side
     assert config["pretraining"]["crop_size"] == 112 and config["pretraining"]["n_scales"] == 5
-    found = [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
-    assert bool(found) == enlarged
+    crop_remarks = [line for line in remarks(config, ["la"], {"c": {1}}) if "crops" in line]
+    assert bool(crop_remarks) == enlarged
     if short_side == 128:
-        assert found == [
+        assert crop_remarks == [
             "ir, la: was trained on frames with a short side of 128 pixels; its training crops of 64 to 128 pixels "
             "were resized to 112, which blurs smaller ones."
         ]

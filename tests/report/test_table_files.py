@@ -15,8 +15,8 @@ def test_write_method_table_few_shot(results: Any, arguments: Any) -> None:
     assert [line["shots"] for line in lines if line["run"] == "la"] == ["1", "5", "all"]
     for line in lines:
         if line["shots"] != "all":
-            found = records(results, run=line["run"], protocol="linear")
-            seeds = [mean(a for r in found if r["seed"] == s for a in r["shots"][line["shots"]]) for s in (0, 1)]
+            run_records = records(results, run=line["run"], protocol="linear")
+            seeds = [mean(a for r in run_records if r["seed"] == s for a in r["shots"][line["shots"]]) for s in (0, 1)]
             assert float(line["accuracy"]) == pytest.approx(mean(seeds), abs=1e-6)
             assert float(line["sd"]) == pytest.approx(stdev(seeds), abs=1e-6)
             assert (line["n_values"], line["n_seeds"]) == ("12", "2")
@@ -27,12 +27,12 @@ def test_write_method_table_retrieval_and_intervals(results: Any, arguments: Any
     assert float(lines["la", "knn", "all"]["R@1"]) == pytest.approx(0.7 * 0.5)
     assert (lines["la", "knn", "all"]["R@20"], lines["la", "linear", "all"]["R@1"]) == ("", "")
     for protocol in ("finetune", "linear", "knn"):
-        found = records(results, run="la", protocol=protocol)
+        run_records = records(results, run="la", protocol=protocol)
         line = lines["la", protocol, "all"]
         for bound, name in enumerate(["interval_low", "interval_high"]):
-            expected = mean(record["accuracy_interval"][bound] for record in found)
+            expected = mean(record["accuracy_interval"][bound] for record in run_records)
             assert float(line[name]) == pytest.approx(expected, abs=1e-6)
-        expected = mean(one["mean_class_accuracy"] for one in found)
+        expected = mean(one["mean_class_accuracy"] for one in run_records)
         assert float(line["mean_class_accuracy"]) == pytest.approx(expected, abs=1e-6)
         assert line["top5_accuracy"] == ""  # of three classes
 
