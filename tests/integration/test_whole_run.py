@@ -225,7 +225,7 @@ def test_training_folder_depends_on_read_keys(tiny: Workflow, monkeypatch: pytes
 def test_snakemake_report_is_written(tiny: Workflow) -> None:
     tiny.run("--report", "snakemake_report.html")
     page = (tiny.folder / "snakemake_report.html").read_text()
-    assert "few_shot.svg" in page and "Accuracy of every run" in page
+    assert "few_shot.svg" in page and "Accuracy of each run" in page
 
 
 def test_keep_sample_gives_equal_sketches(tiny: Workflow, tmp_path_factory: pytest.TempPathFactory) -> None:
