@@ -4,9 +4,11 @@ Only the frames around the middle of a video are tracked: those that a trajector
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 N_EXAMPLES = 6
 _WIDTH, _QUALITY = 480, 70  # pixels; of WebP, 1..100
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,21 @@ def draw_examples(
         reading: How videos are decoded.
     """
     videos_by_id = shard_videos(videos, settings, boxes, reading)
-    examples = []
+    examples = first_results(videos_by_id, _draw, N_EXAMPLES)
+    write_text(output, render("examples/examples.html", examples=list(examples.values())))
+
+
+def first_results(videos_by_id: dict[str, Video], process: Callable[[Video], Result], limit: int) -> dict[str, Result]:
+    """The results of `process` by id, for up to `limit` videos in the order of `in_turn` that it can read and track."""
+    results: dict[str, Result] = {}
     for name in in_turn(videos_by_id):
         try:
-            examples.append(_draw(videos_by_id[name]))
+            results[name] = process(videos_by_id[name])
         except (idt_tools.ReadingFailed, idt_tools.VideoError, ValueError) as error:
-            log.info("%s: not drawn (%s)", name, error)
-        if len(examples) == N_EXAMPLES:
+            log.info("%s: left out (%s)", name, error)
+        if len(results) == limit:
             break
-    write_text(output, render("examples/examples.html", examples=examples))
+    return results
 
 
 def in_turn(videos_by_id: dict[str, Video]) -> list[str]:
@@ -83,9 +92,19 @@ def in_turn(videos_by_id: dict[str, Video]) -> list[str]:
 
 
 def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.ndarray | None]:
-    """The tracked frames [start, stop), and the boxes in them, with frame numbers that count from `start`.
+    """A part of a video, as it is tracked.
 
-    Fewer frames if the video ends earlier. Raises VideoError if they cannot be decoded.
+    Args:
+        video: The video.
+        start: Its first frame.
+        stop: The frame after its last one.
+
+    Returns:
+        The frames, fewer if the video ends earlier; and the boxes (n, 6) in them, with frame numbers that count from
+        `start`, or None if people are not masked.
+
+    Raises:
+        VideoError: The frames cannot be decoded.
     """
     frames = list(islice(video.frames(), start, stop))
     boxes = video.scaled_boxes()

@@ -24,7 +24,7 @@ from idt_tools.person_boxes import background_mask, boxes_by_frame
 from workflow_scripts.ground.artifacts import write_columns, write_text
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.ground.stage import command_line
-from workflow_scripts.report.examples.draw_examples import excerpt, in_turn
+from workflow_scripts.report.examples.draw_examples import excerpt, first_results
 from workflow_scripts.report.templates import render
 from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
@@ -104,14 +104,7 @@ def measure_people(
         videos_by_id |= {
             name: video for name, video in of_shard.items() if video.boxes is not None and len(video.boxes)
         }
-    effects: dict[str, Effect] = {}
-    for name in in_turn(videos_by_id):
-        try:
-            effects[name] = _measure(videos_by_id[name])
-        except (idt_tools.ReadingFailed, idt_tools.VideoError, ValueError) as error:
-            log.info("%s: not measured (%s)", name, error)
-        if len(effects) == n_videos:
-            break
+    effects = first_results(videos_by_id, _measure, n_videos)
     rows = [
         {"video_id": name, "label": videos_by_id[name].row.get("label", ""), **_flat(effects[name])} for name in effects
     ]
@@ -173,7 +166,16 @@ def mask_effect(frames: Sequence[np.ndarray], boxes: np.ndarray, motions: Iterab
 
 
 def displacement(homography: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Where a homography (3, 3) moves every `STEP`-th pixel: (rows, columns, 2), x and y in pixels."""
+    """How far a homography moves every `STEP`-th pixel of a frame.
+
+    Args:
+        homography: (3, 3).
+        width: Of the frame, in pixels.
+        height: Of the frame, in pixels.
+
+    Returns:
+        (rows, columns, 2): x and y in pixels.
+    """
     x, y = np.meshgrid(np.arange(0, width, STEP), np.arange(0, height, STEP))
     places = np.stack([x, y], axis=-1).astype(np.float64)
     return np.asarray(cv2.perspectiveTransform(places, homography) - places)

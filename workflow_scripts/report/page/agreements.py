@@ -45,7 +45,16 @@ def kind_of_label(rows: Iterable[Agreement]) -> str:
 
 
 def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: list[Method]) -> list[Agreement]:
-    """A row per method (all its seeds) and per clustering of IDT: first without the prior, then with it."""
+    """The agreement of each method, over all its seeds, and of each clustering of IDT.
+
+    Args:
+        clusterings: Of runs and of IDT.
+        videos: The table of `read_videos`.
+        methods: The methods to include.
+
+    Returns:
+        The rows: networks without the prior, the prior, networks with it, then supervised networks.
+    """
     groups = _by_method(clusterings, methods)
     places = {method.run: place for place, method in enumerate(methods)}
     rows = []

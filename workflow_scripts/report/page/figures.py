@@ -3,7 +3,8 @@
 Each function returns a complete SVG document; `snakemake --report` shows these files.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,7 @@ from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
 _MARKERS = "osD^vPX"
+Content = TypeVar("Content")  # of a panel
 
 
 def _dashes(method: Method) -> Any:
@@ -95,19 +97,29 @@ def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
     part.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
 
 
+def _panel_figure(
+    comparisons: list[Comparison],
+    contents: list[list[Content]],
+    draw: Callable[[Axes, Content, Comparison], None],
+    height: float,
+) -> str:
+    """A figure with a panel for each of the `contents` of each comparison; height: inches of a row of panels."""
+    with matplotlib.rc_context(STYLE):
+        figure, parts = _stacked(comparisons, list(map(len, contents)), height)
+        for part, comparison, of_comparison in zip(parts, comparisons, contents, strict=True):
+            panels = _panels(part, len(of_comparison))
+            for panel, content in zip(panels, of_comparison, strict=True):
+                draw(panel, content, comparison)
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
 def few_shot_figure(comparisons: list[Comparison]) -> str:
     """Accuracy against labelled videos per class, a panel per dataset. A star marks IDT + SVM, at all shots."""
     drawn = [comparison for comparison in comparisons if comparison.few_shot]
     if not drawn:
         return empty("No few-shot evaluation in this run.")
-    with matplotlib.rc_context(STYLE):
-        figure, parts = _stacked(drawn, [len(comparison.few_shot) for comparison in drawn], height=2.7)
-        for part, comparison in zip(parts, drawn, strict=True):
-            panels = _panels(part, len(comparison.few_shot))
-            for panel, table in zip(panels, comparison.few_shot, strict=True):
-                _few_shot_panel(panel, table, comparison)
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    return _panel_figure(drawn, [comparison.few_shot for comparison in drawn], _few_shot_panel, height=2.7)
 
 
 def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None:
@@ -139,14 +151,7 @@ def curves_figure(comparisons: list[Comparison]) -> str:
     drawn = [comparison for comparison in comparisons if comparison.along and comparison.accuracies.columns]
     if not drawn:
         return empty("No comparison along a parameter in this run.")
-    with matplotlib.rc_context(STYLE):
-        figure, parts = _stacked(drawn, [len(comparison.accuracies.columns) for comparison in drawn], height=2.5)
-        for part, comparison in zip(parts, drawn, strict=True):
-            panels = _panels(part, len(comparison.accuracies.columns))
-            for panel, column in zip(panels, comparison.accuracies.columns, strict=True):
-                _curves_panel(panel, column, comparison)
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    return _panel_figure(drawn, [comparison.accuracies.columns for comparison in drawn], _curves_panel, height=2.5)
 
 
 def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) -> None:
@@ -185,16 +190,8 @@ def training_figure(comparisons: list[Comparison], held_out: bool = False) -> st
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
         return empty("No training history in this run.")
-    with matplotlib.rc_context(STYLE):
-        panels_of = [_training_panels(comparison, held_out) for comparison in drawn]
-        figure, parts = _stacked(drawn, [len(titles) for titles in panels_of], height=2.3)
-        for part, comparison, titles in zip(parts, drawn, panels_of, strict=True):
-            panels = _panels(part, len(titles))
-            for panel, (title, measure, objective) in zip(panels, titles, strict=True):
-                _training_panel(panel, measure, objective, comparison)
-                panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    titles = [_training_panels(comparison, held_out) for comparison in drawn]
+    return _panel_figure(drawn, titles, _training_panel, height=2.3)
 
 
 def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, str, str]]:
@@ -209,7 +206,8 @@ def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, 
     return panels + [(title, measure, "") for measure, title in accuracies.items() if measure in measured]
 
 
-def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
+def _training_panel(panel: Axes, content: tuple[str, str, str], comparison: Comparison) -> None:
+    title, measure, objective = content
     methods = comparison.methods
     method_of = {method.run: method for method in methods}
     scale = 1 if measure == "loss" else 100
@@ -228,6 +226,7 @@ def _training_panel(panel: Axes, measure: str, objective: str, comparison: Compa
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if measure != "loss":
         panel.set_ylim(0, None)
+    panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
 
 
 def agreement_figure(comparisons: list[Comparison]) -> str:

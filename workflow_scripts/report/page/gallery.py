@@ -88,9 +88,16 @@ def _note(method: Method) -> str:
 def choose_clusterings(
     clusterings: list[Clustering], methods: list[Method], descriptors: list[str], limit: int
 ) -> list[tuple[Method, Clustering]]:
-    """The clusterings to compare: a network without the prior (LA before IR), IDT, networks with the prior, others.
+    """The clusterings to compare, one of each kind.
 
-    Of each kind the first run in the order of the methods; of IDT the first of the `descriptors`, the config's.
+    Args:
+        clusterings: Of runs and of IDT.
+        methods: The first run of each kind in this order is taken.
+        descriptors: The names of the descriptors in the config, of which the first with a clustering is taken.
+        limit: The most clusterings.
+
+    Returns:
+        A network without the prior (LA before IR), IDT, networks with the prior, then others.
     """
     method_of = {method.run: method for method in methods}
     pairs = [
@@ -125,7 +132,16 @@ def _majority(labels: list[str]) -> Majority | None:
 
 
 def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> list[Cluster]:
-    """The clusters of the first K-means run, by `order`: size or purity. labels_of: label and scene, by video_id."""
+    """The clusters of the first K-means run.
+
+    Args:
+        clustering: The clustering.
+        labels_of: `label` and `scene` by video_id.
+        order: size (largest first) or purity (purest first).
+
+    Returns:
+        The clusters in this order.
+    """
     labels = clustering.labels[0]
     clusters = []
     for number in np.unique(labels):
@@ -196,7 +212,16 @@ def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]
 
 
 def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:
-    """The strip of each of these videos that has frames, by video_id. frames: shards of the frames stage."""
+    """The strips of videos.
+
+    Args:
+        video_ids: The videos.
+        frames: Shards of the frames stage.
+        settings: Size, length and quality of the strips.
+
+    Returns:
+        A strip for each video that has frames, by video_id.
+    """
     strips: dict[str, Strip] = {}
     for path in tqdm(frames, desc="thumbnails", unit="shard", disable=len(frames) < 10):
         with read_hdf5(path) as file:

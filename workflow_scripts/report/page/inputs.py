@@ -1,4 +1,4 @@
-"""Reads the results that the report shows, as DataFrames where they are tables.
+"""Reads the results that the report shows, tables as DataFrames.
 
 Every reader reads exactly the paths that it is given; an empty list gives an empty table. A reader takes the dataset,
 the descriptors or the run of a file from the file, or from its path if the file does not hold them (docs/artifacts.md:
@@ -28,7 +28,7 @@ from workflow_scripts.videos.tables import INDEX, read_table
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
 
 
-# The columns of the tables; texts are empty where they are not known.
+# The columns of the tables; unknown texts are empty.
 VIDEO_COLUMNS = ["dataset", "video_id", "path", "label", "group", "scene", "seconds", "status", "reason"]
 FAILURE_COLUMNS = ["dataset", "video_id", "stage", "status", "reason"]
 DAMAGED_COLUMNS = ["dataset", "video_id", "n_skipped"]
@@ -41,7 +41,7 @@ EVALUATION_COLUMNS = [
 
 @dataclass(frozen=True)
 class Video:
-    """A video that the page shows. `label` (the motion) and `scene` are empty where they are not known."""
+    """A video that the page shows. `label` (the motion) and `scene` are empty if unknown."""
 
     video_id: str
     path: str
@@ -87,7 +87,7 @@ class Clustering:
 
     run: str
     descriptors: str
-    variant: str  # tells apart clusterings of the same run or descriptors: the seed, or subset, K, m and seed
+    variant: str  # distinguishes clusterings of a run (by seed) or of descriptors (by subset, K, m and seed)
     video_ids: list[str]
     labels: np.ndarray
 
