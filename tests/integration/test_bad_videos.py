@@ -21,9 +21,9 @@ EXPECTED = {
     "frames_15": ("trajectories", "too_short"),
     "tiny_24x18": ("trajectories", "too_small"),
     "static_gray": ("trajectories", "no_trajectories"),
-    "frames_16": ("trajectories", "no_trajectories"),  # 5,356 trajectories, all of people who stand still
+    "frames_16": ("trajectories", "no_trajectories"),  # its 5,356 tracks are removed: all people stand still
     "grayscale": ("trajectories", "ok"),
-    "odd_size_161x121": ("trajectories", "no_trajectories"),  # 2,539 trajectories, all of people who stand still
+    "odd_size_161x121": ("trajectories", "no_trajectories"),  # its 2,539 tracks are removed: all people stand still
     "vfr": ("trajectories", "ok"),
 }
 

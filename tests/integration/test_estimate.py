@@ -74,7 +74,7 @@ def test_estimate_resumes_after_kill(workflow: Workflow) -> None:
     assert {file: file.stat().st_mtime_ns for file in measured} == measured, "measured again"
     (folder,) = {file.parent for file in measured}
     assert len(list(folder.glob("*.json"))) == 2 * 4 + 1
-    assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are gone"
+    assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are deleted"
     assert {path.name for path in pilot.parent.iterdir()} == {"estimate"}, "the run's own folders are not touched"
 
 

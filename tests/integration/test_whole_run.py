@@ -201,7 +201,7 @@ def test_added_video_reruns_nouns_of_readme(tiny: Workflow, tmp_path: Path) -> N
     grown = Workflow(tmp_path / "grown", config)
     grown.run("results/tiny/videos/index.tsv")
     planned = grown.planned()
-    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # nobody is masked here
+    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # people are not masked here
     assert not planned["codebook"]
 
 
@@ -219,7 +219,7 @@ def test_training_folder_depends_on_read_keys(tiny: Workflow, monkeypatch: pytes
         (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
         assert training_folder(config, run, 0) == folder
         assert (training_folder(changed, run, 0) == folder) == (run == "ir")
-    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave nothing"
+    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave no checkpoints"
 
 
 def test_snakemake_report_is_written(tiny: Workflow) -> None:

@@ -25,7 +25,7 @@ def test_departures_of_demo_and_paper() -> None:
     by_key = {departure.key: departure for departure in departures(paper, ["la_idt"])}
     assert by_key["la_idt.epochs"].source == "authors' code; paper 3.3: a few" and "ir_warmup.epochs" not in by_key
     assert "la.epochs" not in by_key and "la_nodet.epochs" not in by_key  # runs of other tables
-    assert "trajectories.keep" not in by_key and "pretraining.checkpoint_minutes" not in by_key  # change nothing
+    assert "trajectories.keep" not in by_key and "pretraining.checkpoint_minutes" not in by_key  # they change no result
     assert "evaluation.finetune_epochs" in by_key and "evaluation.linear_draws" not in by_key
     assert "evaluation.linear_draws" in {one.key for one in departures(paper, ["la_idt"], "linear")}
     paper["pretraining"]["runs"]["ir_warmup"]["epochs"] = 30

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from shards import write_shard
 
-from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.report.examples.draw_examples import N_EXAMPLES, draw_examples, in_turn
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -24,32 +25,13 @@ BOX = (40, 20, 80, 90)
 def shard_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A list of four videos of two motions and a broken one. In the boxes beside it, each frame has one person."""
     root = tmp_path_factory.mktemp("videos")
-    generated_settings = GeneratedSettings(
-        motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=40, width=128, height=96
-    )
-    generated = generate_videos(root, generated_settings)
+    small = GeneratedSettings(motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=40, width=128, height=96)
+    generated = generate_videos(root, small)
     (root / "broken.mp4").write_bytes((root / generated[0]["path"]).read_bytes()[:3000])
     videos = {Path(row["path"]).stem: (root / row["path"], row["label"]) for row in generated}
     videos["broken"] = (root / "broken.mp4", "fall")
-    properties = {
-        "n_frames": 40,
-        "estimated_frames": 40,
-        "width": 128,
-        "height": 96,
-        "fps": 25,
-        "bytes": 1,
-        "mtime_ns": 1,
-    }
-    rows = [
-        {"video_id": name, "path": path, "label": label, **properties} for name, (path, label) in sorted(videos.items())
-    ]
-    write_columns(root / "shard.tsv", rows, ["video_id", "path", "label", *properties])
-    with write_hdf5(root / "boxes.h5", stage="persons", version=1, parameters={}) as file:
-        for row in rows:
-            group = file.create_group(row["video_id"])
-            group.attrs["key"] = "k"
-            dataset(group, "boxes", np.array([(t, *BOX, 1) for t in range(40)], np.float32))
-    return root / "shard.tsv"
+    boxes = {name: [(t, *BOX, 1) for t in range(40)] for name in videos}
+    return write_shard(root, "shard", dict(sorted(videos.items())), boxes, 40)[0]
 
 
 def pictures_of(path: Path) -> dict[str, np.ndarray]:
@@ -81,18 +63,16 @@ def test_draw_examples_leaves_out_broken_video(shard_list: Path, tmp_path: Path)
 
 def test_draw_examples_leaves_out_missing_video(shard_list: Path, tmp_path: Path) -> None:
     rows = read_columns(shard_list)
-    gone = rows[-1]["video_id"]
+    missing = rows[-1]["video_id"]
     rows[-1]["path"] += ".gone"
     write_columns(tmp_path / "shard.tsv", rows, [*rows[0]])
     draw_examples(tmp_path / "shard.tsv", tmp_path / "examples.html", TrajectoriesSettings())
     captions = " ".join(pictures_of(tmp_path / "examples.html"))
-    assert len(pictures_of(tmp_path / "examples.html")) == 3 and gone not in captions
+    assert len(pictures_of(tmp_path / "examples.html")) == 3 and missing not in captions
 
 
 def test_draw_examples_tints_people(shard_list: Path, tmp_path: Path) -> None:
-    draw_examples(
-        shard_list, tmp_path / "examples.html", TrajectoriesSettings(), boxes=shard_list.with_name("boxes.h5")
-    )
+    draw_examples(shard_list, tmp_path / "examples.html", TrajectoriesSettings(), boxes=shard_list.with_suffix(".h5"))
     draw_examples(shard_list, tmp_path / "plain.html", TrajectoriesSettings())
     pictures, plain = pictures_of(tmp_path / "examples.html"), list(pictures_of(tmp_path / "plain.html").values())
     assert len(pictures) == 4 and all(caption.endswith(", 1 person masked") for caption in pictures)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shards import write_shard
 
 import idt_tools
-from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.report.examples.measure_people import (
     MEASURES,
     Effect,
@@ -112,26 +113,11 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
     )
     paths_of_videos = [Path(row["path"]) for row in generate_videos(root, settings)]
     (root / paths_of_videos[1]).write_bytes((root / paths_of_videos[1]).read_bytes()[:3000])
-    properties = {
-        "n_frames": 24,
-        "estimated_frames": 24,
-        "width": 128,
-        "height": 96,
-        "fps": 25,
-        "bytes": 1,
-        "mtime_ns": 1,
-    }
     shard_files = []
     for number, paths in enumerate((paths_of_videos[:2], paths_of_videos[2:])):
-        rows = [{"video_id": path.stem, "path": root / path, "label": path.parent.name, **properties} for path in paths]
-        write_columns(root / f"{number}.tsv", rows, ["video_id", "path", "label", *properties])
-        with write_hdf5(root / f"{number}.h5", stage="persons", version=1, parameters={}) as file:
-            for row in rows:
-                group = file.create_group(row["video_id"])
-                group.attrs["key"] = "k"
-                boxes = [(t, 40, 20, 80, 90, 1) for t in range(24) if row["video_id"] != paths_of_videos[3].stem]
-                dataset(group, "boxes", np.array(boxes, np.float32).reshape(-1, 6))
-        shard_files.append((root / f"{number}.tsv", root / f"{number}.h5"))
+        videos = {path.stem: (root / path, path.parent.name) for path in paths}
+        boxes = {path.stem: [(t, 40, 20, 80, 90, 1) for t in range(24) if path != paths_of_videos[3]] for path in paths}
+        shard_files.append(write_shard(root, str(number), videos, boxes, 24))
     return shard_files
 
 
@@ -170,9 +156,6 @@ def test_measure_people_leaves_out_missing_video(shards: list[tuple[Path, Path]]
 
 def test_measure_people_without_people(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     videos, _ = shards[1]
-    with write_hdf5(tmp_path / "none.h5", stage="persons", version=1, parameters={}) as file:
-        for name in ("wave_bricks_00", "wave_bricks_01"):
-            file.create_group(name).attrs["key"] = "k"
-            dataset(file[name], "boxes", np.zeros((0, 6), np.float32))
-    rows_and_text = measured([(videos, tmp_path / "none.h5")], tmp_path)
+    _, no_boxes = write_shard(tmp_path, "none", {}, {name: [] for name in ("wave_bricks_00", "wave_bricks_01")}, 24)
+    rows_and_text = measured([(videos, no_boxes)], tmp_path)
     assert rows_and_text == ([], "Nobody was found in any of the examined videos.")

@@ -35,7 +35,7 @@ def test_remarks_on_networks_that_saw_test_videos() -> None:
     assert remarks(config, runs, {"a": {1, 2, 3}}) == []
     (line,) = remarks(config, ["la"], {"b": {1}})
     assert line == "la: saw some of the test videos of b in pretraining, without labels."
-    config["pretraining"]["runs"]["ir"]["subset"] = "split3"  # what it starts from counts
+    config["pretraining"]["runs"]["ir"]["subset"] = "split3"  # the run that it starts from counts too
     (line,) = remarks(config, ["la"], {"a": {1, 2, 3}})
     assert line == "la: saw test videos of split 1 of a in pretraining, without labels."
     config["pretraining"]["runs"]["ir"]["subset"] = 50

@@ -1,4 +1,4 @@
-"""The mean of repeated values, and how far it depends on the seed."""
+"""The mean of repeated values and its deviation over seeds."""
 
 from typing import Any, NamedTuple
 

@@ -48,7 +48,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     trainings = config["pretraining"]["runs"]
     trained = with_ancestors(runs, trainings)
     described_by = _descriptors(config, [*runs, *trained])
-    # Section by section, what these runs read
+    # The keys of each section that these runs read
     protocols = [protocol, *(["svm"] if IDT_RUNS.keys() & set(runs) else [])]
     sections["evaluation"] = {
         key: node for one in protocols for key, node in settings_of(one, sections["evaluation"]).items()
