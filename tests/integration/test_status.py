@@ -59,7 +59,7 @@ def test_status_from_start_to_change(workflow: Workflow) -> None:
     workflow.run("--dry-run")  # writes the config
     status = _status(workflow)
     assert _files(status)["videos"] == "0 of 1" and _would_run(status)["videos"] == "1 not there yet"
-    assert "What follows from the videos of tiny is known when they are indexed." in status
+    assert "More jobs follow when the videos of tiny are indexed." in status
 
     workflow.run(SKETCHES)
     status = _status(workflow)
@@ -77,7 +77,7 @@ def test_status_from_start_to_change(workflow: Workflow) -> None:
 
     workflow.run()
     status = _status(workflow)
-    assert "Nothing would run: all is done and up to date." in status
+    assert "Nothing would run: everything is done and up to date." in status
     assert all(len(set(files.split(" of "))) == 1 for files in _files(status).values())
 
     # A stopped run leaves a checkpoint and no model.
@@ -87,7 +87,7 @@ def test_status_from_start_to_change(workflow: Workflow) -> None:
     shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
     shard.unlink()
     status = _status(workflow)
-    assert _files(status)["trajectories"] == "1 of 2" and f"{shard.stem}: not there, and not needed" in status
+    assert _files(status)["trajectories"] == "1 of 2" and f"{shard.stem}: missing but not needed" in status
     assert re.search(rf"{shard.stem}: (\d+) of \1 videos done", status)
     shutil.rmtree(workflow.folder / "results/tiny/trajectories/.store")
     assert "videos done" not in _status(workflow), "the store was deleted"
