@@ -218,7 +218,7 @@ def test_only_what_changed_is_encoded(
 def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: Videos) -> None:
     shard = write_trajectories(tmp_path / "shard.h5", videos)
     (tmp_path / "text.h5").write_text("no HDF5")
-    with pytest.raises(StageError, match=r"text.h5 is not a codebook that can be read"):
+    with pytest.raises(StageError, match=r"text.h5 is not a readable codebook"):
         encode_shard(shard, tmp_path / "text.h5", tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())
 
 
