@@ -1,4 +1,4 @@
-"""`make demo` in a fresh clone, as a stranger types it: minutes, so `make test-demo` and not `make test`."""
+"""`make demo` in a fresh clone. It takes minutes, so `make test-demo` runs it and `make test` does not."""
 
 import json
 import subprocess
@@ -16,24 +16,24 @@ def _make(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_demo_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_make_demo_in_fresh_clone(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
     started = time.monotonic()
-    told = _make(clone, "demo")
+    output = _make(clone, "demo")
     minutes = (time.monotonic() - started) / 60
-    assert "100%" in told and f"The report: {clone}/results/report/index.html" in told
+    assert "100%" in output and f"The report: {clone}/results/report/index.html" in output
     assert (clone / "results" / "report" / "index.html").stat().st_size < 10e6
 
     again = subprocess.run([clone / ".venv/bin/snakemake", "-n"], cwd=clone, capture_output=True, text=True)
     assert "Nothing to be done" in again.stdout + again.stderr
     assert "pip install" not in _make(clone, "demo")
 
-    # What the demo is there to show, with wide margins: the motion can be told from IDT, the scene leads a network.
+    # With wide margins: an SVM recognizes the motion from IDT.
     (svm,) = (clone / "results/evaluation/idt").rglob("svm.json")
     record = json.loads(svm.read_text())
     assert record["n_left_out"] <= 0.1 * record["n_test"] and record["accuracy"] > 2 * record["chance"]
     table = pandas.read_csv(clone / "results/tables/method_table.tsv", sep="\t")
     assert set(table["run"]) == {"scratch", "ir", "la", "la_idt", "la_idt_tune", "supervised", "idt"}
-    # The aim is 15 minutes on 2 cores, set-up included; a busy machine must not fail a test for it.
+    # The aim is 15 minutes on 2 cores, set-up included; a busy machine must not fail the test.
     print(f"make demo: {minutes:.1f} minutes, IDT + SVM {record['accuracy']:.1%}\n{table}")

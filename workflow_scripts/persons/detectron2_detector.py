@@ -27,6 +27,8 @@ class Detectron2(MaskRCNN):
             from detectron2.data import MetadataCatalog
             from detectron2.data.transforms import ResizeShortestEdge
             from detectron2.modeling import build_model
+
+            from workflow_scripts.ground.devices import best_device  # it needs torch
         except ImportError as error:
             raise StageError(
                 f"persons: the detector detectron2 cannot be used here ({error}); install it with "
@@ -34,7 +36,7 @@ class Detectron2(MaskRCNN):
                 "install.html), or set descriptors.<name>.boxes to torchvision, hog or none"
             ) from error
         self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = best_device().type
         config = get_cfg()
         weights = settings.weights
         try:

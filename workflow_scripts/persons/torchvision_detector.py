@@ -24,7 +24,8 @@ class Torchvision(MaskRCNN):
             import torch
             from torchvision.models import detection
 
-            from workflow_scripts.ground.torch_file import read_torch  # it needs torch
+            from workflow_scripts.ground.devices import best_device  # it needs torch
+            from workflow_scripts.ground.torch_file import read_torch
         except (ImportError, RuntimeError) as error:  # RuntimeError: its operators do not fit the installed torch
             raise StageError(
                 f"persons: the detector torchvision cannot be used here ({error}); install the release of torchvision "
@@ -33,7 +34,7 @@ class Torchvision(MaskRCNN):
             ) from error
         weights = settings.weights or detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url
         self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = best_device().type
         self._network = detection.maskrcnn_resnet50_fpn_v2(
             weights=None, weights_backbone=None, box_score_thresh=settings.score_threshold
         )
