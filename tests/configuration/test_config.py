@@ -34,7 +34,7 @@ def _plain(settings: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(settings))))
 
 
-def test_a_runs_defaults_are_those_of_the_training() -> None:
+def test_run_values_are_by_default_those_of_the_training() -> None:
     from workflow_scripts.pretraining.settings import PretrainingSettings
 
     values = run_values(resolve(LEAST), "scratch")
@@ -42,13 +42,13 @@ def test_a_runs_defaults_are_those_of_the_training() -> None:
     assert {key: values[key] for key in in_stage} == in_stage
 
 
-def test_schema_and_documentation_are_as_make_schema_writes_them() -> None:
+def test_schema_text_and_documentation_text_are_in_their_files() -> None:
     hint = "a settings dataclass changed; run `make schema`"
     assert SCHEMA.read_text() == schema_text(), hint
     assert DOCUMENTATION.read_text() == documentation_text(), hint
 
 
-def test_config_schema_is_a_json_schema_that_explains_every_key() -> None:
+def test_config_schema_explains_every_key() -> None:
     jsonschema.Draft202012Validator.check_schema(config_schema())
 
     def nodes(node: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,7 +67,7 @@ def test_config_schema_is_a_json_schema_that_explains_every_key() -> None:
         assert source.startswith(("paper ", "reference [", "authors' code", "ours")), path
 
 
-def test_every_key_of_the_stages_has_a_source() -> None:
+def test_keys_of_stages_have_a_source() -> None:
     for section in ("videos", "persons", "trajectories", "encoding", "clusters", "frames"):
         assert [key for key, node in keys_of(section).items() if "source" not in node] == []
     of_names = {"dataset", "runs", "datasets"}
@@ -75,7 +75,7 @@ def test_every_key_of_the_stages_has_a_source() -> None:
         assert {key for key, node in keys_of(section).items() if "source" not in node} <= of_names
 
 
-def test_keys_of_the_schema_carry_what_setting_was_given() -> None:
+def test_keys_of_sections_have_the_values_of_setting() -> None:
     persons = keys_of("persons")
     assert persons["hog_height"]["detectors"] == ["hog"] and "detectors" not in persons["stride"]
     assert persons["hog_height"]["minimum"] == 128 and persons["hog_height"]["unit"] == "pixels"
@@ -89,7 +89,7 @@ def test_keys_of_the_schema_carry_what_setting_was_given() -> None:
     assert pretraining["lr_milestones"]["items"] == {"type": "integer"}
 
 
-def test_a_detector_named_by_a_key_is_a_choice_of_boxes() -> None:
+def test_keys_of_persons_name_the_detectors_that_boxes_allows() -> None:
     boxes = keys_of("descriptors")["boxes"]["enum"]
     named = {detector for node in keys_of("persons").values() for detector in node.get("detectors", [])}
     assert named == set(boxes) - {"none"}
@@ -141,7 +141,7 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         (
             "report.tables",
             {"method_table": {"title": "One", "rows": [{"method": "Scratch", "run": "scratch"}]}},
-            "report.tables.method_table: results/tables/method_table.tsv is another table's",
+            "report.tables.method_table: results/tables/method_table.tsv is another table",
         ),
         ("pretraining.runs", {"la": {"objective": "local_aggregation"}}, "runs.la: objective local_aggregation"),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "x"}}, "runs.ir.init names 'x'"),
@@ -160,13 +160,13 @@ def _with(path: str, value: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_mistake_is_one_sentence_with_the_key(path: str, value: Any, sentence: str) -> None:
+def test_resolve_names_the_wrong_key_in_one_sentence(path: str, value: Any, sentence: str) -> None:
     with pytest.raises(StageError) as told:
         resolve(_with(path, value))
     assert sentence in str(told.value) and str(told.value).startswith("config: ")
 
 
-def test_a_run_starts_from_another_or_from_a_file(tmp_path: Path) -> None:
+def test_resolve_accepts_init_from_a_run_or_a_file(tmp_path: Path) -> None:
     weights = tmp_path / "resnet-18-kinetics.pth"
     weights.touch()
     runs = {"ir": {"objective": "instance", "init": str(weights)}, "other": {"objective": "instance", "init": "ir"}}
@@ -176,13 +176,13 @@ def test_a_run_starts_from_another_or_from_a_file(tmp_path: Path) -> None:
     assert argument("init", ["my weights/r18.pth"]) == "--init 'my weights/r18.pth'"
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_dataset_values_names_a_missing_root(tmp_path: Path) -> None:
     config = resolve(_with("datasets.a.root", str(tmp_path / "none")))
     with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none is not there"):
         dataset_values(config, "a", "")
 
 
-def test_a_manifest_is_found_below_root_or_beside_the_snakefile(tmp_path: Path) -> None:
+def test_dataset_values_finds_a_manifest_in_the_folder_of_the_snakefile(tmp_path: Path) -> None:
     given = {"layout": "manifest", "root": str(tmp_path), "manifest": "list.csv"}
     config = resolve(_with("datasets.a", given))
     with pytest.raises(StageError, match=r"datasets\.a\.manifest: no file list\.csv"):
@@ -192,13 +192,13 @@ def test_a_manifest_is_found_below_root_or_beside_the_snakefile(tmp_path: Path) 
     assert "beside" in dataset_values(config, "a", str(tmp_path / "beside"))["manifest"]
 
 
-def test_rules_pass_on_only_what_differs() -> None:
+def test_changed_settings_are_those_that_differ() -> None:
     config = resolve(_with("encoding.components", 8))
     assert changed_settings("encoding", config["encoding"]) == '{"components": 8}'
     assert changed_settings("encoding", resolve(LEAST)["encoding"]) == "{}"
 
 
-def test_minutes_between_checkpoints_are_no_setting_of_a_training() -> None:
+def test_run_settings_do_not_contain_checkpoint_minutes() -> None:
     """They have no influence on the result, so that a change of them must train nothing again."""
     runs = {"ir": {"objective": "instance"}, "la": {"objective": "local_aggregation", "clusters": "joint"}}
     pretraining = {"dataset": "a", "runs": runs}
@@ -208,7 +208,7 @@ def test_minutes_between_checkpoints_are_no_setting_of_a_training() -> None:
         assert run_settings(before, run) == run_settings(after, run)
 
 
-def test_a_runs_own_values_come_first() -> None:
+def test_run_values_override_those_of_the_sections() -> None:
     given = _with("pretraining", {"dataset": "a", "epochs": 7, "runs": {"ir": {"objective": "instance", "k": 5}}})
     config = resolve({**given, "clusters": {"m": 2}})
     values = run_values(config, "ir")
@@ -216,7 +216,7 @@ def test_a_runs_own_values_come_first() -> None:
     assert "lr" not in config["pretraining"]["runs"]["ir"]
 
 
-def test_a_training_asks_for_the_cores_that_its_network_has_use_for() -> None:
+def test_training_threads_grow_with_network_and_batch_size() -> None:
     demo = resolve(yaml.safe_load((REPOSITORY / "config.yaml").read_text()))
     assert {training_threads(demo, run) for run in ["scratch", *demo["pretraining"]["runs"]]} == {1}
     paper = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
@@ -226,11 +226,11 @@ def test_a_training_asks_for_the_cores_that_its_network_has_use_for() -> None:
 
 
 @pytest.mark.parametrize("path", sorted([REPOSITORY / "config.yaml", *REPOSITORY.glob("configs/*.yaml")]), ids=str)
-def test_every_config_that_is_shipped_resolves(path: Path) -> None:
+def test_resolve_accepts_every_shipped_config(path: Path) -> None:
     resolve(yaml.safe_load(path.read_text()))
 
 
-def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> None:
+def test_resolve_of_the_papers_config_has_the_papers_values() -> None:
     config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     assert (config["clusters"]["k"], config["clusters"]["m"], config["encoding"]["components"]) == (6000, 3, 256)
     assert (config["encoding"]["sample_videos"], config["encoding"]["sample_descriptors"]) == (3500, 500)
@@ -261,7 +261,7 @@ def test_the_papers_config_has_the_papers_values_and_nothing_of_the_demo() -> No
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), max_size=5))
-def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) -> None:
+def test_argument_of_files_is_quoted_for_the_shell(files: list[str]) -> None:
     text = argument("the_files", files)
     command = ["bash", "-c", f"printf '%s\\0' {text}"]
     words = subprocess.run(command, capture_output=True, check=True).stdout.split(b"\0")[:-1]
@@ -269,7 +269,7 @@ def test_a_short_list_of_files_reaches_the_shell_word_by_word(files: list[str]) 
     assert words == ([name.encode() for name in ("--the-files", *paths)] if files else [b""])
 
 
-def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_argument_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     files = [
         f"results/evaluation/run{run}/seed0/{dataset}/split{split}/{protocol}.json"
@@ -298,7 +298,7 @@ def test_a_list_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("kind", ["lists", "maps", "deep lists", "deep maps", "long"])
-def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kind: str) -> None:
+def test_read_config_refuses_too_large_configs_in_seconds(tmp_path: Path, kind: str) -> None:
     """Aliases of YAML are nothing until somebody walks through them: 9 to the 9th values here."""
     lines = ["datasets: {q: {layout: generated}}", "pretraining: {dataset: q}", "report:", "  baselines:"]
     if kind in ("lists", "maps"):
@@ -320,6 +320,6 @@ def test_a_config_that_multiplies_is_one_sentence_in_seconds(tmp_path: Path, kin
     assert time.monotonic() - start < 10
 
 
-def test_the_crafted_config_is_one_sentence(shared: Path) -> None:
+def test_resolve_refuses_the_crafted_config(shared: Path) -> None:
     with pytest.raises(StageError, match=r"more than 50 levels. Each alias \(\*name\) counts as a copy"):
         resolve(yaml.safe_load((shared / "videos" / "hostile" / "laughs.yaml").read_text()))

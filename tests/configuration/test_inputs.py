@@ -85,7 +85,7 @@ def test_shard_boxes_are_read_only_for_descriptors_that_mask_people(report_input
 
 
 @pytest.mark.parametrize("keep", ["all", "sample"])
-def test_videos_are_streamed_only_if_the_samples_trajectories_alone_are_kept(
+def test_streamed_videos_exist_only_if_other_trajectories_are_not_kept(
     report_inputs: Callable[..., ReportInputs], keep: str
 ) -> None:
     data = report_inputs(trajectories={"keep": keep, "max_side": 100}).data
@@ -119,7 +119,7 @@ def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., Repor
     assert inputs.init(Wildcards(run="ir", seed="3")) == []
 
 
-def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_clusters_and_sketches_are_those_that_the_run_names(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs().runs
     seed = inputs.config["seed"]
     assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/kmeans_k2_m3_s{seed}.h5"]
@@ -150,7 +150,7 @@ def test_training_splits_are_read_for_a_subset_of_a_split(report_inputs: Callabl
     assert _names(inputs.training_splits(Wildcards(subset="split1:2"))) == ["splits"]
 
 
-def test_too_many_clusters_for_the_videos_are_refused_before_the_training(
+def test_check_clusters_refuses_a_k_that_is_too_large(
     report_inputs: Callable[..., ReportInputs],
 ) -> None:
     inputs = report_inputs(clusters={"k": 9})
@@ -160,7 +160,7 @@ def test_too_many_clusters_for_the_videos_are_refused_before_the_training(
         inputs.clusters(Wildcards())
 
 
-def test_scratch_has_an_architecture_and_no_model(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_architecture_of_a_run_without_a_model(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs(pretraining={"dataset": "a", "runs": RUNS, "depth": 10}).runs
     assert inputs.model(Wildcards(run="scratch", seed="0")) == []
     assert inputs.architecture(Wildcards(run="scratch", seed="0")) == '{"depth": 10}'
@@ -175,7 +175,7 @@ def test_svm_encodings_are_sketches_or_fisher_vectors(report_inputs: Callable[..
         assert files == [f"results/b/encoding/idt/{folder}{shard}.h5" for shard in SHARDS]
 
 
-def test_a_dataset_without_splits_cannot_be_evaluated_on(
+def test_evaluations_refuse_a_dataset_without_splits(
     report_inputs: Callable[..., ReportInputs], tmp_path: Path
 ) -> None:
     write_json(tmp_path / "b" / "splits.json", {"numbers": [], "reason_for_none": "it has one group"})
@@ -183,7 +183,7 @@ def test_a_dataset_without_splits_cannot_be_evaluated_on(
         report_inputs().evaluations(Wildcards())
 
 
-def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
+def test_report_inputs_are_models_of_trained_runs_and_sketches_of_the_idt_run(
     report_inputs: Callable[..., ReportInputs],
 ) -> None:
     inputs = report_inputs(evaluation={"datasets": ["b"], "runs": ["scratch", "ir", "idt"]})
@@ -195,7 +195,7 @@ def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
     assert not any("/ir/" in file and file.endswith("svm.json") for file in results)
 
 
-def test_examples_draw_the_persons_of_the_first_detector(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_example_boxes_are_those_of_the_first_detector(report_inputs: Callable[..., ReportInputs]) -> None:
     inputs = report_inputs()
     assert inputs.example_boxes(Wildcards()) == [f"results/a/persons/hog/{SHARDS[0]}.h5"]
     assert inputs.people(Wildcards()) == ["results/report/people.html"]

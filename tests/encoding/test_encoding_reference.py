@@ -47,7 +47,9 @@ def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.Tem
     return loaded
 
 
-def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
+def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(
+    clips: dict[str, NDArray[np.float16]], codebook: Codebook
+) -> None:
     rows = np.concatenate([clips[name] for name in sorted(clips)]).astype(np.float64)
     pca = PCA(0.9, svd_solver="full").fit(rows)
     d = len(pca.components_)
@@ -81,7 +83,9 @@ def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.flo
         assert ours @ theirs > 0.99999, name
 
 
-def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
+def test_fisher_vector_agrees_with_scikit_image_on_real_descriptors(
+    clips: dict[str, NDArray[np.float16]], codebook: Codebook
+) -> None:
     """Equations 5-6 alone, on real descriptors: to 1e-5 of scikit-image's in float64."""
     mixture = GaussianMixture(K, covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = (
@@ -98,7 +102,9 @@ def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16
         np.testing.assert_allclose(ours, np.concatenate([of_means, -of_variances], axis=1).ravel(), atol=1e-5)
 
 
-def test_per_channel_is_wang_and_schmids(clips: dict[str, NDArray[np.float16]], tmp_path: Path) -> None:
+def test_fit_codebook_per_channel_is_that_of_wang_and_schmid(
+    clips: dict[str, NDArray[np.float16]], tmp_path: Path
+) -> None:
     """Every channel's PCA is scikit-learn's, its Fisher vector scikit-image's in float64, whatever the blocks."""
     path = fitted(clips, tmp_path, per_channel=True)
     book = Codebook.load(path)

@@ -58,7 +58,7 @@ def codebook(tmp_path: Path, videos: Videos, sample: Path) -> Path:
     return tmp_path / "codebook.h5"
 
 
-def test_shards_and_cores_change_no_bit_of_the_codebook(
+def test_fit_codebook_does_not_depend_on_shards_and_threads(
     tmp_path: Path, videos: Videos, sample: Path, codebook: Path
 ) -> None:
     names = sorted(videos)
@@ -70,7 +70,7 @@ def test_shards_and_cores_change_no_bit_of_the_codebook(
     assert (tmp_path / "again.h5").read_bytes() == codebook.read_bytes()
 
 
-def test_codebook_file_tells_what_it_is(codebook: Path) -> None:
+def test_fit_codebook_describes_its_file(codebook: Path) -> None:
     with h5py.File(codebook) as file:
         assert read_attributes(file)["stage"] == "encoding.fit_codebook"
         assert read_attributes(file)["digest"] == Codebook.load(codebook).digest()
@@ -79,7 +79,7 @@ def test_codebook_file_tells_what_it_is(codebook: Path) -> None:
         assert file["sketch_hash"].shape == (2 * file["gmm_means"].size,)
 
 
-def test_a_video_draws_the_same_rows_whatever_is_beside_it(tmp_path: Path, videos: Videos) -> None:
+def test_sample_descriptors_of_a_video_do_not_depend_on_other_videos(tmp_path: Path, videos: Videos) -> None:
     path = write_trajectories(tmp_path / "all.h5", videos)
     together = sample_descriptors(list(videos), [path], SMALL)
     assert list(together) == sorted(set(videos) - {"broken"})
@@ -92,7 +92,7 @@ def test_a_video_draws_the_same_rows_whatever_is_beside_it(tmp_path: Path, video
     assert not np.array_equal(other["video-5"], alone["video-5"])
 
 
-def test_rows_are_drawn_uniformly(tmp_path: Path) -> None:
+def test_sample_descriptors_are_uniform(tmp_path: Path) -> None:
     numbers = np.zeros((400, 426))
     numbers[:, 0] = np.arange(400)
     path = write_trajectories(tmp_path / "all.h5", {f"v{i}": numbers for i in range(60)})
@@ -102,7 +102,7 @@ def test_rows_are_drawn_uniformly(tmp_path: Path) -> None:
     assert np.sum((counts - 7.5) ** 2 / 7.5) < 500  # chi squared with 399 degrees of freedom: 400 expected
 
 
-def test_pca_is_that_of_scikit_learn() -> None:
+def test_fit_pca_agrees_with_scikit_learn() -> None:
     draw = np.random.default_rng(0)
     rows = draw.normal(size=(500, 20)) @ np.diag(1 / np.arange(1, 21)) @ draw.normal(size=(20, 40)) + 3
     mean, axes, kept = fit_pca(np.array_split(rows, 7), 0.9)
@@ -115,7 +115,7 @@ def test_pca_is_that_of_scikit_learn() -> None:
     assert len(fit_pca([rows], 1.0)[1]) == np.linalg.matrix_rank(rows - rows.mean(axis=0))
 
 
-def test_too_few_or_equal_descriptors_are_said_clearly(tmp_path: Path, videos: Videos, sample: Path) -> None:
+def test_fit_codebook_refuses_too_few_or_equal_descriptors(tmp_path: Path, videos: Videos, sample: Path) -> None:
     failed = write_trajectories(tmp_path / "failed.h5", dict.fromkeys(videos, "no_trajectories"))
     with pytest.raises(StageError, match=r"7 videos give 0 descriptors, too few for encoding.components = 4"):
         fit_codebook(sample, [failed], tmp_path / "codebook.h5", SMALL)
@@ -128,7 +128,7 @@ def test_too_few_or_equal_descriptors_are_said_clearly(tmp_path: Path, videos: V
     assert not (tmp_path / "codebook.h5").exists()
 
 
-def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, videos: Videos, codebook: Path) -> None:
+def test_encode_shard_has_a_row_per_video_with_its_status(tmp_path: Path, videos: Videos, codebook: Path) -> None:
     bad = np.zeros((30, 426))
     bad[3, 7] = np.nan
     trajectories = write_trajectories(tmp_path / "shard.h5", videos | {"nan": bad, "empty": np.empty((0, 426))})
@@ -153,7 +153,7 @@ def test_every_video_has_its_row_and_failures_their_status(tmp_path: Path, video
             assert not sketch[name].any() and counts[name] == 0
 
 
-def test_fisher_vectors_are_what_the_sketches_are_made_of(tmp_path: Path, videos: Videos, codebook: Path) -> None:
+def test_encode_shard_makes_sketches_of_the_fisher_vectors(tmp_path: Path, videos: Videos, codebook: Path) -> None:
     trajectories = write_trajectories(tmp_path / "shard.h5", videos)
     for name, fisher in (("sketch", False), ("fisher", True)):
         settings, store = TrajectoriesSettings(), tmp_path / name / "store"
@@ -173,17 +173,17 @@ def test_fisher_vectors_are_what_the_sketches_are_made_of(tmp_path: Path, videos
 def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the videos that were really encoded, in order."""
     seen: list[str] = []
-    kept_descriptors: Callable[[Path, str], Iterator[NDArray[np.floating]]] = stage.kept_descriptors
+    stored_descriptors: Callable[[Path, str], Iterator[NDArray[np.floating]]] = stage.stored_descriptors
 
     def seen_descriptors(path: Path, video_id: str) -> Iterator[NDArray[np.floating]]:
         seen.append(video_id)
-        return kept_descriptors(path, video_id)
+        return stored_descriptors(path, video_id)
 
-    monkeypatch.setattr(stage, "kept_descriptors", seen_descriptors)
+    monkeypatch.setattr(stage, "stored_descriptors", seen_descriptors)
     return seen
 
 
-def test_only_what_changed_is_encoded(
+def test_encode_shard_encodes_changed_videos_alone(
     tmp_path: Path, videos: Videos, sample: Path, codebook: Path, encoded: list[str]
 ) -> None:
     few = {name: videos[name] for name in sorted(videos)[:4]}
@@ -215,7 +215,7 @@ def test_only_what_changed_is_encoded(
     assert sorted(encoded) == sorted(videos)
 
 
-def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: Videos) -> None:
+def test_encode_shard_refuses_an_unreadable_codebook(tmp_path: Path, videos: Videos) -> None:
     shard = write_trajectories(tmp_path / "shard.h5", videos)
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(StageError, match=r"text.h5 is not a codebook that can be read"):
@@ -223,7 +223,7 @@ def test_a_codebook_that_cannot_be_read_is_said_clearly(tmp_path: Path, videos: 
 
 
 @pytest.mark.parametrize("persons", ["masked", "not masked"])
-def test_the_codebook_tells_whether_its_sample_was_masked(persons: str, tmp_path: Path) -> None:
+def test_fit_codebook_states_whether_persons_were_masked(persons: str, tmp_path: Path) -> None:
     trajectories = tmp_path / "t.h5"
     with write_hdf5(trajectories, stage="trajectories", version=1, parameters={"persons": persons}) as file:
         group = file.create_group("v")

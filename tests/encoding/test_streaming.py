@@ -51,7 +51,7 @@ def boxes(shard: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_keeping_all_and_keeping_the_sample_give_the_same_file(
+def test_encode_shard_gives_the_same_file_with_stored_and_streamed_trajectories(
     shard: tuple[Path, Path], boxes: Path, tmp_path: Path, per_channel: bool
 ) -> None:
     listed, sample = shard
@@ -79,7 +79,7 @@ def test_keeping_all_and_keeping_the_sample_give_the_same_file(
         assert set(file["status"].asstr()[:]) == {"ok", "too_short", "unreadable", "no_trajectories"}
 
 
-def test_what_was_tracked_before_is_not_encoded_again_in_the_other_way(
+def test_encode_shard_does_not_encode_again_if_fewer_trajectories_are_stored(
     shard: tuple[Path, Path], boxes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     listed, sample = shard
@@ -98,7 +98,7 @@ def test_what_was_tracked_before_is_not_encoded_again_in_the_other_way(
     assert (tmp_path / "kept.h5").read_bytes() == (tmp_path / "streamed.h5").read_bytes()
 
 
-def test_auto_keeps_what_fits() -> None:
+def test_keeps_all_by_auto_if_the_size_suffices() -> None:
     kinetics = 235_000 * 300 * 340 * 256
     assert not keeps_all("auto", 100, kinetics) and keeps_all("all", 100, kinetics)
     assert keeps_all("auto", 100, 60 * 90 * 180 * 240) and not keeps_all("sample", 100, 1)

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.frames import jpeg
@@ -16,7 +16,6 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     return np.clip(smooth + draw.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
 
 
-@settings(deadline=None)
 @given(
     height=st.integers(8, 150),
     width=st.integers(8, 250),
@@ -24,7 +23,7 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     quality=st.sampled_from([30, 90, 100]),
 )
-def test_a_part_is_that_of_the_whole_to_the_last_bit(height, width, scale, place, quality):
+def test_decode_of_a_square_equals_that_part_of_the_frame(height, width, scale, place, quality):
     content = jpeg.encode(picture(height, width, height + width), quality)
     side = max(1, int(scale * min(height, width)))
     top, left = int(place[0] * (height - side)), int(place[1] * (width - side))
@@ -38,7 +37,7 @@ def test_a_part_is_that_of_the_whole_to_the_last_bit(height, width, scale, place
     np.testing.assert_array_equal(part, whole[top : top + side, left : left + side])
 
 
-def test_frames_are_files_that_others_decode():
+def test_encode_writes_files_that_opencv_decodes():
     frame = picture(240, 320, 0)
     content = jpeg.encode(frame, 95)
     others = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
@@ -48,7 +47,7 @@ def test_frames_are_files_that_others_decode():
     assert len(content) < 1.02 * len(plain)
 
 
-def test_a_part_takes_the_bytes_of_its_segments_alone(monkeypatch):
+def test_decode_of_a_square_decodes_its_segments_alone(monkeypatch):
     """A crop of a quarter of each side hands a tenth or so of the file to the decoder."""
     content, decoded = jpeg.encode(picture(240, 320, 0), 90), []
     monkeypatch.setattr(jpeg.cv2, "imdecode", lambda data, flag: decoded.append(len(data)))
@@ -56,14 +55,14 @@ def test_a_part_takes_the_bytes_of_its_segments_alone(monkeypatch):
     assert decoded[0] < 0.2 * len(content)
 
 
-def test_a_file_without_segments_is_decoded_whole():
+def test_decode_of_a_square_in_a_file_without_segments():
     frame = picture(90, 120, 1)
     plain = cv2.imencode(".jpg", frame)[1]
     whole = cv2.imdecode(plain, cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(jpeg.decode(plain, lambda height, width: (10, 20, 50)), whole[10:60, 20:70])
 
 
-def test_most_of_a_frame_is_cut_from_the_whole(monkeypatch):
+def test_decode_of_a_large_square_decodes_the_whole_frame(monkeypatch):
     """Which is as fast, and leaves nothing to be taken out."""
     content = jpeg.encode(picture(240, 320, 0), 90)
     monkeypatch.setattr(jpeg, "_part", None)
@@ -72,7 +71,7 @@ def test_most_of_a_frame_is_cut_from_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["empty", "header", "cut", "marker", "text"])
-def test_a_damaged_file_is_none(damage):
+def test_decode_of_a_damaged_file_is_none(damage):
     content = jpeg.encode(picture(120, 160, 2), 90)
     marks = np.flatnonzero((content[:-1] == 0xFF) & (content[1:] >= 0xD0) & (content[1:] <= 0xD7))
     if damage == "empty":

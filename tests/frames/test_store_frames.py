@@ -68,7 +68,7 @@ def write_list(folder: Path, names: list[str]) -> None:
     write_columns(folder / "shard.tsv", rows, ["video_id", "path", "fps", "bytes", "mtime_ns"])
 
 
-def test_shorter_side_is_exact_and_the_aspect_kept():
+def test_stored_size_has_the_short_side_and_the_aspect_ratio():
     assert stored_size(160, 96, 48) == (80, 48)
     assert stored_size(64, 120, 48) == (48, 90)
     assert stored_size(40, 32, 48) == (60, 48)  # small videos are enlarged
@@ -80,7 +80,7 @@ def test_shorter_side_is_exact_and_the_aspect_kept():
     after=st.tuples(st.integers(1, 90), st.integers(1, 90)),
     seed=st.integers(0, 1000),
 )
-def test_resizing_is_the_bilinear_of_pil(before: tuple[int, int], after: tuple[int, int], seed: int):
+def test_resize_equals_the_bilinear_filter_of_pil(before: tuple[int, int], after: tuple[int, int], seed: int):
     frame = np.random.default_rng(seed).integers(0, 256, (*before, 3), np.uint8)
     expected = np.asarray(Image.fromarray(frame).resize(after, Image.Resampling.BILINEAR))
     for given_frame, wanted in ((frame, expected), (frame[:, ::-1], expected[:, ::-1])):  # a mirrored view, too
@@ -89,7 +89,7 @@ def test_resizing_is_the_bilinear_of_pil(before: tuple[int, int], after: tuple[i
         np.testing.assert_allclose(resized.astype(int), wanted, atol=1)
 
 
-def test_clips_are_the_video_s_frames(folder):
+def test_read_clip_returns_frames_of_the_video(folder):
     store = FrameStore([folder / "shard.h5"])
     assert store.n_frames("wide") == 20 and store.outcome("wide") == ("ok", "")
     decoded = np.stack([resize(frame, 80, 48) for frame in idt_tools.read_video(folder / "wide.mp4")])
@@ -101,7 +101,7 @@ def test_clips_are_the_video_s_frames(folder):
     assert store.read_clip("tall", 0, 1).shape == (1, 90, 48, 3)
 
 
-def test_short_videos_start_again(folder):
+def test_read_clip_of_a_short_video_starts_again(folder):
     store = FrameStore([folder / "shard.h5"])
     clip = store.read_clip("small", 3, 9)
     whole = store.read_clip("small", 0, 5)
@@ -120,7 +120,7 @@ def _read_all(paths: list[Path], limit: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(words, capture_output=True, text=True)
 
 
-def test_more_files_than_a_process_may_open_by_default(tmp_path):
+def test_frame_store_opens_more_files_than_the_default_limit(tmp_path):
     """Kinetics has 1,850 shards, and a process may usually hold 1,024 files open until it asks for more."""
     paths = [tmp_path / f"{number}.h5" for number in range(150)]
     for number, path in enumerate(paths):
@@ -132,10 +132,10 @@ def test_more_files_than_a_process_may_open_by_default(tmp_path):
     assert softly.stdout == "150\n", softly.stderr
     hard = _read_all(paths, "-n 100")
     assert hard.returncode != 0
-    assert "cannot be read here (Too many open files), though it may be whole" in hard.stderr.splitlines()[-1]
+    assert "cannot be read here (Too many open files), but it may be whole" in hard.stderr.splitlines()[-1]
 
 
-def test_broken_videos_are_empty_groups_with_a_reason(folder):
+def test_frame_store_has_the_outcome_of_broken_videos(folder):
     store = FrameStore([folder / "shard.h5"])
     assert store.video_ids == ["empty", "small", "tall", "text", "wide"]
     for name in ("text", "empty"):
@@ -147,7 +147,7 @@ def test_broken_videos_are_empty_groups_with_a_reason(folder):
         store.n_frames("nobody")
 
 
-def test_file_tells_what_it_is(folder):
+def test_store_frames_describes_its_file(folder):
     with h5py.File(folder / "shard.h5") as file:
         told = read_attributes(file)
         assert told["stage"] == "frames" and '"short_side": 48' in told["parameters"]
@@ -157,14 +157,14 @@ def test_file_tells_what_it_is(folder):
         assert group["offsets"][-1] == len(group["jpeg"])
 
 
-def test_done_videos_are_not_decoded_again_and_the_file_is_the_same(folder, tmp_path, caplog):
+def test_store_frames_does_not_decode_stored_videos_again(folder, tmp_path, caplog):
     caplog.set_level("DEBUG")
     store_frames(folder / "shard.tsv", tmp_path / "again.h5", folder / "store", SETTINGS)
     assert "computed" not in caplog.text
     assert (tmp_path / "again.h5").read_bytes() == (folder / "shard.h5").read_bytes()
 
 
-def test_two_files_must_not_hold_one_video(folder):
+def test_frame_store_refuses_a_video_in_two_files(folder):
     with pytest.raises(ValueError, match="is in both"):
         FrameStore([folder / "shard.h5", folder / "shard.h5"])
 
@@ -183,7 +183,7 @@ class Clips:
         return self.store.read_clip(self.names[index], 0, 3)
 
 
-def test_workers_open_handles_of_their_own(folder):
+def test_frame_store_in_workers_of_a_data_loader(folder):
     store = FrameStore([folder / "shard.h5"])
     expected = [store.read_clip(name, 0, 3) for name in ("wide", "tall", "small")]  # opened here, before the fork
     loaded = list(DataLoader(Clips(store), batch_size=None, num_workers=2, collate_fn=np.asarray))
@@ -192,7 +192,7 @@ def test_workers_open_handles_of_their_own(folder):
     assert np.array_equal(copy.read_clip("wide", 0, 3), expected[0])
 
 
-def test_a_frame_that_no_jpeg_can_hold_is_a_status() -> None:
+def test_encode_frames_of_too_large_frames_has_a_status() -> None:
     result = encode_frames([np.zeros((2, 1000, 3), np.uint8)], FramesSettings(short_side=240))
     assert result.status == "too_large" and "120000x240" in result.reason
     assert encode_frames([np.zeros((8, 1000, 3), np.uint8)], FramesSettings(short_side=240)).status == "ok"

@@ -32,7 +32,7 @@ def _write(path: Path, value: float = 1.0) -> None:
         dataset(file, "empty", np.zeros((0, 426), np.float16))
 
 
-def test_a_file_tells_what_it_is_and_repeats_byte_for_byte(tmp_path: Path) -> None:
+def test_write_hdf5_describes_its_file_and_repeats_its_bytes(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "x.h5")
     _write(tmp_path / "b" / "x.h5")
     assert (tmp_path / "a" / "x.h5").read_bytes() == (tmp_path / "b" / "x.h5").read_bytes()
@@ -44,7 +44,7 @@ def test_a_file_tells_what_it_is_and_repeats_byte_for_byte(tmp_path: Path) -> No
         assert file["empty"].shape == (0, 426)
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_write_hdf5_keeps_the_old_file_after_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, 1.0)
     with pytest.raises(RuntimeError), write_hdf5(path, stage="test", version=3, parameters={}):
@@ -68,7 +68,7 @@ def _content(path: Path) -> dict[str, object]:
     return found
 
 
-def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
+def test_read_hdf5_detects_flipped_bits(tmp_path: Path) -> None:
     path, damaged = tmp_path / "x.h5", tmp_path / "damaged.h5"
     with write_hdf5(path, stage="test", version=3, parameters={"k": 2}, codebook="abc") as file:
         for name in ("video", "another"):
@@ -93,7 +93,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_named_with_what_to_do(tmp_path: Path, share: float) -> None:
+def test_read_hdf5_names_a_truncated_file_and_the_remedy(tmp_path: Path, share: float) -> None:
     _write(tmp_path / "it's.h5")
     content = (tmp_path / "it's.h5").read_bytes()
     (tmp_path / "it's.h5").write_bytes(content[: int(share * len(content))])
@@ -104,7 +104,7 @@ def test_a_truncated_file_is_named_with_what_to_do(tmp_path: Path, share: float)
     assert not list(tmp_path.iterdir())
 
 
-def test_another_s_mistake_is_not_taken_for_damage(tmp_path: Path) -> None:
+def test_read_hdf5_passes_on_errors_of_its_block(tmp_path: Path) -> None:
     _write(tmp_path / "x.h5")
     with pytest.raises(StageError, match="there is no such file"), read_hdf5(tmp_path / "y.h5"):
         pass
@@ -112,14 +112,14 @@ def test_another_s_mistake_is_not_taken_for_damage(tmp_path: Path) -> None:
         raise KeyError("of a dict")
 
 
-def test_json_refuses_what_json_has_not(tmp_path: Path) -> None:
+def test_write_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_json(tmp_path / "x.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
 @given(st.lists(st.text() | st.text("\\\\tnrxu0\t\n\r\v\f\x1c\x85\u2028\ud800\udce9"), min_size=2, max_size=2))
-def test_any_text_is_read_back_from_a_table_of_one_line_a_row(
+def test_read_columns_returns_any_text_that_was_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("table") / "t.tsv"
@@ -141,7 +141,7 @@ def _index(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["index.tsv", "splits.tsv", "shards/000of001.tsv", "totals.json"])
-def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str) -> None:
+def test_read_text_detects_flipped_bits_and_names_the_remedy(tmp_path: Path, name: str) -> None:
     files = _index(tmp_path / "it's")
     path, read = files[name], read_json if name.endswith("json") else read_columns
     content, whole = path.read_bytes(), read(path)
@@ -164,7 +164,7 @@ def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str
     assert str(path) in str(refused.value) and "\n" not in str(refused.value)
 
 
-def test_tables_stay_plain_and_may_be_copied(tmp_path: Path) -> None:
+def test_read_columns_of_a_copy_without_checksum(tmp_path: Path) -> None:
     path = _index(tmp_path)["index.tsv"]
     assert path.read_text().splitlines()[:2] == ["video_id\tlabel\tpath", "video-000\ta b\tx/ä.mp4"]
     copy = tmp_path / "copy.tsv"
@@ -174,7 +174,7 @@ def test_tables_stay_plain_and_may_be_copied(tmp_path: Path) -> None:
     assert not list(path.parent.glob("*index*")) and not list(path.parent.glob(".index*"))
 
 
-def test_a_kill_between_a_table_and_its_checksum_leaves_both_usable(
+def test_write_json_killed_before_the_rename_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.json"

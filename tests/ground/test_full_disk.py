@@ -86,7 +86,7 @@ def small_disk(tmp_path: Path) -> SmallDisk:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
+def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
     done = small_disk.run(f"""
         stage {kind} 5000; listed; for f in *; do cp $f {small_disk.folder}/before; done
         head -c 800k /dev/zero > filler
@@ -114,7 +114,7 @@ def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_read_only_disk(small_disk: SmallDisk, kind: str) -> None:
+def test_read_only_disk_is_named(small_disk: SmallDisk, kind: str) -> None:
     done = small_disk.run(f"stage {kind} 5000; mount -o remount,ro {small_disk.folder}/disk; stage {kind} 9000; listed")
     name = "last.pt" if kind == "checkpoint" else "out"
     assert done.stdout.splitlines() == ["exit 0", "exit 1", f"{name} "]
@@ -123,7 +123,7 @@ def test_a_read_only_disk(small_disk: SmallDisk, kind: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(small_disk: SmallDisk) -> None:
+def test_log_on_a_full_or_read_only_disk(small_disk: SmallDisk) -> None:
     done = small_disk.run(f"""
         head -c 2m /dev/zero > filler 2> /dev/null
         {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
@@ -137,7 +137,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(small_disk: SmallDisk) -> No
     assert "log: Read-only file system; make its folder writable" in done.stderr
 
 
-def test_a_full_disk_under_the_log(small_disk: SmallDisk) -> None:
+def test_log_on_a_disk_that_becomes_full(small_disk: SmallDisk) -> None:
     done = small_disk.run(f"""
         head -c 2m /dev/zero > filler 2> /dev/null
         {sys.executable} {small_disk.folder}/stage.py --kind store --folder {small_disk.folder} --size 9000 --log log

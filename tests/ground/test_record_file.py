@@ -42,7 +42,7 @@ def _holds(store: RecordFile, number: int) -> bool:
     )
 
 
-def test_results_come_back_as_they_were(tmp_path: Path) -> None:
+def test_record_file_returns_appended_results(tmp_path: Path) -> None:
     _fill(tmp_path / "s", range(4))
     with RecordFile(tmp_path / "s") as store:
         assert all(_holds(store, number) for number in range(4))
@@ -52,9 +52,9 @@ def test_results_come_back_as_they_were(tmp_path: Path) -> None:
         assert store.outcome("video1") == ("too_short", "15 frames")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
-def test_cut_anywhere_it_keeps_what_was_whole_and_goes_on(
+def test_record_file_cut_anywhere_keeps_whole_records(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "s"
@@ -72,9 +72,9 @@ def test_cut_anywhere_it_keeps_what_was_whole_and_goes_on(
         assert all(_holds(store, number) for number in range(4))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_never_taken_for_a_result(
+def test_process_shard_computes_a_record_with_a_flipped_bit_again(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "s"
@@ -94,7 +94,7 @@ def test_a_flipped_bit_is_never_taken_for_a_result(
     assert all(np.array_equal(results[f"video{n}"].arrays["rows"], _result(n).arrays["rows"]) for n in range(3))
 
 
-def test_only_what_is_absent_or_changed_is_computed(tmp_path: Path) -> None:
+def test_process_shard_computes_absent_and_changed_videos_alone(tmp_path: Path) -> None:
     computed: list[str] = []
     lock = threading.Lock()
 
@@ -115,7 +115,7 @@ def test_only_what_is_absent_or_changed_is_computed(tmp_path: Path) -> None:
     assert run({"b": "2", "c": "1"}) == ["b"]
 
 
-def test_what_was_done_before_a_failure_is_kept(tmp_path: Path) -> None:
+def test_process_shard_keeps_results_before_an_exception(tmp_path: Path) -> None:
     def compute(name: str) -> Result:
         if name == "c":
             raise ZeroDivisionError("a mistake of the stage")
@@ -128,7 +128,7 @@ def test_what_was_done_before_a_failure_is_kept(tmp_path: Path) -> None:
         assert [store.has(name, "1") for name in "abc"] == [True, True, False]
 
 
-def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None:
+def test_process_shard_stops_at_too_many_failures(tmp_path: Path) -> None:
     def compute(name: str) -> Result:
         return Result("truncated", "half of it") if name in "ab" else _result(1)
 
@@ -138,7 +138,7 @@ def test_too_many_failures_stop_the_run_with_their_names(tmp_path: Path) -> None
         list(process_shard(tmp_path / "s", keys, compute, stage="test", max_failed_fraction=0.4))
 
 
-def test_one_process_works_on_a_store_at_a_time(tmp_path: Path) -> None:
+def test_record_file_refuses_a_second_process(tmp_path: Path) -> None:
     path = tmp_path / "s"
     _fill(path, [0])
     module = "workflow_scripts.ground.record_file"
@@ -147,14 +147,14 @@ def test_one_process_works_on_a_store_at_a_time(tmp_path: Path) -> None:
     with RecordFile(path) as store:
         done = subprocess.run(second, capture_output=True, text=True)
         assert done.returncode == 1
-        assert f"{path}: another process is writing it; wait until that one ends" in done.stderr
+        assert f"{path}: another process is writing it; wait until that process ends" in done.stderr
         store.append("video1", "key1", _result(1))
     assert subprocess.run(second).returncode == 0
     with RecordFile(path) as store:
         assert _holds(store, 0) and _holds(store, 1)
 
 
-def test_without_locks_the_other_s_hand_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_file_without_locks_detects_another_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_locks(*_: object) -> None:
         raise OSError(errno.ENOLCK, "no locks available")
 
@@ -169,7 +169,7 @@ def test_without_locks_the_other_s_hand_is_seen(tmp_path: Path, monkeypatch: pyt
         assert _holds(store, 0) and _holds(store, 1) and _holds(store, 3)
 
 
-def test_what_is_of_no_use_any_more_is_dropped_when_it_is_most_of_the_file(tmp_path: Path) -> None:
+def test_process_shard_compacts_the_record_file(tmp_path: Path) -> None:
     path = tmp_path / "s"
     computed: list[str] = []
 
@@ -193,7 +193,7 @@ def test_what_is_of_no_use_any_more_is_dropped_when_it_is_most_of_the_file(tmp_p
     assert [entry.name for entry in tmp_path.iterdir()] == ["s"]
 
 
-def test_a_damaged_record_costs_that_record_alone_wherever_the_damage_is(tmp_path: Path) -> None:
+def test_record_file_loses_only_a_damaged_record(tmp_path: Path) -> None:
     path = tmp_path / "s"
     _fill(path, range(6))
     content = path.read_bytes()
@@ -205,7 +205,7 @@ def test_a_damaged_record_costs_that_record_alone_wherever_the_damage_is(tmp_pat
             assert whole == [0, 2, 3, 4, 5], f"byte {place - start}"
 
 
-def test_what_was_appended_outlives_the_process_at_once_and_is_synced_soon(
+def test_process_shard_writes_records_at_once_and_syncs_them_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []

@@ -46,7 +46,7 @@ def _run(arguments: list[str]) -> dict[str, object]:
     return seen
 
 
-def test_arguments_have_the_types_of_the_signature() -> None:
+def test_command_line_gives_arguments_the_types_of_the_signature() -> None:
     seen = _run([*"--frames a.h5 b.h5 --output o --color --lr 1e-2".split(), "--settings", '{"k": 8}'])
     assert seen["frames"] == [Path("a.h5"), Path("b.h5")] and seen["output"] == Path("o")
     assert (seen["color"], seen["lr"], seen["init"]) == (True, 0.01, None)
@@ -55,7 +55,7 @@ def test_arguments_have_the_types_of_the_signature() -> None:
     assert seen["frames"] == [] and seen["init"] == Path("m.pt") and seen["settings"] == _Settings()
 
 
-def test_a_name_that_is_not_utf8_is_written_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_logs_a_name_that_is_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def stage(output: Path) -> None:
         """Does it."""
         logging.info("left out: %s", "caf\udce9.avi")
@@ -65,7 +65,7 @@ def test_a_name_that_is_not_utf8_is_written_to_the_log(tmp_path: Path, capsys: p
     assert "cannot be written" not in capsys.readouterr().err
 
 
-def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_names_an_unknown_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         _run(["--output", "o", "--settings", json.dumps({"kk": 1})])
     assert stopped.value.code == 1
@@ -79,7 +79,7 @@ def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None
         ("KeyError('v')", 2, "error: KeyError: 'v'; the traceback is in"),
     ],
 )
-def test_an_error_is_one_sentence_and_the_log_has_the_rest(
+def test_command_line_shows_one_sentence_and_logs_the_traceback(
     tmp_path: Path, failure: str, code: int, sentence: str
 ) -> None:
     script = tmp_path / "stage.py"

@@ -129,7 +129,7 @@ READING_STAGES = ("persons", "trajectories", "encoding", "frames")
 
 
 @pytest.mark.parametrize("stage", READING_STAGES)
-def test_a_file_that_is_away_for_a_while_is_read_by_the_next_run(
+def test_stage_reads_a_missing_video_in_the_next_run(
     videos: Videos, stage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "workflow_scripts")
@@ -152,7 +152,7 @@ def test_a_file_that_is_away_for_a_while_is_read_by_the_next_run(
 
 
 @pytest.mark.parametrize("stage", ["index", *READING_STAGES])
-def test_with_any_number_of_open_files_no_video_is_lost(videos: Videos, stage: str) -> None:
+def test_stage_loses_no_video_at_any_limit_of_open_files(videos: Videos, stage: str) -> None:
     """The system's own EMFILE, at each place where a stage opens a file."""
     assert {status for status, _ in videos.run(stage).values()} == {"ok"}  # and all modules are loaded
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -178,7 +178,7 @@ def test_with_any_number_of_open_files_no_video_is_lost(videos: Videos, stage: s
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ENOTCONN])
-def test_an_index_waits_for_a_file_whose_size_the_system_does_not_tell(
+def test_index_videos_stops_if_the_system_returns_no_size(
     videos: Videos, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stat = os.stat
@@ -196,7 +196,7 @@ def test_an_index_waits_for_a_file_whose_size_the_system_does_not_tell(
 
 
 @pytest.mark.parametrize("stage", ["boxes", "rows"])
-def test_a_video_whose_boxes_or_rows_the_system_does_not_find_stops_no_other(
+def test_stage_computes_the_others_if_boxes_or_rows_cannot_be_found(
     videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files of boxes, or of the original extractor's rows, on a server that is away for one video."""
@@ -229,7 +229,7 @@ def test_a_video_whose_boxes_or_rows_the_system_does_not_find_stops_no_other(
     assert {*run().values()} == ({"ok"} if stage == "boxes" else {"no_trajectories"})
 
 
-def test_a_file_that_is_not_there_is_missing_in_the_index(videos: Videos) -> None:
+def test_index_videos_lists_a_missing_file(videos: Videos) -> None:
     rows = [{"path": path.relative_to(videos.folder).as_posix()} for path in videos.paths.values()]
     lines = ["path", *(row["path"] for row in rows), "none.mp4"]
     (videos.folder / "list.csv").write_text("\n".join(lines) + "\n")
@@ -240,7 +240,7 @@ def test_a_file_that_is_not_there_is_missing_in_the_index(videos: Videos) -> Non
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".avi", ".mkv", ".ts"])
-def test_a_file_server_that_goes_away_while_a_video_is_read(ending: str, tmp_path: Path) -> None:
+def test_read_video_raises_reading_failed_if_the_file_server_fails(ending: str, tmp_path: Path) -> None:
     """The system's own EIO, after each frame: it is never taken for the end of the file, or for damage."""
     path, n_frames = tmp_path / f"v{ending}", 30
     with av.open(str(path), "w") as container:
@@ -273,7 +273,7 @@ def _take_away(path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", sorted(OF_THE_SYSTEM))
-def test_errors_of_the_system_are_named(number: int) -> None:
+def test_system_errors_become_reading_failed(number: int) -> None:
     with pytest.raises(ReadingFailed, match=r"^a\.mp4: \S") as raised, system_errors("a.mp4"):
         raise OSError(number, os.strerror(number), "a.mp4")
     again = pickle.loads(pickle.dumps(raised.value))
@@ -281,7 +281,7 @@ def test_errors_of_the_system_are_named(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL])
-def test_errors_of_a_file_itself_are_not_the_systems(number: int) -> None:
+def test_system_errors_passes_on_errors_of_the_file(number: int) -> None:
     with pytest.raises(OSError, match=r"a\.mp4") as raised, system_errors("a.mp4"):
         raise OSError(number, os.strerror(number), "a.mp4")
     assert not isinstance(raised.value, ReadingFailed)
@@ -294,7 +294,7 @@ def _noise(seed: int) -> av.VideoFrame:
 
 @pytest.mark.parametrize("error", [RuntimeError, IndexError, UnicodeDecodeError, KeyError, AssertionError])
 @pytest.mark.parametrize("stage", ["index", *READING_STAGES])
-def test_whatever_one_video_raises_is_its_row(
+def test_stage_records_any_exception_of_a_video(
     videos: Videos, stage: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     videos.run("encoding") if stage == "encoding" else None
@@ -315,7 +315,7 @@ def test_whatever_one_video_raises_is_its_row(
 
 
 @pytest.mark.parametrize("stage", READING_STAGES)
-def test_a_mistake_of_the_stage_stops_it(videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_stops_at_an_exception_of_its_own(videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     videos.run("encoding") if stage == "encoding" else None
     for path in videos.folder.glob(f"{stage}.*"):
         path.unlink()
@@ -336,7 +336,7 @@ def test_a_mistake_of_the_stage_stops_it(videos: Videos, stage: str, monkeypatch
     assert {status for status, _ in videos.run(stage).values()} == {"ok"}
 
 
-def test_without_memory_for_one_video_the_others_are_computed(tmp_path: Path) -> None:
+def test_process_shard_without_memory_for_one_video_computes_the_others(tmp_path: Path) -> None:
     """In the stage's own work too: it says nothing about the video."""
     has_memory = False
 
@@ -355,7 +355,7 @@ def test_without_memory_for_one_video_the_others_are_computed(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("files", [("boxes", "a.bb"), ("boxes", "a.h5"), ("rows", "a.txt"), ("rows", "a.h5")])
-def test_files_of_boxes_and_rows_that_cannot_be_read_are_no_result(files: tuple[str, str], tmp_path: Path) -> None:
+def test_find_and_read_boxes_and_rows_raise_reading_failed(files: tuple[str, str], tmp_path: Path) -> None:
     find: Callable[..., Path | None]
     kind, name = files
     folder = tmp_path / "server"
@@ -382,7 +382,7 @@ def test_files_of_boxes_and_rows_that_cannot_be_read_are_no_result(files: tuple[
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_stage_that_is_told_to_stop_stops_soon_and_goes_on(shared: Path, videos: Videos, ending: int) -> None:
+def test_stage_stops_soon_at_a_signal_and_continues_later(shared: Path, videos: Videos, ending: int) -> None:
     short, long = videos.paths[NAMES[0]], shared / "videos" / "samples" / "vtest.avi"  # minutes of work
     rows = [
         {"video_id": name, "path": path, "width": 96, "height": 72, "fps": 25, "bytes": 1, "mtime_ns": 1}

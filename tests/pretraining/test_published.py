@@ -227,7 +227,7 @@ def test_what_is_no_file_of_weights_is_told_in_a_sentence(tmp_path, content):
     with pytest.raises(StageError, match=r"weights\.pth cannot be read"):
         read_weights(path)
     path.write_bytes(content)
-    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*get or make it anew"):
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*download or make it again"):
         read_weights(path)
     for held in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
         torch.save(held, path)

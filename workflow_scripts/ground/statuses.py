@@ -10,7 +10,7 @@ from workflow_scripts.ground.artifacts import read_hdf5
 
 
 def video_statuses(group: h5py.Group) -> list[tuple[str, str, str]]:
-    """(video, status, reason) of every video: a row of the datasets in `group`, or a group with these attributes."""
+    """Returns (video, status, reason) of each video, from datasets of `group` or from attributes of its groups."""
     video = "video_id" if "video_id" in group else "video"
     if {video, "status", "reason"} <= group.keys() and isinstance(group["status"], h5py.Dataset):
         columns = [checked_array(group, name, TEXT).tolist() for name in (video, "status", "reason")]
@@ -24,6 +24,6 @@ def video_statuses(group: h5py.Group) -> list[tuple[str, str, str]]:
 
 
 def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
-    """(video, status, reason) of every video of a shard's file. Raises StageError if the file is damaged."""
+    """Returns (video, status, reason) of each video of a shard. Raises StageError if the file is damaged."""
     with read_hdf5(path) as file:
         return video_statuses(file)
