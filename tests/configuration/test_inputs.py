@@ -1,4 +1,4 @@
-"""The inputs of rules, decided without Snakemake: a folder stands for the results of the checkpoint `videos`."""
+"""The inputs of rules, without Snakemake: a folder replaces the output of the checkpoint `videos`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def _write(table: Path, videos: list[str], **values: str) -> None:
 
 @pytest.fixture
 def report_inputs(tmp_path: Path) -> Callable[..., ReportInputs]:
-    """Inputs for a config; its two datasets `a` and `b` have eight videos and one split."""
+    """Returns a function that makes the inputs for a config; datasets `a` and `b` have eight videos and one split."""
     for dataset in ("a", "b"):
         folder = tmp_path / dataset
         for shard in SHARDS:
@@ -77,7 +77,9 @@ def test_frames_are_those_of_the_shards_that_hold_videos(report_inputs: Callable
     assert _names(data.all_shard_videos("a")) == SHARDS
 
 
-def test_shard_boxes_are_read_only_for_descriptors_that_mask_people(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_shard_boxes_are_inputs_only_for_descriptors_that_mask_people(
+    report_inputs: Callable[..., ReportInputs],
+) -> None:
     data = report_inputs().data
     assert data.shard_boxes(Wildcards(dataset="a", descriptors="idt", shard=SHARDS[0])) == []
     boxes = data.shard_boxes(Wildcards(dataset="a", descriptors="masked", shard=SHARDS[0]))

@@ -1,4 +1,4 @@
-"""The mixture's fit against scikit-learn's from the same start, and that it repeats to the last bit."""
+"""The fit of the mixture agrees with scikit-learn from the same start, and repeats exactly."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from workflow_scripts.encoding.gmm import DiagonalGMM
 
 @pytest.fixture(scope="module")
 def rows() -> NDArray[np.float32]:
-    """Rows with the falling spectrum of projected descriptors, in overlapping clusters: (6000, 30)."""
+    """Rows (6000, 30) in overlapping clusters, with a decreasing spectrum like that of projected descriptors."""
     draw = np.random.default_rng(0)
     spectrum = 1 / np.arange(1, 31)
     centres = draw.normal(size=(12, 30))
@@ -63,13 +63,13 @@ def test_score_is_exact_for_a_mean_far_from_zero(rows: NDArray[np.float32], offs
     exact = far.astype(np.float64)
     np.testing.assert_allclose(ours.score(far), of_ours.score(exact), atol=1e-4)
     np.testing.assert_allclose(ours.predict_proba(far), of_ours.predict_proba(exact), atol=1e-4)
-    # What EM comes to is as likely as where it comes to on the same rows about zero.
+    # EM reaches the same likelihood as on the same rows with mean zero.
     centred = DiagonalGMM(8, max_iter=20).fit((exact - offset).astype(np.float32))
     np.testing.assert_allclose(ours.score(far), centred.score(exact - offset), atol=1e-2)
 
 
 def test_fit_does_not_depend_on_the_number_of_cores(rows: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gmm, "BLOCK_ROWS", 512)  # several blocks, as at full size
+    monkeypatch.setattr(gmm, "BLOCK_ROWS", 512)  # several blocks, as at the paper's size
     one, three = (DiagonalGMM(10, random_state=3, max_iter=10, n_jobs=jobs).fit(rows) for jobs in (1, 3))
     np.testing.assert_array_equal(one.means_, three.means_)
     np.testing.assert_array_equal(one.covariances_, three.covariances_)

@@ -1,4 +1,4 @@
-"""Ids, shards and draws: functions of their arguments alone, safe as names, spread evenly."""
+"""Ids, shards, digests and random generators."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The codebook as a file and as an encoder: the same numbers from memory, file, blocks and either precision."""
+"""The codebook as a file and as an encoder."""
 
 import subprocess
 import sys
@@ -71,7 +71,7 @@ def test_digest_depends_on_the_arrays(codebook: Codebook) -> None:
 
 def test_encode_of_descriptors_that_are_not_finite_or_missing(codebook: Codebook) -> None:
     assert np.isnan(codebook.encode(np.full((3, 426), np.nan))).any()
-    assert not np.isfinite(codebook.encode(np.full((3, 426), 1e6))).all()  # more than float16 holds
+    assert not np.isfinite(codebook.encode(np.full((3, 426), 1e6))).all()  # larger than float16 allows
     with pytest.raises(ValueError, match="at least one descriptor"):
         codebook.encode([])
     with pytest.raises(ValueError, match=r"must be \(n, 426\)"):
@@ -79,7 +79,7 @@ def test_encode_of_descriptors_that_are_not_finite_or_missing(codebook: Codebook
 
 
 def test_load_refuses_a_file_that_is_not_a_codebook(tmp_path: Path) -> None:
-    (tmp_path / "text.h5").write_text("no HDF5")
+    (tmp_path / "text.h5").write_text("not HDF5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["sketch"] = np.zeros(3)
     for name in ("text.h5", "other.h5"):

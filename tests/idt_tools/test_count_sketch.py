@@ -1,4 +1,4 @@
-"""The count sketch against its dense matrix, and that it keeps inner products on average."""
+"""The count sketch equals its dense matrix and preserves inner products on average."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The Fisher vector against equations 5-6 written out, scikit-image's, and what must hold for any input."""
+"""The Fisher vector agrees with equations 5-6 and with scikit-image."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def draw_mixture(seed: int, k: int = 5, d: int = 7) -> Mixture:
 
 
 def by_the_equations(x: NDArray[np.float64], mixture: Mixture) -> NDArray[np.float64]:
-    """Equations 5-6, one trajectory and one component at a time."""
+    """Returns the result of equations 5-6, trajectory by trajectory and component by component."""
     weights, means, variances = mixture
     encodings = []
     for row in x:
@@ -52,7 +52,7 @@ def test_fisher_vector_is_equations_5_and_6() -> None:
 
 
 def as_equation_5(gradients: NDArray[np.float64], k: int, d: int) -> NDArray[np.float64]:
-    """scikit-image's (K + 2KD,) as (2KD,): without the weights' part, per component, its variances' sign turned."""
+    """Converts scikit-image's (K + 2KD,) to (2KD,): no part of the weights, per component, variances negated."""
     of_means, of_variances = gradients[k:].reshape(2, k, d)
     return np.concatenate([of_means, -of_variances], axis=1).ravel()
 
@@ -133,7 +133,7 @@ def test_fisher_vector_refuses_wrong_shapes_and_variances() -> None:
 
 
 def test_posteriors_are_not_denormal_numbers() -> None:
-    """They make the products of real descriptors ten times slower, and count for nothing."""
+    """Denormal numbers make the products of real descriptors ten times slower."""
     x = np.random.default_rng(0).normal(size=(500, 7))
     far = posteriors(x, np.full(50, 0.02), np.linspace(-20, 20, 350).reshape(50, 7), np.ones((50, 7)))
     assert far.min() < 1e-20 and not np.any((far > 0) & (far < np.finfo(np.float32).tiny))
