@@ -20,16 +20,17 @@ from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.ground.artifacts import write_columns
 
 K = 16
+Clips = dict[str, NDArray[np.float16]]
 
 
 @pytest.fixture(scope="module")
-def clips(shared: Path) -> dict[str, NDArray[np.float16]]:
+def clips(shared: Path) -> Clips:
     """The original extractor's descriptors of four runs, (702 to 2864, 426) each."""
     files = sorted((shared / "idt_reference").glob("*.npz"))
     return {file.stem: np.load(file)["descriptors"] for file in files}
 
 
-def fitted(clips: dict[str, NDArray[np.float16]], folder: Path, per_channel: bool = False) -> Path:
+def fitted(clips: Clips, folder: Path, per_channel: bool = False) -> Path:
     with h5py.File(folder / "shard.h5", "w") as file:
         for name, descriptors in clips.items():
             file[f"{name}/descriptors"] = descriptors
@@ -41,15 +42,13 @@ def fitted(clips: dict[str, NDArray[np.float16]], folder: Path, per_channel: boo
 
 
 @pytest.fixture(scope="module")
-def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.TempPathFactory) -> Codebook:
+def codebook(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Codebook:
     loaded = Codebook.load(fitted(clips, tmp_path_factory.mktemp("reference")))
     assert isinstance(loaded, Codebook)
     return loaded
 
 
-def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(
-    clips: dict[str, NDArray[np.float16]], codebook: Codebook
-) -> None:
+def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(clips: Clips, codebook: Codebook) -> None:
     rows = np.concatenate([clips[name] for name in sorted(clips)]).astype(np.float64)
     pca = PCA(0.9, svd_solver="full").fit(rows)
     d = len(pca.components_)
@@ -83,9 +82,7 @@ def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(
         assert ours @ theirs > 0.99999, name
 
 
-def test_fisher_vector_agrees_with_scikit_image_on_real_descriptors(
-    clips: dict[str, NDArray[np.float16]], codebook: Codebook
-) -> None:
+def test_fisher_vector_agrees_with_scikit_image_on_real_descriptors(clips: Clips, codebook: Codebook) -> None:
     """Equations 5-6 on real descriptors, with the same mixture."""
     mixture = GaussianMixture(K, covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = (
@@ -102,9 +99,7 @@ def test_fisher_vector_agrees_with_scikit_image_on_real_descriptors(
         np.testing.assert_allclose(ours, np.concatenate([of_means, -of_variances], axis=1).ravel(), atol=1e-5)
 
 
-def test_fit_codebook_per_channel_is_that_of_wang_and_schmid(
-    clips: dict[str, NDArray[np.float16]], tmp_path: Path
-) -> None:
+def test_fit_codebook_per_channel_is_that_of_wang_and_schmid(clips: Clips, tmp_path: Path) -> None:
     """The PCA of each channel agrees with scikit-learn, its Fisher vector with scikit-image in float64."""
     path = fitted(clips, tmp_path, per_channel=True)
     book = Codebook.load(path)

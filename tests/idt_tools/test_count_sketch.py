@@ -34,9 +34,7 @@ def test_count_sketch_is_linear(seed: int, a: float, b: float) -> None:
     sketch = (*draw_sketch(50, 8, draw), 8)
     x, y = draw.normal(size=(2, 50))
     np.testing.assert_allclose(
-        count_sketch(a * x + b * y, *sketch),
-        a * count_sketch(x, *sketch) + b * count_sketch(y, *sketch),
-        atol=1e-10,
+        count_sketch(a * x + b * y, *sketch), a * count_sketch(x, *sketch) + b * count_sketch(y, *sketch), atol=1e-10
     )
 
 

@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 from skimage.feature import fisher_vector as skimage_fisher_vector
 from sklearn.mixture import GaussianMixture
 
-from idt_tools.fisher_vector import (
-    fisher_vector,
-    fixed_blocks,
-    l2_normalise,
-    posteriors,
-    power_normalise,
-)
+from idt_tools.fisher_vector import fisher_vector, fixed_blocks, l2_normalise, posteriors, power_normalise
 
 Mixture = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 

@@ -19,14 +19,14 @@ def used_datasets(config: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in named if name))
 
 
-def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, Any]:
+def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> dict[str, Any]:
     """Returns a dataset's entry with the path of its manifest or annotations.
 
     Args:
         config: The resolved config.
         name: The dataset.
-        beside: The folder of the Snakefile. The manifest or the annotations are searched in the dataset's root, then in
-            the working folder, then in this folder.
+        snakefile_folder: The manifest or the annotations are searched in the dataset's root, the working folder and
+            this folder.
 
     Raises:
         StageError: The root, the manifest or the annotations do not exist.
@@ -44,7 +44,7 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     key = layout.source
     if not key:
         return values
-    candidates = [folder / values[key] for folder in (Path(values["root"]), Path(), Path(beside))]
+    candidates = [folder / values[key] for folder in (Path(values["root"]), Path(), Path(snakefile_folder))]
     existing = [path for path in candidates if path.is_file() or (key == "annotations" and path.is_dir())]
     if not existing:
         raise StageError(

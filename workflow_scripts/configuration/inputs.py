@@ -30,10 +30,7 @@ class DatasetInputs:
     """
 
     def __init__(
-        self,
-        config: dict[str, Any],
-        entries: Mapping[str, dict[str, Any]],
-        beside_index: Callable[..., list[str]],
+        self, config: dict[str, Any], entries: Mapping[str, dict[str, Any]], beside_index: Callable[..., list[str]]
     ) -> None:
         self.config, self.entries, self.beside_index = config, entries, beside_index
         self.reading = changed_settings("videos", config["videos"], "ReadingSettings")

@@ -54,14 +54,8 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         n_jobs: How many cores are used.
         device: Where torch computes, for example "cuda".
 
-    Attributes:
-        weights_: (K,) float64, after `fit` like all attributes.
-        means_: (K, D) float64.
-        covariances_: (K, D) float64.
-        centre_: (D,) float32, the mean of the rows.
-        lower_bound_: Mean log-likelihood before the last step.
-        n_iter_: Number of EM steps.
-        converged_: Whether the gain fell below `tol`.
+    `fit` sets `weights_` (K,), `means_` and `covariances_` (K, D) float64, `centre_` (D,) float32 (the mean of the rows),
+    `lower_bound_` (mean log-likelihood before the last step), `n_iter_` and `converged_`.
     """
 
     def __init__(

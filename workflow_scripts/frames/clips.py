@@ -110,13 +110,7 @@ class FrameStore:
         """Returns the number of stored frames; 0 for a failed video."""
         return int(self._group(video_id).attrs["n_frames"])
 
-    def read_clip(
-        self,
-        video_id: str,
-        start: int,
-        length: int,
-        square: jpeg.Square | None = None,
-    ) -> np.ndarray:
+    def read_clip(self, video_id: str, start: int, length: int, square: jpeg.Square | None = None) -> np.ndarray:
         """Returns consecutive frames of a video as (length, H, W, 3) uint8 RGB, 0..255.
 
         Args:
