@@ -21,8 +21,6 @@ from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 NAMES = ("spin_bricks_00", "walk_beach_00", "walk_bricks_00")
-
-
 MISSING = NAMES[1]
 
 

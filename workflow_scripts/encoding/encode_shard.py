@@ -113,9 +113,7 @@ def encode_shard(
     tracked_keys, unread = keys_by_video(
         (video_id for video_id in listed if video_id not in stored_keys), lambda video_id: listed[video_id].key
     )
-    stage = (
-        "fisher_vectors" if fisher else "encoding"
-    )  # the name of the rule, because `make status` finds the log by it
+    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `dtc status` finds the log
     prefix = (stage, VERSIONS["encode_shard"], codebook_digest)
     keys = {video_id: digest(*prefix, key) for video_id, key in (tracked_keys | stored_keys).items()}
 
@@ -147,7 +145,7 @@ def _write_encodings(
         if result.status == "ok":
             vectors[row] = result.arrays[vector]
             counts[row] = result.attributes["n_trajectories"]
-    of_what = "normalised Fisher vector" if fisher else "count sketch of the normalised Fisher vector"
+    meaning = "normalised Fisher vector" if fisher else "count sketch of the normalised Fisher vector"
     with write_hdf5(
         output,
         stage="encoding.encode_shard",
@@ -157,7 +155,7 @@ def _write_encodings(
         trajectories=digest(keys),
     ) as file:
         dataset(file, "video_id", sorted(keys), meaning="ids of the shard's videos, sorted")
-        dataset(file, vector, vectors, meaning=f"{of_what}; zeros where it failed")
+        dataset(file, vector, vectors, meaning=f"{meaning}; zeros where it failed")
         dataset(file, "n_trajectories", counts, unit="trajectories", meaning="descriptors that the sketch averages")
         dataset(file, "status", [status for status, _ in outcomes], meaning="ok, or why there is no sketch")
         dataset(file, "reason", [reason for _, reason in outcomes], meaning="the same in words")

@@ -54,7 +54,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         n_jobs: How many cores are used.
         device: Where torch computes, for example "cuda".
 
-    `fit` sets `weights_` (K,), `means_` and `covariances_` (K, D) float64, `centre_` (D,) float32 (the mean of the rows),
+    `fit` sets `weights_` (K,), `means_` and `covariances_` (K, D) float64, `centre_` (D,) float32 (the mean of rows),
     `lower_bound_` (mean log-likelihood before the last step), `n_iter_` and `converged_`.
     """
 
