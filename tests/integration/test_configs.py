@@ -28,7 +28,7 @@ def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> Non
     resolved = yaml.safe_load((tmp_path / "results" / "config.yaml").read_text())
     assert set(resolved["datasets"]) == {"kinetics", "ucf101", "hmdb51"}
     assert resolved["datasets"]["ucf101"]["root"] == str(tmp_path / "ucf101")
-    assert resolved["clusters"] == {"k": 6000, "m": 3, "iterations": 20}
+    assert resolved["clusters"] == {"method": "kmeans", "k": 6000, "m": 3, "iterations": 20}
     assert (resolved["pretraining"]["epochs"], resolved["pretraining"]["crop_size"]) == (200, 112)
     demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     for section in ("encoding", "clusters", "frames", "evaluation"):

@@ -93,7 +93,7 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
     ("noun", "stage", "rerun"),
     [
         ("evaluation", "linear", {"linear": 3, "report": 1}),
-        ("evaluation", "features", {"features": 3, "linear": 3, "report": 1}),
+        ("evaluation", "features", {"features": 3, "knn": 3, "linear": 3, "report": 1}),
         ("evaluation", "finetune", {"finetune": 3, "report": 1}),
         ("evaluation", "cluster_bank", {"bank_clusters": 2, "report": 1}),
         ("report", "draw_examples", {"examples": 1, "report": 1}),
