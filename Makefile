@@ -97,7 +97,7 @@ sanitized-tests:
 	PYTHONPATH=$(SANITIZED):$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	LD_PRELOAD="$$(for name in libasan.so libstdc++.so; do $${CXX:-c++} -print-file-name=$$name; done | xargs)" \
 	ASAN_OPTIONS=detect_leaks=0 \
-		$(BIN)/python -P -S -m pytest -q -o pythonpath= tests/idt_tools/test_tracker.py tests/idt_tools/test_tracker_kernels.py
+		$(BIN)/python -P -S -m pytest -q -o pythonpath= $(addprefix tests/idt_tools/test_tracker,.py _input.py _kernels.py)
 
 sanitized-fuzz:
 	for set in $$($(BIN)/python -c 'from idt_tools import _core; print(*_core.INSTRUCTION_SETS)'); do \

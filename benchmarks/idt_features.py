@@ -25,6 +25,7 @@ from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard
@@ -154,7 +155,7 @@ def recognised(vectors: dict[str, NDArray[np.floating]], splits: list[dict[str, 
             (np.stack([vectors[row["video_id"]] for row in part]), np.array([row["label"] for row in part]))
             for part in known
         )
-        train, test = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (train, test))
+        train, test = (l2_normalised(rows) for rows in (train, test))
         machine = LinearSVC(C=EvaluationSettings().svm_c, random_state=0, max_iter=10_000).fit(train, labels)
         right += int(np.sum(machine.predict(test) == truth))
     return right / n

@@ -109,5 +109,5 @@ def test_encode_shard_encodes_changed_videos_alone(
 def test_encode_shard_refuses_an_unreadable_codebook(tmp_path: Path, videos: Videos) -> None:
     shard = write_trajectories(tmp_path / "shard.h5", videos)
     (tmp_path / "text.h5").write_text("not HDF5")
-    with pytest.raises(StageError, match=r"text.h5 is not a codebook that can be read"):
+    with pytest.raises(StageError, match=r"text.h5 is not a readable codebook"):
         encode_shard(shard, tmp_path / "text.h5", tmp_path / "out.h5", tmp_path / "store", TrajectoriesSettings())

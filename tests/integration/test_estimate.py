@@ -82,7 +82,7 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
     done = _estimate(workflow)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "8 videos, 256 frames of 12,288 pixels; measured on 4 videos" in done.stdout
-    assert "- persons.stride: 3 brings persons hog from " in done.stdout
+    assert "- persons.stride: 3 reduces persons hog from " in done.stdout
     estimated = _numbers(workflow)
     workflow.run(SKETCHES, *(f"results/tiny/encoding/idt/fisher/{shard}of002.h5" for shard in ("000", "001")))
     for stage, artifact, store, factor in (

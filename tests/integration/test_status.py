@@ -59,7 +59,7 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     workflow.run("--dry-run")  # writes the config
     told = _told(workflow)
     assert _files(told)["videos"] == "0 of 1" and _would_run(told)["videos"] == "1 not there yet"
-    assert "What follows from the videos of tiny is known when they are indexed." in told
+    assert "More jobs follow when the videos of tiny are indexed." in told
 
     workflow.run(SKETCHES)
     told = _told(workflow)
@@ -77,7 +77,7 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
 
     workflow.run()
     told = _told(workflow)
-    assert "Nothing would run: all is done and up to date." in told
+    assert "Nothing would run: everything is done and up to date." in told
     assert all(len(set(files.split(" of "))) == 1 for files in _files(told).values())
 
     # As a run that was stopped leaves it: with a checkpoint, without the model.
@@ -87,7 +87,7 @@ def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
     shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
     shard.unlink()
     told = _told(workflow)
-    assert _files(told)["trajectories"] == "1 of 2" and f"{shard.stem}: not there, and not needed" in told
+    assert _files(told)["trajectories"] == "1 of 2" and f"{shard.stem}: missing but not needed" in told
     assert re.search(rf"{shard.stem}: (\d+) of \1 videos done", told)
     shutil.rmtree(workflow.folder / "results/tiny/trajectories/.store")
     assert "videos done" not in _told(workflow), "what the store held is gone"

@@ -57,7 +57,7 @@ def test_boxes_are_found_sorted_and_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("0 1 2 3\n", "a.bb, line 1: expected a frame number and 5 numbers a box"),
+        ("0 1 2 3\n", "a.bb, line 1: expected a frame number and 5 numbers per box"),
         ("no numbers\n", "a.bb, line 1: not a line of numbers"),
         ("0\n1 100 2 130 20 1\n", "a.bb: a box of frame 1, 100, 2, 130, 20, lies outside the frame of 100x80 pixels"),
         ("0 -9 -9 -1 -1 1\n", "lies outside the frame"),
@@ -164,11 +164,11 @@ def test_boxes_that_cannot_be_written_are_one_sentence(tmp_path: Path, capsys: p
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.create_group("video")
     for rows, source, sentence in (
-        (["a-id\tx/a.avi"], persons, f"{index}: it names no video b-id of {persons}"),
+        (["a-id\tx/a.avi"], persons, f"{index}: it does not list the video b-id of {persons}"),
         (["a-id\tx/a.avi", "b-id\ty/x/a.mp4"], persons, "x/a.bb: two videos would be written to it"),
-        ([], str(index), f"{index}: it is no HDF5 file"),
+        ([], str(index), f"{index}: it is not an HDF5 file"),
         ([], str(tmp_path / "none.h5"), "none.h5: there is no such file"),
-        ([], str(tmp_path / "other.h5"), "other.h5: it is no file of the persons stage"),
+        ([], str(tmp_path / "other.h5"), "other.h5: it is not a file of boxes"),
     ):
         index.write_text("\n".join(["video_id\tpath", *rows]) + "\n")
         capsys.readouterr()

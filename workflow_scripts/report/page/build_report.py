@@ -22,7 +22,7 @@ from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.operations.current_jobs import asked_for
+from workflow_scripts.operations.current_jobs import is_job_of
 from workflow_scripts.report.methods import Method, methods_of
 from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs
 from workflow_scripts.report.page.accuracies import few_shot_tables
@@ -167,7 +167,7 @@ def _remarks(config: dict[str, Any], methods: list[Method], evaluations: pd.Data
 
 def _stage_times(benchmarks: list[Path], runs: list[inputs.Run], config: dict[str, Any]) -> list[dict[str, Any]]:
     """The times of the stages; jobs that the config no longer asks for do not count."""
-    times = inputs.read_stage_times(benchmarks, runs, *([asked_for(config)] if config.get("datasets") else []))
+    times = inputs.read_stage_times(benchmarks, runs, *([is_job_of(config)] if config.get("datasets") else []))
     return inputs.records(times)
 
 

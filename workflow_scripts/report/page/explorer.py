@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.ground.vectors import l2_normalised, nearest_rows
 from workflow_scripts.report.page.gallery import Cluster, Column, Share
 from workflow_scripts.report.page.inputs import Video
 from workflow_scripts.report.text import visible
@@ -85,10 +85,8 @@ def nearest(vectors: NDArray[np.float32], n: int = _NEIGHBOURS) -> list[list[tup
     vectors: (N, d).
     """
     unit = l2_normalised(vectors.astype(np.float64))
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -np.inf)
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, : max(0, min(n, len(vectors) - 1))]
-    return [[(int(j), float(cosines[i, j])) for j in row] for i, row in enumerate(order)]
+    indices, cosines = nearest_rows(unit, unit, n, exclude_self=True)
+    return [list(zip(*pair, strict=True)) for pair in zip(indices.tolist(), cosines.tolist(), strict=True)]
 
 
 def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:

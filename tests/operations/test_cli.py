@@ -8,7 +8,7 @@ import pytest
 HEAVY = ("torch", "numpy", "pandas", "h5py", "cv2", "sklearn", "snakemake")
 
 
-def test_help_imports_no_heavy_package() -> None:
+def test_main_imports_no_heavy_package_for_help() -> None:
     program = (
         "import sys\nfrom workflow_scripts.cli import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
@@ -21,7 +21,7 @@ def test_help_imports_no_heavy_package() -> None:
 
 
 @pytest.mark.parametrize("command", ["status", "estimate", "clean"])
-def test_operations_explain_their_options(command: str) -> None:
+def test_main_explains_the_options_of_operations(command: str) -> None:
     arguments = [sys.executable, "-m", "workflow_scripts.cli", command, "--help"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert "--configfile" in done.stdout

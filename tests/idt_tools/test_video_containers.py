@@ -1,4 +1,4 @@
-"""Videos as people have them: dropped frames, rotation, cover pictures, damage, odd names and false headers."""
+"""Reading videos with dropped frames, rotation, cover pictures, odd names, false headers and system errors."""
 
 import errno
 import os
@@ -12,44 +12,12 @@ import av
 import cv2
 import numpy as np
 import pytest
+from video_files import read, write
 
 import idt_tools
-from idt_tools import FrameAfterGap, ReadingFailed, VideoError
-from idt_tools.continuity import Continuity
+from idt_tools import ReadingFailed, VideoError
 
-
-@pytest.fixture(scope="session")
-def reported(shared: Path) -> Path:
-    return shared / "videos" / "reported"
-
-
-def read(path: Path, **limits: float) -> tuple[list[np.ndarray], str]:
-    """The frames that could be decoded, and the status."""
-    frames = []
-    try:
-        for frame in idt_tools.read_video(path, **limits):  # type: ignore[arg-type]
-            frames.append(frame)
-    except VideoError as error:
-        return frames, error.status
-    return frames, "ok"
-
-
-def write(
-    path: Path, n_frames: int = 20, width: int = 64, height: int = 48, codec: str = "mpeg4", **options: str
-) -> Path:
-    """A video of a bright square that moves to the right, at 25 frames per second."""
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        for t in range(n_frames):
-            picture = np.full((height, width, 3), 40, np.uint8)
-            picture[10:20, 2 * t : 2 * t + 10] = 220
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return path
-
-
-# Dropped frames: completeness is judged by time
+# Dropped frames: the time shows whether a video is complete
 
 
 @pytest.mark.parametrize(
@@ -60,7 +28,7 @@ def write(
         ("avi_null_frames/nullframes.avi", 45, 25),
     ],
 )
-def test_the_header_is_true_of_videos_with_dropped_frames(reported: Path, name: str, n_frames: int, fps: float) -> None:
+def test_probe_video_with_dropped_frames_is_exact(reported: Path, name: str, n_frames: int, fps: float) -> None:
     info = idt_tools.probe_video(reported / name)
     assert info.exact and info.n_frames == n_frames and info.fps == pytest.approx(fps)
     frames, status = read(reported / name)
@@ -76,7 +44,7 @@ def test_the_header_is_true_of_videos_with_dropped_frames(reported: Path, name: 
         ("suffixes_left_out/a/00001.MTS", 45),
     ],
 )
-def test_where_only_decoding_tells_the_header_is_an_estimate(reported: Path, name: str, n_frames: int) -> None:
+def test_probe_video_without_frame_list_is_estimate(reported: Path, name: str, n_frames: int) -> None:
     info = idt_tools.probe_video(reported / name)
     assert not info.exact and n_frames <= info.n_frames < 1.5 * n_frames
     video = idt_tools.read_video(reported / name)
@@ -84,9 +52,16 @@ def test_where_only_decoding_tells_the_header_is_an_estimate(reported: Path, nam
     assert video.fps == pytest.approx(67 / 2.95 if n_frames == 67 else 25, rel=0.03)
 
 
+def silence(t: int) -> av.AudioFrame:
+    """Returns the sound of video frame t at 25 frames per second: 1280 samples at 32 kHz."""
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 1280), np.int16), format="s16", layout="mono")
+    frame.rate, frame.pts = 32000, 1280 * t
+    return frame
+
+
 @pytest.mark.parametrize("name", ["whole.mp4", "whole.mkv", "whole.avi"])
 @pytest.mark.parametrize("with_sound", [False, True])
-def test_a_cut_file_is_truncated_in_every_container(tmp_path: Path, name: str, with_sound: bool) -> None:
+def test_read_video_cut_file_is_truncated(tmp_path: Path, name: str, with_sound: bool) -> None:
     whole = tmp_path / name
     with av.open(str(whole), "w", options={"movflags": "faststart"} if name.endswith("mp4") else {}) as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -96,9 +71,7 @@ def test_a_cut_file_is_truncated_in_every_container(tmp_path: Path, name: str, w
         for t, picture in enumerate(noise):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             if sound is not None:
-                heard = av.AudioFrame.from_ndarray(np.zeros((1, 1280), np.int16), format="s16", layout="mono")
-                heard.rate, heard.pts = 32000, 1280 * t
-                container.mux(sound.encode(heard))
+                container.mux(sound.encode(silence(t)))
         container.mux(stream.encode())
     assert read(whole)[1] == "ok"
     cut = tmp_path / f"cut{whole.suffix}"
@@ -107,7 +80,7 @@ def test_a_cut_file_is_truncated_in_every_container(tmp_path: Path, name: str, w
     assert status == "truncated" and 20 < len(frames) < 60
 
 
-def test_longer_sound_does_not_make_a_video_truncated(tmp_path: Path) -> None:
+def test_read_video_with_longer_sound_is_not_truncated(tmp_path: Path) -> None:
     path = tmp_path / "song.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -117,33 +90,33 @@ def test_longer_sound_does_not_make_a_video_truncated(tmp_path: Path) -> None:
             if t < 50:
                 picture = np.full((48, 64, 3), t, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            heard = av.AudioFrame.from_ndarray(np.zeros((1, 1280), np.int16), format="s16", layout="mono")
-            heard.rate, heard.pts = 32000, 1280 * t
-            container.mux(sound.encode(heard))
+            container.mux(sound.encode(silence(t)))
         container.mux(stream.encode())
     data = path.read_bytes()
-    path.write_bytes(data.replace(b"DURATION", b"DURATIOX"))  # without the tags, the container's length is the sound's
+    path.write_bytes(
+        data.replace(b"DURATION", b"DURATIOX")
+    )  # without the tags, the container's duration is the sound's
     frames, status = read(path)
     assert (len(frames), status) == (50, "ok")
 
 
-# What is in a file
+# Contents of containers
 
 
-def test_titles_that_are_not_utf8_are_read(reported: Path) -> None:
+def test_read_video_title_not_utf8(reported: Path) -> None:
     for path in (reported / "metadata_not_utf8").glob("*.avi"):
         frames, status = read(path)
         assert (len(frames), status, frames[0].shape) == (32, "ok", (96, 128, 3))
 
 
-def test_a_cover_picture_is_not_the_video(reported: Path) -> None:
+def test_read_video_skips_cover_picture(reported: Path) -> None:
     path = reported / "cover_art_first" / "cover_first2.mp4"
     assert idt_tools.probe_video(path) == idt_tools.VideoInfo(45, 25.0, 160, 120)
     frames, status = read(path)
     assert (len(frames), status, frames[0].shape) == (45, "ok", (120, 160, 3))
 
 
-def test_a_song_with_a_cover_holds_no_video(tmp_path: Path) -> None:
+def test_probe_video_song_with_cover_has_no_video_stream(tmp_path: Path) -> None:
     cover = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
     path = tmp_path / "song_cover.mp4"
     with av.open(str(path), "w") as container:
@@ -164,7 +137,7 @@ def test_a_song_with_a_cover_holds_no_video(tmp_path: Path) -> None:
     assert raised.value.status == "no_video_stream"
 
 
-def test_a_stream_that_appears_late_is_the_end(reported: Path) -> None:
+def test_read_video_ends_at_late_stream(reported: Path) -> None:
     frames, status = read(reported / "stream_appears_late" / "reschange.ts")
     assert (len(frames), status, frames[0].shape) == (45, "ok", (120, 160, 3))
 
@@ -172,7 +145,7 @@ def test_a_stream_that_appears_late_is_the_end(reported: Path) -> None:
 @pytest.mark.parametrize(
     "script", ["ffconcat version 1.0\nfile {}\n", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n"]
 )
-def test_a_script_that_names_other_videos_is_no_video(tmp_path: Path, script: str) -> None:
+def test_read_video_playlist_is_unreadable(tmp_path: Path, script: str) -> None:
     write(tmp_path / "neighbour.mp4")
     path = tmp_path / "script.mp4"
     path.write_text(script.format("neighbour.mp4"))
@@ -181,7 +154,7 @@ def test_a_script_that_names_other_videos_is_no_video(tmp_path: Path, script: st
     assert raised.value.status == "unreadable"
 
 
-def test_names_are_paths_and_never_urls(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_video_name_like_url(reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(reported / "colon_in_relative_name")
     frames, status = read(Path("2026-01-01T12:30:00.mp4"))
     assert (len(frames), status) == (32, "ok")
@@ -194,7 +167,7 @@ def test_names_are_paths_and_never_urls(reported: Path, tmp_path: Path, monkeypa
 # Rotation
 
 
-def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
+def test_read_video_stored_sideways_is_upright(reported: Path) -> None:
     folder = reported / "rotation_ignored"
     assert idt_tools.probe_video(folder / "rot90.mp4") == idt_tools.VideoInfo(45, 25.0, 160, 120)
     turned, _ = read(folder / "rot90.mp4")
@@ -202,7 +175,7 @@ def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
     stored, _ = read(folder / "rot_stored.mp4")
     assert len(turned) == len(plain) == 45
     errors = [np.abs(one.astype(int) - other).mean() for one, other in zip(turned, plain, strict=True)]
-    assert max(errors) < 6  # of compression alone; upside down it is 60
+    assert max(errors) < 6  # from compression; upside down it is 60
     assert any((turned[0] == np.rot90(stored[0], k)).all() for k in (1, 3))
     capture = cv2.VideoCapture(str(folder / "rot90.mp4"))
     shown = capture.read()[1][:, :, ::-1]
@@ -221,7 +194,7 @@ def test_a_video_stored_sideways_is_read_upright(reported: Path) -> None:
         ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
     ],
 )
-def test_a_display_matrix_is_applied(tmp_path: Path, matrix: tuple[int, ...], expected: object) -> None:
+def test_read_video_applies_display_matrix(tmp_path: Path, matrix: tuple[int, ...], expected: object) -> None:
     path = write(tmp_path / "plain.mp4")
     plain, _ = read(path)
     data = bytearray(path.read_bytes())
@@ -237,91 +210,10 @@ def test_a_display_matrix_is_applied(tmp_path: Path, matrix: tuple[int, ...], ex
     assert (info.height, info.width) == turned[0].shape[:2]
 
 
-# Damage
-
-
-def test_damaged_packets_are_skipped_up_to_a_share(reported: Path) -> None:
-    path = reported / "one_bad_packet" / "corrupt_h264.mp4"
-    video = idt_tools.read_video(path)
-    frames = list(video)
-    assert (len(frames), video.n_skipped) == (44, 1)
-    assert [i for i, frame in enumerate(frames) if isinstance(frame, FrameAfterGap)] == [23]
-    plain, _ = read(reported / "rotation_ignored" / "plain.mp4")
-    whole = [*range(23), *range(24, 45)]
-    other = [number for frame, number in zip(frames, whole, strict=True) if (frame != plain[number]).any()]
-    assert other == [22]  # predicted from the damaged picture 23, and not flagged by the decoder
-    assert read(path, max_corrupt_fraction=0.02)[1] == "corrupted"
-
-
-def test_a_hole_costs_more_than_the_share_and_less_than_half(reported: Path) -> None:
-    path = reported / "one_bad_packet" / "hole_h264.mp4"
-    with pytest.raises(
-        VideoError, match=r"11 of 45 frames are damaged, more than max_corrupt_fraction = 0.05"
-    ) as raised:
-        list(idt_tools.read_video(path))
-    assert raised.value.status == "corrupted"
-    frames, status = read(path, max_corrupt_fraction=0.3)
-    assert (len(frames), status) == (34, "ok")
-    assert [i for i, frame in enumerate(frames) if isinstance(frame, FrameAfterGap)] == [19]
-    plain, _ = read(reported / "rotation_ignored" / "plain.mp4")
-    shown = [int(np.argmin([np.abs(frame.astype(int) - other).mean() for other in plain])) for frame in frames]
-    assert shown == sorted(shown)  # none comes out of its order
-
-
-def test_no_trajectory_runs_across_a_gap(reported: Path) -> None:
-    frames = list(idt_tools.read_video(reported / "one_bad_packet" / "corrupt_h264.mp4"))
-    tracked = idt_tools.extract(frames, options=idt_tools.TrackerOptions(record_points=True))
-    before, after = idt_tools.extract(frames[:23]), idt_tools.extract([np.asarray(f).copy() for f in frames[23:]])
-    assert len(before) and len(after) and len(tracked) == len(before) + len(after)
-    ends = tracked.info[:, 0]
-    assert not ((ends >= 23) & (ends < 23 + 15)).any() and ends.max() < 44
-    assert (tracked.descriptors == np.concatenate([before.descriptors, after.descriptors])).all()
-    assert (ends == np.concatenate([before.info[:, 0], after.info[:, 0] + 23])).all()
-    assert tracked.homographies is not None and (tracked.homographies[23] == np.eye(3)).all()
-    assert len(tracked.homographies) == 44
-
-
-class Shown:
-    """What `Continuity` asks of a frame."""
-
-    def __init__(self, pts: int | None, is_corrupt: bool = False, key_frame: bool = False) -> None:
-        self.pts, self.is_corrupt, self.key_frame, self.duration = pts, is_corrupt, key_frame, 2
-
-
-def test_frames_at_irregular_times_follow_each_other_where_nothing_is_damaged() -> None:
-    continuity = Continuity()
-    for pts in (0, 2, 9, 11, 10, 40):
-        assert continuity.accepts(Shown(pts))  # type: ignore[arg-type]
-        assert not continuity.after_gap
-    assert continuity.n_skipped == 0 and (continuity.start, continuity.end) == (0, 42)
-
-
-def test_what_is_missing_after_damage_is_counted_by_time() -> None:
-    continuity = Continuity()
-    for pts in (0, 2, 4):
-        assert continuity.accepts(Shown(pts))  # type: ignore[arg-type]
-    continuity.damage()
-    assert continuity.accepts(Shown(6)) and not continuity.after_gap  # type: ignore[arg-type]
-    assert continuity.accepts(Shown(14)) and continuity.after_gap  # type: ignore[arg-type]
-    assert continuity.n_skipped == 3
-    assert not continuity.accepts(Shown(8))  # type: ignore[arg-type]
-
-
-def test_without_times_every_frame_after_damage_follows_a_gap_until_a_key_frame() -> None:
-    continuity = Continuity()
-    assert continuity.accepts(Shown(None))  # type: ignore[arg-type]
-    continuity.damage()
-    gaps = []
-    for number in range(40):
-        assert continuity.accepts(Shown(None, key_frame=number in (5, 20)))  # type: ignore[arg-type]
-        gaps.append(continuity.after_gap)
-    assert gaps == [True] * 21 + [False] * 19 and continuity.n_skipped == 1
-
-
 # False headers and large frames
 
 
-def test_claims_are_capped_by_what_the_file_can_hold(shared: Path, tmp_path: Path) -> None:
+def test_probe_video_claim_limited_by_file_size(shared: Path, tmp_path: Path) -> None:
     path = shared / "videos" / "hostile" / "lying_header.avi"
     assert idt_tools.probe_video(path) == idt_tools.VideoInfo(25, 25.0, 160, 120)
     frames, status = read(path)
@@ -333,7 +225,7 @@ def test_claims_are_capped_by_what_the_file_can_hold(shared: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("width", "height"), [(8256, 64), (64, 8256)])
-def test_frames_with_a_longer_side_are_too_large(tmp_path: Path, width: int, height: int) -> None:
+def test_read_video_long_side_is_too_large(tmp_path: Path, width: int, height: int) -> None:
     path = write(tmp_path / "large.avi", 2, width, height, codec="mjpeg")
     for attempt in (lambda: next(idt_tools.read_video(path)), lambda: idt_tools.probe_video(path)):
         with pytest.raises(VideoError, match=f"{width}x{height} pixels; a side may have 8192") as raised:
@@ -343,8 +235,8 @@ def test_frames_with_a_longer_side_are_too_large(tmp_path: Path, width: int, hei
     assert read(write(tmp_path / "small.avi", 2), max_frame_side=63)[1] == "too_large"
 
 
-def hide(path: Path, picture: np.ndarray) -> Path:
-    """A video of three large pictures, of which the header says that they have 64 x 48 pixels."""
+def write_hidden_pictures(path: Path, picture: np.ndarray) -> Path:
+    """Writes a video of three large pictures whose header claims 64 x 48 pixels."""
     jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
@@ -356,16 +248,16 @@ def hide(path: Path, picture: np.ndarray) -> Path:
     return path
 
 
-def test_large_pictures_behind_a_false_header_are_too_large(tmp_path: Path) -> None:
+def test_read_video_false_header_large_pictures(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
-    path = hide(tmp_path / "hidden.avi", noise)
+    path = write_hidden_pictures(tmp_path / "hidden.avi", noise)
     assert read(path)[0][0].shape == noise.shape
     assert read(path, max_frame_side=1599) == ([], "too_large")
-    assert read(path, max_frame_side=400) == ([], "too_large")  # the decoder refuses it
+    assert read(path, max_frame_side=400) == ([], "too_large")  # the decoder refuses the picture
 
 
-def test_memory_is_bounded_where_a_header_hides_large_pictures(tmp_path: Path) -> None:
-    path = hide(tmp_path / "hidden.avi", np.zeros((20000, 20000, 3), np.uint8))
+def test_read_video_false_header_bounds_memory(tmp_path: Path) -> None:
+    path = write_hidden_pictures(tmp_path / "hidden.avi", np.zeros((20000, 20000, 3), np.uint8))
     program = (
         "import idt_tools, sys\n"
         "try: print(sum(1 for _ in idt_tools.read_video(sys.argv[1])))\n"
@@ -377,10 +269,10 @@ def test_memory_is_bounded_where_a_header_hides_large_pictures(tmp_path: Path) -
     assert status in ("unreadable", "too_large") and int(kilobytes) < 200_000
 
 
-# The system's errors
+# Errors of the operating system
 
 
-def test_an_error_of_the_system_is_no_fault_of_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_video_system_error_raises_reading_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "far.avi", 60, 320, 240)
     read_file = os.read
 
@@ -400,7 +292,7 @@ def test_an_error_of_the_system_is_no_fault_of_the_video(tmp_path: Path, monkeyp
     assert (error.path, error.reason, str(error)) == (path, "Stale file handle", f"{path}: Stale file handle")
 
 
-def test_memory_does_not_grow_with_the_frames(shared: Path) -> None:
+def test_read_video_memory_does_not_grow(shared: Path) -> None:
     program = (
         "import idt_tools, sys\n"
         "for _ in idt_tools.read_video(sys.argv[1]): pass\n"

@@ -1,4 +1,4 @@
-"""Trajectories that are there already: the original extractor's text, our own files, and files that are neither."""
+"""Reading trajectories from text of the original extractor, from files of `idt extract`, and from other files."""
 
 import gzip
 import itertools
@@ -17,12 +17,12 @@ LINE = "15\t" + "\t".join(f"{i / 7:.6f}" for i in range(435)) + "\n"
 
 
 def joined(path: Path) -> np.ndarray:
-    """All rows of a file (n, 436)."""
+    """Returns all rows (n, 436) of a file."""
     return np.concatenate([np.hstack([block.info, block.descriptors]) for block in read_rows(path)])
 
 
 @pytest.mark.parametrize("ending", [".txt", ".h5"])
-def test_what_idt_extract_writes_is_read(video: Path, tmp_path: Path, ending: str) -> None:
+def test_read_rows_of_extract(video: Path, tmp_path: Path, ending: str) -> None:
     output = tmp_path / f"square{ending}"
     assert cli.main(["extract", str(video), "-o", str(output)]) == 0
     expected = idt_tools.extract(idt_tools.read_video(video))
@@ -32,7 +32,7 @@ def test_what_idt_extract_writes_is_read(video: Path, tmp_path: Path, ending: st
 
 
 @pytest.mark.parametrize("clip", ["carphone_176x144_120", "person01_boxing_d1", "v_Bowling_g01_c01"])
-def test_the_originals_rows_printed_as_it_prints_them(shared: Path, tmp_path: Path, clip: str) -> None:
+def test_read_rows_of_original(shared: Path, tmp_path: Path, clip: str) -> None:
     reference = np.load(shared / "idt_reference" / f"{clip}.npz")
     info = reference["info"][reference["descriptor_rows"]]
     rows = np.hstack([info, reference["descriptors"].astype(np.float32)])[::2]
@@ -43,7 +43,7 @@ def test_the_originals_rows_printed_as_it_prints_them(shared: Path, tmp_path: Pa
     read = joined(tmp_path / "clip.txt.gz")
     assert len(read) > 500
     np.testing.assert_allclose(read, rows, rtol=1e-6, atol=5.1e-7)
-    # The columns are ours: a time cell is the mean of 5 vectors of length 1 that have no negative entry
+    # A time cell is the mean of 5 vectors of length 1 without negative entries
     for part, n_cells in (("hog", 3), ("hof", 3), ("mbhx", 3), ("mbhy", 3)):
         cells = read[:, 10:][:, idt_tools.columns.CHANNELS[part]].reshape(len(read), n_cells, -1)
         energy = np.square(cells).sum(axis=2)
@@ -54,7 +54,7 @@ def test_the_originals_rows_printed_as_it_prints_them(shared: Path, tmp_path: Pa
 @given(
     n_rows=st.integers(0, 6), gz=st.booleans(), separator=st.sampled_from(["\t", " "]), end=st.sampled_from(["", "\t"])
 )
-def test_any_numbers_of_rows_in_blocks(
+def test_read_text_rows_in_blocks(
     tmp_path_factory: pytest.TempPathFactory, n_rows: int, gz: bool, separator: str, end: str
 ) -> None:
     rows = np.random.default_rng(n_rows).normal(size=(n_rows, 436)).astype(np.float32)
@@ -65,11 +65,11 @@ def test_any_numbers_of_rows_in_blocks(
         patch.setattr(trajectory_files, "BLOCK_ROWS", 2)
         blocks = list(read_text_rows(path))
     assert [len(block) for block in blocks] == [2] * (n_rows // 2) + [1] * (n_rows % 2)
-    found = [np.hstack([block.info, block.descriptors]) for block in blocks]
-    assert np.array_equal(np.concatenate([np.empty((0, 436)), *found]), rows)
+    block_rows = [np.hstack([block.info, block.descriptors]) for block in blocks]
+    assert np.array_equal(np.concatenate([np.empty((0, 436)), *block_rows]), rows)
 
 
-def test_a_long_file_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
+def test_read_text_rows_reads_lazily(tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text(LINE * 3000 + "and here it breaks\n")
     first_two = list(itertools.islice(read_text_rows(path), 2))
@@ -87,14 +87,14 @@ def test_a_long_file_is_read_as_it_is_asked_for(tmp_path: Path) -> None:
         (LINE + LINE[:-40], "line 2: it holds 43"),  # cut short
     ],
 )
-def test_a_line_that_is_none_is_told_with_its_number(tmp_path: Path, content: str, sentence: str) -> None:
+def test_read_text_rows_wrong_line_is_named(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "rows.txt"
     path.write_text(content)
     with pytest.raises(ValueError, match=f"^{path}, {sentence}"):
         list(read_text_rows(path))
 
 
-def test_gzip_that_is_cut_short_or_damaged(tmp_path: Path) -> None:
+def test_read_text_rows_damaged_gzip(tmp_path: Path) -> None:
     path = tmp_path / "rows.txt.gz"
     lines = [LINE.replace("0.142857", f"{seed}.5") for seed in range(3000)]
     whole = gzip.compress("".join(lines).encode())
@@ -108,7 +108,7 @@ def test_gzip_that_is_cut_short_or_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.txt", "rows.h5"])
-def test_files_that_hold_something_else(video: Path, tmp_path: Path, name: str) -> None:
+def test_read_rows_other_file(video: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with pytest.raises(ReadingFailed, match="there is no such file"):
         list(read_rows(path))
@@ -117,7 +117,7 @@ def test_files_that_hold_something_else(video: Path, tmp_path: Path, name: str) 
         list(read_rows(path))
 
 
-def test_rows_are_found_by_label_and_stem(tmp_path: Path) -> None:
+def test_find_rows_by_label_and_stem(tmp_path: Path) -> None:
     video = Path("/videos/walk/v_01.avi")
     assert find_rows(tmp_path, video) is None
     (tmp_path / "walk").mkdir()

@@ -1,4 +1,4 @@
-"""Videos: what is read, what is refused and why."""
+"""Reading videos, and the errors for unreadable ones."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -33,18 +33,18 @@ def write_sound(path: Path) -> Path:
     return path
 
 
-def test_frames_are_rgb_in_order(tmp_path: Path) -> None:
+def test_read_video_frames_are_rgb_in_order(tmp_path: Path) -> None:
     frames = list(idt_tools.read_video(write_video(tmp_path / "rising.mp4", 20)))
     assert len(frames) == 20
     assert all(frame.shape == (48, 64, 3) and frame.dtype == np.uint8 for frame in frames)
     assert np.abs(np.array([frame.mean() for frame in frames]) - (40 + 4 * np.arange(20))).max() < 4
 
 
-def test_probe(tmp_path: Path) -> None:
+def test_probe_video(tmp_path: Path) -> None:
     assert idt_tools.probe_video(write_video(tmp_path / "rising.mp4", 20)) == idt_tools.VideoInfo(20, 25.0, 64, 48)
 
 
-def test_a_matroska_file_is_probed_by_its_duration(tmp_path: Path) -> None:
+def test_probe_video_matroska_by_duration(tmp_path: Path) -> None:
     assert abs(idt_tools.probe_video(write_video(tmp_path / "rising.mkv", 50)).n_frames - 50) <= 1
 
 
@@ -56,7 +56,7 @@ def test_a_matroska_file_is_probed_by_its_duration(tmp_path: Path) -> None:
         ("header.avi", b"RIFF\x00\x00\x00\x00AVI LIST", "cannot be opened as a video"),
     ],
 )
-def test_unreadable_files(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_read_video_unreadable_file(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     for read in (lambda: next(idt_tools.read_video(path)), lambda: idt_tools.probe_video(path)):
@@ -67,7 +67,7 @@ def test_unreadable_files(tmp_path: Path, name: str, content: bytes, reason: str
         assert str(raised.value) == f"{path}: {raised.value.reason}"
 
 
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+def test_probe_video_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(ReadingFailed, match="there is no such file") as raised:
         idt_tools.probe_video(tmp_path / "nothing.avi")
     assert (raised.value.path, raised.value.reason) == (tmp_path / "nothing.avi", "there is no such file")
@@ -75,13 +75,13 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         idt_tools.probe_video(tmp_path)
 
 
-def test_sound_alone(tmp_path: Path) -> None:
+def test_read_video_sound_only(tmp_path: Path) -> None:
     with pytest.raises(VideoError) as raised:
         next(idt_tools.read_video(write_sound(tmp_path / "sound.mp4")))
     assert raised.value.status == "no_video_stream"
 
 
-def test_a_cut_file_is_truncated_after_its_frames(tmp_path: Path) -> None:
+def test_read_video_truncated_after_its_frames(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "whole.avi", 60, 320, 240)
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 10])
@@ -94,7 +94,7 @@ def test_a_cut_file_is_truncated_after_its_frames(tmp_path: Path) -> None:
     assert raised.value.reason == f"it ends after {len(frames) / 25:.2f} of 2.40 seconds, {len(frames)} frames"
 
 
-def test_an_error_survives_a_process_boundary(tmp_path: Path) -> None:
+def test_video_error_can_be_pickled(tmp_path: Path) -> None:
     import pickle
 
     error = pickle.loads(pickle.dumps(VideoError(tmp_path / "a.avi", "truncated", "3 of 9 frames could be decoded")))
@@ -105,7 +105,7 @@ def test_an_error_survives_a_process_boundary(tmp_path: Path) -> None:
     )
 
 
-BAD = {
+EXPECTED = {
     "audio_only.mp4": ("no_video_stream", 0),
     "corrupted.mp4": (None, 48),
     "frames_01.mp4": (None, 1),
@@ -123,21 +123,21 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_the_broken_and_odd_videos(shared: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    status, n_frames = BAD[name]
-    frames, found = 0, None
+@pytest.mark.parametrize("name", EXPECTED)
+def test_read_video_broken_and_odd_videos(shared: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    status, n_frames = EXPECTED[name]
+    frames, error_status = 0, None
     try:
         for _ in idt_tools.read_video(shared / "videos" / "bad" / name):
             frames += 1
     except VideoError as error:
-        found = error.status
+        error_status = error.status
         assert "\n" not in str(error) and name in str(error)
-    assert (found, frames) == (status, n_frames)
+    assert (error_status, frames) == (status, n_frames)
     assert capfd.readouterr() == ("", "")  # libav is quiet
 
 
-def test_the_odd_videos_are_tracked(shared: Path) -> None:
+def test_extract_odd_videos(shared: Path) -> None:
     bad = shared / "videos" / "bad"
     assert len(idt_tools.extract(idt_tools.read_video(bad / "grayscale.mp4"))) > 0
     idt_tools.extract(idt_tools.read_video(bad / "odd_size_161x121.mp4"))  # hardly anything moves in it
