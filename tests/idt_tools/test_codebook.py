@@ -83,7 +83,7 @@ def test_load_refuses_a_file_that_is_not_a_codebook(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["sketch"] = np.zeros(3)
     for name in ("text.h5", "other.h5"):
-        with pytest.raises(ValueError, match=rf"{name} is not a codebook"):
+        with pytest.raises(ValueError, match=rf"{name} is not a readable codebook"):
             Codebook.load(tmp_path / name)
     with pytest.raises(ReadingFailed, match="there is no such file"):
         Codebook.load(tmp_path / "absent.h5")
