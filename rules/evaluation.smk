@@ -89,7 +89,7 @@ rule linear:
 
 
 rule knn:
-    """Lets the nearest training videos vote, by their features, and measures retrieval."""
+    """Classifies videos by the vote of their nearest training videos, and measures retrieval."""
     input:
         features=paths.FEATURES,
         splits=data.splits,
@@ -153,7 +153,7 @@ rule cluster_bank:
         paths.benchmark(paths.CLUSTER_BANK)
     conda:
         "../envs/gpu.yaml"
-    threads: 4  # of K-means
+    threads: 4  # for K-means
     resources:
         loaders=loaders,
     params:

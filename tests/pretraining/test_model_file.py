@@ -88,10 +88,10 @@ def test_read_model_flipped_bit_is_an_error_for_all_readers(tmp_path: Path) -> N
         ({"video_ids": ["a"]}, r"bank is \(3, 16\), not \(1, 16\)"),
         ({"bank": torch.ones(3, 4)}, r"bank is \(3, 4\)"),
         ({"bank": torch.full((3, 16), float("nan"))}, "bank holds numbers that are not finite"),
-        ({"bank": "none"}, "bank is no tensor of numbers"),
+        ({"bank": "none"}, "bank is not a tensor of numbers"),
         ({"seed": "x"}, "seed is 'x'"),
         ({"state_dict": {}}, "no weights"),
-        ({"state_dict": {"fc.weight": 1, "fc.bias": 2}}, "fc.weight is no tensor"),
+        ({"state_dict": {"fc.weight": 1, "fc.bias": 2}}, "fc.weight is not a tensor"),
         ({"classes": 5}, "classes are not a list of names"),
     ],
 )

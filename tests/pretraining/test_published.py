@@ -185,7 +185,7 @@ def test_read_weights_other_files_are_an_error(tmp_path, content):
     with pytest.raises(StageError, match=r"weights\.pth cannot be read"):
         read_weights(path)
     path.write_bytes(content)
-    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*get or make it anew"):
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*download or make it again"):
         read_weights(path)
     for checkpoint in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
         torch.save(checkpoint, path)

@@ -7,6 +7,6 @@ from workflow_scripts.ground.artifacts import read_hdf5
 
 
 def shard_statuses(path: Path) -> list[tuple[str, str, str]]:
-    """(video, status, reason) of every video of a shard's file. Raises StageError if the file is damaged."""
+    """Returns (video, status, reason) of each video of a shard. Raises StageError if the file is damaged."""
     with read_hdf5(path) as file:
         return video_statuses(file)

@@ -1,4 +1,4 @@
-"""A shard whose trajectories are kept, and one that is encoded as it is tracked: the same sketches, to the last bit."""
+"""Sketches of stored trajectories equal those of videos that are encoded while they are tracked."""
 
 import dataclasses
 from pathlib import Path
@@ -23,18 +23,20 @@ SETTINGS = TrajectoriesSettings(max_side=120)
 
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The list of a shard with good videos, a short one and a broken one, and a table of two sampled ones."""
+    """The list of a shard with good, short and broken videos, and a table of two sampled ones."""
     folder = tmp_path_factory.mktemp("videos")
     generated = GeneratedSettings(
         motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=22, width=144, height=96
     )
-    made = [folder / "made" / "long" / row["path"] for row in generate_videos(folder / "made" / "long", generated)]
+    long_videos = [
+        folder / "made" / "long" / row["path"] for row in generate_videos(folder / "made" / "long", generated)
+    ]
     short = GeneratedSettings(motions=("spin",), scenes=("beach",), per_pair=1, frames=9, width=144, height=96)
     generate_videos(folder / "made" / "short", short)
     index_videos("made", folder / "index.tsv", DatasetSettings(root=str(folder / "made"), shards=1), sample_videos=2)
-    # Broken after it was indexed: found only when it is tracked.
-    whole = made[0].read_bytes()
-    made[0].write_bytes(whole[: len(whole) // 2])
+    # Only the tracking detects this damage, because the video was indexed before.
+    content = long_videos[0].read_bytes()
+    long_videos[0].write_bytes(content[: len(content) // 2])
     (listed,) = (folder / "shards").glob("*.tsv")
     return listed, folder / "sample.tsv"
 
@@ -51,7 +53,7 @@ def boxes(shard: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_keeping_all_and_keeping_the_sample_give_the_same_file(
+def test_encode_shard_gives_the_same_file_with_stored_and_streamed_trajectories(
     shard: tuple[Path, Path], boxes: Path, tmp_path: Path, per_channel: bool
 ) -> None:
     listed, sample = shard
@@ -79,7 +81,7 @@ def test_keeping_all_and_keeping_the_sample_give_the_same_file(
         assert set(file["status"].asstr()[:]) == {"ok", "too_short", "unreadable", "no_trajectories"}
 
 
-def test_what_was_tracked_before_is_not_encoded_again_in_the_other_way(
+def test_encode_shard_does_not_encode_again_if_fewer_trajectories_are_stored(
     shard: tuple[Path, Path], boxes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     listed, sample = shard
@@ -98,7 +100,7 @@ def test_what_was_tracked_before_is_not_encoded_again_in_the_other_way(
     assert (tmp_path / "kept.h5").read_bytes() == (tmp_path / "streamed.h5").read_bytes()
 
 
-def test_auto_keeps_what_fits() -> None:
+def test_keeps_all_by_auto_if_the_size_suffices() -> None:
     kinetics = 235_000 * 300 * 340 * 256
     assert not keeps_all("auto", 100, kinetics) and keeps_all("all", 100, kinetics)
     assert keeps_all("auto", 100, 60 * 90 * 180 * 240) and not keeps_all("sample", 100, 1)

@@ -1,4 +1,4 @@
-"""The inputs of rules, decided without Snakemake: a folder stands for the results of the checkpoint `videos`."""
+"""The inputs of rules, without Snakemake: a folder replaces the output of the checkpoint `videos`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +23,7 @@ RUNS = {
     "supervised": {"objective": "supervised", "subset": "split1"},
 }
 N_SHARDS = 3
+MakeInputs = Callable[..., ReportInputs]
 VIDEOS = [f"video{number}" for number in range(8)]
 SHARDS = sorted({shard_of(name, N_SHARDS) for name in VIDEOS})
 
@@ -32,8 +33,8 @@ def _write(table: Path, videos: list[str], **values: str) -> None:
 
 
 @pytest.fixture
-def report_inputs(tmp_path: Path) -> Callable[..., ReportInputs]:
-    """Inputs for a config; its two datasets `a` and `b` have eight videos and one split."""
+def report_inputs(tmp_path: Path) -> MakeInputs:
+    """Returns a function that makes the inputs for a config; datasets `a` and `b` have eight videos and one split."""
     for dataset in ("a", "b"):
         folder = tmp_path / dataset
         for shard in SHARDS:
@@ -71,13 +72,13 @@ def test_stage_inputs_are_options_of_the_same_names() -> None:
     assert stage_inputs(None, named) == "--model 'a b/model.pt' --frames x.h5 y.h5 --init ./-x"
 
 
-def test_frames_are_those_of_the_shards_that_hold_videos(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_frames_are_those_of_the_shards_that_hold_videos(report_inputs: MakeInputs) -> None:
     data = report_inputs().data
     assert data.frames("a", 40) == [f"results/a/frames/40/{shard}.h5" for shard in SHARDS]
     assert _names(data.all_shard_videos("a")) == SHARDS
 
 
-def test_shard_boxes_are_read_only_for_descriptors_that_mask_people(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_shard_boxes_are_inputs_only_for_descriptors_that_mask_people(report_inputs: MakeInputs) -> None:
     data = report_inputs().data
     assert data.shard_boxes(Wildcards(dataset="a", descriptors="idt", shard=SHARDS[0])) == []
     boxes = data.shard_boxes(Wildcards(dataset="a", descriptors="masked", shard=SHARDS[0]))
@@ -85,9 +86,7 @@ def test_shard_boxes_are_read_only_for_descriptors_that_mask_people(report_input
 
 
 @pytest.mark.parametrize("keep", ["all", "sample"])
-def test_videos_are_streamed_only_if_the_samples_trajectories_alone_are_kept(
-    report_inputs: Callable[..., ReportInputs], keep: str
-) -> None:
+def test_streamed_videos_exist_only_if_other_trajectories_are_not_kept(report_inputs: MakeInputs, keep: str) -> None:
     data = report_inputs(trajectories={"keep": keep, "max_side": 100}).data
     wildcards = Wildcards(dataset="a", descriptors="masked", shard=SHARDS[0])
     streamed = [data.streamed_videos(wildcards), data.streamed_boxes(wildcards), data.only_sample(wildcards)]
@@ -95,21 +94,19 @@ def test_videos_are_streamed_only_if_the_samples_trajectories_alone_are_kept(
     assert (data.streamed_settings(wildcards) == "{}") == (keep == "all")
 
 
-def test_sampled_trajectories_are_those_of_the_shards_of_sampled_videos(
-    report_inputs: Callable[..., ReportInputs],
-) -> None:
+def test_sampled_trajectories_are_those_of_the_shards_of_sampled_videos(report_inputs: MakeInputs) -> None:
     files = report_inputs().data.sampled_trajectories(Wildcards(dataset="a", descriptors="idt"))
     assert files == [f"results/a/trajectories/idt/{shard_of(VIDEOS[0], N_SHARDS)}.h5"]
 
 
-def test_made_by_changes_with_the_persons_only_if_they_are_masked(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_made_by_changes_with_the_persons_only_if_they_are_masked(report_inputs: MakeInputs) -> None:
     before, after = report_inputs().data, report_inputs(persons={"stride": 2}).data
     for descriptors, is_same in (("idt", True), ("masked", False)):
         wildcards = Wildcards(dataset="a", descriptors=descriptors)
         assert (before.made_by(wildcards) == after.made_by(wildcards)) == is_same
 
 
-def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., ReportInputs], tmp_path: Path) -> None:
+def test_init_is_another_runs_model_or_a_file(report_inputs: MakeInputs, tmp_path: Path) -> None:
     weights = tmp_path / "weights.pth"
     weights.touch()
     runs = {**RUNS, "own": {"objective": "instance", "init": str(weights)}}
@@ -119,7 +116,7 @@ def test_init_is_another_runs_model_or_a_file(report_inputs: Callable[..., Repor
     assert inputs.init(Wildcards(run="ir", seed="3")) == []
 
 
-def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_clusters_and_sketches_are_those_that_the_run_names(report_inputs: MakeInputs) -> None:
     inputs = report_inputs().runs
     seed = inputs.config["seed"]
     assert inputs.clusters(Wildcards(run="la_idt")) == [f"results/a/clusters/idt/all/kmeans_k2_m3_s{seed}.h5"]
@@ -129,13 +126,11 @@ def test_a_run_reads_the_prior_that_its_clusters_name(report_inputs: Callable[..
 
 
 @pytest.mark.parametrize("run", ["la", "supervised"])
-def test_frames_without_bank_are_those_of_a_supervised_run(
-    report_inputs: Callable[..., ReportInputs], run: str
-) -> None:
+def test_frames_without_bank_are_those_of_a_supervised_run(report_inputs: MakeInputs, run: str) -> None:
     assert bool(report_inputs().runs.frames_without_bank(Wildcards(run=run))) == (run == "supervised")
 
 
-def test_validation_is_read_only_if_the_config_names_it(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_validation_is_read_only_if_the_config_names_it(report_inputs: MakeInputs) -> None:
     wildcards = Wildcards(run="ir")
     without, with_b = (
         report_inputs(pretraining={"dataset": "a", "runs": RUNS, "validation": name}).runs for name in ("", "b")
@@ -144,15 +139,13 @@ def test_validation_is_read_only_if_the_config_names_it(report_inputs: Callable[
     assert len(with_b.validation(wildcards)) == len(with_b.validation_frames(wildcards)) == len(SHARDS)
 
 
-def test_training_splits_are_read_for_a_subset_of_a_split(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_training_splits_are_read_for_a_subset_of_a_split(report_inputs: MakeInputs) -> None:
     inputs = report_inputs().runs
     assert inputs.training_splits(Wildcards(subset="all")) == []
     assert _names(inputs.training_splits(Wildcards(subset="split1:2"))) == ["splits"]
 
 
-def test_too_many_clusters_for_the_videos_are_refused_before_the_training(
-    report_inputs: Callable[..., ReportInputs],
-) -> None:
+def test_check_clusters_refuses_a_k_that_is_too_large(report_inputs: MakeInputs) -> None:
     inputs = report_inputs(clusters={"k": 9})
     with pytest.raises(WorkflowError, match=r"config: pretraining\.runs\.la: "):
         inputs.runs.frames(Wildcards(run="la"))
@@ -160,7 +153,7 @@ def test_too_many_clusters_for_the_videos_are_refused_before_the_training(
         inputs.clusters(Wildcards())
 
 
-def test_scratch_has_an_architecture_and_no_model(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_architecture_of_a_run_without_a_model(report_inputs: MakeInputs) -> None:
     inputs = report_inputs(pretraining={"dataset": "a", "runs": RUNS, "depth": 10}).runs
     assert inputs.model(Wildcards(run="scratch", seed="0")) == []
     assert inputs.architecture(Wildcards(run="scratch", seed="0")) == '{"depth": 10}'
@@ -168,24 +161,20 @@ def test_scratch_has_an_architecture_and_no_model(report_inputs: Callable[..., R
     assert inputs.architecture(Wildcards(run="ir", seed="0")) == "{}"
 
 
-def test_svm_encodings_are_sketches_or_fisher_vectors(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_svm_encodings_are_sketches_or_fisher_vectors(report_inputs: MakeInputs) -> None:
     inputs = report_inputs().runs
     for run, folder in (("idt", ""), ("idt_fisher", "fisher/")):
         files = inputs.svm_encodings(Wildcards(run=run, dataset="b"))
         assert files == [f"results/b/encoding/idt/{folder}{shard}.h5" for shard in SHARDS]
 
 
-def test_a_dataset_without_splits_cannot_be_evaluated_on(
-    report_inputs: Callable[..., ReportInputs], tmp_path: Path
-) -> None:
+def test_evaluations_refuse_a_dataset_without_splits(report_inputs: MakeInputs, tmp_path: Path) -> None:
     write_json(tmp_path / "b" / "splits.json", {"numbers": [], "reason_for_none": "it has one group"})
     with pytest.raises(WorkflowError, match=r"evaluation\.datasets: b has no splits: it has one group"):
         report_inputs().evaluations(Wildcards())
 
 
-def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
-    report_inputs: Callable[..., ReportInputs],
-) -> None:
+def test_report_inputs_are_models_of_trained_runs_and_sketches_of_the_idt_run(report_inputs: MakeInputs) -> None:
     inputs = report_inputs(evaluation={"datasets": ["b"], "runs": ["scratch", "ir", "idt"]})
     assert inputs.models(Wildcards()) == ["results/pretraining/ir/seed0/model.pt"]
     statuses = inputs.statuses(Wildcards())
@@ -195,7 +184,7 @@ def test_report_reads_models_of_trained_runs_and_sketches_of_the_idt_run(
     assert not any("/ir/" in file and file.endswith("svm.json") for file in results)
 
 
-def test_examples_draw_the_persons_of_the_first_detector(report_inputs: Callable[..., ReportInputs]) -> None:
+def test_example_boxes_are_those_of_the_first_detector(report_inputs: MakeInputs) -> None:
     inputs = report_inputs()
     assert inputs.example_boxes(Wildcards()) == [f"results/a/persons/hog/{SHARDS[0]}.h5"]
     assert inputs.people(Wildcards()) == ["results/report/people.html"]

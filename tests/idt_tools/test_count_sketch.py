@@ -1,4 +1,4 @@
-"""The count sketch against its dense matrix, and that it keeps inner products on average."""
+"""The count sketch equals its dense matrix and preserves inner products on average."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from idt_tools.count_sketch import count_sketch, draw_sketch
 
 
-def test_is_the_product_with_the_sparse_matrix() -> None:
+def test_count_sketch_is_the_product_with_the_sparse_matrix() -> None:
     draw = np.random.default_rng(0)
     places, signs = draw_sketch(300, 20, draw)
     matrix = np.zeros((20, 300))
@@ -18,7 +18,7 @@ def test_is_the_product_with_the_sparse_matrix() -> None:
     np.testing.assert_allclose(count_sketch(vectors[0, 0], places, signs, 20), matrix @ vectors[0, 0], atol=1e-12)
 
 
-def test_draw_is_uniform_and_seeded() -> None:
+def test_draw_sketch_is_uniform_and_seeded() -> None:
     places, signs = draw_sketch(200_000, 2000, np.random.default_rng(5))
     assert places.min() == 0 and places.max() == 1999
     assert set(signs.tolist()) == {-1, 1} and abs(signs.mean()) < 0.01
@@ -29,18 +29,16 @@ def test_draw_is_uniform_and_seeded() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), a=st.floats(-10, 10), b=st.floats(-10, 10))
-def test_is_linear(seed: int, a: float, b: float) -> None:
+def test_count_sketch_is_linear(seed: int, a: float, b: float) -> None:
     draw = np.random.default_rng(seed)
     sketch = (*draw_sketch(50, 8, draw), 8)
     x, y = draw.normal(size=(2, 50))
     np.testing.assert_allclose(
-        count_sketch(a * x + b * y, *sketch),
-        a * count_sketch(x, *sketch) + b * count_sketch(y, *sketch),
-        atol=1e-10,
+        count_sketch(a * x + b * y, *sketch), a * count_sketch(x, *sketch) + b * count_sketch(y, *sketch), atol=1e-10
     )
 
 
-def test_keeps_inner_products_in_expectation() -> None:
+def test_count_sketch_keeps_inner_products_in_expectation() -> None:
     draw = np.random.default_rng(1)
     x, y = draw.normal(size=(2, 400))
     dimension, repeats = 100, 2000
@@ -54,7 +52,7 @@ def test_keeps_inner_products_in_expectation() -> None:
     assert abs(np.mean(products) - x @ y) < 4 * np.sqrt(variance / repeats)
 
 
-def test_refuses_what_does_not_fit() -> None:
+def test_count_sketch_refuses_a_wrong_length_or_dimension() -> None:
     places, signs = draw_sketch(10, 4, np.random.default_rng(0))
     with pytest.raises(ValueError, match="takes 10 entries"):
         count_sketch(np.zeros(9), places, signs, 4)
