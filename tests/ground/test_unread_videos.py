@@ -172,7 +172,7 @@ def test_stage_stops_at_an_exception_of_its_own(videos: Videos, stage: str, monk
     inner = {
         "persons": "workflow_scripts.persons.detect_persons.carry_boxes",
         "trajectories": "workflow_scripts.trajectories.extract_shard.set_relative_time",
-        "encoding": "idt_tools.codebook.power_normalise",
+        "encoding": "idt_tools.fisher_vector.power_normalise",
         "frames": "workflow_scripts.frames.store_frames.resize",
     }[stage]
 

@@ -72,7 +72,7 @@ def write_clusters(file: h5py.File, video_ids: list[str], runs: list[Clustering]
     dataset(file, "video_id", video_ids, meaning="ids of the clustered videos, sorted")
     dataset(file, "labels", labels, meaning="cluster of each video (columns) in each run (rows)")
     dataset(file, "centroids", centroids, meaning="mean of each cluster's videos, per run")
-    dataset(file, "objective", objective, meaning="sum of squared distances to the nearest centroid, per iteration")
+    dataset(file, "objective", objective, meaning="what the method minimises (kmeans: squared distances), by iteration")
     dataset(file, "seeds", seeds, meaning="seed of each run's start")
 
 

@@ -27,7 +27,9 @@ class ClustersSettings:
         source="paper 4.2",
         minimum=1,
     )
-    iterations: int = setting(20, "Steps of Lloyd's algorithm per clustering.", source="authors' code", minimum=1)
+    iterations: int = setting(
+        20, "Steps of Lloyd's algorithm per clustering of sketches.", source="authors' code", minimum=1
+    )
     seed: int = 0  # the config's seed; clustering i starts from seed + i
 
 

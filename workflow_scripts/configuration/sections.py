@@ -48,7 +48,8 @@ class DescriptorsEntry:
     )
     boxes: str = setting(
         "detectron2",
-        "Detector whose boxes exclude persons from the estimate of the camera's motion.",
+        "Detector whose boxes exclude persons from the estimate of the camera's motion. none: nobody is excluded; "
+        f"{'; '.join(f'{name}: {entry.meaning}' for name, entry in DETECTORS.items())}.",
         source="paper 3.3",
         enum=["none", *DETECTORS],
     )
@@ -105,7 +106,8 @@ class RunEntry:
     )
     clusters: str | None = setting(
         None,
-        "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both (joint).",
+        "Space in which the videos are clustered, for an objective that learns clusters (local_aggregation): the "
+        "network's embeddings, IDT, or both (joint).",
         source="paper 3.2",
         enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )

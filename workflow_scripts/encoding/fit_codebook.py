@@ -154,6 +154,7 @@ def fit(
     length = sum(2 * mixture.gmm_means.size for mixture in mixtures.values())
     buckets, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
     sketch: dict[str, Any] = {"sketch_hash": buckets, "sketch_sign": signs, "sketch_dimension": settings.sketch_dim}
+    sketch["normalisation"] = settings.normalisation
     joint = mixtures.get("")
     codebook = Codebook(**vars(joint), **sketch) if joint else ChannelCodebook(mixtures, **sketch)
     return codebook, {name: summary for name, (_, summary) in fits.items()}

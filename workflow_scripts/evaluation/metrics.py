@@ -1,7 +1,8 @@
 """The metrics of a protocol's predictions, and the interval of the accuracy.
 
-To add a metric, write a function of `Predictions` and add its entry to METRICS. Every record then has it under this
-name, and the report shows it.
+To add a metric, write a function of `Predictions` and add its entry to METRICS. Every new record then has it under this
+name, and the report shows it in "All metrics", below the methods, and in `tables/method_table.tsv`. Existing records do
+not have it; to make them again, raise the VERSIONS of the protocols in `settings`.
 """
 
 from collections.abc import Callable

@@ -90,6 +90,7 @@ class PretrainingSettings:
     k: int = ClustersSettings.k  # the config's clusters.k
     m: int = ClustersSettings.m  # the config's clusters.m
     cluster_method: str = ClustersSettings.method  # the config's clusters.method
+    cluster_parameters: str = "{}"  # JSON of the other keys of the config's clusters, those of one method
     kmeans_iterations: int = setting(
         20, "Steps of Lloyd's algorithm per K-means of a network's embeddings.", source="authors' code", minimum=1
     )
@@ -140,7 +141,7 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
 
 
 # The keys that only some trainings read. Another stage computes the clusters of idt, whose file is named by K and m.
-_KEYS_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+_KEYS_OF_CLUSTERS = dict.fromkeys(("network", "joint"), frozenset({"kmeans_iterations", "cluster_parameters"}))
 _OPTIONAL_KEYS = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_KEYS_OF_CLUSTERS.values())
 
 
@@ -158,6 +159,8 @@ def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dic
     relevant["lr_milestones"] = [drop for drop in relevant["lr_milestones"] if drop < relevant["epochs"]]
     if not relevant["lr_milestones"]:
         del relevant["lr_gamma"]
+    if relevant.get("cluster_parameters") == "{}":  # so that runs without such keys keep their digest
+        del relevant["cluster_parameters"]
     return relevant
 
 

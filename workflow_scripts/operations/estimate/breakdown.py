@@ -76,7 +76,7 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
 
 
 def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
-    """A line per K-means in the IDT space that a run or the report needs."""
+    """A line per file of clusters in the IDT space that a run or the report needs, as K-means would take."""
     from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # imports torch: see `device_in_words`
 
     runs = {run: run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}

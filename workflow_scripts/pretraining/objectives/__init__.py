@@ -1,7 +1,8 @@
 """The objectives of pretraining, by the names in `pretraining.runs.NAME.objective`.
 
 To add an objective, add a module with its name and a function `loss(batch: Batch) -> Tensor` (see `batch`) to this
-folder, and an entry here. This module imports no objective, so that Snakemake can read the entries without torch.
+folder, and an entry here. Keys of its own belong in `PretrainingSettings` and in `keys` of the entry. This module
+imports no objective, so that Snakemake can read the entries without torch.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ class Objective:
 
     title: str  # of its loss in the report
     styles: Mapping[str, Style]  # of its runs, by the `clusters` of the run ("" if it needs none)
-    keys: frozenset[str] = frozenset()  # of the section `pretraining`: those that not all objectives read
+    # The keys of `PretrainingSettings` that it reads and that not all objectives read. Of a key that only other
+    # objectives list, the loss sees the default, whatever the config says.
+    keys: frozenset[str] = frozenset()
     bank: bool = True  # whether it compares embeddings with a memory bank
     labels: bool = False  # whether it learns the labels of the videos
 

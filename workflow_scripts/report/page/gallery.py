@@ -132,7 +132,7 @@ def _majority(labels: list[str]) -> Majority | None:
 
 
 def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> list[Cluster]:
-    """The clusters of the first K-means run.
+    """The clusters of the first of the m clusterings.
 
     Args:
         clustering: The clustering.

@@ -83,7 +83,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Clustering:
-    """Labels (m, N) int of N videos by m runs of K-means: of a run's memory bank, or (`run` empty) of IDT."""
+    """Labels (m, N) int of N videos in m clusterings: of a run's memory bank, or (`run` empty) of IDT."""
 
     run: str
     descriptors: str

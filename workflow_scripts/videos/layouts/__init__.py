@@ -1,7 +1,8 @@
 """The layouts of datasets. Each layout has a reader in a file of this folder and an entry here.
 
 The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write its reader and
-add its entry.
+add its entry. A reader returns a `Listing`. If the annotations name videos without their paths, it returns a list of
+`Annotated`, and `read_annotated` finds the files.
 """
 
 from functools import partial
