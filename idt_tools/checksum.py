@@ -38,7 +38,7 @@ def read_verified(path: Path, made_with: Sequence[Path] = ()) -> bytes:
     if checksums.exists() and _checksum(content) not in checksums.read_text("ascii", "replace").split():
         files = [path, *(file for file in made_with if file != path and file.exists())]
         raise Changed(
-            f"{path} is damaged or was edited. To make it anew, type `{_rm(*files)}` and run the same command again. "
+            f"{path} is damaged or was edited. To make it again, type `{_rm(*files)}` and run the same command again. "
             f"To keep your edit, type `{_rm(checksums)}`"
         )
     return content

@@ -199,7 +199,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="videos tracked at once, each by one thread; default 1",
     )
-    command.add_argument("--force", action="store_true", help="write existing results anew")
+    command.add_argument("--force", action="store_true", help="overwrite existing results")
 
 
 def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -239,7 +239,7 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--stride", type=int, default=1, metavar="N", help="with --detector: use every N-th frame; default 1"
     )
     command.add_argument("--threads", type=int, default=1, metavar="N", help="with --detector: videos at once")
-    command.add_argument("--force", action="store_true", help="with --detector: write existing files anew")
+    command.add_argument("--force", action="store_true", help="with --detector: overwrite existing files")
     command.add_argument(
         "--index",
         type=Path,

@@ -74,7 +74,7 @@ def _within(index: int, length: int) -> int:
 def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
     """Reads a box file of the original extractor: a line per frame, `id x1 y1 x2 y2 conf [x1 y1 x2 y2 conf ...]`.
 
-    A frame without people has a line with the id alone. As in the original, a line's position is the frame number.
+    A frame without people has a line with only the id. As in the original, a line's position is the frame number.
     Returns boxes (n, 6) float32. Raises ValueError, which names the file and the line.
     """
     boxes = array("f")

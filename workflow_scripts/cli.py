@@ -166,7 +166,7 @@ def _add_embed(commands: Commands) -> None:
         help="short side of the frames before the crop; default 15/7 of the network's input",
     )
     embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos to decode at a time; default 1")
-    embed.add_argument("--force", action="store_true", help="replace OUT by a file with these videos alone")
+    embed.add_argument("--force", action="store_true", help="replace OUT by a file with only these videos")
     embed.set_defaults(run=_embed)
 
 

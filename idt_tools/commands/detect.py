@@ -1,6 +1,6 @@
 """`idt boxes --detector`: finds the people in videos, by a detector of another package.
 
-idt_tools has no detector of its own. A package offers detectors by an entry point of the group DETECTOR_GROUP: a
+idt_tools has no detector. A package offers detectors by an entry point of the group DETECTOR_GROUP: a
 function `(detector's name, stride) -> BoxFinder`.
 """
 
@@ -37,7 +37,7 @@ def detect_boxes(
         detector: the name of the detector.
         stride: the detector sees every `stride`-th frame; boxes are carried to the frames between.
         threads: how many videos are read at once.
-        force: whether existing files are written anew.
+        force: whether existing files are overwritten.
 
     Raises:
         CommandError: before any work, if an argument is wrong or the detector cannot work here.
@@ -54,7 +54,7 @@ def detect_boxes(
     work = {video: partial(_detect, video, target, find_boxes) for video, target in missing.items()}
     n_written = for_each_video("find people", work, threads)
     n_present = len(videos) - len(missing)
-    present = f", {n_present} there already (--force writes anew)" if n_present else ""
+    present = f", {n_present} existed (--force overwrites them)" if n_present else ""
     say(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
     return len(missing) - n_written
 
@@ -65,7 +65,7 @@ def _load_detector(name: str, stride: int) -> BoxFinder:
     try:
         make_finders = [package.load() for package in packages]
     except ImportError as error:
-        raise CommandError(f"--detector {name}: its package cannot be imported ({error}); install it anew") from None
+        raise CommandError(f"--detector {name}: its package cannot be imported ({error}); install it again") from None
     if not make_finders:
         raise CommandError(
             f"--detector {name}: no detector is installed; install the pipeline, or give the boxes of another detector "

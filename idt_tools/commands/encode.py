@@ -136,7 +136,7 @@ def encode_videos(
             _save(sketches)
     if output:
         n_present = len(videos) - len(missing)
-        present = f", {n_present} there already (--force encodes anew)" if n_present else ""
+        present = f", {n_present} existed (--force encodes them again)" if n_present else ""
         say(f"{output}: {n_encoded} of {len(videos)} videos encoded{present}")
     return len(missing) - n_encoded
 

@@ -49,7 +49,7 @@ def extract_videos(
         boxes: the person boxes (see `find_boxes`).
         format: the format; by default that of the ending of `output`, and h5 in a folder.
         threads: how many videos are tracked at once.
-        force: whether existing files are written anew.
+        force: whether existing files are overwritten.
 
     Raises:
         CommandError: before any work, if an argument is wrong.
@@ -61,7 +61,7 @@ def extract_videos(
     n_written = for_each_video("track", {item.video: partial(_extract, item) for item in missing}, threads)
     n_present = len(extractions) - len(missing)
     if n_present or len(extractions) > 1:
-        present = f", {n_present} there already (--force writes anew)" if n_present else ""
+        present = f", {n_present} existed (--force overwrites them)" if n_present else ""
         say(f"{n_written} of {len(extractions)} videos written{present}")
     return len(missing) - n_written
 

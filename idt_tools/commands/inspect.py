@@ -68,7 +68,7 @@ def _opened(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error)
     if "truncated" in reason or path.stat().st_size == 0:
-        raise CommandError(f"{path}: it is cut short; delete it and make it again")
+        raise CommandError(f"{path}: it is truncated; delete it and make it again")
     if h5py.is_hdf5(path):
         raise CommandError(f"{path}: it cannot be opened ({reason})")
     with open(path, "rb") as unknown:

@@ -65,7 +65,7 @@ REPOSITORY = Path(__file__).parents[2]
         ),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch, idt, idt_fisher always exist"),
-        ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such is not there"),
+        ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such does not exist"),
         ("descriptors.idt", {"boxes": "files"}, "persons.files (for descriptors.idt.boxes): the folder (empty) is"),
     ],
 )

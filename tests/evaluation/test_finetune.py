@@ -235,7 +235,7 @@ def test_hold_out_of_the_real_lists_shares_no_recording_with_the_training(
 
 
 def test_trainer_shows_and_logs_progress_within_an_epoch(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """As a process of its own, like in the rule."""
+    """The test runs the stage in a separate process, like the rule."""
     arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
     arguments += ["--task", TASK, "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']

@@ -1,4 +1,4 @@
-"""Parts of JPEG frames, decoded alone, have the pixels of the whole frame."""
+"""A decoded part of a JPEG frame has the pixels of the whole frame."""
 
 import cv2
 import numpy as np

@@ -96,8 +96,8 @@ def test_inspect_other_files_one_sentence_each(
         tmp_path / "store": "it is not an HDF5 file",
         tmp_path / "rows.txt": "it is not an HDF5 file but a text file",
         video: "it is not an HDF5 file",
-        tmp_path / "empty.h5": "it is cut short",
-        tmp_path / "cut.h5": "it is cut short; delete it and make it again",
+        tmp_path / "empty.h5": "it is truncated",
+        tmp_path / "cut.h5": "it is truncated; delete it and make it again",
     }
     capsys.readouterr()
     assert cli.main(["inspect", *map(str, expected), str(shard)]) == 1

@@ -100,7 +100,7 @@ def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
     ("path", "value", "sentence"),
     [
         (("pretraining", "epoch"), 3, "pretraining.epoch is not a known key; did you mean epochs?"),
-        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere is not there"),
+        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere does not exist"),
         (("clusters", "k"), "12", "clusters.k: '12' is not of type 'integer'"),
     ],
 )

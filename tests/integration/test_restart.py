@@ -90,7 +90,7 @@ def test_damaged_table_names_command(workflow: Workflow) -> None:
     output = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in output
     (command,) = set(
-        re.findall(r"is damaged or was edited\. To make it anew, type `(rm .*?)` and run the same", output)
+        re.findall(r"is damaged or was edited\. To make it again, type `(rm .*?)` and run the same", output)
     )
     subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
     workflow.run(TARGET)

@@ -62,7 +62,7 @@ def test_records_hold_number_of_videos_and_chance(tiny: Workflow) -> None:
         digests[record["config_digest"]] += 1
         assert record["n_train"] + record["n_test"] == 12 and record["n_left_out"] == 0
         assert 0 <= record["accuracy"] <= 1 and record["chance"] == pytest.approx(1 / 3)
-    assert set(digests.values()) == {1}, "runs that differ by the objective alone have digests of their own"
+    assert set(digests.values()) == {1}, "runs that differ only in the objective have different digests"
 
 
 def test_models_hold_bank_and_labels(tiny: Workflow) -> None:

@@ -33,7 +33,7 @@ class EvaluationModeResNet3D(ResNet3D):
 
 
 def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
-    """The results of this process after two steps, alone or with others."""
+    """The results of this process after two steps, as the only process or with others."""
     torch.set_num_threads(1)
     with process_group() as (ranks, _):
         torch.manual_seed(0)

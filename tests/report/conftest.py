@@ -191,7 +191,7 @@ def vectors(space: str, groups: list[str]) -> np.ndarray:
 def _write_clusterings(
     results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...], seeds: int
 ) -> None:
-    """All seeds agree, except that in later seeds one video of la_idt is in a cluster of its own."""
+    """All seeds agree, except that in later seeds one video of la_idt has its own cluster."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
     files = {"toy/clusters/idt/all/kmeans_k3_m2_s0.h5": by_motion}

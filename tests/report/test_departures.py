@@ -73,6 +73,6 @@ def test_departures_of_paper_tables() -> None:
     assert all("batch norm" in notes for name, notes in of_table.items() if name != "table2")
     assert config["encoding"]["per_channel"]
     by_key = {one.key for one in departures(config, ["la_idt"])}
-    assert "encoding.per_channel" not in by_key, "it is of the run idt_fisher alone"
+    assert "encoding.per_channel" not in by_key, "only the run idt_fisher reads it"
     config["encoding"]["per_channel"] = False
     assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}

@@ -36,7 +36,7 @@ def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     before, untouched = first.read_bytes(), second.stat().st_mtime_ns
     first.unlink()
     more = generate_videos(tmp_path, replace(SMALL, per_pair=2))
-    assert first.read_bytes() == before, "a video depends on the settings alone"
+    assert first.read_bytes() == before, "a video depends only on the settings"
     assert second.stat().st_mtime_ns == untouched
     assert len(more) == 8 and {row["group"] for row in more} == {"take00", "take01"}
     with av.open(str(first)) as container:
@@ -50,7 +50,7 @@ def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     assert np.abs(grey - painted_grey).mean() < 4  # colours are stored at half the resolution
 
 
-def test_other_settings_write_the_videos_anew(tmp_path: Path) -> None:
+def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:
     generate_videos(tmp_path, SMALL)
     rows = generate_videos(tmp_path, replace(SMALL, frames=4))
     with av.open(str(tmp_path / rows[0]["path"])) as container:

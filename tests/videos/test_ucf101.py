@@ -1,4 +1,4 @@
-"""The layout ucf101: UCF101 as it is distributed."""
+"""The layout ucf101: the official files of UCF101."""
 
 from collections import Counter
 from pathlib import Path

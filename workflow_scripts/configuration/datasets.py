@@ -1,4 +1,4 @@
-"""Datasets: paths of their videos and lists, the detector of their persons, which trajectories are kept."""
+"""Datasets: paths of their videos and lists, the detector of their persons, which trajectories are stored."""
 
 import os
 from pathlib import Path
@@ -38,8 +38,8 @@ def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> 
         return values
     if not values["root"] or not Path(values["root"]).is_dir():
         raise StageError(
-            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
-            f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
+            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} does not exist; give the folder "
+            f"of the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
         )
     key = layout.source
     if not key:
@@ -90,6 +90,6 @@ def detector_of(config: dict[str, Any], descriptors: str) -> str:
 
 
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
-    """Returns whether the trajectories of all videos are kept; `totals` is the totals.json of the dataset's index."""
+    """Returns whether the trajectories of all videos are stored; `totals` is the totals.json of the dataset's index."""
     section = config["trajectories"]
     return keeps_all(section["keep"], section["keep_gb"], read_json(totals)["pixels"])

@@ -104,12 +104,12 @@ class DatasetInputs:
         return self.section("trajectories", rows=self.config["descriptors"][wildcards.descriptors]["rows"])
 
     def keeps_all_trajectories(self, wildcards: Any) -> bool:
-        """Whether the trajectories of all videos are kept, not of the sampled videos alone."""
+        """Whether the trajectories of all videos are stored, not only of the sampled videos."""
         (totals,) = self.beside_index(wildcards.dataset, "totals.json")
         return datasets.keeps_all_trajectories(self.config, Path(totals))
 
     def only_sample(self, wildcards: Any) -> list[str]:
-        """The sample, if only its trajectories are kept."""
+        """The sample, if only its trajectories are stored."""
         return [] if self.keeps_all_trajectories(wildcards) else self.sample(wildcards)
 
     def made_by(self, wildcards: Any) -> str:

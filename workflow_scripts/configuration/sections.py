@@ -61,7 +61,7 @@ class TrajectoriesSection(TrajectoriesSettings):
     keep: str = setting(
         "auto",
         "Videos whose trajectories stay on disk. all: changing the PCA, GMM or sketch needs no new tracking; sample: "
-        "the sampled videos alone; auto: all if keep_gb suffices.",
+        "only the sampled videos; auto: all if they fit in keep_gb.",
         source="ours",
         influences_result=False,
         enum=["auto", "all", "sample"],
@@ -223,11 +223,11 @@ class ConfigSettings:
     persons: PersonsSettings = setting({}, "How persons are found. The estimate of the camera's motion ignores them.")
     descriptors: dict[str, DescriptorsEntry] = setting(
         {"idt": {"boxes": "detectron2"}},
-        "Named ways to describe a video by IDT. Runs and evaluation use the first by default.",
+        "Named kinds of IDT descriptors. Runs and evaluation use the first by default.",
         propertyNames=NAMES,
         minProperties=1,
     )
-    trajectories: TrajectoriesSection = setting({}, "How trajectories are tracked and kept.")
+    trajectories: TrajectoriesSection = setting({}, "How trajectories are tracked and stored.")
     encoding: EncodingSection = setting({}, "How the descriptors of a video become one vector.")
     clusters: ClustersSettings = setting({}, "How the sketches of the videos are clustered.")
     frames: FramesSettings = setting({}, "How frames are stored for training.")

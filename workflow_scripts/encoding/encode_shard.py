@@ -1,7 +1,7 @@
 """Stage: encodes the trajectories of each video of a shard as one sketch or one Fisher vector (paper 3.3).
 
 In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5 with /{video_id}/descriptors (n, 426) float16. If that file
-     holds the sampled videos alone, the other videos are tracked here.
+     holds only the sampled videos, the other videos are tracked here.
 Out: encoding/{descriptors}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
      reason (n,). Each video of the shard has a row; rows are sorted by id. The sketch of a failed video is zero.
      encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 in place of `sketch`.
@@ -88,12 +88,12 @@ def encode_shard(
     """Encodes the videos of a shard with a codebook. Memory does not grow with the length of a video.
 
     Args:
-        trajectories: The trajectories of all videos of the shard, or of the sampled videos alone.
+        trajectories: The trajectories of all videos of the shard, or only of the sampled videos.
         codebook: The codebook.
         output: The HDF5 file to write.
         store: The record file of the shard. Results in it are not computed again.
         settings: How videos without stored trajectories are tracked. Their sketches equal those of stored trajectories.
-        videos: The list of the shard's videos, if `trajectories` holds the sampled videos alone.
+        videos: The list of the shard's videos, if `trajectories` holds only the sampled videos.
         boxes: The boxes of persons to mask in the videos that are tracked here.
         fisher: Write Fisher vectors in place of sketches.
         threads: How many videos are encoded at once.

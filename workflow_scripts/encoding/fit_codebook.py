@@ -129,7 +129,7 @@ def fit(
 ) -> tuple[Codebook | ChannelCodebook, dict[str, FitSummary]]:
     """Fits a codebook to descriptors. The result does not depend on the number of threads.
 
-    With `settings.per_channel`, each channel has a PCA to half of its columns and a mixture of its own (Wang and
+    With `settings.per_channel`, each channel has its own PCA to half of its columns and its own mixture (Wang and
     Schmid, ICCV 2013, section 3.2).
 
     Args:

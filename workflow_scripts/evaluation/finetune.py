@@ -58,7 +58,7 @@ def finetune(
         frames: Frames of all its shards.
         output: The record.
         task: What is evaluated; its seed draws everything, its layout says which blocks are frozen.
-        checkpoints: A folder of this run and split alone.
+        checkpoints: A folder that only this run and split use.
         settings: How to train and test.
         architecture: The shape of a network from scratch.
         unread: Table of the videos that could not be read.

@@ -107,7 +107,7 @@ def accuracy_interval(right: NDArray[np.bool_], recordings: NDArray[np.int64], c
     """The percentile bootstrap interval of an accuracy (0..1), by drawing recordings with replacement.
 
     Predictions for clips of one recording tend to be right or wrong together, so the videos are not independent. If
-    each video is a recording of its own, the number of right predictions is binomial, and the quantiles of the binomial
+    each video is a separate recording, the number of right predictions is binomial, and the quantiles of the binomial
     distribution are exact. With a single recording, the bootstrap cannot draw anything else, and the same quantiles are
     used. If all predictions are right, or all are wrong, the bounds are equal.
 

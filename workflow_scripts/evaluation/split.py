@@ -34,7 +34,7 @@ class Split:
     def recordings(self) -> np.ndarray:
         """The number (n_test,) int64 of the recording of each test video.
 
-        A recording is a group, even across classes. A video without a group is a recording of its own.
+        A recording is a group, even across classes. A video without a group is a separate recording.
         """
         names = [
             ("group", self.groups[video_id]) if video_id in self.groups else ("video", video_id)

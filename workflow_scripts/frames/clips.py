@@ -1,6 +1,6 @@
 """Reads clips of consecutive frames by video id, for training and evaluation.
 
-It needs torch, numpy, h5py and OpenCV alone, so that a GPU machine with few packages can train.
+It needs only torch, numpy, h5py and OpenCV, so that a GPU machine with few packages can train.
 """
 
 import os

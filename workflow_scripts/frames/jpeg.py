@@ -1,4 +1,4 @@
-"""Encodes frames as JPEG files, and decodes a part of a file alone.
+"""Encodes frames as JPEG files, and decodes whole files or parts of them.
 
 JPEG codes a picture in blocks of 16 x 16 pixels, row by row. Decoding restarts at a restart marker, independently of
 the blocks before it. These files have a marker after every few blocks, the same number per row. Any rectangle of

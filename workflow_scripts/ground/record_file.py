@@ -237,7 +237,7 @@ class RecordFile:
         self._is_synced, self._synced_at = True, time.monotonic()
 
     def compact(self, video_ids: Iterable[str]) -> None:
-        """Rewrites the file with the newest records of `video_ids` alone, if they fill less than half of it.
+        """Rewrites the file with only the newest records of `video_ids`, if they fill less than half of it.
 
         Append nothing after this call: this object would still write to the file before it was replaced.
         """

@@ -159,7 +159,7 @@ def _training_duration(model: Path, run: str, dataset: str) -> str:
     if (seconds := _last_time(model)) is not None:
         return f", {in_words(seconds)} the last time"
     if (seconds := _estimated("pretraining", run, dataset)) is not None:
-        return f", about {in_words(seconds)} by make estimate"
+        return f", about {in_words(seconds)} (make estimate)"
     return ""
 
 

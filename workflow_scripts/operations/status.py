@@ -27,7 +27,7 @@ SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".
 
 NO_WORK = {"resolved_config", "made_by"}  # rules that only record parameters
 WHY = {  # the reason why a file will be made, by its state in `--summary`
-    "missing": "not there yet",
+    "missing": "missing",
     "updated input files": "older than their input",
     "set of input files changed": "made from other files",
     "rule implementation changed": "made by another rule",

@@ -51,7 +51,7 @@ _PLACE = "workflow_scripts.persons"
 DETECTORS = {
     "hog": DetectorEntry("OpenCV's detector of persons (histograms of oriented gradients)", f"{_PLACE}.hog:Hog"),
     "detectron2": DetectorEntry(
-        "the paper's Mask R-CNN (3.3), by detectron2",
+        "detectron2's Mask R-CNN, the detector of the paper (3.3)",
         f"{_PLACE}.detectron2_detector:Detectron2",
         "detectron2",
     ),

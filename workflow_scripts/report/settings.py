@@ -36,7 +36,7 @@ class TableSettings:
     title: str = setting("", "What the table is about.", required=True)
     protocol: str = setting(
         "finetune",
-        "How models are evaluated. The runs idt and idt_fisher are always evaluated by their linear SVM.",
+        "How models are evaluated. The runs idt and idt_fisher are always evaluated with a linear SVM.",
         enum=NETWORK_PROTOCOLS,
     )
     supervised: str = setting("", "Run of a row: fractions are taken of its accuracy. Empty: none.")

@@ -1,4 +1,4 @@
-"""SVG figures by matplotlib: one style, equal bytes for equal figures, and their embedding in a page."""
+"""matplotlib's figures as SVG: one style, equal bytes for equal figures, and their embedding in a page."""
 
 import io
 import re

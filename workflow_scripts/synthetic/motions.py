@@ -1,6 +1,6 @@
-"""The actions of the generated videos: each a function from phase (in cycles) to a `Pose` (used by `generate`).
+"""The motions of the generated videos: each is a function from the phase (in cycles) to a `Pose`.
 
-Poses repeat with the phase, except `travel` and the yaw of a spin, which go on. Angles are in degrees.
+Poses repeat with the phase, except `travel` and the yaw of a spin, which keep growing. Angles are in degrees.
 """
 
 from collections.abc import Callable
@@ -37,26 +37,26 @@ def pose(
     lift: float = 0.0,
     travel: float = 0.0,
 ) -> Pose:
-    """A pose that stands at ease but for what is given."""
+    """A pose whose defaults are those of a person who stands at ease."""
     limbs: NDArray[np.float64] = np.array([left_arm, right_arm, left_leg, right_leg], float)
     return Pose(limbs, np.array(trunk, float), yaw, lift, travel)
 
 
 def wave(phase: float) -> Pose:
-    """One arm up, the forearm swings from side to side."""
+    """One arm is up, and its forearm swings from side to side."""
     swing = circle(phase)
     return pose(left_arm=(0, 96 + 6 * swing, 90, 66 + 38 * swing), trunk=(0, 6 * swing, 0), yaw=8)
 
 
 def clap(phase: float) -> Pose:
-    """Both arms before the chest meet and part."""
+    """The hands clap in front of the chest."""
     apart = 0.5 + 0.5 * circle(phase)
     arm = (58 - 8 * apart, 8 + 48 * apart, -38 + 44 * apart, 52 - 18 * apart)
     return pose(left_arm=arm, right_arm=arm, trunk=(2, 0, 0), yaw=12)
 
 
 def jump(phase: float) -> Pose:
-    """Crouch, leap with the arms thrown up, land and crouch again."""
+    """The person crouches, jumps with raised arms and lands."""
     crouch = through(phase, (0, 0.55), (0.16, 1), (0.32, 0), (0.66, 0.1), (0.8, 0.8))
     arms = through(phase, (0, 10), (0.16, -45), (0.38, 165), (0.62, 150), (0.82, 20))
     air = np.clip((phase % 1 - 0.3) / 0.4, 0, 1)
@@ -67,7 +67,7 @@ def jump(phase: float) -> Pose:
 
 
 def squat(phase: float) -> Pose:
-    """Knees bend deeply while the arms rise forward, then straighten."""
+    """The knees bend deeply while the arms rise forward, then both return."""
     down = through(phase, (0, 0), (0.12, 0), (0.5, 1), (0.62, 1), (0.98, 0))
     arm = (4 + 84 * down, 8, 0, 8)
     leg = (4 + 92 * down, 7 + 14 * down, 0, 6 + 118 * down)
@@ -75,7 +75,7 @@ def squat(phase: float) -> Pose:
 
 
 def spin(phase: float) -> Pose:
-    """Turn about the body's axis with the arms held out."""
+    """The person turns about the body's axis with the arms held out."""
     step = 12 * circle(2 * phase)
     return pose(
         left_arm=(0, 82 + 6 * circle(phase), 0, 8),
@@ -87,7 +87,7 @@ def spin(phase: float) -> Pose:
 
 
 def kick(phase: float) -> Pose:
-    """Draw one leg back, kick it high forward, put it down."""
+    """One leg swings back, kicks high forward and returns."""
     swing = through(phase, (0, -4), (0.22, -34), (0.5, 96), (0.58, 94), (0.9, 0))
     knee = through(phase, (0, 8), (0.22, 88), (0.48, 6), (0.58, 8), (0.74, 50), (0.92, 8))
     lean = through(phase, (0, 2), (0.22, 10), (0.47, -16), (0.85, 2))
@@ -96,7 +96,7 @@ def kick(phase: float) -> Pose:
 
 
 def walk(phase: float) -> Pose:
-    """Step after step across the view."""
+    """The person walks across the view."""
     reach = circle(phase)
     lifted = [55 * max(0.0, circle(phase, 0.25)) + 6, 55 * max(0.0, circle(phase, 0.75)) + 6]
     return pose(
@@ -111,7 +111,7 @@ def walk(phase: float) -> Pose:
 
 
 def push(phase: float) -> Pose:
-    """Draw both hands back to the chest, then lunge and thrust them forward."""
+    """Both hands move back to the chest, then thrust forward with a lunge."""
     thrust = through(phase, (0, 0), (0.22, 0), (0.48, 1), (0.64, 1), (0.94, 0))
     arm = (-38 + 126 * thrust, 10, 0, 128 - 122 * thrust)
     return pose(

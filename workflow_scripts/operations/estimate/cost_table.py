@@ -53,7 +53,7 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
         f"The longest stage is {slow.stage} {slow.of}. {fewest} to {most} shards make its jobs 60 to 15 minutes long. "
         f"The table assumes {slow.jobs}.",
         "Stores are second copies, from which a stopped or changed run resumes. `make clean-stores` deletes them.",
-        "With keep: sample, the encoding jobs track the videos whose trajectories are not kept.",
+        "With keep: sample, the encoding jobs track the videos whose trajectories are not stored.",
         "The training and evaluation of the networks are below the table.",
     ]
     for line in lines:

@@ -129,7 +129,7 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
                 make_detector(detector, section(config, "persons"))
             usable.append(detector)
         except StageError as error:
-            sentences.append(f"Persons by {detector} are not in the table: {error}.")
+            sentences.append(f"The table lacks the persons of {detector}: {error}.")
     return usable, sentences
 
 

@@ -62,7 +62,7 @@ class Line:
     stores: Range  # bytes
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    keep: str = ""  # of trajectories: "all" if those of all videos are kept, "sample" if those of the sample are
+    keep: str = ""  # of trajectories: "all" if those of all videos are stored, "sample" if only those of the sample are
     is_configured: bool = True  # false for an alternative, such as another size of frames
     hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that trains networks
 

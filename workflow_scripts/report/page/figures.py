@@ -78,7 +78,7 @@ def _color(method: Method, methods: list[Method]) -> str:
     same_kind = runs_of_kind(method, methods)
     if len(same_kind) == 1:
         return method.color
-    darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces INK alone, not its shades
+    darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces only INK, not its shades
     shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # of black or white
     endpoint = 0.0 if shift < 0 else 1.0
     red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * endpoint for channel in to_rgb(method.color))

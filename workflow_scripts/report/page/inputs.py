@@ -132,7 +132,7 @@ def read_passed_over(indexes: list[Path]) -> dict[str, str]:
         rows = read_columns(table) if table.exists() else []
         suffixes = Counter({row["name"]: int(row["files"]) for row in rows if row["kind"] == "suffix"})
         links = [row["name"] for row in rows if row["kind"] == "link"]
-        parts = [f"files that are no videos by their suffix ({counted_suffixes(suffixes)})"] if suffixes else []
+        parts = [f"files without a video suffix ({counted_suffixes(suffixes)})"] if suffixes else []
         if links:
             parts.append(f"links to folders that are read already ({', '.join(links[:5])}{', ...' * (len(links) > 5)})")
         if parts:

@@ -12,7 +12,7 @@ from workflow_scripts.report.page.spread import Spread
 from workflow_scripts.videos.tables import write_table
 
 _OTHER_METRICS = [name for name in METRICS if name != "accuracy"]
-_SHARES = [*_OTHER_METRICS, "interval_low", "interval_high", "of_supervised"]  # of all shots alone
+_SHARES = [*_OTHER_METRICS, "interval_low", "interval_high", "of_supervised"]  # only of all shots
 _OF_CELL = ["n_splits", "splits", "n_train", "n_test", "n_left_out", "chance", "config_digests"]  # of few shots too
 METHOD_COLUMNS = [
     *("run", "method", "dataset", "protocol", "shots", "accuracy", "sd", "interval_low", "interval_high"),
