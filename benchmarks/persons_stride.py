@@ -73,7 +73,7 @@ def iou_and_coverage(
         truths: True boxes per video.
         method: `carry` or `repeat`.
         stride: Distance of searched frames.
-        settings: Of the videos.
+        settings: Settings of the videos.
     """
     iou, covered = [], []
     for truth in truths:

@@ -40,7 +40,7 @@ from workflow_scripts.pretraining.objectives.local_aggregation import local_aggr
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
-LOSS_BATCH = 256  # of the paper, independent of the batch of the steps
+LOSS_BATCH = 256  # the paper's; the steps use another batch
 STORED_FRAMES = 40  # per video
 
 

@@ -1,4 +1,4 @@
-"""The command `dtc`: operations beside a run, and uses of a trained network.
+"""The command `dtc`: operations on a run, and uses of a trained network.
 
 dtc status   [--configfile FILE ...] [--full]
 dtc estimate [--configfile FILE ...] [--videos N] [--cores N] [--as-if-videos N] ...
@@ -111,7 +111,7 @@ def _add_operations(commands: Commands) -> None:
         "estimate",
         help="estimate the cost of a run",
         description="Run some videos of each dataset through every CPU stage and print the cost of the whole run: "
-        "core-hours, disk, files and memory. The same is written to results/estimate/cost.md and cost.tsv.",
+        "core-hours, disk, files and memory. Also write it to results/estimate/cost.md and cost.tsv.",
     )
     number, seconds = {"type": int, "metavar": "N"}, {"type": float, "metavar": "SECONDS"}
     estimate.add_argument("--videos", **number, default=50, help="videos of each dataset to measure; default 50")

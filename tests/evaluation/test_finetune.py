@@ -89,7 +89,7 @@ def test_finetune_refits_with_the_learning_rates_of_the_first_training(
 def test_finetune_with_random_labels_gives_chance(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
-    """Half of the videos of each class get each label, so only the test videos could give the labels away."""
+    """Half of the videos of each class get each label, so the labels can be known only from the test videos."""
     shuffled = [{name: "ab"[i // 2 % 2] for i, name in enumerate(labels)} for labels in (dataset.train, dataset.test)]
     splits = write_parts(tmp_path / "splits.tsv", *shuffled)
     record = run(dataset, tmp_path, tiny, QUICK, splits=splits)
@@ -99,7 +99,7 @@ def test_finetune_with_random_labels_gives_chance(
 def test_finetune_trains_the_same_whatever_the_test_part(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
-    """The loss, validation loss and schedule of every epoch are the same whatever is tested on."""
+    """The loss, validation loss and schedule of every epoch do not depend on the test videos."""
     whole = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2))
     few = write_parts(tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
     part = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2), splits=few)

@@ -104,7 +104,7 @@ def test_inspect_other_files_one_sentence_each(
     printed = capsys.readouterr()
     for line, (path, sentence) in zip(printed.err.splitlines(), expected.items(), strict=True):
         assert line.startswith(f"error: {path}: {sentence}")
-    assert "50 groups" in printed.out  # of the whole file
+    assert "50 groups" in printed.out  # the whole file
 
 
 def test_inspect_damaged_file_one_sentence(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:

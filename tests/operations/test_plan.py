@@ -131,7 +131,7 @@ def test_plan_ignores_a_damaged_cost_table(config: dict[str, Any]) -> None:
     COST.parent.mkdir(parents=True)
     write_columns(COST, [row], list(row))
     assert "train ir, seed 0: 3 epochs, about 60 min (make estimate)" in "\n".join(plan(config, [], True, []))
-    COST.write_text(COST.read_text().replace("1.0", "2.0"))  # its checksum is of the old text
+    COST.write_text(COST.read_text().replace("1.0", "2.0"))  # the checksum no longer matches
     assert "train ir, seed 0: 3 epochs\n" in "\n".join(plan(config, [], True, []))
 
 

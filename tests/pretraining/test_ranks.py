@@ -134,7 +134,7 @@ def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
     assert process.returncode == 0 and "resumes at epoch" in output, output
     one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
     assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])
-    statistics = ("running_mean", "running_var")  # of process 0
+    statistics = ("running_mean", "running_var")  # those of process 0
     assert all(
         torch.equal(weight, other["state_dict"][name])
         for name, weight in one["state_dict"].items()

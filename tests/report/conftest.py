@@ -30,7 +30,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.videos.tables import INDEX as COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
-SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # of the networks in the models
+SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # shape of the networks in the models
 CONFIG = """\
 datasets: {toy: {layout: generated, shards: 1}}
 pretraining:

@@ -18,8 +18,8 @@ def test_departures_of_demo_and_paper() -> None:
     by_key = {departure.key: departure for departure in departures(demo, ["la_idt"])}
     assert by_key["pretraining.epochs"].source == "paper 4.2: 200" and by_key["pretraining.epochs"].value != 200
     assert by_key["clusters.iterations"].source == "authors' code"
-    assert "pretraining.embedding_dim" not in by_key  # the paper's value, as it is
-    for table in paper["report"]["tables"].values():  # other places of the paper count too
+    assert "pretraining.embedding_dim" not in by_key  # the paper's value
+    for table in paper["report"]["tables"].values():  # values from other sections of the paper count too
         runs = [row["run"] for row in table["rows"] if "run" in row]
         assert not [one for one in departures(paper, runs, table["protocol"]) if one.contradicts]
     by_key = {departure.key: departure for departure in departures(paper, ["la_idt"])}

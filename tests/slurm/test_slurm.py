@@ -236,8 +236,8 @@ def bad_day(
     for noun in ("tiny_test/trajectories", "pretraining/ir", "logs"):
         shutil.rmtree(folder / "results" / noun)
     # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
-    # 60 MB are less than snakemake itself takes, so the job is always above its limit. SLURM checks once a second, and
-    # a stage with less memory could end before that.
+    # snakemake itself takes more than 60 MB, so the job is always above that limit. SLURM checks once per second, and a
+    # stage with less memory could end before that.
     path = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(path.read_text())
     del profile["slurm-array-jobs"]  # all tasks of an array get the resources of the first

@@ -25,13 +25,12 @@ def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> 
     Args:
         config: The resolved config.
         name: The dataset.
-        snakefile_folder: The manifest or the annotations are searched in the dataset's root, the working folder and
-            this folder.
+        snakefile_folder: The manifest or the annotations may be here, in the dataset's root or in the working folder.
 
     Raises:
         StageError: The root, the manifest or the annotations do not exist.
     """
-    # Each job calls this function, so it lists no folder below the root.
+    # Each job calls this function, so it must not list the folders below the root.
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
     layout = LAYOUTS[values["layout"]]
     if layout.source == "generated":

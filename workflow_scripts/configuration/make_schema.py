@@ -34,8 +34,8 @@ INTRODUCTION = """# The config
 (`workflow_scripts/*/settings.py` and `workflow_scripts/configuration/sections.py`); change those, not these files.
 
 A config file gives only the values that differ from the defaults. The defaults are the paper's values where the paper
-gives them. An unknown key aborts the run; the error names it. The column *source* names who states a default: the paper
-(with its section), a reference of the paper (with its number), the authors' published code, or this project (ours).
+gives them. An unknown key aborts the run; the error names it. The column *source* names the source of a default: the
+paper (with its section), a reference of the paper (with its number), the authors' code, or this project (ours).
 """
 
 

@@ -50,7 +50,7 @@ class RunInputs:
         return self.data.frames(self.dataset, self.config["frames"]["short_side"])
 
     def training_encodings(self, wildcards: Any) -> list[str]:
-        """The sketches of pretraining.dataset by the first descriptors, which all runs use, and by the list's."""
+        """The sketches of pretraining.dataset for the first descriptors, which all runs use, and the list's."""
         both = dict.fromkeys([next(iter(self.config["descriptors"])), wildcards.descriptors])
         return [file for descriptors in both for file in self.data.encodings(self.dataset, descriptors)]
 

@@ -7,7 +7,7 @@ from workflow_scripts.pretraining.settings import useful_threads, values_read
 
 
 def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
-    """Returns all keys of a run: its own ones override those of the sections pretraining, clusters and frames."""
+    """Returns all keys of a run. The run's own keys override those of the sections pretraining, clusters and frames."""
     common_keys = ("runs", "seeds", "dataset", "validation")
     section = {key: value for key, value in config["pretraining"].items() if key not in common_keys}
     clusters = {key: config["clusters"][key] for key in ("k", "m")} | {"cluster_method": config["clusters"]["method"]}

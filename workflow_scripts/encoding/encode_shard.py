@@ -113,7 +113,7 @@ def encode_shard(
     tracked_keys, unread = keys_by_video(
         (video_id for video_id in listed if video_id not in stored_keys), lambda video_id: listed[video_id].key
     )
-    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `dtc status` finds the log
+    stage = "fisher_vectors" if fisher else "encoding"  # the name of the rule, from which `dtc status` finds the log
     prefix = (stage, VERSIONS["encode_shard"], codebook_digest)
     keys = {video_id: digest(*prefix, key) for video_id, key in (tracked_keys | stored_keys).items()}
 

@@ -78,7 +78,7 @@ def write_record(
     Args:
         output: The record's file.
         task: What is evaluated.
-        protocol: Its name in PROTOCOLS.
+        protocol: The protocol's name in PROTOCOLS.
         split: The videos of the split.
         predictions: The predictions for split.test, in its order.
         settings: All settings that the result depends on, including those of the network's training.

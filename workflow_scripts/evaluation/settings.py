@@ -50,7 +50,7 @@ class EvaluationSettings:
     )
     finetune_refit: bool = setting(
         True,
-        "Whether to train a second time, on the whole training part with the learning rates of the first time. This "
+        "Whether to train a second time, on the whole training part with the same learning rates. This "
         "doubles the time.",
         source="ours",
     )

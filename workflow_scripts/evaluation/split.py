@@ -24,7 +24,7 @@ class Split:
     classes: list[str]  # the labels of all usable videos, sorted
     left_out: dict[str, str] = field(default_factory=dict)  # test videos: why they cannot be tested
     unused: dict[str, str] = field(default_factory=dict)  # training videos: why they cannot be trained on
-    groups: dict[str, str] = field(default_factory=dict)  # groups of the videos that have one
+    groups: dict[str, str] = field(default_factory=dict)  # groups of the videos that have a group
 
     def targets(self, labels: Mapping[str, str]) -> np.ndarray:
         """The class indices (n,) int64 of `labels`, `train` or `test`."""

@@ -30,7 +30,7 @@ from workflow_scripts.ground.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
-ENTRIES = 4096  # of each vector that are read at a time: 16 kB
+ENTRIES = 4096  # entries of each vector that are read at a time: 16 kB
 
 
 def svm(

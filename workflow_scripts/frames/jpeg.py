@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 BLOCK = 16  # side in pixels, with colours at half resolution: OpenCV's default
 MIN_SEGMENT_BLOCKS = 4  # smaller segments fit a crop more closely, but take more time and bytes (one block: 13 %)
-MAX_CUT_FRACTION = 2 / 3  # of a frame; decoding a larger part is no faster than decoding the whole frame
+MAX_CUT_FRACTION = 2 / 3  # fraction of a frame; decoding a larger part is not faster than decoding the whole frame
 
 Square = Callable[[int, int], tuple[int, int, int]]  # (height, width) of a frame to (top, left, side) in pixels
 Bytes = NDArray[np.uint8]
@@ -58,7 +58,7 @@ def decode(jpeg: Bytes, square: Square | None = None) -> NDArray[np.uint8] | Non
 
 
 def _decode(jpeg: Bytes) -> NDArray[np.uint8] | None:
-    rgb: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)  # it may be None, which its types do not state
+    rgb: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)  # imdecode may return None, despite its type
     return rgb
 
 

@@ -1,6 +1,6 @@
 """Ids and shards of videos, digests of parameters, and random generators with named seeds.
 
-All functions are pure and give the same values on each machine, so that results can be joined, cached and repeated.
+All functions are pure and give the same values on each machine, so that results can be joined, cached and reproduced.
 """
 
 import dataclasses

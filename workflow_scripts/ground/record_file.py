@@ -8,7 +8,7 @@ A record holds a video's id, the key of the work (a digest of all that the resul
 appended record survives the death of the process at once, and a crash of the machine after the next sync (at most
 SYNC_SECONDS later). A torn or damaged record fails its checksums; its video is computed again and all other records
 stay. `compact` rewrites the file when less than half of it is in use. One process at a time has the file: it holds a
-lock, and on a file system without locks it stops when the file grows by another process.
+lock. On a file system without locks, it stops if another process appends to the file.
 
 Layout of a record, little-endian: magic `IDTR`, length of the header (uint32), length of the body (uint64), CRC-32 of
 the body, CRC-32 of header and body length, header (JSON: video_id, key, status, reason, attributes, and the name, type

@@ -28,7 +28,7 @@ from workflow_scripts.ground.outcome import OutcomeHandler
 
 
 class StageError(Exception):
-    """One sentence that tells the user the problem and what to do. The command line shows no traceback for it.
+    """One sentence that states the problem and what to do. The command line shows no traceback for it.
 
     Control characters are escaped, because Snakemake prints the sentence too.
     """

@@ -47,7 +47,7 @@ def _beside_index(dataset: str, *names: str) -> list[str]:
 def unneeded_checkpoints(config: dict[str, Any], done: set[Path]) -> list[Path]:
     """The checkpoint folders from which no training or evaluation of the config will resume.
 
-    `done` are the files that exist and are up to date. Checkpoints of runs and seeds that are no longer in the config
+    `done` lists the files that exist and are up to date. Checkpoints of runs and seeds that are no longer in the config
     are not needed.
     """
     runs, seeds = config["pretraining"]["runs"], config["pretraining"]["seeds"]

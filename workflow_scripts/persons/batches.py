@@ -23,7 +23,7 @@ class Batches(Generic[Item, Output]):
         self.batch_size = batch_size
         self.busy = 0.0  # seconds spent in `process`
         self._process = process
-        self._waiting: dict[Hashable, list[tuple[Item, Future[Output]]]] = {}  # by kind, the next in turn first
+        self._waiting: dict[Hashable, list[tuple[Item, Future[Output]]]] = {}  # by kind, the next kind first
         self._lock = threading.Lock()
         self._room = threading.Semaphore(self.AHEAD * batch_size)
         self._thread = ThreadPoolExecutor(1)

@@ -15,14 +15,14 @@ def nearest_classes(
     temperature: float,
     own: Tensor | None = None,
 ) -> Tensor:
-    """The class with most votes among the nearest rows of each query. A vote weighs exp(cosine / temperature).
+    """The class with the most votes among the nearest rows of each query. A vote weighs exp(cosine / temperature).
 
     Args:
         queries: (Q, D) of unit length.
         rows: (N, D) of unit length.
         classes: (N,) int64; a row of class -1 does not vote.
         neighbours: Rows that vote.
-        temperature: Of the weights.
+        temperature: Temperature of the weights.
         own: (Q,) int64, the row of each query itself, which does not vote. None: the queries are not rows.
 
     Returns:

@@ -112,8 +112,8 @@ class Learner:
         Args:
             clips: The part of the batch of this process, (B, 3, T, S, S) float32.
             batch: The rows of the videos in the bank, of the whole batch.
-            epoch: From 0.
-            step: Within the epoch, from 0.
+            epoch: Number of the epoch, from 0.
+            step: Number of the step in the epoch, from 0.
 
         Returns:
             (2,) float64 on the device: the sum of the losses of the clips, and the number of clips that the class head

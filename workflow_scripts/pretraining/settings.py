@@ -122,7 +122,7 @@ class PretrainingSettings:
         enum=["auto", "float32", "bfloat16"],
     )
     compile: bool = setting(
-        False, "Compile the network by torch.compile: minutes at the start, then perhaps faster steps.", source="ours"
+        False, "Compile the network with torch.compile: it takes minutes, and steps may then be faster.", source="ours"
     )
     checkpoint_minutes: float = setting(
         15.0, "Time between checkpoints within an epoch.", source="ours", unit="minutes", influences_result=False
@@ -139,7 +139,7 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
     return min(8, 1 + int(batch_size * clip / 4))
 
 
-# The keys that only some trainings read. Another stage computes the clusters of idt, whose file is named by K and m.
+# The keys that only some trainings read. Another stage computes the clusters of idt, whose file name holds K and m.
 _KEYS_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
 _OPTIONAL_KEYS = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_KEYS_OF_CLUSTERS.values())
 
@@ -194,7 +194,7 @@ def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> No
     """Checks that K is small enough for the subset of a run. The stage `select_videos` checks for an empty subset.
 
     Args:
-        values: Of the run.
+        values: Values of the run.
         videos: Folder of the dataset's index.
         root: Folder that contains the videos.
 

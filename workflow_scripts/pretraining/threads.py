@@ -13,7 +13,7 @@ def use_threads(device: torch.device, shape: Mapping[str, Any], batch_size: int)
 
     Args:
         device: Where the network computes.
-        shape: Contains depth, width, clip_length and crop_size of the network.
+        shape: The keys depth, width, clip_length and crop_size of the network.
         batch_size: Clips per step.
     """
     if device.type == "cpu":

@@ -136,7 +136,7 @@ class Training:
             raise StageError(f"{self.run}: the loss is {loss} in epoch {epoch}; lower the run's lr ({rate:g} there)")
 
     def _save(self) -> None:
-        """Writes a checkpoint. Then ends the process if a signal asked for it."""
+        """Writes a checkpoint. Then ends the process if a signal was received."""
         if self.ranks.rank == 0:
             state = {"learner": self.learner.state(), "progress": dataclasses.asdict(self.progress)}
             save_checkpoint(state, self.folder)

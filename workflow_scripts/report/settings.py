@@ -23,10 +23,10 @@ class TableRow:
     )
     paper_of_supervised: dict[str, Any] | None = setting(
         None,
-        "The paper's fraction of the supervised accuracy, likewise, where no row gives the supervised accuracy.",
+        "The paper's fraction of the supervised accuracy, with the same keys, if no row gives the supervised accuracy.",
         unit="percent",
     )
-    supervised: str | None = setting(None, "Another run than the table's to take fractions of.")
+    supervised: str | None = setting(None, "Run whose accuracy is 100 % for this row, if not the table's.")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class TableSettings:
         "How models are evaluated. The runs idt and idt_fisher are always evaluated with a linear SVM.",
         enum=NETWORK_PROTOCOLS,
     )
-    supervised: str = setting("", "Run of a row: fractions are taken of its accuracy. Empty: none.")
+    supervised: str = setting("", "Run whose accuracy is 100 % for fractions; it must have a row. Empty: none.")
     notes: list[str] = setting(
-        [], "Other differences between our numbers and the paper's, one sentence each. They stand beside the table."
+        [], "Other differences between our numbers and the paper's, one sentence each, shown below the table."
     )
     rows: list[Annotated[dict[str, Any], TableRow]] = setting([], "The methods, in order.", required=True, minItems=1)
 

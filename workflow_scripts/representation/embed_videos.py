@@ -57,7 +57,7 @@ class Representation:
     network: ResNet3D
     architecture: Architecture
     has_embedding: bool  # if not, the head is a classifier
-    digest: str  # of the weights
+    digest: str  # digest of the weights
 
     @classmethod
     def read(cls, model: Path) -> "Representation":

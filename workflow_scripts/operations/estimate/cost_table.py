@@ -9,7 +9,7 @@ from workflow_scripts.operations.estimate.breakdown import longest
 from workflow_scripts.operations.estimate.extrapolate import Line, Range, fitting_shards
 from workflow_scripts.operations.text_table import markdown
 
-RECOMMENDED_STRIDE = 3  # the longest with an IoU of 0.95 of the persons' area: benchmarks/persons_stride.py
+RECOMMENDED_STRIDE = 3  # the largest stride with an IoU of at least 0.95: benchmarks/persons_stride.py
 ESTIMATED = [f"{name}_{end}" for name in ("hours", "artifacts", "stores") for end in ("value", "low", "high")]
 
 

@@ -1,8 +1,8 @@
 """`dtc estimate`: the cost of a run: core-hours, disk, files and memory of every stage of every dataset.
 
 Inputs: the config, the datasets' videos. Outputs: a table on the terminal and in results/estimate/cost.md, and its
-numbers in results/estimate/cost.tsv. A pilot runs some videos through all CPU stages (`pilot`). Its rates times the
-size of the dataset, which comes from the headers of its videos (`survey`), are the lines (`breakdown`). The command
+numbers in results/estimate/cost.tsv. A pilot runs some videos through all CPU stages (`pilot`). A line (`breakdown`) is
+a rate of the pilot times the size of the dataset, which `survey` takes from the headers of the videos. The command
 does not change the run's own files.
 """
 
@@ -58,7 +58,7 @@ def estimate_cost(
     """Prints the cost of a run of the config, and writes it to results/estimate/cost.md and cost.tsv.
 
     Args:
-        configfile: As for snakemake; an empty list means the demo.
+        configfile: Config files, as for snakemake; an empty list means the demo.
         videos: Videos of each dataset in the pilot.
         threads: Processes of the pilot.
         cores: Cores for the wall time; 0: this machine's.

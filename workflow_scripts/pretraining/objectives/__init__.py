@@ -20,9 +20,9 @@ class Style:
 class Objective:
     """What an objective needs, and how the report shows it."""
 
-    title: str  # of its loss in the report
-    styles: Mapping[str, Style]  # of its runs, by the `clusters` of the run ("" if it needs none)
-    keys: frozenset[str] = frozenset()  # of the section `pretraining`: those that not all objectives read
+    title: str  # title of the loss in the report
+    styles: Mapping[str, Style]  # style of a run, by its `clusters` ("" if it needs none)
+    keys: frozenset[str] = frozenset()  # keys of the section `pretraining` that not all objectives read
     bank: bool = True  # whether it compares embeddings with a memory bank
     labels: bool = False  # whether it learns the labels of the videos
 

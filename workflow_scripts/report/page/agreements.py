@@ -48,7 +48,7 @@ def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: lis
     """The agreement of each method, over all its seeds, and of each clustering of IDT.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         videos: The table of `read_videos`.
         methods: The methods to include.
 

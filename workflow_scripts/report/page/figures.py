@@ -24,7 +24,7 @@ from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
 _MARKERS = "osD^vPX"
-Content = TypeVar("Content")  # of a panel
+Content = TypeVar("Content")  # what a panel shows
 
 
 def _dashes(method: Method) -> Any:
@@ -79,7 +79,7 @@ def _color(method: Method, methods: list[Method]) -> str:
     if len(same_kind) == 1:
         return method.color
     darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces only INK, not its shades
-    shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # of black or white
+    shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # share of black or white
     endpoint = 0.0 if shift < 0 else 1.0
     red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * endpoint for channel in to_rgb(method.color))
     return to_hex((red, green, blue))

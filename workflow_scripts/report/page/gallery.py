@@ -91,7 +91,7 @@ def choose_clusterings(
     """The clusterings to compare, one of each kind.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         methods: The first run of each kind in this order is taken.
         descriptors: The names of the descriptors in the config, of which the first with a clustering is taken.
         limit: The most clusterings.
@@ -176,11 +176,11 @@ def gallery_columns(
     """The clusterings to show, with all their clusters.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         videos: The table of `read_videos`.
         methods: The methods of the first comparison.
         descriptors: The names of the descriptors, in the order of the config.
-        settings: As `check_settings` accepts them.
+        settings: Settings that `check_settings` accepts.
     """
     labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
     return [

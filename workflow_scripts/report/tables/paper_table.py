@@ -24,7 +24,7 @@ from workflow_scripts.videos.tables import write_table
 
 log = logging.getLogger(__name__)
 
-FORMATS = dict.fromkeys(("paper", "paper_of_supervised", "of_supervised"), ".1f")  # of the TSV
+FORMATS = dict.fromkeys(("paper", "paper_of_supervised", "of_supervised"), ".1f")  # formats in the TSV
 FORMATS |= {"ours": ".2f", "sd": ".2f", "difference": "+.2f", "chance": ".2f"}
 LATEX = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", "±": r"$\pm$", "−": "$-$"}
 LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
@@ -175,7 +175,7 @@ def _markdown(table: TableSettings, grid: Grid, facts: list[str], notes: Notes) 
 
 
 def _markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Text that Markdown shows unchanged."""
     return "".join(MARKDOWN.get(sign, sign) for sign in text)
 
 
