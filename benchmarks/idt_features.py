@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("-o", "--cache", type=Path, required=True)
     parser.add_argument("--boxes", nargs="+", default=["none", "hog"], help="the first is used in the other rows")
-    parser.add_argument("--components", nargs="+", type=int, default=[64, 256], help="likewise")
+    parser.add_argument(
+        "--components", nargs="+", type=int, default=[64, 256], help="the first is used in the other rows"
+    )
     parser.add_argument("--subsets", nargs="*", choices=SUBSETS, default=list(SUBSETS)[1:])
     parser.add_argument("--descriptors", type=int, default=1000, help="per video (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3)

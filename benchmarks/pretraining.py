@@ -196,7 +196,6 @@ def plain_step(bench: Bench, batch: int, frames: int) -> Callable[[], float]:
 
 
 def our_step(bench: Bench, batch: int, frames: int, objective: str, **changed: Any) -> Callable[[], Tensor]:
-    """The step of training."""
     learner, clips, rows = bench.learner(objective, **changed), bench.random_clips(batch, frames), list(range(batch))
     return lambda: learner.step(clips, rows, 0, 0)
 

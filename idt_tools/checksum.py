@@ -1,4 +1,4 @@
-"""Checksums of text files: `.NAME.crc32` beside `NAME` reveals flipped bits and edits by hand.
+"""Checksums of text files: `.NAME.crc32` beside `NAME` reveals flipped bits and manual edits.
 
 Tables and JSON stay plain files that any program opens. The checksum file holds the CRC-32 of the new content and of
 the content before it: if the process is killed between writing the two files, the old content still passes the check.

@@ -23,7 +23,7 @@ from .commands.extract import extract_videos
 from .commands.files import CommandError
 from .commands.inspect import inspect_file
 from .commands.show import show_video
-from .printable import PrintableParser, say
+from .printable import PrintableParser, print_safely
 from .video import VideoError
 
 ONE_BOXES = (
@@ -82,7 +82,7 @@ def _inspect(options: argparse.Namespace) -> int:
         try:
             inspect_file(place)
         except CommandError as error:
-            say(f"error: {error}", sys.stderr)
+            print_safely(f"error: {error}", sys.stderr)
             code = 1
     return code
 

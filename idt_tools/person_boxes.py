@@ -49,7 +49,7 @@ def background_mask(boxes: Mapping[int, np.ndarray] | None, frame: int, height: 
     """Returns the mask (height, width) uint8 of a frame: 0 inside its boxes, 255 elsewhere. None if it has no boxes.
 
     Args:
-        boxes: the result of `boxes_by_frame`. Boxes are cut at the image's edges. A box whose second corner lies before
+        boxes: the result of `boxes_by_frame`. Boxes are clipped to the image. A box whose second corner lies before
             its first is ignored.
         frame: the frame's number.
         height: pixels.

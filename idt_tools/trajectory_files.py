@@ -104,7 +104,7 @@ def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
     with system_errors(folder):
         first = next((file for file in files if file.is_file()), None)
         if first is None:
-            folder.stat()  # raises if the file server is away
+            folder.stat()  # raises if the file server does not respond
         return first
 
 

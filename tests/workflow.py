@@ -29,7 +29,7 @@ class Workflow:
         return ENVIRONMENT if self.repository == REPOSITORY else {**ENVIRONMENT, "PYTHONPATH": str(self.repository)}
 
     def command(self, *arguments: str, config: dict[str, Any] | None = None) -> list[str]:
-        """What a user would type to run `config` (default: its own)."""
+        """The command that a user would type to run `config` (default: the workflow's)."""
         path = self.folder / "test_config.yaml"
         path.write_text(yaml.safe_dump(config or self.config))
         command = [Path(sys.executable).parent / "snakemake", "--cores", "2", "--directory", self.folder]
@@ -52,7 +52,7 @@ class Workflow:
         return done.stdout + done.stderr
 
     def planned(self, *arguments: str, config: dict[str, Any] | None = None) -> Counter[str]:
-        """How many jobs of each rule a dry run announces."""
+        """The number of jobs per rule in a dry run."""
         output = self.run("--dry-run", *arguments, config=config)
         table = output.partition("Job stats:")[2].partition("\n\n")[0]
         counts = dict(re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE))

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from idt_tools.commands.arguments import parse_arguments
-from idt_tools.printable import PrintableFormatter, PrintableParser, say
+from idt_tools.printable import PrintableFormatter, PrintableParser, print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def _neighbours(chosen: argparse.Namespace) -> int:
 
     options = {"n": chosen.n, "space": chosen.space, "model": chosen.model}
     for cosine, video in find_neighbours(chosen.query, chosen.among, **options):
-        say(f"{cosine:.4f}\t{video}")
+        print_safely(f"{cosine:.4f}\t{video}")
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..person_boxes import write_bb
-from ..printable import say
+from ..printable import print_safely
 from ..video import probe_video
 from .files import CommandError, check_output, check_stems
 from .progress import Progress, for_each_video
@@ -35,7 +35,7 @@ def detect_boxes(
         videos: the video files.
         output: the folder of the box files.
         detector: the name of the detector.
-        stride: the detector sees every `stride`-th frame; boxes are carried to the frames between.
+        stride: the detector gets every `stride`-th frame; boxes are interpolated between these.
         threads: how many videos are read at once.
         force: whether existing files are overwritten.
 
@@ -55,7 +55,7 @@ def detect_boxes(
     n_written = for_each_video("find people", work, threads)
     n_present = len(videos) - len(missing)
     present = f", {n_present} existed (--force overwrites them)" if n_present else ""
-    say(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
+    print_safely(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
     return len(missing) - n_written
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import trajectory_files
-from ..printable import say
+from ..printable import print_safely
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
 from .files import CommandError, check_boxes, check_output, check_stems, readable
@@ -62,7 +62,7 @@ def extract_videos(
     n_present = len(extractions) - len(missing)
     if n_present or len(extractions) > 1:
         present = f", {n_present} existed (--force overwrites them)" if n_present else ""
-        say(f"{n_written} of {len(extractions)} videos written{present}")
+        print_safely(f"{n_written} of {len(extractions)} videos written{present}")
     return len(missing) - n_written
 
 

@@ -276,12 +276,12 @@ def test_read_video_system_error_raises_reading_failed(tmp_path: Path, monkeypat
     path = write(tmp_path / "far.avi", 60, 320, 240)
     read_file = os.read
 
-    def away(descriptor: int, size: int) -> bytes:
+    def fail(descriptor: int, size: int) -> bytes:
         if os.lseek(descriptor, 0, os.SEEK_CUR) > path.stat().st_size // 2:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return read_file(descriptor, size)
 
-    monkeypatch.setattr(os, "read", away)
+    monkeypatch.setattr(os, "read", fail)
     with pytest.raises(ReadingFailed, match=r"far\.avi: Stale file handle"):
         list(idt_tools.read_video(path))
     monkeypatch.undo()

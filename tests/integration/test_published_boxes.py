@@ -1,4 +1,4 @@
-"""Published boxes in place of a detector: equal boxes give equal trajectories; videos without boxes are tracked."""
+"""Published boxes instead of a detector: equal boxes give equal trajectories; videos without boxes are tracked."""
 
 from pathlib import Path
 from typing import Any

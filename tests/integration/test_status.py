@@ -46,12 +46,12 @@ def _status(workflow: Workflow, *arguments: str) -> str:
 
 
 def _files(status: str) -> dict[str, str]:
-    """How many files of each stage exist, such as `1 of 2`."""
+    """The number of existing files of each stage, such as `1 of 2`."""
     return dict(re.findall(r"^(\w+) .*?(\d+ of \d+)", status.partition("would run now")[0], re.MULTILINE))
 
 
 def _would_run(status: str) -> dict[str, str]:
-    """Why a rule would run, by rule."""
+    """The reason why each rule would run."""
     return dict(re.findall(r"^(\w+) +\d+ +(.*)$", status.partition("would run now")[2], re.MULTILINE))
 
 

@@ -112,7 +112,7 @@ def command(videos_table, frames_files, tiny):
 
 
 def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
-    """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Process 0 saves, the others end."""
+    """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Only process 0 saves."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
     output, _ = process.communicate(timeout=120)

@@ -61,7 +61,7 @@ class Results:
     config: Path
 
     def arguments(self) -> dict[str, Any]:
-        """What build_report takes, all of it."""
+        """All arguments of build_report."""
         names = "evaluations models clusters indexes frames statuses benchmarks paper_tables config".split()
         output = self.folder / "report" / "index.html"
         return {n: getattr(self, n) for n in names} | {

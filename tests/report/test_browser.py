@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make t
 
 @pytest.fixture(scope="module")
 def address(results: Any) -> str:
-    """The address of a page."""
     arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
     build_page(**arguments, settings=ReportSettings())
     return arguments["output"].as_uri()

@@ -1,4 +1,4 @@
-"""Which values behind a table are not the paper's."""
+"""The values of a table's runs that differ from the paper's."""
 
 from pathlib import Path
 

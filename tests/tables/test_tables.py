@@ -13,7 +13,7 @@ from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
-# Small values in place of the paper's, so that each of the forty trainings takes seconds.
+# Small values instead of the paper's, so that each of the forty trainings takes seconds.
 SMALL = {
     "clip_length": {32: 6, 64: 8},
     "crop_size": {224: 40},

@@ -1,4 +1,4 @@
-"""The clustering methods, by the names in `clusters.method`.
+"""The clustering methods that `clusters.method` can name.
 
 To add a method, add a module with a function `cluster(points, settings, device) -> Clustering`, and an entry here. This
 module imports no method, so that Snakemake can read the names without torch.
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """A clustering method."""
-
     title: str  # in the report
     module: str  # with the function `cluster`
 

@@ -126,8 +126,8 @@ class RunInputs:
     def clusters_file(self, values: dict[str, Any], run: str = "") -> str:
         """The clusters in the IDT space at the K, m, descriptors and subset of a run ("": of the config)."""
         self.check_clusters(values, run)
-        own = {"method": values["cluster_method"], "dataset": self.dataset, "seed": self.config["seed"]}
-        return paths.CLUSTERS.format(**{**values, **own})
+        overrides = {"method": values["cluster_method"], "dataset": self.dataset, "seed": self.config["seed"]}
+        return paths.CLUSTERS.format(**{**values, **overrides})
 
     # Evaluation
 

@@ -12,8 +12,8 @@ def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     section = {key: value for key, value in config["pretraining"].items() if key not in common_keys}
     clusters = {key: config["clusters"][key] for key in ("k", "m")} | {"cluster_method": config["clusters"]["method"]}
     defaults = {"descriptors": next(iter(config["descriptors"])), "init": "", "clusters": ""}
-    own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
-    return {**section, **clusters, **defaults, "short_side": config["frames"]["short_side"], **own}
+    overrides = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
+    return {**section, **clusters, **defaults, "short_side": config["frames"]["short_side"], **overrides}
 
 
 def run_settings(config: dict[str, Any], run: str) -> str:

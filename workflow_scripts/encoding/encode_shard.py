@@ -4,7 +4,7 @@ In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5 with /{video_id}/des
      holds only the sampled videos, the other videos are tracked here.
 Out: encoding/{descriptors}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
      reason (n,). Each video of the shard has a row; rows are sorted by id. The sketch of a failed video is zero.
-     encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 in place of `sketch`.
+     encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 instead of `sketch`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ def encode_video(descriptors: Iterable[np.ndarray], codebook: Encoder, fisher: b
     Args:
         descriptors: Blocks (n, 426).
         codebook: The codebook.
-        fisher: Return the Fisher vector in place of the sketch.
+        fisher: Return the Fisher vector instead of the sketch.
 
     Returns:
         Array `sketch` (2000,) or `fisher` (2KD,) float32, and attribute `n_trajectories`; a status other than `ok` if
@@ -95,7 +95,7 @@ def encode_shard(
         settings: How videos without stored trajectories are tracked. Their sketches equal those of stored trajectories.
         videos: The list of the shard's videos, if `trajectories` holds only the sampled videos.
         boxes: The boxes of persons to mask in the videos that are tracked here.
-        fisher: Write Fisher vectors in place of sketches.
+        fisher: Write Fisher vectors instead of sketches.
         threads: How many videos are encoded at once.
         reading: Which videos are refused.
 

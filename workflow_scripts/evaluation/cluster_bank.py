@@ -34,8 +34,8 @@ def cluster_bank(
 ) -> None:
     """Clusters the embeddings (N, d) of the videos that `model` was trained on, `settings.m` times.
 
-    If K is larger than the number of videos, each video is a cluster. An error would come too late: the training is
-    over.
+    If K is larger than the number of videos, each video is a cluster, because an error after the training would be too
+    late.
 
     Args:
         model: The run's model.pt.

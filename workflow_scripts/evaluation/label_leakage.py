@@ -1,4 +1,4 @@
-"""Which runs may be evaluated on which videos: a network must not have learned the labels of its test videos.
+"""Checks that no network has learned the labels of its test videos.
 
 A supervised run that is evaluated on its own training dataset has learned the test labels, unless it is trained on the
 training part of a split (`subset: splitN`) and evaluated only on that split. This holds for every run that starts from

@@ -54,7 +54,7 @@ def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Pa
         unread: Table of further videos of the splits, which could not be read or are missing. All are left out.
 
     Raises:
-        StageError: There is no such split, a video has no status, no video can be used, or all training videos are of
+        StageError: There is no such split, a video has no status, no video can be used, or all training videos have
             one class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]

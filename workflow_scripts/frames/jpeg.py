@@ -2,9 +2,8 @@
 
 JPEG codes a picture in blocks of 16 x 16 pixels, row by row. Decoding restarts at a restart marker, independently of
 the blocks before it. These files have a marker after every few blocks, the same number per row. Any rectangle of
-such segments can therefore be cut out as a JPEG file: the header with another size, the segments, and renumbered
-markers. Decoding a small crop of a large frame then takes little more time than its pixels need, and the pixels
-equal those of the whole frame.
+such segments can therefore become a JPEG file: the header with another size, the segments, and renumbered markers. The
+time of decoding a crop is then nearly proportional to its pixels, which equal those of the whole frame.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ _MAX_HEADER_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage computed for one video: a status with its reason, arrays by name and small attributes."""
+    """The result of a stage for one video: a status with its reason, arrays by name and small attributes."""
 
     status: str = "ok"
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Which checkpoints the config's trainings and evaluations can resume from.
+"""The checkpoints from which the config's trainings and evaluations can resume.
 
 The name of a checkpoint folder is a digest of all that the training's result depends on. After a change, the training
 uses another folder, and the old one stays.

@@ -75,14 +75,14 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
     return files
 
 
-def outputs_behind_indexes(configfile: list[Path], due: list[Output]) -> list[Output]:
+def all_outputs(configfile: list[Path], listed: list[Output]) -> list[Output]:
     """The outputs of the config, including those that depend on an outdated index.
 
-    `due`: the result of `outputs`. Snakemake does not list files that depend on an outdated index, unless the rule of
-    the index is not allowed to run.
+    `listed`: the result of `outputs`. Snakemake lists files that depend on an outdated index only if the rule of the
+    index is not allowed to run.
     """
-    if not any(output.rule == "videos" and output.exists and output.pending for output in due):
-        return due
+    if not any(output.rule == "videos" and output.exists and output.pending for output in listed):
+        return listed
     listed = outputs(configfile, "--allowed-rules", "report")
     return [dataclasses.replace(output, pending=not output.exists) for output in listed]
 

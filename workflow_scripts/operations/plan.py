@@ -120,7 +120,7 @@ def _evaluations(config: dict[str, Any], requested: list[Evaluation], pending: C
             without_features.add(evaluation._replace(protocol="", splits=()))
 
     for evaluation in requested:
-        if not numbers[evaluation.dataset]:  # None stands for the other splits, whose number is unknown
+        if not numbers[evaluation.dataset]:  # None means the other splits, whose number is unknown
             add(evaluation, [_estimated(evaluation.protocol, evaluation.run, evaluation.dataset), None])
     known = [evaluation for evaluation in requested if numbers[evaluation.dataset]]
     for name, evaluation in result_files(config, known, numbers.__getitem__).items():

@@ -39,7 +39,7 @@ class Color(NamedTuple):
 
 @dataclass(frozen=True)
 class Draw:
-    """Where a clip lies in its video, and how it is augmented."""
+    """The position of a clip in its video, and its augmentation."""
 
     start: int  # first frame
     scale: float = 1.0  # side of the square over the frame's shorter side

@@ -125,7 +125,7 @@ def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bo
 
 
 def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> dict[str, Tensor]:
-    """The weights by their names in `model`.
+    """Returns the weights with the names that `model` uses.
 
     Args:
         model: The network whose names and shapes of weights must match.

@@ -58,7 +58,7 @@ class PretrainingSettings:
     )
     crop: str = setting(
         "random",
-        "Where a crop lies. random: anywhere in the frame; corner: the centre or one of the corners, as in reference "
+        "Position of a crop. random: anywhere in the frame; corner: the centre or one of the corners, as in reference "
         "[14].",
         source="paper 4.2, authors' code",
         enum=["random", "corner"],
@@ -186,7 +186,7 @@ def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
 
 
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
-    """Whether a file lies in a folder of this name at any depth below `root`. Every file lies in the folder ""."""
+    """Whether a file is in a folder of this name at any depth below `root`. Every file is in the folder ""."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
 
 

@@ -51,8 +51,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files that a training reads."""
-
     videos: Path  # table with the columns video_id and label
     frames: list[Path]  # shards
     clusters_file: Path | None = None  # for `clusters: idt`
@@ -132,7 +130,7 @@ def load_initial_weights(
         workers: Processes that load clips.
 
     Raises:
-        StageError: The weights are of another network.
+        StageError: The weights belong to another network.
     """
     weights = read_weights(init)
     try:
@@ -154,7 +152,7 @@ def load_initial_weights(
 def read_targets(
     objective: str, clusters: str, files: TrainingFiles, video_ids: list[str], classes: list[int]
 ) -> Targets:
-    """What the objective needs besides clips and bank. `classes` are the indices of the labels of the videos."""
+    """The inputs of the objective besides clips and bank. `classes` are the indices of the labels of the videos."""
     return Targets(
         classes=torch.tensor(classes) if OBJECTIVES[objective].labels else None,
         fixed=fixed_labels(files.clusters_file, video_ids) if clusters == "idt" and files.clusters_file else None,

@@ -32,7 +32,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    loss_sum: float = 0.0  # this and the next three are of the current epoch
+    loss_sum: float = 0.0  # this and the next three fields describe the current epoch
     n_correct: float = 0.0
     seconds: float = 0.0
     waiting: float = 0.0

@@ -64,7 +64,7 @@ def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = KNN_NEIG
     classes = _class_indices(labels, sorted(set(labels)), rows.device)
     queried = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
     predicted = nearest_classes(
-        rows[queried], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own=queried
+        rows[queried], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own_rows=queried
     )
     return float((predicted == classes[queried]).double().mean())
 

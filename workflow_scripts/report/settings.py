@@ -12,8 +12,6 @@ VERSIONS = {"build_report": 6, "paper_table": 6, "draw_examples": 5, "measure_pe
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of a table."""
-
     method: str = setting("", "What the paper calls the method.", required=True)
     run: str | None = setting(None, "Our run. Without one, the method is only cited.")
     paper: dict[str, Any] | None = setting(
@@ -75,7 +73,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What the page shows and how much of it; none of it changes a result. All defaults are ours."""
+    """Settings of the page. None changes a result, and all defaults are ours."""
 
     title: str = setting("Dense trajectory clustering", "The page's heading.")
     baselines: dict[str, Annotated[dict[str, Any], Baseline]] = setting(

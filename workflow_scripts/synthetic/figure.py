@@ -163,7 +163,7 @@ class Figure:
         """Draws random looks and computes the textures of the body parts."""
         self.height = height
         self.light = rng.uniform(-0.3, 0.3)
-        self.sprites = _wardrobe(rng, height)
+        self.sprites = _sprites_of_person(rng, height)
 
     def draw(
         self, canvas: NDArray[np.float32], pose: Pose, camera: Floats, feet: tuple[float, float], mirrored: bool
@@ -249,7 +249,7 @@ def _draw_part(
     region += layer[..., :3]
 
 
-def _wardrobe(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
+def _sprites_of_person(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
     """Sprites of one person: skin and hair, a patterned shirt, trousers and shoes."""
     skin = np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.92, 1.05)
     hair = np.array(HAIR[rng.integers(len(HAIR))])

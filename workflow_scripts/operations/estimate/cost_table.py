@@ -58,10 +58,10 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
     ]
     for line in lines:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
-            own, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
+            present, reduced = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
             sentences.append(
-                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(own)} hours to about "
-                f"{_number(fewer)} (plus decoding), with an IoU of 0.95 of the persons' area (README)."
+                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(present)} to about "
+                f"{_number(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area (README)."
             )
     return sentences
 

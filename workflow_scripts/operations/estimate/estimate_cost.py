@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from idt_tools.printable import say
+from idt_tools.printable import print_safely
 from workflow_scripts.configuration.datasets import dataset_values, used_datasets
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.artifacts import write_columns, write_text
@@ -95,7 +95,7 @@ def estimate_cost(
         networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
         text += [*network_text(networks, device_in_words()), ""] if networks else []
         lines += networks
-    say("\n".join(text))
+    print_safely("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_frame(ESTIMATES / "cost.tsv", cost_frame(lines))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")

@@ -73,7 +73,7 @@ class Line:
 
 
 def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:
-    """The cost of `total`, by the ratio of `spent` to `amounts`, each summed over the pilot's videos.
+    """The cost of `total`: `total` times the ratio of `spent` to `amounts`, each summed over the pilot's videos.
 
     Args:
         spent: The cost of each video of the pilot.

@@ -1,4 +1,4 @@
-"""The objectives of pretraining, by the names in `pretraining.runs.NAME.objective`.
+"""The objectives of pretraining that `pretraining.runs.NAME.objective` can name.
 
 To add an objective, add a module with its name and a function `loss(batch: Batch) -> Tensor` (see `batch`) to this
 folder, and an entry here. This module imports no objective, so that Snakemake can read the entries without torch.
@@ -18,7 +18,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Objective:
-    """What an objective needs, and how the report shows it."""
+    """The requirements of an objective, and its style in the report."""
 
     title: str  # title of the loss in the report
     styles: Mapping[str, Style]  # style of a run, by its `clusters` ("" if it needs none)

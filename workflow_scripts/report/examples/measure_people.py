@@ -166,7 +166,7 @@ def mask_effect(frames: Sequence[np.ndarray], boxes: np.ndarray, motions: Iterab
 
 
 def displacement(homography: np.ndarray, width: int, height: int) -> np.ndarray:
-    """How far a homography moves every `STEP`-th pixel of a frame.
+    """The displacement of every `STEP`-th pixel of a frame by a homography.
 
     Args:
         homography: (3, 3).

@@ -140,7 +140,7 @@ def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out:
 
 
 def _parts(files: ResultFiles) -> dict[str, Any]:
-    """What the page shows unchanged: parts that other stages wrote, titles, versions and the config."""
+    """The unchanged parts of the page: parts from other stages, titles, versions and the config."""
     return {
         "paper_tables": [Markup(path.read_text()) for path in files.paper_tables],
         "examples": Markup(files.examples.read_text()) if files.examples else "",

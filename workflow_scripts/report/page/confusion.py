@@ -56,7 +56,6 @@ def _label_inches(classes: list[str]) -> float:
 
 
 def _matrices(evaluations: pd.DataFrame, methods: list[Method], dataset: str) -> list[Matrix]:
-    """The matrix of each method that was evaluated on a dataset."""
     matrices = []
     for method in methods:
         evaluated = evaluations.query("dataset == @dataset and run == @method.run")

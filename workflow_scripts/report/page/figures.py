@@ -86,7 +86,7 @@ def _color(method: Method, methods: list[Method]) -> str:
 
 
 def _columns(width: float, methods: list[Method]) -> int:
-    """How many entries of a legend fit side by side in `width` inches."""
+    """The number of legend entries that fit side by side in `width` inches."""
     return max(1, int(width / _label_inches(methods)))
 
 
@@ -184,8 +184,8 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: a panel for the loss of each objective (their scales differ), and one for each accuracy.
 
-    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of the
-    training videos.
+    held_out: whether the accuracies are measured on videos that no run learns from (`pretraining.validation`)
+    instead of the training videos.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:

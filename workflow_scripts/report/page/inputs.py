@@ -72,7 +72,6 @@ class Run:
 
     @property
     def n_epochs(self) -> int:
-        """The number of epochs."""
         return len(self.history)
 
     @property

@@ -90,7 +90,6 @@ def _text(value: float, form: str = ".1f") -> str:
 
 
 def _formatted(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The numbers as texts."""
     texts = numbers.copy()
     for column, form in FORMATS.items():
         texts[column] = [_text(value, form) for value in numbers[column]]
@@ -122,7 +121,7 @@ def _grid(places: list[Place], numbers: pd.DataFrame) -> Grid:
 
 
 def _caption(table: TableSettings) -> str:
-    """What the numbers are, for the caption."""
+    """The meaning of the numbers, for the caption."""
     repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
         f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation of the seeds' "
