@@ -189,7 +189,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         "--boxes",
         type=Path,
         metavar="BOXES",
-        help=f"people, whom the estimate of the camera's motion leaves out; for one video {ONE_BOXES}; for several a "
+        help=f"people to ignore in the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
         "folder of files named after the videos, .bb, .h5 or .json, or one HDF5 file with a group named after each",
     )
     command.add_argument(

@@ -145,7 +145,7 @@ def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head:
     if wrong:
         raise ValueError(
             f"these weights belong to another network: {len(wrong)} of {len(expected)} do not match by name and shape "
-            f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
+            f"({', '.join(sorted(wrong)[:4])} ...); set depth, width and shortcut of that network"
         )
     return weights
 

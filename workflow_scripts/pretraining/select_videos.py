@@ -52,11 +52,11 @@ def select_videos(
         log.info("left out: %s, %s", name, reasons[name])
     log.info("pretraining: n_in %d, n_ok %d, n_failed %d", len(label_of), len(usable), len(label_of) - len(usable))
     if not usable:
-        raise StageError("no video has both frames and sketches; the log says why per video")
+        raise StageError("no video has both frames and sketches; the log names the reasons")
     if 1 - len(usable) / len(label_of) > max_failed_fraction:
         raise StageError(
             f"{len(label_of) - len(usable)} of {len(label_of)} videos have no frames or no sketch, more than "
-            f"max_failed_fraction = {max_failed_fraction} allows; the log says why per video; repair them or raise it"
+            f"max_failed_fraction = {max_failed_fraction} allows; the log names the reasons; repair videos or raise it"
         )
 
     folder, number = parts_of_subset(subset)

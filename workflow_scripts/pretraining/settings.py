@@ -101,7 +101,7 @@ class PretrainingSettings:
     momentum: float = setting(0.9, "Momentum of SGD.", source="paper 4.2")
     dampening: float = setting(
         0.0,
-        "Dampening of the momentum. With 0.9, as in reference [14], a learning rate of 0.1 acts like 0.01 without.",
+        "Dampening of the momentum. With 0.9, as in reference [14], a learning rate of 0.1 acts like 0.01 without it.",
         source="ours",
         minimum=0,
         exclusiveMaximum=1,
