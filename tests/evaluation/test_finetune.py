@@ -256,7 +256,7 @@ def test_finetune_names_broken_inputs(dataset: Any, tiny: Architecture, tmp_path
         run(dataset, tmp_path, tiny, ONE_EPOCH, model=broken)
     with pytest.raises(StageError, match="in none of the given files"):
         finetune(dataset.splits, dataset.frames[:1], tmp_path / "o.json", Task(), tmp_path, ONE_EPOCH, tiny)
-    with pytest.raises(StageError, match="no 3D ResNet of depth 12"):
+    with pytest.raises(StageError, match="cannot have depth 12"):
         run(dataset, tmp_path, dataclasses.replace(tiny, depth=12), ONE_EPOCH)
     with pytest.raises(StageError, match="lower finetune_lr"):
         run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_lr=1e30))

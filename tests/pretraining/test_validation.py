@@ -41,7 +41,7 @@ def test_validation_read_without_labels_is_an_error(run_train, held_out, tmp_pat
     with pytest.raises(StageError, match="has a label and frames"):
         run_train(**{**held_out, "validation": [path]})
     write_columns(path, [{"video_id": "elsewhere", "label": "right"}], ["video_id", "label"])
-    with pytest.raises(StageError, match=r"lack 1 of the 1 videos \(elsewhere\)"):
+    with pytest.raises(StageError, match=r"1 of the 1 videos are in no frames file \(elsewhere\)"):
         run_train(**{**held_out, "validation": [path]})
 
 
