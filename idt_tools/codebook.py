@@ -2,7 +2,7 @@
 
 The steps are PCA, Fisher vector under a Gaussian mixture, its normalisation and count sketch. A codebook is
 fitted once on a sample of descriptors and stored in an HDF5 file. A `Codebook` describes all columns of a descriptor
-together, as the paper does. A `ChannelCodebook` describes each channel by itself, as Wang and Schmid do (reference
+together, as the paper does. A `ChannelCodebook` describes each channel separately, as Wang and Schmid do (reference
 [42], the IDT of the paper's table 4); its file has a group per channel. Loading and encoding need only numpy and h5py.
 """
 

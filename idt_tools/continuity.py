@@ -1,4 +1,4 @@
-"""Which frames of a damaged video are used, and where frames are missing between them."""
+"""Finds the usable frames of a damaged video, and the gaps between them."""
 
 from collections import deque
 from statistics import median

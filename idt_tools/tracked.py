@@ -1,4 +1,4 @@
-"""The tracker with one exception, of a status and a reason, for every failure of a video."""
+"""The tracker, with one exception (a status and a reason) for every failure of a video."""
 
 from collections.abc import Iterable, Iterator
 

@@ -24,7 +24,7 @@ STEADY_SHARE = 0.93
 """Factor of `min_motion` where the tracker estimates the camera's motion.
 
 The original's estimate varies more from frame to frame than ours (0.38 against 0.19 pixels at the image's corners on
-Bowling), and this noise lifts background over `min_motion`. The factor compensates for that: on the reference clips
+Bowling), and this noise moves background beyond `min_motion`. The factor compensates for that: on the reference clips
 (carphone, boxing, Bowling, Bowling with boxes) the number of trajectories is within -1.4 to +2.4 % of the
 original's. With 1 it would be 8 % lower on carphone and 4 % lower on Bowling (idt_spec 2).
 """

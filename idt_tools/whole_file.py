@@ -90,7 +90,7 @@ def _sync_folder(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raises each OSError of the block anew with a message that `path` cannot be written, and why."""
+    """Turns each OSError of the block into one that says that `path` cannot be written, and why."""
     try:
         yield
     except OSError as error:

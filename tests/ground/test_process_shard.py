@@ -49,7 +49,7 @@ def test_process_shard_computes_a_record_with_a_flipped_bit_again(
     assert all(np.array_equal(results[f"video{n}"].arrays["rows"], _result(n).arrays["rows"]) for n in range(3))
 
 
-def test_process_shard_computes_absent_and_changed_videos_alone(tmp_path: Path) -> None:
+def test_process_shard_computes_only_absent_and_changed_videos(tmp_path: Path) -> None:
     computed: list[str] = []
     lock = threading.Lock()
 

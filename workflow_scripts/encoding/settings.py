@@ -38,8 +38,8 @@ class EncodingSettings:
     )
     per_channel: bool = setting(
         False,
-        "For the run idt_fisher: encode the trajectory, HOG, HOF, MBHx and MBHy each with a PCA to half of its columns "
-        "and a mixture of its own, normalise each Fisher vector and concatenate them. It does not change the sketches.",
+        "For the run idt_fisher: encode the trajectory, HOG, HOF, MBHx and MBHy separately, each with a PCA to half of "
+        "its columns and a mixture; normalise the Fisher vectors and concatenate them. The sketches stay the same.",
         source="ours",
     )
     em_iterations: int = setting(100, "Largest number of EM steps.", source="ours", minimum=1)

@@ -49,7 +49,7 @@ def features(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The features file.
-        seed: Draws the clips and random weights.
+        seed: Seed of the clips and of random weights.
         settings: The number of clips per video.
         architecture: The network's shape, if its weights are random.
         model: The run's model.pt; None for random weights.

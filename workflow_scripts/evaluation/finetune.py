@@ -57,8 +57,8 @@ def finetune(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The record.
-        task: What is evaluated; its seed draws everything, its layout says which blocks are frozen.
-        checkpoints: A folder of this run and split alone.
+        task: What is evaluated. Its seed determines all random choices, its layout the frozen blocks.
+        checkpoints: A folder that only this run and split use.
         settings: How to train and test.
         architecture: The shape of a network from scratch.
         unread: Table of the videos that could not be read.
@@ -107,9 +107,9 @@ def train(
     Args:
         new_trainer: Makes a trainer of this name with the initial weights.
         split: The videos of the split.
-        folder: For the checkpoints of both trainings.
+        folder: Folder of the checkpoints of both trainings.
         settings: The share of videos to hold out, and whether to train again.
-        seed: Chooses the videos to hold out.
+        seed: Seed of the choice of videos to hold out.
 
     Returns:
         The trainer with the trained network, and the record's entries about its training.
@@ -164,10 +164,10 @@ def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: flo
     held out. If there is none, the result is empty.
 
     Args:
-        labels: Of the training videos.
-        groups: Group of a training video; "" or missing for a video without one.
+        labels: Labels of the training videos.
+        groups: Group of each training video; "" or missing for a video without one.
         fraction: Share of the videos to hold out, 0..1.
-        seed: Draws the order.
+        seed: Seed of the order.
 
     Returns:
         The ids of the held-out videos.

@@ -1,4 +1,4 @@
-"""Stage: classify test videos by a vote of their nearest training videos, by the cosine of frozen features ([46]).
+"""Stage: classify test videos by a vote of their nearest training videos, in cosine of frozen features ([46]).
 
 Inputs: features.h5, splits.tsv, unread.tsv. Output: `knn.json`, a record (see `results`) with `neighbours`, the number
 of videos that vote. Its metrics include R@k: the share of test videos with a video of their class among the k nearest.

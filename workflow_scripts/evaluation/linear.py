@@ -84,9 +84,9 @@ def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> l
     the draw of fewer shots, and a new video in the dataset replaces at most one drawn video.
 
     Args:
-        labels: Of the training videos, by id.
+        labels: Labels of the training videos, by id.
         shots: Videos per class.
-        seed: Of the draws.
+        seed: Seed of the draws.
         draw: The number of the draw.
 
     Returns:

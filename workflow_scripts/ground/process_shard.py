@@ -18,11 +18,11 @@ from workflow_scripts.ground.stage import StageError
 
 log = logging.getLogger(__name__)
 
-_MAX_NAMED_VIDEOS = 10  # on the terminal; the log names all
+_MAX_NAMED_VIDEOS = 10  # videos named on the terminal; the log names all
 
 
 class UnreadVideos(StageError):
-    """Some videos of a shard could not be read for a reason outside them, such as a file server that is away.
+    """Some videos of a shard could not be read for an external reason, such as an unreachable file server.
 
     The results of the other videos are in the record file.
 
@@ -30,7 +30,7 @@ class UnreadVideos(StageError):
         stage: the name of the stage.
         reasons: the file and the reason by video id.
         n_videos: how many videos the shard has.
-        indexed: whether an index lists the videos; the index has to be made again if files were removed.
+        indexed: whether an index lists the videos; it must be made again if files were removed.
     """
 
     def __init__(self, stage: str, reasons: dict[str, str], n_videos: int, *, indexed: bool = True) -> None:

@@ -21,7 +21,7 @@ class Detector(Protocol):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All values, besides the frames, on which the boxes depend, without paths."""
+        """All values, besides the frames, that determine the boxes; no paths."""
 
     def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Returns the boxes of the persons in each frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
@@ -56,7 +56,7 @@ DETECTORS = {
         keys=("hog_threshold", "hog_height"),
     ),
     "detectron2": DetectorEntry(
-        "the paper's Mask R-CNN (3.3), by detectron2",
+        "detectron2's Mask R-CNN, the detector of the paper (3.3)",
         f"{_PLACE}.detectron2_detector:Detectron2",
         "detectron2",
         keys=("score_threshold", "model", "weights", "batch_size"),

@@ -18,7 +18,7 @@ class PersonsSettings:
     stride: int = setting(
         1,
         "Persons are detected in every stride-th frame. Boxes are interpolated between these frames; the boxes of "
-        "stride 3 overlap those of 1 by 0.95.",
+        "stride 3 overlap those of stride 1 with an IoU of 0.95.",
         source="paper 3.3",
         unit="frames",
         minimum=1,

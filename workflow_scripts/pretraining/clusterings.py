@@ -53,8 +53,8 @@ def cluster_points(
     Args:
         points: (N, D), the same in all processes.
         settings: The method with its parameters, k, m and the iterations.
-        seed: Of the run.
-        epoch: From 0.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
         ranks: Process r of W computes the clusterings r, r + W, ... and broadcasts them.
 
     Returns:

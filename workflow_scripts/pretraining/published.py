@@ -6,7 +6,7 @@
     Hara et al. 2018 ([14])         epoch, arch, state_dict, optimizer                          0..255 minus the mean
     Hara et al. 2020                the same and scheduler                                      (0..1 minus mean) / std
     the paper's authors             model_state_dict, optim_state_dict, memory_bank, config     0..1 minus the mean
-    the same, finetuned by them     as Hara et al. 2018                                         0..255 minus the mean
+    the same, finetuned by them     like Hara et al. 2018                                       0..255 minus the mean
 
 Names may have the prefix `module.` (DataParallel). Files may have the format of torch since 1.6 or the one before. The
 files of the authors contain objects of classes of their code; `torch_file` reads them without these classes.

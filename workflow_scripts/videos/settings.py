@@ -81,7 +81,7 @@ class DatasetSettings:
 
     @property
     def kind_of_splits(self) -> str:
-        """Returns `splits`, or the kind that `auto` stands for."""
+        """Returns `splits`, or the kind that `auto` means."""
         if self.splits != "auto":
             return self.splits
         return "official" if LAYOUTS[self.layout].n_official_splits else "random"

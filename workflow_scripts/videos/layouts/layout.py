@@ -42,7 +42,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a dataset keeps its videos and labels."""
+    """The arrangement of a dataset's videos and labels on disk."""
 
     meaning: str  # for the configuration's documentation
     read: Callable[[Path, Any], Listing]  # (root, value of the key `source`) -> the videos
