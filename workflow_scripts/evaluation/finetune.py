@@ -157,11 +157,12 @@ def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn
 def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: float, seed: int) -> set[str]:
     """The training videos to hold out for validation: about `fraction` of each class.
 
-    A group (film, recording) is held out as a whole, in all classes, because its clips look alike. `seed` draws the
-    order in which the groups are tried. A group is held out if three conditions are met. The number of held-out videos
-    gets nearer to its target. The numbers of its classes do not get further from their targets by a whole video in sum.
-    Each class has a video left to train on. If no group meets them, the smallest group that meets the last condition is
-    held out. If there is none, the result is empty.
+    The clips of a group (film, recording) look alike, so a group is held out as a whole, in all classes. The groups are
+    tried in random order. A group is held out if
+    - the number of held-out videos comes closer to its target,
+    - the sum of the distances of its classes to their targets grows by less than a video, and
+    - each class has a video left to train on.
+    If no group is held out, the smallest group that meets the last condition is. Without one, the result is empty.
 
     Args:
         labels: Labels of the training videos.
