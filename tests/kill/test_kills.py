@@ -12,6 +12,7 @@ import re
 import subprocess
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ STAGES = {  # with the modules of workflow_scripts that run in them
     "clusters": ["clusters.cluster_sketches"],
     "frames": ["frames.store_frames"],
     "pretraining": ["pretraining.train", "pretraining.select_videos"],
-    "evaluation": ["evaluation.finetune", "evaluation.linear", "evaluation.svm", "evaluation.cluster_bank"],
-    "report": ["report.build_report"],
+    "evaluation": [f"evaluation.{name}" for name in ("finetune", "features", "linear", "knn", "svm", "cluster_bank")],
+    "report": ["report.page.build_report", "report.examples.draw_examples"],
 }
 # One job at a time, so that the test can kill each; and the weights of a network depend on the number of threads.
 ONE_CORE = ("--cores", "1")
@@ -67,6 +68,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
 def test_killed_run_resumes_to_equal_results(
     tmp_path: Path, config: dict[str, Any], undisturbed: Workflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    assert all(find_spec(f"workflow_scripts.{module}") for modules in STAGES.values() for module in modules)
     draw = random.Random(SEED)
     hits: Counter[str] = Counter()
 
