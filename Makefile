@@ -2,10 +2,11 @@
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-fast  only the unit tests
-# make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
-#                 -demo, -ut
+# make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
+#                 -sanitize, -tables, -demo, -ut
 # make help       this list
-# make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
+# make docs       builds the documentation as a site: docs/_build/html/index.html
+# make schema     writes the config's schema, docs/configuration.md and docs/command_lines.md from the code
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that no run needs; make status lists them; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
@@ -27,7 +28,7 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
-	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help schema status estimate \
+	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help docs schema status estimate \
 	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
@@ -46,7 +47,7 @@ help:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(FAISS),test]'
 	@touch $@
-	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then README, "Your own videos".'
+	@echo 'Ready. Next: make demo; for videos of your own: source .venv/bin/activate, then docs/own_videos.md.'
 
 demo: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -153,7 +154,7 @@ test-persons: setup-persons
 	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s \
 		tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
 
-# The README's cluster section, and failing jobs, on a SLURM of two nodes that the test starts: about 8 minutes on 2
+# The commands of docs/cluster.md, and failing jobs, on a SLURM of two nodes that the test starts: about 8 minutes on 2
 # cores. apt installs its packages if it may. Without them the tests are skipped with a message.
 SLURM_PACKAGES := slurm-wlm slurm-client slurmdbd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge mariadb-server
 
@@ -161,10 +162,22 @@ test-slurm: setup
 	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
+test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
 
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema
+	$(BIN)/python -m workflow_scripts.operations.document_commands
+
+# The packages are the extra `docs` of pyproject.toml. A warning, for example of a broken link, stops the build.
+DOCS_PACKAGES := sphinx myst-parser furo
+
+docs: .venv/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build/html
+	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+.venv/.docs: .venv/.setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt $(DOCS_PACKAGES)
+	@touch $@
 
 # CONFIG: one or several files, as for snakemake's --configfile; without CONFIG, the demo.
 status: setup

@@ -34,7 +34,7 @@ ONE_BOXES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns its exit code: 0, 1 with a line per failure on stderr, or 130 after Ctrl-C."""
-    options = parse_arguments(_parser(), arguments)
+    options = parse_arguments(command_parser(), arguments)
     return exit_code(partial(options.run, options), (CommandError, VideoError, ValueError, OSError))
 
 
@@ -87,7 +87,8 @@ def _inspect(options: argparse.Namespace) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of `idt`, with a subparser for each command."""
     parser: argparse.ArgumentParser = PrintableParser(
         prog="idt",
         description="Improved dense trajectories of videos: paths of points, and descriptors of the image around them.",

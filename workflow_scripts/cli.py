@@ -23,7 +23,7 @@ from idt_tools.printable import PrintableFormatter, PrintableParser, print_safel
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0; 1 after a sentence on stderr; 130 on Ctrl-C."""
-    chosen = parse_arguments(_parser(), arguments)
+    chosen = parse_arguments(command_parser(), arguments)
     from idt_tools.commands.exit_code import exit_code  # h5py and numpy
     from idt_tools.reading import ReadingFailed
     from workflow_scripts.ground.stage import StageError
@@ -81,7 +81,8 @@ def _export(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of `dtc`, with a subparser for each command."""
     parser: argparse.ArgumentParser = PrintableParser(
         prog="dtc",
         description="Dense trajectory clustering: the state and the cost of a run, and uses of its networks.",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from extension import add_lines, copy_code
-from workflow import Workflow
+from workflow import REPOSITORY, Workflow
 
 # A clustering method: slices along the first coordinate.
 SLICES = """\
@@ -51,6 +51,12 @@ ATTRACTION_ENTRY = (
 )
 
 LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
+
+
+def test_documentation_shows_these_methods() -> None:
+    page = (REPOSITORY / "docs" / "extending.md").read_text()
+    for code in (SLICES, KAPPA, ATTRACTION, SLICES_ENTRY[1], KAPPA_ENTRY[1], KAPPA_IMPORT[1], ATTRACTION_ENTRY[1]):
+        assert f"```python\n{code}```\n" in page
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
-"""The README: its commands run as printed, and its paths exist."""
+"""The README and the documentation: blocks parse, commands run as printed, and names exist."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -15,22 +17,38 @@ import yaml
 from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.operations import document_commands
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[2]
-README = (REPOSITORY / "README.md").read_text()
-# tests/slurm runs the section on clusters.
-HERE = re.sub(r"## On a cluster\n.*?(?=\n## )", "", README, flags=re.DOTALL)
-COMMANDS = [
-    line.split("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", HERE, re.DOTALL)
-    for line in block.splitlines()
-]
-PRINTED, WEIGHTS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)  # a config, and runs that it might have
+PAGES = {
+    path.relative_to(REPOSITORY).as_posix(): path.read_text()
+    for path in [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted(REPOSITORY.glob("docs/*.md"))]
+}
+NAMES = list(PAGES)
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# The pages whose commands are run here, in this order. tests/slurm runs those of docs/cluster.md, which the README
+# repeats; tests/tables makes the tables of the paper.
+RUN = ("README.md", "docs/own_videos.md", "docs/command_lines.md", "docs/stopping.md")
+SMALL_CONFIG, CONFIG = "README.md", "docs/own_videos.md"
 # `make test-demo` runs `make demo` in a fresh clone. `make test` runs now. test_status.py and test_estimate.py run
 # the commands of `make status` and `make estimate`.
-ELSEWHERE = ("make demo", "make test", "make status", "make estimate", "make clean-outdated")
+ELSEWHERE = (
+    *("make demo", "make test", "make status", "make estimate", "make clean-outdated", "source "),
+    *("snakemake table1", "snakemake --profile"),
+)
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The blocks of a page in this language."""
+    return [text for name, text in BLOCK.findall(PAGES[page]) if name == language]
+
+
+def commands(page: str) -> list[str]:
+    """The lines of the shell blocks of a page, without comments."""
+    lines = [line.split("#")[0].strip() for text in blocks(page, "sh") for line in text.splitlines()]
+    return [line for line in lines if line]
 
 
 def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +58,41 @@ def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_readme_commands_run(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("page", NAMES)
+def test_blocks_parse(page: str) -> None:
+    known = {"sh", "yaml", "python", "text", "bibtex", "mermaid", "{toctree}"}
+    assert {name for name, _ in BLOCK.findall(PAGES[page])} <= known
+    assert len(re.findall("^```", PAGES[page], re.MULTILINE)) == 2 * len(BLOCK.findall(PAGES[page]))
+    for text in blocks(page, "sh"):
+        subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+    for text in blocks(page, "yaml"):
+        assert isinstance(yaml.safe_load(text), dict)
+    for text in blocks(page, "python"):
+        # An entry of a dictionary is shown alone.
+        ast.parse(f"{{\n{text}\n}}" if text.startswith("    ") else textwrap.dedent(text))
+
+
+def test_readme_is_short() -> None:
+    assert len(PAGES["README.md"].encode()) <= 7000
+
+
+def test_readme_names_the_stages() -> None:
+    [diagram] = blocks("README.md", "mermaid")
+    stages = {path.stem for path in REPOSITORY.glob("rules/*.smk")} - {"common"}
+    assert set(re.findall(r"\w+", diagram)) - {"flowchart", "LR"} == stages
+
+
+def test_readme_repeats_commands_of_cluster_page() -> None:
+    printed = [command for command in commands("README.md") if "--profile" in command]
+    assert printed and set(printed) <= set(commands("docs/cluster.md"))
+
+
+def test_command_lines_are_those_of_the_parsers() -> None:
+    assert document_commands.DOCUMENTATION.read_text() == document_commands.documentation_text(), "run `make schema`"
+
+
+@pytest.mark.parametrize("page", [SMALL_CONFIG, CONFIG])
+def test_documented_commands_run(tmp_path: Path, tiny_config: dict[str, Any], page: str) -> None:
     for name in ("Snakefile", "rules", "profiles", "envs", "docs"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     settings = GeneratedSettings(
@@ -48,18 +100,19 @@ def test_readme_commands_run(tmp_path: Path, tiny_config: dict[str, Any]) -> Non
     )
     generate_videos(tmp_path / "videos", settings)
     shutil.copy(tmp_path / "videos" / "walk" / "walk_bricks_00.mp4", tmp_path / "video.mp4")
-    # The README's config with its names and runs, and with small sizes, so that it takes a minute.
+    # The config of the page with its names and runs, and with small sizes, so that it takes a minute.
     small = {key: tiny_config[key] for key in ("encoding", "clusters", "frames", "evaluation", "report")}
     small["pretraining"] = {
         key: value for key, value in tiny_config["pretraining"].items() if key not in ("dataset", "runs")
     }
-    config = _merged(yaml.safe_load(PRINTED), small)
+    config = _merged(yaml.safe_load(blocks(page, "yaml")[0]), small)
     config["evaluation"] |= {"datasets": ["mine"], "runs": ["la_idt", "idt"]}
     config["pretraining"]["runs"]["ir_warmup"]["epochs"] = 1
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
 
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    for command in COMMANDS:
+    pages = RUN if page == CONFIG else (page,)
+    for command in dict.fromkeys(command for name in pages for command in commands(name)):
         if command.startswith(ELSEWHERE):
             continue
         done = subprocess.run(
@@ -72,28 +125,49 @@ def test_readme_commands_run(tmp_path: Path, tiny_config: dict[str, Any]) -> Non
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert (tmp_path / "results" / "report" / "index.html").exists()
-    assert (tmp_path / "trajectories.h5").exists() and (tmp_path / "trajectories.png").exists()
+    if page == CONFIG:
+        assert (tmp_path / "trajectories.h5").exists() and (tmp_path / "trajectories.png").exists()
 
 
-def test_readme_config_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("page", "k"), [(SMALL_CONFIG, 10), (CONFIG, 50)])
+def test_printed_configs_are_valid(page: str, k: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    config = resolve(yaml.safe_load(PRINTED))
-    assert run_values(config, "la_idt")["k"] == 50
-    runs = yaml.safe_load(WEIGHTS)
+    config = resolve(yaml.safe_load(blocks(page, "yaml")[0]))
+    assert run_values(config, "la_idt")["k"] == k
+
+
+def test_printed_weights_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = yaml.safe_load(blocks(CONFIG, "yaml")[0])
+    runs = yaml.safe_load(blocks("docs/datasets.md", "yaml")[-1])
     with pytest.raises(StageError, match="init"):  # no such file
-        resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
+        resolve(_merged(printed, {"pretraining": {"runs": runs}}))
     (tmp_path / "weights").mkdir()
     for run in runs.values():
         (tmp_path / run["init"]).touch()
-    resolve(_merged(yaml.safe_load(PRINTED), {"pretraining": {"runs": runs}}))
+    resolve(_merged(printed, {"pretraining": {"runs": runs}}))
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
-def test_readme_links_exist(name: str) -> None:
-    assert (REPOSITORY / name).exists()
+@pytest.mark.parametrize("page", NAMES)
+def test_links_lead_to_headings_and_files(page: str) -> None:
+    text = BLOCK.sub("", PAGES[page])
+    for link in re.findall(r"\]\(((?!http)[^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        target = (REPOSITORY / page).parent / path if path else REPOSITORY / page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}, link
 
 
-def test_readme_make_targets_exist() -> None:
+@pytest.mark.parametrize("page", NAMES)
+def test_named_make_targets_exist(page: str) -> None:
     targets = re.findall(r"^([a-z-]+%?):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    named = set(re.findall(r"\bmake ([a-z-]+)", README)) - {"passes"}
-    assert all(any(fnmatch(name, target.replace("%", "*")) for target in targets) for name in named)
+    code = " ".join(re.findall(r"`[^`\n]+`", PAGES[page]) + blocks(page, "sh") + blocks(page, "text"))
+    named = set(re.findall(r"\bmake ([a-z_-]+)", code))
+    assert all(any(fnmatch(name, target.replace("%", "*")) for target in targets) for name in named), named
+
+
+def test_site_has_every_page() -> None:
+    listed = re.findall(r"^\w+$", "\n".join(blocks("docs/index.md", "{toctree}")), re.MULTILINE)
+    assert sorted(listed) == sorted(path.stem for path in REPOSITORY.glob("docs/*.md") if path.stem != "index")

@@ -132,7 +132,7 @@ def test_changed_per_channel_reruns_only_fisher_vectors(tiny: Workflow) -> None:
     assert planned["codebook"] == 1 and planned["fisher_vectors"] > 0 and not planned["encoding"]
 
 
-CHANGES = {  # the README's first column, and a key and a value as its example
+CHANGES = {  # the first column of the table in docs/stopping.md, and a key and a value as its example
     "`persons.*`, `descriptors.NAME.boxes`": ("descriptors", "idt", "boxes", "hog"),
     "`trajectories.max_side`": ("trajectories", "max_side", 100),
     "`encoding.components`": ("encoding", "components", 5),
@@ -147,14 +147,14 @@ CHANGES = {  # the README's first column, and a key and a value as its example
 ADDED = "a video is added"
 
 
-def _readme() -> dict[str, str]:
-    """The README's table: the nouns that run again, by change."""
-    table = (REPOSITORY / "README.md").read_text().partition("| what you change |")[2].partition("\n\n")[0]
+def _documented() -> dict[str, str]:
+    """The table of docs/stopping.md: the nouns that run again, by change."""
+    table = (REPOSITORY / "docs" / "stopping.md").read_text().partition("| what you change |")[2].partition("\n\n")[0]
     return dict(re.findall(r"^\| (.+?) \| (.+?) \|", table.partition("|---|\n")[2], re.MULTILINE))
 
 
 def _nouns(planned: Counter[str]) -> str:
-    """The nouns of planned rules, in the README's order."""
+    """The nouns of planned rules, in the order of the table."""
     of_rule = {
         rule: path.stem
         for path in (REPOSITORY / "rules").glob("*.smk")
@@ -164,15 +164,15 @@ def _nouns(planned: Counter[str]) -> str:
     return ", ".join(sorted({of_rule[rule] for rule in planned}, key=order.index))
 
 
-def test_readme_lists_tested_changes() -> None:
-    assert list(_readme()) == [ADDED, *CHANGES]
+def test_documentation_lists_tested_changes() -> None:
+    assert list(_documented()) == [ADDED, *CHANGES]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_reruns_nouns_of_readme(tiny: Workflow, change: str) -> None:
+def test_change_reruns_documented_nouns(tiny: Workflow, change: str) -> None:
     *path, to = CHANGES[change]
     planned = tiny.planned(config=_changed(tiny.config, *path, to=to))
-    assert _readme()[change] == _nouns(planned)
+    assert _documented()[change] == _nouns(planned)
     if planned["trajectories"]:
         assert planned["codebook"] == 2, "the codebook of the new trajectories is fitted in the same run"
 
@@ -201,7 +201,7 @@ def test_added_video_reruns_nouns_of_readme(tiny: Workflow, tmp_path: Path) -> N
     grown = Workflow(tmp_path / "grown", config)
     grown.run("results/tiny/videos/index.tsv")
     planned = grown.planned()
-    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # people are not masked here
+    assert _documented()[ADDED].replace("persons, ", "") == _nouns(planned)  # people are not masked here
     assert not planned["codebook"]
 
 

@@ -1,4 +1,4 @@
-"""The README's cluster section on a real SLURM, and jobs that are cancelled, fail or lose their node."""
+"""The commands of docs/cluster.md on a real SLURM, and jobs that are cancelled, fail or lose their node."""
 
 import filecmp
 import os
@@ -20,10 +20,10 @@ import yaml
 from cluster import Cluster, wait_for
 from workflow import REPOSITORY, Workflow
 
-SECTION = re.search(r"## On a cluster\n(.*?)\n## ", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+PAGE = (REPOSITORY / "docs" / "cluster.md").read_text()
 COMMANDS = [
     line.split("#")[0].strip()
-    for block in re.findall(r"```sh\n(.*?)```", SECTION.group(1) if SECTION else "", re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     for line in block.splitlines()
 ]
 # On top of the profile: status checks after seconds, and the number of threads of the undisturbed run.
@@ -125,7 +125,7 @@ def by_rule(jobs: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     return rules
 
 
-def test_readme_commands_make_report(
+def test_commands_of_the_page_make_report(
     cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path: Path
 ) -> None:
     (tmp_path / "clone").mkdir()

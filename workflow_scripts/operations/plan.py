@@ -65,8 +65,8 @@ def missing_detectors(config: dict[str, Any]) -> list[str]:
         described = {pretrained, *(idt_datasets if is_of_idt_runs else [])}
         if not all(_has_persons(dataset, detector) for dataset in described):
             sentences.append(
-                f"config: descriptors.{name}.boxes: {descriptors['boxes']} is not installed; install it (README, "
-                f'"Your own videos"), or set descriptors.{name}.boxes to hog or none'
+                f"config: descriptors.{name}.boxes: {descriptors['boxes']} is not installed; install it "
+                f"(docs/own_videos.md), or set descriptors.{name}.boxes to hog or none"
             )
     return sentences
 

@@ -61,7 +61,7 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
             present, reduced = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
             sentences.append(
                 f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(present)} to about "
-                f"{_number(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area (README)."
+                f"{_number(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area (docs/cost.md)."
             )
     return sentences
 
