@@ -28,7 +28,7 @@ KINDS = {
 KINDS_IN_LIST = {"integer": "whole numbers", "number": "numbers", "string": "texts", "object": "mappings"}
 SIGNS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
-INTRODUCTION = """# The config
+INTRODUCTION = """# Configuration
 
 `make schema` writes this page and `rules/schemas/config.schema.yaml` from the settings dataclasses
 (`workflow_scripts/*/settings.py` and `workflow_scripts/configuration/sections.py`); change those, not these files.
