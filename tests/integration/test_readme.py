@@ -18,8 +18,10 @@ from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations import document_commands
+from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
+from workflow_scripts.videos.layouts.layout import Layout
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = {
@@ -145,6 +147,19 @@ def test_printed_weights_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for run in runs.values():
         (tmp_path / run["init"]).touch()
     resolve(_merged(printed, {"pretraining": {"runs": runs}}))
+
+
+def test_printed_layout_and_detector_work(tmp_path: Path) -> None:
+    names: dict[str, Any] = {}
+    for text in blocks("docs/extending.md", "python"):
+        if "def read(" in text or "class Nobody" in text:
+            exec(text, names)
+    (tmp_path / "walk_01.mp4").touch()
+    [video] = names["read"](tmp_path, "").videos
+    assert (video.path, video.label) == ("walk_01.mp4", "walk")
+    Layout("a test", names["read"])
+    detector = names["Nobody"](PersonsSettings())
+    assert detector.parameters and [len(boxes) for boxes in detector.detect([None, None])] == [0, 0]
 
 
 @pytest.mark.parametrize("page", NAMES)
