@@ -28,7 +28,7 @@ COMMANDS = [
 ]
 # On top of the profile: status checks after seconds, and the number of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "linear", "cluster_bank", "persons"}
+ON_GPUS = {"pretraining", "finetune", "features", "cluster_bank", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 
