@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,12 +197,17 @@ class Frozen:
 
     def __init__(self, output: str, begun: Callable[[], bool]) -> None:
         self.process = wait_for(lambda: self._find(output), f"the process that makes {output}")
-        wait_for(begun, f"the first work on {output}")
-        os.kill(self.process, signal.SIGSTOP)
+        wait_for(lambda: self._run_briefly() or begun(), f"the first work on {output}")
         environment = Path(f"/proc/{self.process}/environ").read_bytes().decode().split("\0")
         (self.job,) = [
             value for name, _, value in (entry.partition("=") for entry in environment) if name == "SLURM_JOB_ID"
         ]
+
+    def _run_briefly(self) -> None:
+        """Lets the process run for a moment, so that it does not end before a busy machine looks at it again."""
+        os.kill(self.process, signal.SIGCONT)
+        time.sleep(0.05)
+        os.kill(self.process, signal.SIGSTOP)
 
     @staticmethod
     def _find(output: str) -> int:
