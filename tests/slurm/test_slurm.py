@@ -241,7 +241,8 @@ def run_with_faults(
     shutil.copytree(undisturbed.folder / "results", folder / "results")
     for noun in ("tiny_test/trajectories", "pretraining/ir", "logs"):
         shutil.rmtree(folder / "results" / noun)
-    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
+    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time. Only shard 3 is on
+    # n2, so the end of that node ends no other job.
     # snakemake itself takes more than 60 MB, so the job is always above that limit. SLURM checks once per second, and a
     # stage with less memory could end before that.
     path = folder / "profiles" / "slurm" / "config.yaml"
@@ -250,7 +251,7 @@ def run_with_faults(
     profile["set-resources"]["trajectories"] = {
         "mem_mb": "60 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
         "runtime": "1 if wildcards.shard == '002of004' and attempt == 1 else 30",
-        "slurm_extra": "'--nodelist=n2' if wildcards.shard == '003of004' and attempt == 1 else ''",
+        "slurm_extra": "'--nodelist=' + ('n2' if wildcards.shard == '003of004' and attempt == 1 else 'n1')",
     }
     profile["set-resources"]["pretraining"]["runtime"] = "1 if attempt == 1 else 30"
     path.write_text(yaml.safe_dump(profile))
