@@ -83,7 +83,7 @@ lint: setup
 
 # Builds the tracker's core with g++'s address and undefined-behaviour sanitizers, then runs its Python tests, and
 # random input on every instruction set of the processor: about 3 minutes on 2 cores.
-FUZZ_SECONDS ?= 25
+FUZZ_SECONDS ?= 15
 FUZZ_SEED ?= 1
 SANITIZED := build/sanitize
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.evaluation.features import SplitFeatures
 from workflow_scripts.evaluation.linear import classify, draw_shots, linear
 from workflow_scripts.evaluation.metrics import accuracy
 from workflow_scripts.evaluation.results import Task
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import Split
+from workflow_scripts.evaluation.split_features import SplitFeatures
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.vectors import l2_normalised
 

@@ -69,7 +69,7 @@ def test_departures_of_paper_tables() -> None:
         assert (values["clusters"], values["subset"]) == ("idt", "all")
     of_table = {name: " ".join(table["notes"]) for name, table in tables.items()}
     assert "Hara et al." in of_table["table1"] and "noise-contrastive" in of_table["table1"]
-    assert "without the tuning" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
+    assert "there is no tuning in the joint space" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
     assert all("batch norm" in notes for name, notes in of_table.items() if name != "table2")
     assert config["encoding"]["per_channel"]
     by_key = {one.key for one in departures(config, ["la_idt"])}

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +29,7 @@ COMMANDS = [
 ]
 # On top of the profile: status checks after seconds, and the number of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "linear", "cluster_bank", "persons"}
+ON_GPUS = {"pretraining", "finetune", "features", "cluster_bank", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 
@@ -196,12 +197,17 @@ class Frozen:
 
     def __init__(self, output: str, begun: Callable[[], bool]) -> None:
         self.process = wait_for(lambda: self._find(output), f"the process that makes {output}")
-        wait_for(begun, f"the first work on {output}")
-        os.kill(self.process, signal.SIGSTOP)
+        wait_for(lambda: self._run_briefly() or begun(), f"the first work on {output}")
         environment = Path(f"/proc/{self.process}/environ").read_bytes().decode().split("\0")
         (self.job,) = [
             value for name, _, value in (entry.partition("=") for entry in environment) if name == "SLURM_JOB_ID"
         ]
+
+    def _run_briefly(self) -> None:
+        """Lets the process run for a moment, so that it does not end before a busy machine looks at it again."""
+        os.kill(self.process, signal.SIGCONT)
+        time.sleep(0.05)
+        os.kill(self.process, signal.SIGSTOP)
 
     @staticmethod
     def _find(output: str) -> int:
@@ -235,7 +241,8 @@ def run_with_faults(
     shutil.copytree(undisturbed.folder / "results", folder / "results")
     for noun in ("tiny_test/trajectories", "pretraining/ir", "logs"):
         shutil.rmtree(folder / "results" / noun)
-    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
+    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time. Only shard 3 is on
+    # n2, so the end of that node ends no other job.
     # snakemake itself takes more than 60 MB, so the job is always above that limit. SLURM checks once per second, and a
     # stage with less memory could end before that.
     path = folder / "profiles" / "slurm" / "config.yaml"
@@ -244,7 +251,7 @@ def run_with_faults(
     profile["set-resources"]["trajectories"] = {
         "mem_mb": "60 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
         "runtime": "1 if wildcards.shard == '002of004' and attempt == 1 else 30",
-        "slurm_extra": "'--nodelist=n2' if wildcards.shard == '003of004' and attempt == 1 else ''",
+        "slurm_extra": "'--nodelist=' + ('n2' if wildcards.shard == '003of004' and attempt == 1 else 'n1')",
     }
     profile["set-resources"]["pretraining"]["runtime"] = "1 if attempt == 1 else 30"
     path.write_text(yaml.safe_dump(profile))
