@@ -125,8 +125,8 @@ def test_documented_commands_run(tmp_path: Path, tiny_config: dict[str, Any]) ->
         )
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     assert (tmp_path / "results" / "report" / "index.html").exists()
-    reading = blocks("docs/artifacts.md", "python")[0]  # the other block has names to fill in
-    subprocess.run([sys.executable, "-c", reading + "assert len(table)"], cwd=tmp_path, check=True)
+    reading = "\n".join(blocks("docs/python_api.md", "python"))
+    subprocess.run([sys.executable, "-c", reading + "assert len(first)"], cwd=tmp_path, check=True)
     assert (tmp_path / "trajectories.h5").exists() and (tmp_path / "trajectories.png").exists()
 
 

@@ -22,6 +22,13 @@ class SplitFeatures:
     parameters: dict[str, Any]
 
 
+def read_feature_file(path: Path) -> tuple[dict[str, str], np.ndarray, dict[str, Any]]:
+    """Returns the status of each video, the features (n, d) in the same order, and their parameters."""
+    with artifacts.read_hdf5(path) as file:
+        statuses = dict(zip(file["video_id"].asstr()[:], file["status"].asstr()[:], strict=True))
+        return statuses, file["features"][:], json.loads(file.attrs["parameters"])
+
+
 def read_features(path: Path, splits: Path, split: int, unread: Path | None = None) -> SplitFeatures:
     """Reads the features of a split.
 
@@ -34,10 +41,8 @@ def read_features(path: Path, splits: Path, split: int, unread: Path | None = No
     Raises:
         StageError: The file lacks a video of the split, or there is nothing to train on.
     """
-    with artifacts.read_hdf5(path) as file:
-        row_of = {video_id: row for row, video_id in enumerate(file["video_id"].asstr()[:])}
-        statuses = dict(zip(row_of, file["status"].asstr()[:], strict=True))
-        rows, parameters = file["features"][:], json.loads(file.attrs["parameters"])
+    statuses, rows, parameters = read_feature_file(path)
+    row_of = {video_id: row for row, video_id in enumerate(statuses)}
     parts = read_split(splits, split, statuses, unread)
     train, test = (l2_normalised(rows[[row_of[video_id] for video_id in part]]) for part in (parts.train, parts.test))
     return SplitFeatures(parts, train, test, {key: parameters[key] for key in ("clips", "architecture", "pretraining")})
