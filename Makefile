@@ -6,7 +6,7 @@
 #                 -sanitize, -tables, -demo, -ut
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
-# make schema     writes the config's schema, docs/configuration.md and docs/command_lines.md from the code
+# make schema     writes the config's schema, docs/configuration.md, docs/command_lines.md and README's diagram
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that no run needs; make status lists them; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
@@ -167,6 +167,7 @@ test-all: test docs test-runs test-browser test-kill test-persons test-slurm tes
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema
 	$(BIN)/python -m workflow_scripts.operations.document_commands
+	$(BIN)/python -m workflow_scripts.operations.draw_stages
 
 # The packages are the extra `docs` of pyproject.toml. A warning, for example of a broken link, stops the build.
 DOCS_PACKAGES := sphinx myst-parser furo

@@ -17,7 +17,7 @@ import yaml
 from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.operations import document_commands
+from workflow_scripts.operations import document_commands, draw_stages
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -82,6 +82,10 @@ def test_readme_names_the_stages() -> None:
     [diagram] = blocks("README.md", "mermaid")
     stages = {path.stem for path in REPOSITORY.glob("rules/*.smk")} - {"common"}
     assert set(re.findall(r"\w+", diagram)) - {"flowchart", "LR"} == stages
+
+
+def test_readme_diagram_is_that_of_the_rules() -> None:
+    assert draw_stages.README.read_text() == draw_stages.readme_text(), "run `make schema`"
 
 
 def test_readme_repeats_commands_of_cluster_page() -> None:

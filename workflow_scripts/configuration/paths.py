@@ -62,6 +62,11 @@ def checkpoints(artifact: str) -> str:
     return str(PurePath(artifact).with_name("checkpoints"))
 
 
+def stage_of(artifact: str) -> str:
+    """Returns the noun of the stage that makes an artifact; "tables" for a table of the report."""
+    return _job(artifact).partition("/")[0]
+
+
 def _job(artifact: str) -> str:
     """Returns STAGE/DATASET/... for an artifact of a dataset and STAGE/... for others, without `index` or `model`."""
     path = PurePath(artifact)
