@@ -3,7 +3,8 @@
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-fast  only the unit tests
 # make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
-#                 -sanitize, -tables, -demo, -ut
+#                 -sanitize, -tables, -package, -demo,
+#                 -ut
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
 # make schema     writes the config's schema, docs/configuration.md, docs/command_lines.md and README's diagram
@@ -28,7 +29,7 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
-	sanitized-fuzz test-tables test-browser test-demo test-ut setup-persons test-persons help docs schema status estimate \
+	sanitized-fuzz test-tables test-browser test-package test-demo test-ut setup-persons test-persons help docs schema status estimate \
 	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
@@ -126,6 +127,10 @@ apt_install = if ! command -v $(1) > /dev/null && [ "$$(id -u)" = 0 ] && command
 test-tables: setup
 	$(BIN)/python -m pytest -s tests/tables
 
+# `pip install .` in a fresh clone, an sdist and a wheel: about 3 minutes on 2 cores.
+test-package: setup
+	$(BIN)/python -m pytest -s tests/real/test_package.py
+
 # `make demo` in a fresh clone: about 10 minutes on 2 cores.
 test-demo: setup
 	$(BIN)/python -m pytest -s tests/real/test_demo.py
@@ -162,7 +167,8 @@ test-slurm: setup
 	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-demo test-ut
+test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-package test-demo \
+	test-ut
 
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema

@@ -13,7 +13,7 @@ Each command imports what it needs when it runs, so that `dtc --help` is fast.
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
+    try:
+        return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
+    except ModuleNotFoundError as error:  # `pip install .` installs only what `idt` needs
+        advice = "type `pip install '.[cpu]'` in the repository, or `make setup`"
+        print_safely(f"error: the package {error.name} is not installed; {advice}", sys.stderr)
+        return 1
+
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def _in_repository(command: Command) -> Command:
+    """Returns a command that first raises StageError if there is no Snakefile."""
+
+    def checked(chosen: argparse.Namespace) -> int:
+        from workflow_scripts.configuration.paths import require_repository
+
+        require_repository()
+        return command(chosen)
+
+    return checked
 
 
 def _status(chosen: argparse.Namespace) -> int:
@@ -106,7 +126,7 @@ def _add_operations(commands: Commands) -> None:
         "and why. Works during a run, too.",
     )
     status.add_argument("--full", action="store_true", help="name every video and shard, not the first few")
-    status.set_defaults(run=_status)
+    status.set_defaults(run=_in_repository(_status))
 
     estimate = commands.add_parser(
         "estimate",
@@ -129,14 +149,14 @@ def _add_operations(commands: Commands) -> None:
     estimate.add_argument(
         "--training", action=argparse.BooleanOptionalAction, default=True, help="also measure steps of the networks"
     )
-    estimate.set_defaults(run=_estimate)
+    estimate.set_defaults(run=_in_repository(_estimate))
 
     clean = commands.add_parser(
         "clean",
         help="delete the checkpoints that the config does not need",
         description="Delete the checkpoints from which no training or evaluation of the config will resume.",
     )
-    clean.set_defaults(run=_clean)
+    clean.set_defaults(run=_in_repository(_clean))
     for command in (status, estimate, clean):
         command.add_argument(
             "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="as for snakemake; default: the demo"

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from workflow_scripts import cli
+from workflow_scripts.configuration import paths
 
 HEAVY = ("torch", "numpy", "pandas", "h5py", "cv2", "sklearn", "snakemake")
 
@@ -25,3 +29,18 @@ def test_main_explains_the_options_of_operations(command: str) -> None:
     arguments = [sys.executable, "-m", "workflow_scripts.cli", command, "--help"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert "--configfile" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "estimate", "clean"])
+def test_main_without_snakefile_names_remedy(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
+    assert cli.main([command]) == 1
+    assert "no Snakefile" in capsys.readouterr().err
+
+
+def test_main_without_package_names_remedy(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "workflow_scripts.representation.export_model", None)
+    assert cli.main(["export", "model.pt", "-o", "folder"]) == 1
+    assert "pip install '.[cpu]'" in capsys.readouterr().err

@@ -5,15 +5,14 @@ python -m workflow_scripts.configuration.make_schema
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
+from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.configuration.schema import config_schema
 from workflow_scripts.ground.artifacts import write_text
 
-REPOSITORY = Path(__file__).parents[2]
 SCHEMA = REPOSITORY / "rules" / "schemas" / "config.schema.yaml"
 DOCUMENTATION = REPOSITORY / "docs" / "configuration.md"
 

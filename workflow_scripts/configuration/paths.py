@@ -1,6 +1,12 @@
 """The paths of all artifacts, as patterns: rules fill in wildcards, other code uses `format`."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
+
+from workflow_scripts.ground.stage import StageError
+
+_OF_PACKAGE = Path(__file__).parents[2]
+# The folder of the Snakefile. If only the packages are installed (`pip install .`), it is the working folder.
+REPOSITORY = _OF_PACKAGE if (_OF_PACKAGE / "Snakefile").is_file() else Path()
 
 # Folders in `results/`; no dataset may have one of these names.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
@@ -34,6 +40,15 @@ TABLE_MARKDOWN = "results/tables/{table}.md"
 TABLE_LATEX = "results/tables/{table}.tex"
 TABLE_HTML = "results/tables/{table}.html"
 BENCHMARKS = "results/benchmarks"
+
+
+def require_repository() -> None:
+    """Raises StageError if there is no Snakefile."""
+    if not (REPOSITORY / "Snakefile").is_file():
+        raise StageError(
+            "there is no Snakefile in this folder, and the package is installed without one; enter the folder of the "
+            "repository, or install the package there by `make setup`"
+        )
 
 
 def result(protocol: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_scripts.clusters.methods import METHODS
 from workflow_scripts.configuration.datasets import detector_of
-from workflow_scripts.configuration.paths import RESERVED
+from workflow_scripts.configuration.paths import REPOSITORY, RESERVED
 from workflow_scripts.evaluation.evaluations import evaluated_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
@@ -18,7 +18,7 @@ from workflow_scripts.pretraining.objectives import OBJECTIVES
 # Runs that each config has.
 ALWAYS = ("scratch", *IDT_RUNS)
 
-RULES = Path(__file__).parents[2] / "rules"
+RULES = REPOSITORY / "rules"
 
 # Tables in `results/tables/` that each config gives.
 RESERVED_TABLES = frozenset({"method_table", "cluster_table"})

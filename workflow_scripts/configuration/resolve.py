@@ -12,13 +12,14 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.configuration.references import check_references
 from workflow_scripts.configuration.schema import config_schema
 from workflow_scripts.evaluation.evaluations import all_evaluations
 from workflow_scripts.evaluation.label_leakage import check_label_leakage
 from workflow_scripts.ground.stage import StageError
 
-DEMO = Path(__file__).parents[2] / "config.yaml"
+DEMO = REPOSITORY / "config.yaml"
 
 # Limits of a config: values (each alias of YAML counts as a copy), levels, and bytes of a file.
 MAX_VALUES, MAX_DEPTH, MAX_FILE_BYTES = 100_000, 50, 10_000_000

@@ -5,13 +5,13 @@ python -m workflow_scripts.operations.document_commands
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
 from idt_tools.cli import command_parser as idt_parser
 from workflow_scripts.cli import command_parser as dtc_parser
+from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.ground.artifacts import write_text
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "command_lines.md"
+DOCUMENTATION = REPOSITORY / "docs" / "command_lines.md"
 MARK = "<!-- `make schema` writes the rest of this page from the parsers of the commands. -->\n"
 
 

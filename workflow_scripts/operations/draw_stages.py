@@ -18,8 +18,7 @@ import yaml
 from workflow_scripts.configuration import paths
 from workflow_scripts.ground.artifacts import write_text
 
-REPOSITORY = Path(__file__).parents[2]
-README = REPOSITORY / "README.md"
+README = paths.REPOSITORY / "README.md"
 BLOCK = re.compile(r"(?<=^```mermaid\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 
 Edges = set[tuple[str, str]]
@@ -55,7 +54,7 @@ def readme_text() -> str:
 
 def _order() -> list[str]:
     """The stages in the order of the Snakefile."""
-    return re.findall(r"^include: \"rules/(\w+)\.smk\"$", (REPOSITORY / "Snakefile").read_text(), re.MULTILINE)
+    return re.findall(r"^include: \"rules/(\w+)\.smk\"$", (paths.REPOSITORY / "Snakefile").read_text(), re.MULTILINE)
 
 
 def _sorted(edges: Edges) -> list[tuple[str, str]]:
@@ -79,8 +78,9 @@ def _edges(folder: Path, boxes: str) -> Edges:
 
 def _snakemake(folder: Path, *arguments: str) -> str:
     """Runs Snakemake in the folder and returns what it prints."""
-    command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", REPOSITORY / "Snakefile", "--cores", "1"]
-    command += ["--workflow-profile", "none", "--directory", folder, "--configfile", folder / "config.yaml"]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "1", "--workflow-profile", "none"]
+    command += ["--snakefile", str(paths.REPOSITORY / "Snakefile")]
+    command += ["--directory", str(folder), "--configfile", str(folder / "config.yaml")]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

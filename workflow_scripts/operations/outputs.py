@@ -9,8 +9,6 @@ from pathlib import Path
 from workflow_scripts.configuration import paths
 from workflow_scripts.ground.stage import StageError
 
-REPOSITORY = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True)
 class Output:
@@ -59,8 +57,8 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
     cannot read the workflow.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", "--cores", "1"]
-    command += ["--snakefile", str(REPOSITORY / "Snakefile")]
-    command += ["--workflow-profile", str(REPOSITORY / "profiles" / "default"), *options]
+    command += ["--snakefile", str(paths.REPOSITORY / "Snakefile")]
+    command += ["--workflow-profile", str(paths.REPOSITORY / "profiles" / "default"), *options]
     command += ["--configfile", *map(str, configfile)] if configfile else []
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from idt_tools.printable import print_safely
 from workflow_scripts.configuration.datasets import dataset_values, used_datasets
+from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.artifacts import write_columns, write_text
 from workflow_scripts.ground.stage import StageError
@@ -30,7 +31,7 @@ from workflow_scripts.operations.estimate.pilot import (
     run_pilot,
     section,
 )
-from workflow_scripts.operations.estimate.survey import REPOSITORY, SizeOverride, Survey, survey
+from workflow_scripts.operations.estimate.survey import SizeOverride, Survey, survey
 from workflow_scripts.persons.detectors import DETECTORS, make_detector
 
 log = logging.getLogger(__name__)

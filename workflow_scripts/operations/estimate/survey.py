@@ -8,6 +8,7 @@ from typing import Any
 
 import idt_tools
 from workflow_scripts.configuration.datasets import dataset_values
+from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.configuration.stage_settings import stage_settings
 from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.identity import digest
@@ -20,7 +21,6 @@ from workflow_scripts.videos.layouts.layout import Listed
 from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
-REPOSITORY = Path(__file__).parents[3]
 HEADERS = 500  # the most videos whose headers are read
 
 
