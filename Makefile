@@ -3,8 +3,7 @@
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-fast  only the unit tests
 # make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
-#                 -sanitize, -tables, -package, -demo,
-#                 -ut
+#                 -sanitize, -tables, -package, -demo, -ut
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
 # make schema     writes the config's schema, docs/configuration.md, docs/command_lines.md and README's diagram
