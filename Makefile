@@ -6,6 +6,7 @@
 #                 -sanitize, -tables, -package, -demo, -ut
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
+# make tutorial   runs docs/tutorial.ipynb on the results of the demo
 # make schema     writes the config's schema, docs/configuration.md, docs/command_lines.md and README's diagram
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that no run needs; make status lists them; CONFIG=mine.yaml
@@ -28,7 +29,7 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
-	sanitized-fuzz test-tables test-browser test-package test-demo test-ut setup-persons test-persons help docs schema status estimate \
+	sanitized-fuzz test-tables test-browser test-package test-demo test-ut setup-persons test-persons help docs tutorial schema status estimate \
 	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
@@ -175,11 +176,15 @@ schema: setup
 	$(BIN)/python -m workflow_scripts.operations.draw_stages
 
 # The packages are the extra `docs` of pyproject.toml. A warning, for example of a broken link, stops the build.
-DOCS_PACKAGES := sphinx myst-parser furo
+DOCS_PACKAGES := sphinx myst-nb furo
 
 docs: .venv/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build/html
 	@echo "The documentation: $(CURDIR)/docs/_build/html/index.html"
+
+# Runs the notebook on results/, which `make demo` makes, and saves its tables and pictures in it.
+tutorial: .venv/.docs
+	$(BIN)/jupyter execute --inplace docs/tutorial.ipynb
 
 .venv/.docs: .venv/.setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt $(DOCS_PACKAGES)

@@ -3,7 +3,8 @@
 project = "Dense trajectory clustering"
 author = "The dense trajectory clustering developers"
 
-extensions = ["myst_parser"]
+extensions = ["myst_nb"]
+nb_execution_mode = "off"  # `make tutorial` runs the notebook
 exclude_patterns = ["captions", "_build"]
 myst_heading_anchors = 4
 

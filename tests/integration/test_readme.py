@@ -188,4 +188,5 @@ def test_named_make_targets_exist(page: str) -> None:
 
 def test_site_has_every_page() -> None:
     listed = re.findall(r"^(?:[\w ]+<)?(\w+)>?$", "\n".join(blocks("docs/index.md", "{toctree}")), re.MULTILINE)
-    assert sorted(listed) == sorted(path.stem for path in REPOSITORY.glob("docs/*.md") if path.stem != "index")
+    pages = [*REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("docs/*.ipynb")]
+    assert sorted(listed) == sorted(path.stem for path in pages if path.stem != "index")

@@ -1,22 +1,27 @@
 """`open_results`: the tables and arrays of a whole run, and its errors."""
 
 import inspect
+import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib import pyplot
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts import open_results
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.results import Results
+
+matplotlib.use("Agg")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +123,20 @@ def test_model_without_bank_has_no_embeddings(damaged: Path) -> None:
     torch.save({**torch.load(path, weights_only=True), "bank": None}, path)
     with pytest.raises(StageError, match=r"without a memory bank.*features\(\)"):
         open_results(damaged).embeddings("la")
+
+
+def test_tutorial_runs(tiny: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notebook reads `../results`, since Jupyter runs it in `docs`."""
+    notebook = REPOSITORY / "docs" / "tutorial.ipynb"
+    assert notebook.stat().st_size < 600_000
+    (tiny.folder / "docs").mkdir(exist_ok=True)
+    monkeypatch.chdir(tiny.folder / "docs")
+    names: dict[str, object] = {}
+    for cell in json.loads(notebook.read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+    assert isinstance(names["rows"], dict) and len(names["rows"]) == 3
+    pyplot.close("all")
 
 
 def test_documentation_lists_every_method() -> None:

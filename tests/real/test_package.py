@@ -65,9 +65,8 @@ def test_pip_install_of_clone(clone: Path, tmp_path: Path) -> None:
 
 
 def test_sdist_and_wheel(clone: Path, tmp_path: Path) -> None:
-    _run(
-        sys.executable, "-m", "build", "--outdir", tmp_path / "dist", clone, folder=tmp_path
-    )  # the wheel from the sdist
+    # Makes the sdist, and the wheel from it.
+    _run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", clone, folder=tmp_path)
     (sdist,), (wheel,) = ((tmp_path / "dist").glob(pattern) for pattern in ("*.tar.gz", "*.whl"))
     listed = _run("git", "ls-files", "idt_tools", "workflow_scripts", "LICENSE", "README.md", folder=clone).splitlines()
     with tarfile.open(sdist) as archive:
