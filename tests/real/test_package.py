@@ -54,7 +54,7 @@ def _check(programs: Path, clone: Path, folder: Path) -> None:
     generate_videos(folder / "videos", settings)
     output = _run(programs / "idt", "extract", folder / "videos/walk/walk_beach_00.mp4", "-o", "t.h5", folder=folder)
     assert "trajectories of 22 frames" in output and (folder / "t.h5").exists()
-    assert "trajectories" in _run(programs / "idt", "inspect", "t.h5", folder=folder)
+    assert "idt extract" in _run(programs / "idt", "inspect", "t.h5", folder=folder)
     status = [programs / "dtc", "status"]
     assert "no Snakefile" in subprocess.run(status, cwd=folder, capture_output=True, text=True).stderr
     assert "missing" in _run(*status, folder=clone)
