@@ -34,8 +34,8 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # repeats; tests/tables makes the tables of the paper.
 RUN = ("README.md", "docs/own_videos.md", "docs/command_lines.md", "docs/stopping.md")
 SMALL_CONFIG, CONFIG = "README.md", "docs/own_videos.md"
-# `make test-demo` runs `make demo`, and so `make setup`, in a fresh clone. `make test` runs now. test_status.py and test_estimate.py run
-# the commands of `make status` and `make estimate`.
+# `make test-demo` runs `make demo`, and so `make setup`, in a fresh clone. `make test` runs now. test_status.py and
+# test_estimate.py run the commands of `make status` and `make estimate`.
 ELSEWHERE = (
     *("make demo", "make setup", "make test", "make status", "make estimate", "make clean-outdated", "source "),
     *("snakemake table1", "snakemake --profile"),
