@@ -61,6 +61,11 @@ class VideoTrajectories:
     info: LazyArray  # (n, 10)
     descriptors: LazyArray  # (n, 426)
 
+    @classmethod
+    def of(cls, path: Path, video_id: str) -> "VideoTrajectories":
+        """Those in a file of the trajectories stage."""
+        return cls(LazyArray(path, f"{video_id}/info"), LazyArray(path, f"{video_id}/descriptors"))
+
 
 class PerVideo(Mapping[str, Value]):
     """A value for each video in some shards, by video_id. A failed video has arrays without rows."""
@@ -71,8 +76,8 @@ class PerVideo(Mapping[str, Value]):
 
     def __getitem__(self, video_id: str) -> Value:
         if video_id not in self._file_of:
-            folder = self._shards[0].parent
-            raise UnknownVideo(f"{folder}: no file holds the video {video_id}; index() lists the videos of the dataset")
+            files = f"{self._shards[0].parent}/*.h5" if self._shards else "the results"
+            raise UnknownVideo(f"{files}: no file holds the video {video_id}; index() lists the videos of a dataset")
         return self._value(self._file_of[video_id], video_id)
 
     def __iter__(self) -> Iterator[str]:
@@ -161,11 +166,7 @@ class Results:
     def trajectories(self, dataset: str = "", descriptors: str = "") -> PerVideo[VideoTrajectories]:
         """The stored trajectories by video_id."""
         files = self._shards(paths.TRAJECTORIES, dataset, descriptors=descriptors or self._first_descriptors())
-
-        def value(path: Path, video_id: str) -> VideoTrajectories:
-            return VideoTrajectories(*(LazyArray(path, f"{video_id}/{part}") for part in ("info", "descriptors")))
-
-        return PerVideo(files, value)
+        return PerVideo(files, VideoTrajectories.of)
 
     def boxes(self, dataset: str = "", detector: str = "") -> PerVideo[LazyArray]:
         """The boxes (n, 6) of people by video_id: frame, x1, y1, x2, y2 in pixels, score.
