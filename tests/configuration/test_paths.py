@@ -30,3 +30,8 @@ def test_store_and_checkpoints_of_an_artifact() -> None:
 
 def test_result_keeps_the_other_wildcards() -> None:
     assert paths.result("svm") == "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/svm.json"
+
+
+def test_stage_of_is_the_noun_of_an_artifact() -> None:
+    artifacts = {paths.ENCODING: "encoding", paths.TRAINING_VIDEOS: "pretraining", paths.FEATURES: "evaluation"}
+    assert {pattern: paths.stage_of(pattern) for pattern in artifacts} == artifacts
