@@ -3,10 +3,11 @@
 They describe the config; the config itself is a dictionary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from workflow_scripts.clusters.settings import ClustersSettings
-from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.encoding.settings import CHANNELS, EncodingSettings
 from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.frames.settings import FramesSettings
@@ -51,6 +52,15 @@ class DescriptorsEntry:
         "Which detector's boxes keep persons out of the estimate of the camera's motion.",
         source="paper 3.3",
         enum=["none", *DETECTORS],
+    )
+    channels: Sequence[str] = setting(
+        CHANNELS,
+        "Channels of a trajectory that are encoded: any of trajectory, hog, hof and mbh. Without hog, which tells what "
+        "things look like, motion alone is the prior. encoding.per_channel takes all.",
+        source="paper 3.3",
+        minItems=1,
+        uniqueItems=True,
+        items={"enum": list(CHANNELS)},
     )
 
 

@@ -7,6 +7,9 @@ from workflow_scripts.ground.setting import setting
 # The VERSION of each stage, raised when the same settings give another result.
 VERSIONS = {"fit_codebook": 2, "encode_shard": 2}
 
+# The channels of a descriptor that a config names; mbh is both of MBHx and MBHy.
+CHANNELS = ("trajectory", "hog", "hof", "mbh")
+
 
 @dataclass(frozen=True)
 class EncodingSettings:
@@ -45,4 +48,5 @@ class EncodingSettings:
         source="ours",
         exclusiveMinimum=0,
     )
+    channels: tuple[str, ...] = CHANNELS  # of the entry of `descriptors`: what describes a trajectory
     seed: int = 0  # the config's seed: of the drawn descriptors, the mixture's start and the sketch
