@@ -1,6 +1,7 @@
 """The stages fit_codebook and encode_shard on trajectories files of the agreed layout."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ from sklearn.decomposition import PCA
 import workflow_scripts.encoding.encode_shard as stage
 from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import Codebook
+from idt_tools.columns import HOF, HOG
 from idt_tools.count_sketch import count_sketch
 from workflow_scripts.encoding.encode_shard import encode_shard
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
@@ -113,6 +115,19 @@ def test_pca_is_that_of_scikit_learn() -> None:
     np.testing.assert_allclose(np.abs(np.sum(axes * theirs.components_, axis=1)), 1, atol=1e-5)
     assert np.all(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] > 0)
     assert len(fit_pca([rows], 1.0)[1]) == np.linalg.matrix_rank(rows - rows.mean(axis=0))
+
+
+def test_channels_that_are_not_chosen_change_no_sketch(tmp_path: Path, sample: Path, videos: Videos) -> None:
+    chosen = replace(SMALL, channels=("hof", "mbh"))
+    book = tmp_path / "motion.h5"
+    fit_codebook(sample, [write_trajectories(tmp_path / "all.h5", videos)], book, chosen)
+    codebook = Codebook.load(book)
+    rows = np.asarray(videos["video-5"], np.float32)
+    other = rows.copy()
+    other[:, : HOG.stop] = 0  # trajectory and HOG
+    np.testing.assert_array_equal(codebook.encode([rows]), codebook.encode([other]))
+    other[:, HOF] = 0
+    assert not np.array_equal(codebook.encode([rows]), codebook.encode([other]))
 
 
 def test_too_few_or_equal_descriptors_are_said_clearly(tmp_path: Path, videos: Videos, sample: Path) -> None:

@@ -66,6 +66,9 @@ def check(settings: GeneratedSettings) -> None:
     for name in ("width", "height"):
         if getattr(settings, name) < 32 or getattr(settings, name) % 2:
             raise StageError(f"generated.{name} must be an even number from 32 on, not {getattr(settings, name)}")
+    heights = list(settings.figure_height)
+    if len(heights) != 2 or not 0 < heights[0] <= heights[1]:
+        raise StageError(f"generated.figure_height must be the least and the greatest height, not {heights}")
     for name in ("per_pair", "frames", "fps"):
         if getattr(settings, name) < 1:
             raise StageError(f"generated.{name} must be at least 1, not {getattr(settings, name)}")
