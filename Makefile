@@ -7,14 +7,14 @@
 # make help       this list
 # make schema     writes the config's schema and docs/configuration.md from the settings dataclasses
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
-# make clean-outdated   deletes the checkpoints that nothing needs any more, which make status names; CONFIG=mine.yaml
+# make clean-outdated   deletes the checkpoints that no run needs; make status lists them; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
-# make benchmark-NAME ARGS="..."   benchmarks/NAME.py, at whose head the arguments are: codebook, clusters, frames, ...
+# make benchmark-NAME ARGS="..."   runs benchmarks/NAME.py, whose docstring lists the arguments: codebook, frames, ...
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
 #
-# PIP_ARGS is passed to pip (an index for CPU or CUDA builds of torch, say), CORES to snakemake. FAISS=gpu, in a new .venv,
-# installs faiss with GPU support.
+# PIP_ARGS is passed to pip (for example, an index of CPU or CUDA builds of torch), CORES to snakemake. FAISS=gpu
+# installs faiss with GPU support; it needs a new .venv.
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -41,8 +41,8 @@ help:
 		{ echo 'error: $(PYTHON) is older than Python 3.11; run: make PYTHON=python3.11 ...'; exit 1; }
 	@command -v $${CXX:-c++} > /dev/null || \
 		{ echo 'error: no C++ compiler (c++) was found; install one with C++20, for example: apt install g++'; exit 1; }
-	@echo 'Installs torch, OpenCV, faiss, Snakemake and what else constraints.txt lists into .venv, and compiles the tracker:'
-	@echo 'some minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
+	@echo 'Installs torch, OpenCV, faiss, Snakemake and the other packages of constraints.txt into .venv, and compiles the tracker.'
+	@echo 'This takes minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(FAISS),test]'
 	@touch $@
@@ -52,23 +52,23 @@ demo: setup
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
-# Real Snakemake runs beyond those that `make test` makes.
+# The tests of real Snakemake runs that `make test` leaves out.
 OTHER_RUNS := $(filter-out $(addprefix tests/integration/test_,whole_run.py configs.py readme.py),\
 	$(wildcard tests/integration/test_*.py))
 
-# In the order of the names: by default xdist starts the files with few tests, the longest here, last.
+# xdist starts the files in the order of their names: by default it starts files with few tests last, here the longest.
 test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(addprefix --ignore ,$(OTHER_RUNS) $(addprefix tests/,real kill slurm tables))
 
 # The unit tests: no Snakemake run and no browser.
 SLOW_FOLDERS := $(addprefix tests/,integration real kill slurm tables benchmarks)
-SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
 
 test-fast: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(addprefix --ignore ,$(SLOW_FOLDERS) $(SLOW_FILES))
 
-# What failures, kills, changes, new videos and odd names do to real Snakemake runs: about 10 minutes on 2 cores.
+# Real Snakemake runs with failures, kills, changes, new videos and odd names: about 10 minutes on 2 cores.
 test-runs: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(OTHER_RUNS)
 
@@ -80,8 +80,8 @@ lint: setup
 	$(BIN)/snakefmt --check --line-length 120 Snakefile rules
 	$(BIN)/snakemake --lint
 
-# The tracker's core built with g++'s address and undefined-behaviour sanitizers: its Python tests, and random input to
-# every instruction set that the processor has. About 3 minutes on 2 cores, 5 where they are shared.
+# Builds the tracker's core with g++'s address and undefined-behaviour sanitizers, then runs its Python tests, and
+# random input on every instruction set of the processor: about 3 minutes on 2 cores.
 FUZZ_SECONDS ?= 25
 FUZZ_SEED ?= 1
 SANITIZED := build/sanitize
@@ -92,25 +92,25 @@ test-sanitize: setup
 		-C cmake.define.IDT_SANITIZE=ON .
 	$(MAKE) -j 2 sanitized-tests sanitized-fuzz
 
-# -S, -P and no pythonpath leave the ordinary build out of sight. What Python itself leaks is no news.
+# -S, -P and an empty pythonpath hide the ordinary build. Leaks are not detected, because Python itself leaks.
 sanitized-tests:
 	PYTHONPATH=$(SANITIZED):$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
 	LD_PRELOAD="$$(for name in libasan.so libstdc++.so; do $${CXX:-c++} -print-file-name=$$name; done | xargs)" \
 	ASAN_OPTIONS=detect_leaks=0 \
-		$(BIN)/python -P -S -m pytest -q -o pythonpath= tests/idt_tools/test_tracker.py tests/idt_tools/test_tracker_kernels.py
+		$(BIN)/python -P -S -m pytest -q -o pythonpath= $(addprefix tests/idt_tools/test_tracker,.py _input.py _kernels.py)
 
 sanitized-fuzz:
 	for set in $$($(BIN)/python -c 'from idt_tools import _core; print(*_core.INSTRUCTION_SETS)'); do \
 		$(SANITIZED)/idt_tools/fuzz_$$set $(FUZZ_SECONDS) $(FUZZ_SEED) || exit 1; \
 	done
 
-# The report page in Chromium, which is installed where apt may; skips, saying so, where it is not there. (`make test`
-# runs this too where Chromium is.)
+# The report page in Chromium, which apt installs if it may. Without Chromium the tests are skipped with a message.
+# (`make test` runs them too if Chromium is installed.)
 test-browser: setup
 	@$(call apt_install,chromium,chromium)
 	$(BIN)/python -m pytest -s tests/report/test_browser.py
 
-# SIGKILL at random moments of every stage, KILLS times: about 5 minutes on 2 cores for 10, 20 for 50.
+# SIGKILL at random moments of every stage, KILLS times: about 5 minutes on 2 cores for 10 kills, 20 for 50.
 KILLS ?= 10
 KILL_SEED ?= 1
 
@@ -129,13 +129,14 @@ test-tables: setup
 test-demo: setup
 	$(BIN)/python -m pytest -s tests/real/test_demo.py
 
-# configs/ut_interaction.yaml on its 60 clips: about 10 minutes on 2 cores; skips, saying so, where they are not there.
+# configs/ut_interaction.yaml on its 60 clips: about 10 minutes on 2 cores. Without the clips it is skipped with a
+# message.
 test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
-# The persons stage with torchvision's Mask R-CNN: about 2 minutes on 2 cores, most of them for a small one that is
-# trained. (And with detectron2's, where it is installed.) A release of torchvision goes with one of torch: this pair
-# (5 GB) works with and without a GPU, and is put before the environment's own torch, which stays.
+# The persons stage with torchvision's Mask R-CNN, and with detectron2's if it is installed: about 2 minutes on 2 cores,
+# mostly to train a small network. Each release of torchvision fits one release of torch. This pair (5 GB) works with
+# and without a GPU; it is put before the environment's own torch, which stays.
 TORCHVISION := torch==2.11.0 torchvision==0.26.0
 WITH_TORCHVISION := build/torchvision-0.26.0
 
@@ -150,10 +151,10 @@ $(WITH_TORCHVISION)/.setup:
 
 test-persons: setup-persons
 	PYTHONPATH=$(WITH_TORCHVISION) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s \
-		tests/persons/test_torchvision.py tests/persons/test_detectron2.py
+		tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
 
-# The README's cluster section and a bad day on a SLURM of two nodes, started here: about 8 minutes on 2 cores. Its
-# packages are installed where apt may; skips, saying so, where they are not there.
+# The README's cluster section, and failing jobs, on a SLURM of two nodes that the test starts: about 8 minutes on 2
+# cores. apt installs its packages if it may. Without them the tests are skipped with a message.
 SLURM_PACKAGES := slurm-wlm slurm-client slurmdbd slurm-wlm-basic-plugins slurm-wlm-mysql-plugin munge mariadb-server
 
 test-slurm: setup
@@ -165,7 +166,7 @@ test-all: test test-runs test-browser test-kill test-persons test-slurm test-san
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema
 
-# CONFIG: one file or several, as behind snakemake's --configfile; none is the demo.
+# CONFIG: one or several files, as for snakemake's --configfile; without CONFIG, the demo.
 status: setup
 	@$(BIN)/dtc status $(if $(CONFIG),--configfile $(CONFIG)) $(if $(FULL),--full)
 

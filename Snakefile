@@ -1,7 +1,7 @@
 """Dense trajectory clustering: from folders of videos to a report.
 
-`snakemake --cores N` runs config.yaml, the demo; with `--configfile configs/X.yaml` it runs X instead.
-One rule file per noun, in the order of the work; the rules of NOUN run stages in `workflow_scripts/NOUN/`.
+`snakemake --cores N` runs config.yaml, the demo; with `--configfile configs/X.yaml` it runs X.
+The files of rules are included in the order of the work. The rules in NOUN.smk run stages in `workflow_scripts/NOUN/`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A config file on the command line replaces the demo's config. Snakemake would merge the two.
+# A config file on the command line replaces the demo's config. With `configfile`, Snakemake would merge the two.
 if not workflow.overwrite_configfiles:
 
     configfile: Path(workflow.basedir) / "config.yaml"

@@ -1,7 +1,7 @@
-"""How fast K-means is with either backend, how good, and how long the paper's size takes: 235,000 x 2,000, K = 6,000.
+"""Speed and quality of K-means by backend, and the time for the size of the paper (235,000 x 2,000, K = 6,000).
 
-    make benchmark-clusters                                # a slice, one core a backend; with CUDA, the full size too
-    python -m benchmarks.clusters --points 50000 --k 2000  # a larger slice
+    make benchmark-clusters                                # a sample on one core; with CUDA, the full size too
+    python -m benchmarks.clusters --points 50000 --k 2000  # a larger sample
 
 faiss, torch and the baseline, scikit-learn's KMeans, start from the same centroids. The points are generated.
 """
@@ -28,48 +28,48 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=20_000, help="default: %(default)s")
     parser.add_argument("--k", type=int, default=512, help="clusters (default: %(default)s)")
     parser.add_argument("--iterations", type=int, default=ITERATIONS, help="default: %(default)s")
-    chosen = parser.parse_args()
-    points = sketches(chosen.points)
-    print(f"{chosen.points:,} x {DIMENSION}, K = {chosen.k}, {chosen.iterations} iterations, one core each")
-    for result in compare(points, chosen.k, chosen.iterations):
-        rate = 2 * chosen.points * DIMENSION * chosen.k / result.seconds
-        print(f"{result.name:13} {result.seconds:7.3f} s an iteration, {rate / 1e9:6.1f} GFLOP/s, ", end="")
-        print(f"objective {result.objective:.3f}, {result.above:+.4%} of the least")
+    arguments = parser.parse_args()
+    points = sketches(arguments.points)
+    print(f"{arguments.points:,} x {DIMENSION}, K = {arguments.k}, {arguments.iterations} iterations, one core each")
+    for result in compare(points, arguments.k, arguments.iterations):
+        rate = 2 * arguments.points * DIMENSION * arguments.k / result.seconds
+        print(f"{result.name:13} {result.seconds:7.3f} s per iteration, {rate / 1e9:6.1f} GFLOP/s, ", end="")
+        print(f"objective {result.objective:.3f}, {result.excess:+.4%} above the lowest")
         hours = 2 * VIDEOS * DIMENSION * K * (ITERATIONS + 1) / rate / 3600
-        print(f"{'':13} {VIDEOS:,} videos, K = {K:,}: {hours:.1f} hours a run, {RUNS} runs on a core each")
+        print(f"{'':13} {VIDEOS:,} videos, K = {K:,}: {hours:.1f} hours per run, {RUNS} runs on a core each")
     if torch.cuda.is_available():
         points = sketches(VIDEOS)
-        spent = seconds(lambda: kmeans(points, K, iterations=ITERATIONS, backend="torch", device="cuda"))
-        print(f"torch on {torch.cuda.get_device_name()}, {VIDEOS:,} videos, K = {K:,}: {spent:.0f} seconds a run")
+        duration = seconds(lambda: kmeans(points, K, iterations=ITERATIONS, backend="torch", device="cuda"))
+        print(f"torch on {torch.cuda.get_device_name()}, {VIDEOS:,} videos, K = {K:,}: {duration:.0f} seconds per run")
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one way to run K-means: seconds an iteration, and what it reaches."""
+    """Speed and quality of an implementation of K-means."""
 
     name: str
-    seconds: float
+    seconds: float  # per iteration
     objective: float  # sum of squared distances to the centroid of each point's cluster
-    above: float  # share by which that is above the least of all
+    excess: float  # fraction of the lowest objective by which this one is higher
 
 
 def compare(points: NDArray[np.float32], k: int, iterations: int) -> list[Result]:
-    """faiss, torch and scikit-learn on the points (N, d), from the same start, on one core."""
+    """The results of faiss, torch and scikit-learn on points (N, d), from the same centroids, on one core."""
     start = draw_start(points, k, seed=0)
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    found = []  # name, seconds an iteration, objective; each assigns once more after its last step
+    results = []  # name, seconds per iteration, objective; all assign the points once more after the last iteration
     for backend in ("faiss", "torch"):
         before = time.perf_counter()
         ours = kmeans(points, k, iterations=iterations, backend=backend, start=start)
-        spent = (time.perf_counter() - before) / (iterations + 1)
-        found.append((backend, spent, objective(points, ours.labels, ours.centroids)))
+        duration = (time.perf_counter() - before) / (iterations + 1)
+        results.append((backend, duration, objective(points, ours.labels, ours.centroids)))
     with threadpool_limits(1):
         theirs = KMeans(k, init=start, n_init=1, max_iter=iterations, tol=0)
-        spent = seconds(lambda: theirs.fit(points)) / (theirs.n_iter_ + 1)
-    found.append(("scikit-learn", spent, objective(points, theirs.labels_, theirs.cluster_centers_)))
-    least = min(reached for _, _, reached in found)
-    return [Result(name, spent, reached, reached / least - 1) for name, spent, reached in found]
+        duration = seconds(lambda: theirs.fit(points)) / (theirs.n_iter_ + 1)
+    results.append(("scikit-learn", duration, objective(points, theirs.labels_, theirs.cluster_centers_)))
+    lowest = min(value for _, _, value in results)
+    return [Result(name, duration, value, value / lowest - 1) for name, duration, value in results]
 
 
 def objective(points: NDArray[np.float32], labels: NDArray[np.int32], centroids: NDArray[np.float32]) -> float:
@@ -79,7 +79,7 @@ def objective(points: NDArray[np.float32], labels: NDArray[np.int32], centroids:
 
 
 def sketches(n: int, dimension: int = DIMENSION, seed: int = 0) -> NDArray[np.float32]:
-    """`n` unit vectors (n, dimension), as sketches are; their spectrum falls, and no gaps part them."""
+    """`n` unit vectors (n, dimension), like sketches: with a falling spectrum and without separated groups."""
     draw = np.random.default_rng(seed)
     axes = draw.standard_normal((100, dimension), np.float32) / np.arange(1, 101, dtype=np.float32)[:, None] ** 0.5
     points = draw.standard_normal((n, dimension), np.float32)

@@ -1,10 +1,10 @@
-"""How long the codebook's fit takes at the paper's size, in how much memory, and how good it is by a public baseline.
+"""Time, memory and quality of fitting the codebook at the size of the paper.
 
     make benchmark-codebook                              # 3,500 videos x 500 descriptors
-    python -m benchmarks.codebook --rows 100000          # fewer of them
+    python -m benchmarks.codebook --rows 100000          # a smaller sample
 
-The descriptors are generated (`descriptors` says how) and go through the function that the stage calls. The baseline is
-scikit-learn's GaussianMixture, float64, on a slice that both can hold and from the same start.
+The descriptors are generated (see `descriptors`). The fit is the function of the stage. The baseline is scikit-learn's
+GaussianMixture, float64, on a sample that fits in memory and from the same start.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from workflow_scripts.encoding.fit_codebook import fit, fit_pca, project
 from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import EncodingSettings
 
-STEPS = 20  # of EM on the slice
+STEPS = 20  # of EM on the sample
 PER_VIDEO = 500  # descriptors
-MOTIONS = 300  # clusters that the generated descriptors lie in
+MOTIONS = 300  # clusters of the generated descriptors
 BINS = {"hog": 8, "hof": 9, "mbhx": 8, "mbhy": 8}
 
 
@@ -36,29 +36,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=3500 * PER_VIDEO, help="descriptors (default: %(default)s)")
     parser.add_argument("--components", type=int, default=EncodingSettings().components)
-    parser.add_argument("--slice", type=int, default=30_000, help="rows that scikit-learn sees (default: %(default)s)")
+    parser.add_argument("--slice", type=int, default=30_000, help="rows for scikit-learn (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    chosen = parser.parse_args()
-    settings = EncodingSettings(components=chosen.components)
+    arguments = parser.parse_args()
+    settings = EncodingSettings(components=arguments.components)
 
-    blocks = descriptors(chosen.rows)
+    blocks = descriptors(arguments.rows)
     size = sum(block.nbytes for block in blocks) / 2**30
-    print(f"{chosen.rows:,} descriptors of {blocks[0].shape[1]} columns, {size:.2f} GiB; {chosen.threads} threads")
+    print(
+        f"{arguments.rows:,} descriptors of {blocks[0].shape[1]} columns, {size:.2f} GiB; {arguments.threads} threads"
+    )
     log_times()
-    spent = seconds(lambda: fit(blocks, settings, chosen.threads))
-    print(f"whole fit: {spent / 60:.2f} minutes (asked for: at most 12), {peak_memory() / 1024:.2f} GiB (at most 4)")
+    duration = seconds(lambda: fit(blocks, settings, arguments.threads))
+    print(f"whole fit: {duration / 60:.2f} minutes (limit: 12), {peak_memory() / 1024:.2f} GiB (limit: 4)")
     logging.disable()
 
-    result = against_scikit_learn(blocks, settings, chosen.slice, chosen.threads)
+    result = against_scikit_learn(blocks, settings, arguments.slice, arguments.threads)
     print(f"\n{result.rows:,} rows, {result.columns} columns after PCA, {STEPS} EM steps from the same start")
-    print(f"a step: {result.seconds:.3f} s, scikit-learn {result.their_seconds:.3f} s; ratio {result.ratio:.3f}")
-    print(f"log-likelihood: {result.score:.4f}, scikit-learn {result.their_score:.4f} nats a row; ", end="")
-    print(f"worse by {result.worse:.4%} (asked for: at most 0.1 %)")
+    print(f"per step: {result.seconds:.3f} s, scikit-learn {result.their_seconds:.3f} s; ratio {result.ratio:.3f}")
+    print(f"log-likelihood: {result.score:.4f}, scikit-learn {result.their_score:.4f} nats per row; ", end="")
+    print(f"worse by {result.worse:.4%} (limit: 0.1 %)")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Our EM beside scikit-learn's: seconds a step, and the mean log-likelihood (nats) that it reaches."""
+    """Our EM and scikit-learn's: seconds per step, and the final mean log-likelihood in nats."""
 
     rows: int
     columns: int
@@ -73,19 +75,19 @@ class Comparison:
 
     @property
     def worse(self) -> float:
-        """By which share the log-likelihood is lower than scikit-learn's; below 0 where it is higher."""
+        """Fraction by which the log-likelihood is lower than scikit-learn's; negative if it is higher."""
         return (self.their_score - self.score) / abs(self.their_score)
 
 
 def against_scikit_learn(
     blocks: list[NDArray[np.float16]], settings: EncodingSettings, rows: int, threads: int
 ) -> Comparison:
-    """Both on the same `rows`, from all over the blocks, from the same start: `STEPS` steps each."""
-    some = [block[:: max(1, sum(map(len, blocks)) // rows)] for block in blocks]
-    mean, axes, _ = fit_pca(some, settings.pca_variance)
-    x = project(some, mean, axes)[:rows]
-    started = DiagonalGMM(settings.components, max_iter=1, random_state=settings.seed).fit(x)
-    start = (started.weights_, started.means_, started.covariances_)
+    """Compares both on evenly spaced `rows` of the blocks, from the same start, by `STEPS` steps each."""
+    sample = [block[:: max(1, sum(map(len, blocks)) // rows)] for block in blocks]
+    mean, axes, _ = fit_pca(sample, settings.pca_variance)
+    x = project(sample, mean, axes)[:rows]
+    initial = DiagonalGMM(settings.components, max_iter=1, random_state=settings.seed).fit(x)
+    start = (initial.weights_, initial.means_, initial.covariances_)
     ours = DiagonalGMM(settings.components, max_iter=STEPS, tol=0, start=start, n_jobs=threads)
     theirs = GaussianMixture(
         settings.components,
@@ -99,20 +101,20 @@ def against_scikit_learn(
     wide = x.astype(np.float64)
     with warnings.catch_warnings(), threadpool_limits(threads):
         warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is fixed
-        spent, theirs_spent = seconds(lambda: ours.fit(x)), seconds(lambda: theirs.fit(wide))
+        our_seconds, their_seconds = seconds(lambda: ours.fit(x)), seconds(lambda: theirs.fit(wide))
     their_score = theirs.score(wide)
-    # The same judge for both.
+    # scikit-learn computes both scores.
     theirs.weights_, theirs.means_, theirs.covariances_ = ours.weights_, ours.means_, ours.covariances_
     theirs.precisions_cholesky_ = ours.covariances_**-0.5
-    return Comparison(*x.shape, spent / STEPS, theirs_spent / STEPS, theirs.score(wide), their_score)
+    return Comparison(*x.shape, our_seconds / STEPS, their_seconds / STEPS, theirs.score(wide), their_score)
 
 
 def descriptors(n: int, seed: int = 0) -> list[NDArray[np.float16]]:
-    """`n` made-up descriptors (426 columns), in blocks of a video's, much like real ones.
+    """Generates `n` descriptors (426 columns), in blocks per video, that resemble real ones.
 
-    The columns of a histogram are square roots of shares whose sum is 1. The logarithms of the shares are those of a
-    motion, of which a video shows a few, and noise about it; both have a spectrum that falls by a power law. So PCA
-    keeps about 125 columns for 90 % of the variance, and EM takes some 90 steps, as on 60 clips of UT-Interaction.
+    The columns of a histogram are square roots of fractions whose sum is 1. The logarithms of the fractions are those
+    of a motion plus noise, both with a spectrum that falls by a power law. A video has a few motions. So PCA keeps
+    about 125 columns for 90 % of the variance, and EM takes about 90 steps, as on 60 clips of UT-Interaction.
     """
     draw = np.random.default_rng(seed)
     d = len(columns.DESCRIPTORS)
@@ -133,7 +135,7 @@ def descriptors(n: int, seed: int = 0) -> list[NDArray[np.float16]]:
 
 
 def log_times() -> None:
-    """Shows what the fit logs, each line with the seconds since the one before."""
+    """Prints each line that the fit logs, with the seconds since the line before it."""
 
     class Seconds(logging.Handler):
         last = time.time()

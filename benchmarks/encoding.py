@@ -1,11 +1,11 @@
-"""What encoding adds to tracking, and that its memory grows with neither the length of a video nor their number.
+"""Time of encoding compared with tracking, and memory of encoding by the length and the number of videos.
 
     python -m benchmarks.encoding VIDEO [VIDEO ...] [--components 256]
 
-Every video is tracked and then encoded on one core, with a codebook fitted on all of them. The public baseline is
-scikit-learn's GaussianMixture.predict_proba on the same rows: the posteriors alone, of which a Fisher vector is made.
-Memory is that of the encoding job in a process of its own, where trajectories are not kept (`trajectories.keep:
-sample`): videos of 10 seconds, of 10 minutes, and a shard of 30, all 160x120.
+Each video is tracked and then encoded on one core, with a codebook that is fitted on all of them. The public baseline
+is scikit-learn's GaussianMixture.predict_proba on the same rows, which computes the posteriors of a Fisher vector only.
+Memory is that of an encoding job in a separate process, without stored trajectories (`trajectories.keep: sample`), for
+a video of 10 seconds, a video of 10 minutes and a shard of 30 videos, all 160x120.
 """
 
 import argparse
@@ -42,41 +42,41 @@ def main() -> None:
     parser.add_argument("videos", nargs="*", type=Path)
     parser.add_argument("--components", type=int, default=256)
     parser.add_argument("--memory-of", nargs=2, metavar=("FOLDER", "CODEBOOK"), type=Path, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.memory_of:
-        print(peak_of_encoding(*chosen.memory_of))
+    arguments = parser.parse_args()
+    if arguments.memory_of:
+        print(peak_of_encoding(*arguments.memory_of))
         return
     with threadpool_limits(1):
-        codebook = shares(chosen.videos, chosen.components)
+        codebook = print_times(arguments.videos, arguments.components)
     memory(codebook)
 
 
-def shares(videos: list[Path], components: int) -> Codebook:
-    """Prints seconds of tracking and of encoding of each video; returns the codebook."""
+def print_times(videos: list[Path], components: int) -> Codebook:
+    """Prints the seconds of tracking and of encoding per video. Returns the codebook."""
     tracked = [(path, *timed_tracking(path)) for path in videos]
     codebook = fit([descriptors for _, descriptors, _ in tracked], components)
     print(f"K = {components}, {len(codebook.pca_components)} axes; one core")
-    print(f"{'video':40} {'trajectories':>12} {'tracking s':>11} {'encoding s':>11} {'share':>7}")
+    print(f"{'video':40} {'trajectories':>12} {'tracking s':>11} {'encoding s':>11} {'ratio':>7}")
     for path, descriptors, tracking in tracked:
-        encoding = min(seconds(codebook, descriptors) for _ in range(3))
+        encoding = min(encoding_seconds(codebook, descriptors) for _ in range(3))
         print(f"{path.name:40} {len(descriptors):12} {tracking:11.2f} {encoding:11.3f} {encoding / tracking:7.1%}")
     rows = np.concatenate([descriptors for _, descriptors, _ in tracked])[:BASELINE_ROWS]
-    theirs = seconds_of_scikit_learn(codebook, rows)
-    ours = min(seconds(codebook, rows) for _ in range(3))
-    print(f"{len(rows)} rows: encoding {ours:.3f} s, scikit-learn's posteriors alone {theirs:.3f} s", end="")
+    theirs = posterior_seconds(codebook, rows)
+    ours = min(encoding_seconds(codebook, rows) for _ in range(3))
+    print(f"{len(rows)} rows: encoding {ours:.3f} s, scikit-learn's posteriors only {theirs:.3f} s", end="")
     print(f", ratio {ours / theirs:.3f}")
     return codebook
 
 
 def timed_tracking(path: Path) -> tuple[np.ndarray, float]:
-    """A video's descriptors (n, 426) float16, and the processor's seconds that decoding and tracking took."""
+    """The descriptors (n, 426) float16 of a video, and the CPU seconds of decoding and tracking."""
     start = time.process_time()
     blocks = [block.descriptors.astype(np.float16) for block in idt_tools.stream(idt_tools.read_video(path))]
     return np.concatenate(blocks), time.process_time() - start
 
 
 def fit(descriptors: list[np.ndarray], components: int) -> Codebook:
-    """A codebook of a few EM steps: its speed is that of any other."""
+    """A codebook after a few EM steps, which do not change its speed."""
     mean, axes, _ = fit_pca(descriptors, 0.9)
     rows = np.concatenate(descriptors)
     rows = rows[:: max(1, len(rows) // FITTED_ROWS)]
@@ -85,13 +85,13 @@ def fit(descriptors: list[np.ndarray], components: int) -> Codebook:
     return Codebook(mean, axes, mixture.weights_, mixture.means_, mixture.covariances_, *sketch)
 
 
-def seconds(codebook: Codebook, descriptors: np.ndarray) -> float:
+def encoding_seconds(codebook: Codebook, descriptors: np.ndarray) -> float:
     start = time.process_time()
     codebook.encode(descriptors)
     return time.process_time() - start
 
 
-def seconds_of_scikit_learn(codebook: Codebook, rows: np.ndarray) -> float:
+def posterior_seconds(codebook: Codebook, rows: np.ndarray) -> float:
     mixture = GaussianMixture(len(codebook.gmm_weights), covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = (
         codebook.gmm_weights,
@@ -106,8 +106,8 @@ def seconds_of_scikit_learn(codebook: Codebook, rows: np.ndarray) -> float:
 
 
 def memory(codebook: Codebook) -> None:
-    """Prints the peak memory of encoding jobs whose videos are longer, or more."""
-    print("\nencoding as it is tracked, 160x120       peak MiB of the job")
+    """Prints the peak memory of encoding jobs by the number and length of their videos."""
+    print("\nencoding during tracking, 160x120        peak MiB of the job")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         codebook.save(folder / "codebook.h5")
@@ -117,12 +117,12 @@ def memory(codebook: Codebook) -> None:
             for number in range(n_videos):
                 write_video(case / "videos" / f"{number}.mp4", length * RATE)
             command = [sys.executable, "-m", "benchmarks.encoding", "--memory-of", case, folder / "codebook.h5"]
-            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            print(f"{n_videos:3} video(s) of {length:3} s {float(told[-1]):27.0f}", flush=True)
+            printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+            print(f"{n_videos:3} video(s) of {length:3} s {float(printed[-1]):27.0f}", flush=True)
 
 
 def write_video(path: Path, n_frames: int) -> None:
-    """A textured scene that drifts and shakes."""
+    """Writes a video of a textured scene that drifts and shakes."""
     noise = np.random.default_rng(0).normal(size=(240, 320, 3)).astype(np.float32)
     scene = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 2.0), None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), RATE, (160, 120))
@@ -132,13 +132,13 @@ def write_video(path: Path, n_frames: int) -> None:
 
 
 def peak_of_encoding(folder: Path, codebook: Path) -> float:
-    """MiB at most while a shard is encoded whose trajectories are not kept."""
-    index_videos("made", folder / "index" / "index.tsv", DatasetSettings(root=str(folder / "videos"), shards=1))
+    """The peak memory in MiB of encoding a shard without stored trajectories."""
+    index_videos("benchmark", folder / "index" / "index.tsv", DatasetSettings(root=str(folder / "videos"), shards=1))
     (listed,) = (folder / "index" / "shards").glob("*.tsv")
-    with write_hdf5(folder / "kept.h5", stage="trajectories", version=0, parameters={}):
+    with write_hdf5(folder / "trajectories.h5", stage="trajectories", version=0, parameters={}):
         pass
     encode_shard(
-        folder / "kept.h5", codebook, folder / "out.h5", folder / "store", TrajectoriesSettings(), videos=listed
+        folder / "trajectories.h5", codebook, folder / "out.h5", folder / "store", TrajectoriesSettings(), videos=listed
     )
     return peak_memory()
 

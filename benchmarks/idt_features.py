@@ -1,11 +1,11 @@
-"""What the trajectories of labelled videos are worth: a linear SVM on Fisher vectors and sketches, by kind of feature.
+"""Accuracy of a linear SVM on Fisher vectors and sketches of trajectories, by kind of feature.
 
     python -m benchmarks.idt_features FOLDER FILE.csv -o CACHE
 
-The manifest is that of a dataset of layout `manifest`: columns path (below FOLDER), label, group. Each group is left
-out in turn and an SVM (C = 100) is trained on the others. The pipeline's own stages index the videos, find people,
-track, and fit the codebook (on all videos; it sees no labels). Boxes and trajectories stay in CACHE, so that the next
-run starts at the codebook.
+The manifest is that of a dataset of layout `manifest`: columns path (below FOLDER), label, group. An SVM (C = 100)
+is trained on all groups but one, for each group in turn. The stages of the pipeline index the videos, detect people,
+track, and fit the codebook on all videos, without labels. Boxes and trajectories are stored in CACHE, so that the next
+run starts with the codebook.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.trajectories.extract_shard import extract_shard
@@ -39,18 +40,16 @@ SUBSETS = {
     "HOF": columns.HOF,
     "MBH": slice(columns.MBHX.start, columns.MBHY.stop),
 }
-
-
 SKETCHES = 20
 
 
 @dataclass(frozen=True)
 class Features:
-    """A row of the table: whose boxes are masked, how many Gaussians, which columns of the descriptors."""
+    """A row of the table."""
 
-    boxes: str = "none"
-    components: int = 64
-    subset: str = "all"
+    boxes: str = "none"  # the detector whose boxes are masked
+    components: int = 64  # Gaussians
+    subset: str = "all"  # of the columns of a descriptor
 
 
 def main() -> None:
@@ -58,40 +57,48 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("-o", "--cache", type=Path, required=True)
-    parser.add_argument("--boxes", nargs="+", default=["none", "hog"], help="the first is that of the other rows")
+    parser.add_argument("--boxes", nargs="+", default=["none", "hog"], help="the first is used in the other rows")
     parser.add_argument("--components", nargs="+", type=int, default=[64, 256], help="likewise")
     parser.add_argument("--subsets", nargs="*", choices=SUBSETS, default=list(SUBSETS)[1:])
-    parser.add_argument("--descriptors", type=int, default=1000, help="sampled of each video (default: %(default)s)")
+    parser.add_argument("--descriptors", type=int, default=1000, help="per video (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
 
-    boxes, k = chosen.boxes[0], chosen.components[0]
-    rows = [Features(b, k) for b in chosen.boxes] + [Features(boxes, k, name) for name in chosen.subsets]
-    rows += [Features(b, c) for c in chosen.components[1:] for b in chosen.boxes]
+    boxes, k = arguments.boxes[0], arguments.components[0]
+    rows = [Features(b, k) for b in arguments.boxes] + [Features(boxes, k, name) for name in arguments.subsets]
+    rows += [Features(b, c) for c in arguments.components[1:] for b in arguments.boxes]
     files = {
-        b: track(chosen.folder.resolve(), chosen.manifest.resolve(), chosen.cache, b, chosen.threads)
-        for b in chosen.boxes
+        b: track(arguments.folder.resolve(), arguments.manifest.resolve(), arguments.cache, b, arguments.threads)
+        for b in arguments.boxes
     }
     print(f"{'':35}{'Fisher vector':26}{'sketch':26}{SKETCHES} other sketches")
     print(f"{'boxes':12}{'K':>4}  {'columns':12}axes {'mean   each seed':26}{'mean   each seed':26}mean   each seed")
     for row in rows:
-        found = []
-        for seed in range(chosen.seeds):
-            settings = EncodingSettings(components=row.components, sample_descriptors=chosen.descriptors, seed=seed)
-            found.append(accuracy(files[row.boxes], SUBSETS[row.subset], settings, chosen.threads))
-        print(f"{row.boxes:12}{row.components:4}  {row.subset:12}{found[0].axes:4} ", end="")
+        accuracies = []
+        for seed in range(arguments.seeds):
+            settings = EncodingSettings(components=row.components, sample_descriptors=arguments.descriptors, seed=seed)
+            accuracies.append(accuracy(files[row.boxes], SUBSETS[row.subset], settings, arguments.threads))
+        print(f"{row.boxes:12}{row.components:4}  {row.subset:12}{accuracies[0].axes:4} ", end="")
         for name in ("fisher", "sketch", "sketches"):
-            shares = [100 * getattr(of_seed, name) for of_seed in found]
-            print(f"{np.mean(shares):4.1f}   {' '.join(f'{share:.1f}' for share in shares):19}", end="", flush=True)
+            percents = [100 * getattr(accuracy_of_seed, name) for accuracy_of_seed in accuracies]
+            print(f"{np.mean(percents):4.1f}   {' '.join(f'{p:.1f}' for p in percents):19}", end="", flush=True)
         print()
 
 
 def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 1) -> Path:
-    """The trajectories file of the manifest's videos; computed are those alone that `cache` lacks.
+    """Tracks the videos that `cache` lacks.
 
-    `boxes`: none, hog or detectron2. The index and the splits lie beside it, in videos/.
+    Args:
+        folder: Contains the videos.
+        manifest: Lists the videos.
+        cache: For all results; videos/ has the index and the splits.
+        boxes: none, hog or detectron2.
+        threads: Videos at a time.
+
+    Returns:
+        The trajectories file.
     """
     settings = DatasetSettings("manifest", str(folder), str(manifest), splits="leave_one_group_out", shards=1)
     index_videos("benchmark", cache / "videos" / "index.tsv", settings, threads=threads)
@@ -108,44 +115,47 @@ def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Shares of videos recognised by their Fisher vectors and by their sketches, under one codebook."""
+    """Accuracies (0..1) by Fisher vectors and by sketches with one codebook."""
 
-    axes: int  # that the PCA keeps
+    axes: int  # of the PCA
     fisher: float
     sketch: float
-    sketches: float  # mean over `SKETCHES` other draws of the sketch, which tells luck from worth
+    sketches: float  # mean over `SKETCHES` other draws of the sketch
 
 
 def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, threads: int = 1) -> Accuracy:
-    """Fits a codebook to columns `subset` of the descriptors, and recognises the videos.
+    """Fits a codebook and classifies the videos. Videos without trajectories count as errors.
 
-    `trajectories`: the file that `track` made, beside its videos/splits.tsv. Videos without trajectories count as not
-    recognised.
+    Args:
+        trajectories: The file from `track`, beside videos/splits.tsv.
+        subset: Columns of the descriptors.
+        settings: Of the codebook.
+        threads: Of the fit.
     """
     splits = read_columns(trajectories.parent / "videos" / "splits.tsv")
     video_ids = sorted({row["video_id"] for row in splits})
-    drawn = sample_descriptors(video_ids, [trajectories], settings)  # of those that have trajectories
-    codebook, _ = fit([rows[:, subset] for rows in drawn.values()], settings, threads)
+    sample = sample_descriptors(video_ids, [trajectories], settings)  # of the videos with trajectories
+    codebook, _ = fit([rows[:, subset] for rows in sample.values()], settings, threads)
     with read_hdf5(trajectories) as file, threadpool_limits(threads):
-        fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in drawn}
+        fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in sample}
 
-    def sketched(places: NDArray[np.int32], signs: NDArray[np.int8]) -> float:
+    def sketch_accuracy(places: NDArray[np.int32], signs: NDArray[np.int8]) -> float:
         sketches = {name: count_sketch(vector, places, signs, settings.sketch_dim) for name, vector in fisher.items()}
-        return recognised(sketches, splits)
+        return svm_accuracy(sketches, splits)
 
     n = len(codebook.sketch_hash)
     others = [draw_sketch(n, settings.sketch_dim, np.random.default_rng((settings.seed, i))) for i in range(SKETCHES)]
     return Accuracy(
         len(codebook.pca_components),
-        recognised(fisher, splits),
-        sketched(codebook.sketch_hash, codebook.sketch_sign),
-        float(np.mean([sketched(*drawn) for drawn in others])),
+        svm_accuracy(fisher, splits),
+        sketch_accuracy(codebook.sketch_hash, codebook.sketch_sign),
+        float(np.mean([sketch_accuracy(*sketch) for sketch in others])),
     )
 
 
-def recognised(vectors: dict[str, NDArray[np.floating]], splits: list[dict[str, str]]) -> float:
-    """Share of the test videos of all splits whose label a linear SVM tells from the vectors (n,), at unit length."""
-    right = n = 0
+def svm_accuracy(vectors: dict[str, NDArray[np.floating]], splits: list[dict[str, str]]) -> float:
+    """The accuracy (0..1) of a linear SVM on the normalised vectors (n,), over the test videos of all splits."""
+    correct = n = 0
     for number in {row["split"] for row in splits}:
         parts = [[row for row in splits if (row["split"], row["part"]) == (number, part)] for part in ("train", "test")]
         n += len(parts[1])
@@ -154,10 +164,10 @@ def recognised(vectors: dict[str, NDArray[np.floating]], splits: list[dict[str, 
             (np.stack([vectors[row["video_id"]] for row in part]), np.array([row["label"] for row in part]))
             for part in known
         )
-        train, test = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (train, test))
-        machine = LinearSVC(C=EvaluationSettings().svm_c, random_state=0, max_iter=10_000).fit(train, labels)
-        right += int(np.sum(machine.predict(test) == truth))
-    return right / n
+        train, test = (l2_normalised(rows) for rows in (train, test))
+        svm = LinearSVC(C=EvaluationSettings().svm_c, random_state=0, max_iter=10_000).fit(train, labels)
+        correct += int(np.sum(svm.predict(test) == truth))
+    return correct / n
 
 
 if __name__ == "__main__":

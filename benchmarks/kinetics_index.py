@@ -1,11 +1,11 @@
-"""A dataset of Kinetics' size: how long its index takes, and the dry run of the paper's config over it.
+"""Time and memory of indexing a dataset of the size of Kinetics, and of the dry run of configs/paper.yaml.
 
-The 235,000 videos of 400 labels are hard links to a few small ones, so every header is read for real. It prints
-seconds and peak memory of: the first index; the index once more, with 10 videos added; `snakemake --dry-run`.
+The 235,000 videos of 400 labels are hard links to a few small videos, so that every header is read. Measured are the
+first index, a second index after 10 videos were added, and `snakemake --dry-run`.
 
     python -m benchmarks.kinetics_index FOLDER [--videos 235000]
 
-FOLDER is made and kept (on one file system; about 300 MB): delete it afterwards.
+FOLDER is created (on one file system, about 300 MB). Delete it afterwards.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[1]
-LINKS = 50_000  # to one file: some file systems allow 65,000
+LINKS = 50_000  # per file; some file systems allow 65,000
 
 
 def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
-    """Makes folder/<label>/<name>.mp4, named as Kinetics', hard links to as few files as the file system takes."""
+    """Creates folder/<label>/<name>.mp4, with names as in Kinetics, as hard links to a few files."""
     small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=1, frames=16, width=64, height=48)
     (row,) = generate_videos(folder.parent / "source", small)
     content = (folder.parent / "source" / row["path"]).read_bytes()
@@ -36,15 +36,15 @@ def link_videos(folder: Path, n_videos: int, labels: int = 400) -> None:
         source = folder.parent / "source" / f"{folder.name}_{number // LINKS}.mp4"
         if number % LINKS == 0 and not source.exists():
             source.write_bytes(content)
-        place = folder / f"label{number % labels:03d}" / f"{number:011d}_000000_000010.mp4"
-        if not place.exists():
-            os.link(source, place)
+        video = folder / f"label{number % labels:03d}" / f"{number:011d}_000000_000010.mp4"
+        if not video.exists():
+            os.link(source, video)
 
 
 def write_config(folder: Path, n_videos: int, labels: int = 400) -> list[Path]:
-    """The paper's config and the places of the datasets: Kinetics as above, UCF101 and HMDB51 of their sizes.
+    """Writes datasets of the sizes of UCF101 and HMDB51, and a config with their paths. Returns the configs.
 
-    Kinetics' annotations name a twentieth more videos than there are.
+    The annotations of Kinetics list 5 % more videos than there are.
     """
     lines = [f"label{i % labels:03d},{i:011d},0,10,train" for i in range(n_videos + n_videos // 20)]
     (folder / "kinetics" / "annotations").mkdir(exist_ok=True)
@@ -63,8 +63,8 @@ def write_config(folder: Path, n_videos: int, labels: int = 400) -> list[Path]:
     return [REPOSITORY / "configs" / "paper.yaml", folder / "my_paths.yaml"]
 
 
-def timed(label: str, folder: Path, configs: list[Path], *arguments: str) -> str:
-    """Runs snakemake in `folder`, prints its seconds and the peak memory of its largest process, returns its output."""
+def timed(label: str, folder: Path, configs: list[Path], *options: str) -> str:
+    """Runs snakemake in `folder`, prints seconds and peak memory of its largest process. Returns the output."""
     command = [
         Path(sys.executable).parent / "snakemake",
         "--directory",
@@ -76,34 +76,34 @@ def timed(label: str, folder: Path, configs: list[Path], *arguments: str) -> str
     start = time.monotonic()
     with open(folder / "output.txt", "w") as output:
         process = subprocess.Popen(
-            [*command, "--configfile", *configs, *arguments], stdout=output, stderr=subprocess.STDOUT
+            [*command, "--configfile", *configs, *options], stdout=output, stderr=subprocess.STDOUT
         )
         _, status, usage = os.wait4(process.pid, 0)
-    told = (folder / "output.txt").read_text()
+    printed = (folder / "output.txt").read_text()
     if status:
-        sys.exit(told[-3000:])
+        sys.exit(printed[-3000:])
     print(f"{label:45} {time.monotonic() - start:7.1f} s {usage.ru_maxrss / 1024:7.0f} MiB", flush=True)
-    return told
+    return printed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--videos", type=int, default=235_000)
-    chosen = parser.parse_args()
-    folder = chosen.folder.resolve()
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
     kinetics = folder / "kinetics" / "kinetics400"
-    link_videos(kinetics, chosen.videos)
-    configs = write_config(folder, chosen.videos)
+    link_videos(kinetics, arguments.videos)
+    configs = write_config(folder, arguments.videos)
     indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics", "ucf101", "hmdb51")]
-    timed(f"index of {chosen.videos} videos, ucf101, hmdb51", folder, configs, "--", *indexes)
-    link_videos(kinetics, chosen.videos + 10)
+    timed(f"index of {arguments.videos} videos, ucf101, hmdb51", folder, configs, "--", *indexes)
+    link_videos(kinetics, arguments.videos + 10)
     timed("index again, 10 videos added", folder, configs, "--forcerun", "videos", "--", indexes[0])
-    told = timed("dry run of configs/paper.yaml", folder, configs, "--dry-run")
-    print(*re.findall(r"^(?:\w+ +\d+|total.*)$", told.partition("Job stats:")[2], re.MULTILINE), sep="\n")
+    printed = timed("dry run of configs/paper.yaml", folder, configs, "--dry-run")
+    print(*re.findall(r"^(?:\w+ +\d+|total.*)$", printed.partition("Job stats:")[2], re.MULTILINE), sep="\n")
     commands = timed("the same with all commands printed", folder, configs, "--dry-run", "--printshellcmds")
     longest = max(len(line) for line in commands.splitlines() if "python -m " in line)
-    print(f"longest command {longest} bytes (a shell's limit is 131,072)")
+    print(f"longest command {longest} bytes (the limit of a shell is 131,072)")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""How many frames of video a second people are looked for in, by each detector that can be used on this machine.
+"""Speed of detecting people, in frames of video per second, by each detector that is installed.
 
     make benchmark-persons                        # generated videos; ARGS="VIDEO ..." for your own
     python -m benchmarks.persons --detectors hog detectron2 --threads 4
 
-`plain` is what one would write first: each video decoded in turn, and the detector called as its project shows on every
-frame, with all cores (hog: OpenCV's detectMultiScale; detectron2: its DefaultPredictor; torchvision: the network, in
-float32). The other rows are the persons stage with persons.stride k. `decoding` is the part of the threads' time that
-decoding takes; on a GPU, `GPU idle` is the part in which no frame was there for it. Networks have random weights, which
-find nobody: the time is that of the forward passes.
+`plain` is the simplest program: it decodes one video after the other and calls the detector as its documentation shows,
+on every frame and with all cores (hog: OpenCV's detectMultiScale; detectron2: its DefaultPredictor; torchvision: the
+network in float32). The other rows are the persons stage with persons.stride k. `decoding` is the fraction of the time
+of the threads that decoding takes. `GPU idle` is the fraction of the time in which the GPU waits for frames. Networks
+have random weights and detect nobody, so the time is that of the forward passes.
 """
 
 import argparse
@@ -41,7 +41,7 @@ Plain = Callable[[np.ndarray], object]
 
 @dataclass(frozen=True)
 class Speed:
-    """Frames of video a second, and parts of the time, 0..1; `gpu_idle` is NaN without one."""
+    """Frames of video per second, and fractions of the time, 0..1. `gpu_idle` is NaN without a GPU."""
 
     frames_per_second: float
     decoding: float
@@ -53,7 +53,7 @@ class Speed:
 
 
 class Decoding:
-    """The frames of videos, and the seconds that it took to decode them; for one thread."""
+    """Decodes frames in one thread, and measures the seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -78,26 +78,26 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=importable)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the stage (default: %(default)s)")
     parser.add_argument("--n-videos", type=int, help="generated (default: 2, on a GPU 16)")
-    parser.add_argument("--n-frames", type=int, help="of each (default: 300; of a network without a GPU 11)")
-    parser.add_argument("--n-plain", type=int, help="frames for the plain way (default: 200; likewise 4)")
-    chosen = parser.parse_args()
+    parser.add_argument("--n-frames", type=int, help="per video (default: 300; 11 for a network without a GPU)")
+    parser.add_argument("--n-plain", type=int, help="frames of `plain` (default: 200; 4 likewise)")
+    arguments = parser.parse_args()
     device, on_gpu = find_device()
-    for name in chosen.detectors:
+    for name in arguments.detectors:
         slow = name != "hog" and not on_gpu
-        n_frames, n_plain = chosen.n_frames or (11 if slow else 300), chosen.n_plain or (4 if slow else 200)
+        n_frames, n_plain = arguments.n_frames or (11 if slow else 300), arguments.n_plain or (4 if slow else 200)
         with tempfile.TemporaryDirectory() as folder:
-            videos = chosen.videos or generate(Path(folder), chosen.n_videos or (16 if on_gpu else 2), n_frames)
+            videos = arguments.videos or generate(Path(folder), arguments.n_videos or (16 if on_gpu else 2), n_frames)
             detector, plain = make_hog() if name == "hog" else make_network(name, Path(folder))
             where = f"{os.cpu_count()} cores" if name == "hog" else device
-            print(f"\n{name} on {where}; {len(videos)} videos, {chosen.threads} threads")
+            print(f"\n{name} on {where}; {len(videos)} videos, {arguments.threads} threads")
             print("   k    frames/s   decoding" + ("    GPU idle" if on_gpu and name != "hog" else ""))
-            print(f"plain{plainly(videos, plain, n_plain)}", flush=True)
+            print(f"plain{plain_speed(videos, plain, n_plain)}", flush=True)
             for stride in STRIDES:
-                print(f"{stride:5}{by_stage(videos, detector, stride, chosen.threads)}", flush=True)
+                print(f"{stride:5}{stage_speed(videos, detector, stride, arguments.threads)}", flush=True)
 
 
 def find_device() -> tuple[str, bool]:
-    """The name of what networks run on, and whether it is a GPU."""
+    """The name of the device of the networks, and whether it is a GPU."""
     import torch
 
     if torch.cuda.is_available():
@@ -106,7 +106,7 @@ def find_device() -> tuple[str, bool]:
 
 
 def generate(folder: Path, n_videos: int, n_frames: int) -> list[str]:
-    """The paths of so many generated videos, of a size and rate that Kinetics is often kept in."""
+    """Generates videos of a size and frame rate that is common for Kinetics. Returns their paths."""
     settings = GeneratedSettings(per_pair=-(-n_videos // 36), frames=n_frames, width=340, height=256, fps=30)
     if n_videos <= 6:
         settings = GeneratedSettings(motions=("walk",), per_pair=1, frames=n_frames, width=340, height=256, fps=30)
@@ -120,7 +120,7 @@ def make_hog() -> tuple[Detector, Plain]:
 
 
 def make_network(name: str, folder: Path) -> tuple[Detector, Plain]:
-    """The stage's detector with random weights, and the plain call of the same network."""
+    """The detector of the stage with random weights, and the plain call of the same network."""
     import torch
 
     torch.manual_seed(0)
@@ -153,8 +153,8 @@ def make_network(name: str, folder: Path) -> tuple[Detector, Plain]:
     return make_detector(name, PersonsSettings(weights=weights)), plain
 
 
-def plainly(videos: list[str], plain: Plain, n_frames: int) -> Speed:
-    """The first `n_frames` of the videos, one after another, on all cores."""
+def plain_speed(videos: list[str], plain: Plain, n_frames: int) -> Speed:
+    """Detects people in the first `n_frames` of the videos, one after the other, on all cores."""
     import torch
 
     cores, decoding = os.cpu_count() or 1, Decoding()
@@ -162,28 +162,28 @@ def plainly(videos: list[str], plain: Plain, n_frames: int) -> Speed:
     torch.set_num_threads(cores)
     cv2.setNumThreads(cores)
 
-    def look() -> None:
+    def detect() -> None:
         frames = (frame for video in videos for frame in decoding.frames(video))
         for frame in islice(frames, n_frames):
             plain(frame)
 
-    plain(next(idt_tools.read_video(videos[0])))  # what is done once
-    taken = seconds(look)
+    plain(next(idt_tools.read_video(videos[0])))  # warms up
+    duration = seconds(detect)
     torch.set_num_threads(threads[0])
     cv2.setNumThreads(threads[1])
-    return Speed(min(decoding.n_frames, n_frames) / taken, decoding.seconds / taken)
+    return Speed(min(decoding.n_frames, n_frames) / duration, decoding.seconds / duration)
 
 
-def by_stage(videos: list[str], detector: Detector, stride: int, threads: int) -> Speed:
-    """All frames of the videos, as the persons stage goes about it."""
-    decoded: list[Decoding] = []
-    of_threads: list[float] = []
+def stage_speed(videos: list[str], detector: Detector, stride: int, threads: int) -> Speed:
+    """Detects people in all frames of the videos, as the persons stage does."""
+    decodings: list[Decoding] = []
+    thread_seconds: list[float] = []
 
     def compute(video: str) -> Result:
         decoding, start = Decoding(), time.perf_counter()
         result = boxes_of(decoding.frames(video), detector, stride)
-        decoded.append(decoding)
-        of_threads.append(time.perf_counter() - start)
+        decodings.append(decoding)
+        thread_seconds.append(time.perf_counter() - start)
         return result
 
     detector.detect([next(idt_tools.read_video(videos[0]))])
@@ -192,10 +192,10 @@ def by_stage(videos: list[str], detector: Detector, stride: int, threads: int) -
     with tempfile.TemporaryDirectory() as folder:
         keys = dict.fromkeys(videos, "")
         shard = process_shard(Path(folder) / "store", keys, compute, stage="persons", threads=threads)
-        taken = seconds(lambda: list(shard))
-    n_frames = sum(decoding.n_frames for decoding in decoded)
-    idle = 1 - (batches.busy - busy) / taken if batches else np.nan
-    return Speed(n_frames / taken, sum(decoding.seconds for decoding in decoded) / sum(of_threads), idle)
+        duration = seconds(lambda: list(shard))
+    n_frames = sum(decoding.n_frames for decoding in decodings)
+    idle = 1 - (batches.busy - busy) / duration if batches else np.nan
+    return Speed(n_frames / duration, sum(decoding.seconds for decoding in decodings) / sum(thread_seconds), idle)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How fast the tracker is, against a public baseline in the same process, and how much memory it takes.
+"""Speed of the tracker compared with a public baseline in the same process, and its memory.
 
-    make benchmark                              # a generated clip
-    python -m benchmarks.tracker VIDEO          # a video of your own, best of 320x240 as in UCF101
+    make benchmark                              # a generated video
+    python -m benchmarks.tracker VIDEO          # your own video, preferably 320x240 as in UCF101
 
-The baseline is one call of OpenCV's calcOpticalFlowFarneback on the same frames, one thread, with the tracker's numbers
-of levels, iterations and pixels. The tracker computes two such flows a frame, and everything else.
+The baseline is OpenCV's calcOpticalFlowFarneback, once per frame, in one thread and with the parameters of the tracker.
+The tracker computes two such flows per frame, in addition to all other work.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from idt_tools.tracker import BLOCK_ROWS, make_tracker
 
 REPEATS = 5
 SIZES = [(160, 120), (320, 240), (340, 256), (640, 480), (1280, 720)]
-SHORT = 40  # frames, where more would tell nothing new
-KINETICS_VIDEOS, KINETICS_FRAMES = 235_000, 300  # 10 seconds at 30 frames a second
+SHORT = 40  # frames, for measurements that do not depend on the length
+KINETICS_VIDEOS, KINETICS_FRAMES = 235_000, 300  # 10 seconds at 30 frames per second
 KINETICS_SIZE = (340, 256)
 
 
@@ -39,17 +39,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", nargs="?", type=Path)
     parser.add_argument("--memory-of", type=int, metavar="FRAMES", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    if chosen.memory_of:
-        print(*memory_of(chosen.memory_of))
+    if arguments.memory_of:
+        print(*memory_of(arguments.memory_of))
         return
-    frames = np.stack([grey(frame) for frame in idt_tools.read_video(chosen.video)]) if chosen.video else drift(160)
-    source = chosen.video.name if chosen.video else "a generated clip: a drifting texture"
+    frames = (
+        np.stack([grey(frame) for frame in idt_tools.read_video(arguments.video)]) if arguments.video else drift(160)
+    )
+    source = arguments.video.name if arguments.video else "a generated video: a drifting texture"
     print(f"{source}, {len(frames)} frames; {processor()}, built for {_core.INSTRUCTION_SETS[0]}")
     frames_320 = resized(frames, (320, 240))
     against_farneback(frames_320)
-    stage_shares(frames_320)
+    print_stages(frames_320)
     by_size(frames)
     by_length(frames_320)
     two_workers(frames_320)
@@ -57,12 +59,12 @@ def main() -> None:
 
 
 def against_farneback(frames: np.ndarray) -> None:
-    """Whole extraction against one Farneback flow, in turns, so that a machine that slows down slows both."""
+    """Prints the speed of extraction and of one Farneback flow, measured in turns, so that other load slows both."""
     rows = [(seconds(lambda: farneback(frames)), seconds(lambda: idt_tools.extract(frames))) for _ in range(REPEATS)]
     ratios = [ours / theirs for theirs, ours in rows]
     theirs, ours = (statistics.median(times) / len(frames) * 1000 for times in zip(*rows, strict=True))
     print(f"\n320x240, one thread, median of {REPEATS}: {1000 / ours:.1f} frames/s")
-    print(f"extract {ours:.2f} ms a frame, calcOpticalFlowFarneback {theirs:.2f} ms")
+    print(f"extract {ours:.2f} ms per frame, calcOpticalFlowFarneback {theirs:.2f} ms")
     print(f"ratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}); the original's is 4.4 to 6")
 
 
@@ -73,8 +75,8 @@ def farneback(frames: np.ndarray) -> None:
         )
 
 
-def stage_shares(frames: np.ndarray) -> None:
-    """Milliseconds a frame in each stage of the core."""
+def print_stages(frames: np.ndarray) -> None:
+    """Prints the milliseconds per frame in each stage of the core."""
     tracker = make_tracker(frames.shape[2], frames.shape[1])
     info, descriptors = np.empty((BLOCK_ROWS, 10), np.float32), np.empty((BLOCK_ROWS, 426), np.float32)
     points = np.empty((0, 16, 2), np.float32)
@@ -92,21 +94,22 @@ def stage_shares(frames: np.ndarray) -> None:
                 rows += tracker.take(info, descriptors, points)
 
     total = seconds(run)
-    print(f"\nstage, 320x240, {rows} trajectories, {tracker.live_tracks} live tracks at the end   ms/frame   share")
-    shares = {**tracker.stage_seconds, "camera motion": camera}
-    shares["the rest"] = total - sum(shares.values())
-    for name, spent in sorted(shares.items(), key=lambda item: -item[1]):
-        print(f"  {name:24} {spent / len(frames) * 1000:6.2f}   {spent / total:6.1%}")
+    print(f"\nstage, 320x240, {rows} trajectories, {tracker.live_tracks} live tracks at the end   ms/frame   part")
+    stages = {**tracker.stage_seconds, "camera motion": camera}
+    stages["the rest"] = total - sum(stages.values())
+    for name, duration in sorted(stages.items(), key=lambda item: -item[1]):
+        print(f"  {name:24} {duration / len(frames) * 1000:6.2f}   {duration / total:6.1%}")
 
 
 def by_size(frames: np.ndarray) -> None:
     print("\nsize       frames/s   ms/frame   ns/pixel")
     for size in SIZES:
         clip = resized(frames[:SHORT], size)
-        spent = min(seconds(lambda clip=clip: idt_tools.extract(clip)) for _ in range(2)) / len(clip)
-        print(f"{size[0]:5}x{size[1]:<4} {1 / spent:9.1f} {spent * 1000:10.2f} {spent * 1e9 / size[0] / size[1]:10.1f}")
+        duration = min(seconds(lambda clip=clip: idt_tools.extract(clip)) for _ in range(2)) / len(clip)
+        per_pixel = duration * 1e9 / size[0] / size[1]
+        print(f"{size[0]:5}x{size[1]:<4} {1 / duration:9.1f} {duration * 1000:10.2f} {per_pixel:10.1f}")
         if size == KINETICS_SIZE:
-            days = KINETICS_VIDEOS * KINETICS_FRAMES * spent / 86400
+            days = KINETICS_VIDEOS * KINETICS_FRAMES * duration / 86400
     print(
         f"Kinetics, {KINETICS_VIDEOS:,} videos of {KINETICS_FRAMES} frames at 340x256, decoding not counted: ", end=""
     )
@@ -121,7 +124,7 @@ def by_length(frames: np.ndarray) -> None:
 
 
 def two_workers(frames: np.ndarray) -> None:
-    """Throughput of two videos at once, in threads of one process and in two processes, against one after the other."""
+    """Prints the throughput of two threads and of two processes, relative to one."""
     print(f"\n2 workers on {os.cpu_count()} cores, throughput against 1 worker")
     kinds: list[tuple[str, type[Executor]]] = [("threads", ThreadPoolExecutor), ("processes", ProcessPoolExecutor)]
     for name, kind in kinds:
@@ -139,8 +142,8 @@ def count_rows(frames: np.ndarray) -> int:
 
 
 def memory() -> None:
-    """Peak memory above the interpreter's with its imports and frames, each in a process of its own."""
-    print("\n1280x720, textured everywhere     peak live tracks   peak MiB above the interpreter's")
+    """Prints the peak memory in addition to imports and frames, each in a separate process."""
+    print("\n1280x720, textured everywhere     peak live tracks   additional peak MiB")
     for n in (SHORT, 4 * SHORT):
         command = [sys.executable, "-m", "benchmarks.tracker", "--memory-of", str(n)]
         live, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -148,21 +151,21 @@ def memory() -> None:
 
 
 def memory_of(n: int) -> tuple[int, float]:
-    """Peak of live tracks and of memory in MiB of streaming through `n` frames of 1280x720, 1 pixel further each."""
-    most = 0
+    """The peaks of live tracks and of memory in MiB of streaming `n` frames of 1280x720 that move by 1 pixel each."""
+    peak_tracks = 0
 
     class Counted(_core.Tracker):
         def finish(self, homography: np.ndarray) -> None:
-            nonlocal most
+            nonlocal peak_tracks
             super().finish(homography)
-            most = max(most, self.live_tracks)
+            peak_tracks = max(peak_tracks, self.live_tracks)
 
     _core.Tracker = Counted  # type: ignore[misc]
     scene = drift(1, (1280, 720))[0]
     before = peak_memory()
     moving = (np.roll(scene, t, 1) for t in range(n))
     consume(idt_tools.stream(moving, homographies=np.tile(np.eye(3), (n, 1, 1)), n_frames=n))
-    return most, peak_memory() - before
+    return peak_tracks, peak_memory() - before
 
 
 def consume(blocks: Iterator[idt_tools.Trajectories]) -> None:
@@ -171,7 +174,7 @@ def consume(blocks: Iterator[idt_tools.Trajectories]) -> None:
 
 
 def drift(n: int, size: tuple[int, int] = (320, 240)) -> np.ndarray:
-    """A textured scene that passes by at (2, 1) pixels a frame, (n, height, width) uint8."""
+    """A textured scene that moves by (2, 1) pixels per frame, (n, height, width) uint8."""
     noise = np.random.default_rng(0).normal(size=(size[1], size[0])).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 2.0)
     scene = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
@@ -182,8 +185,8 @@ def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if frames.shape[:0:-1] == size:
         return frames
     shrinking = size[0] < frames.shape[2]
-    way = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
-    return np.stack([cv2.resize(frame, size, interpolation=way) for frame in frames])
+    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(frame, size, interpolation=interpolation) for frame in frames])
 
 
 def grey(frame: np.ndarray) -> np.ndarray:

@@ -5,8 +5,8 @@
     trajectories.info            # (n, 10): where and when; names in idt_tools.columns
     trajectories.descriptors     # (n, 426): trajectory, HOG, HOF, MBH
 
-What it computes is in docs/idt_spec.md. Needs numpy, OpenCV and PyAV alone; they are loaded at the first use of a name,
-so that a machine without PyAV or the compiled core can read and write the files.
+docs/idt_spec.md specifies the computation. The package needs only numpy, OpenCV and PyAV. Modules are imported at the
+first use of a name, so that a machine without PyAV or the compiled core can read and write the files.
 """
 
 import importlib

@@ -1,7 +1,7 @@
-"""The compiled core, built for several instruction sets; this module is the best of them that the processor has.
+"""The compiled core. There is a build per instruction set, and this module loads the best one for the processor.
 
-`IDT_INSTRUCTION_SET=avx2` (or baseline) in the environment chooses another: a cluster of unequal processors then
-computes the same bytes everywhere.
+`IDT_INSTRUCTION_SET=avx2` (or baseline) in the environment chooses another build: different processors of a cluster
+then compute the same bytes.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from . import _core_baseline
 
 
 def build(instruction_set: str) -> ModuleType:
-    """The core built for `instruction_set`, one of `INSTRUCTION_SETS`. Raises ImportError where it cannot run."""
+    """Returns the core built for `instruction_set`, one of `INSTRUCTION_SETS`. Raises ImportError for any other."""
     if instruction_set not in INSTRUCTION_SETS:
         known = ", ".join(INSTRUCTION_SETS)
         raise ImportError(f"IDT_INSTRUCTION_SET: there is no build for {instruction_set!r} here; choose one of {known}")

@@ -1,8 +1,8 @@
 """The camera's motion between two frames, as a homography (idt_spec 1, step 1).
 
-Corners moved by the dense flow vote for it, and the core looks for the homography that most of them agree with
-(core/homography.cpp). The original adds SURF matches, of which ours, with or without another kind of feature in SURF's
-place, comes no closer to the original's homographies; so there are none here.
+The dense flow moves the corners of the previous frame, and the core finds the homography that most of them agree with
+(core/homography.cpp). The original tracker also matches SURF features. Matches of SURF or of other features brought our
+homographies no closer to the original's, so there are none here.
 """
 
 from typing import Protocol
@@ -13,19 +13,20 @@ from . import _core
 
 
 class Tracker(Protocol):
-    """What is asked of the tracker between its `start` and its `finish`."""
+    """The methods of the core's tracker that `camera_motion` calls between its `start` and its `finish`."""
 
     def corners(self, mask: np.ndarray | None) -> np.ndarray:
-        """The previous frame's corners (n, 2) outside the mask's zeros."""
+        """Returns the corners (n, 2) of the previous frame where the mask is not 0."""
 
     def flow_at(self, points: np.ndarray) -> np.ndarray:
-        """Flow (n, 2) from the previous to the current frame at integer points (n, 2)."""
+        """Returns the flow (n, 2) from the previous to the current frame at integer points (n, 2)."""
 
 
 def camera_motion(tracker: Tracker, mask: np.ndarray | None = None) -> np.ndarray:
-    """Homography (3, 3) float64 from pixels of the previous to pixels of the frame that `tracker` has started.
+    """Returns the homography (3, 3) float64 from pixels of the previous frame to pixels of the started frame.
 
-    mask: (height, width) uint8, 0 where the current frame shows people. The identity where too few corners agree.
+    `mask` is (height, width) uint8, 0 where the current frame shows people. The result is the identity if too few
+    corners agree.
     """
-    start = tracker.corners(mask)
-    return _core.fit_homography(start, start + tracker.flow_at(start))
+    corners = tracker.corners(mask)
+    return _core.fit_homography(corners, corners + tracker.flow_at(corners))

@@ -1,4 +1,4 @@
-"""The command `idt`: trajectories of videos to files, drawn on a video's frames, or encoded; people; what files hold.
+"""The command `idt` tracks videos, draws and encodes their trajectories, finds people, and describes result files.
 
 idt extract VIDEO [VIDEO ...] -o OUT [--boxes BOXES] [--format h5|text] [--threads N] [--force]
 idt show VIDEO -o OUT.mp4|OUT.png [--boxes BOXES]
@@ -33,52 +33,52 @@ ONE_BOXES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0; 1 after a line on stderr for each thing that failed; 130 on Ctrl-C."""
-    chosen = parse_arguments(_parser(), arguments)
-    return exit_code(partial(chosen.run, chosen), (CommandError, VideoError, ValueError, OSError))
+    """Runs one command. Returns its exit code: 0, 1 with a line per failure on stderr, or 130 after Ctrl-C."""
+    options = parse_arguments(_parser(), arguments)
+    return exit_code(partial(options.run, options), (CommandError, VideoError, ValueError, OSError))
 
 
-def _extract(chosen: argparse.Namespace) -> int:
+def _extract(options: argparse.Namespace) -> int:
     failed = extract_videos(
-        chosen.videos,
-        chosen.output,
-        boxes=chosen.boxes,
-        format=chosen.format,
-        threads=chosen.threads,
-        force=chosen.force,
+        options.videos,
+        options.output,
+        boxes=options.boxes,
+        format=options.format,
+        threads=options.threads,
+        force=options.force,
     )
     return 1 if failed else 0
 
 
-def _show(chosen: argparse.Namespace) -> int:
-    show_video(chosen.video, chosen.output, chosen.boxes)
+def _show(options: argparse.Namespace) -> int:
+    show_video(options.video, options.output, options.boxes)
     return 0
 
 
-def _encode(chosen: argparse.Namespace) -> int:
+def _encode(options: argparse.Namespace) -> int:
     failed = encode_videos(
-        chosen.videos,
-        chosen.codebook,
-        chosen.output,
-        boxes=chosen.boxes,
-        threads=chosen.threads,
-        force=chosen.force,
+        options.videos,
+        options.codebook,
+        options.output,
+        boxes=options.boxes,
+        threads=options.threads,
+        force=options.force,
     )
     return 1 if failed else 0
 
 
-def _boxes(chosen: argparse.Namespace) -> int:
-    if chosen.detector is None:
-        return 1 if export_boxes(chosen.files, chosen.output, chosen.index) else 0
-    if chosen.index:
+def _boxes(options: argparse.Namespace) -> int:
+    if options.detector is None:
+        return 1 if export_boxes(options.files, options.output, options.index) else 0
+    if options.index:
         raise CommandError("--index names the videos of HDF5 files; leave it out with --detector")
-    options = {"stride": chosen.stride, "threads": chosen.threads, "force": chosen.force}
-    return 1 if detect_boxes(chosen.files, chosen.output, chosen.detector, **options) else 0
+    settings = {"stride": options.stride, "threads": options.threads, "force": options.force}
+    return 1 if detect_boxes(options.files, options.output, options.detector, **settings) else 0
 
 
-def _inspect(chosen: argparse.Namespace) -> int:
+def _inspect(options: argparse.Namespace) -> int:
     code = 0
-    for place in chosen.files:
+    for place in options.files:
         try:
             inspect_file(place)
         except CommandError as error:
@@ -90,7 +90,7 @@ def _inspect(chosen: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = PrintableParser(
         prog="idt",
-        description="Improved dense trajectories of videos: where points move, and how it looks there.",
+        description="Improved dense trajectories of videos: paths of points, and descriptors of the image around them.",
         epilog="examples:\n"
         "  idt extract video.mp4 -o trajectories.h5\n"
         "  idt extract videos/*.mp4 -o trajectories/ --threads 4\n"
@@ -113,10 +113,9 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser(
         "extract",
         help="write the trajectories of videos to files",
-        description="Write the trajectories of each video to a file of its own. A file is written whole or not at\n"
-        "all, and one that is there already is kept: a run that was stopped goes on when it is typed\n"
-        "again. A video that cannot be read stops no other: it has its line on stderr, and the exit\n"
-        "code is 1.",
+        description="Write the trajectories of each video to a file. Files are written whole or not at all, and\n"
+        "existing files stay: type a stopped command again to continue it. A video that cannot be\n"
+        "read does not stop the others: it has a line on stderr, and the exit code is 1.",
         epilog="examples:\n"
         "  idt extract video.mp4 -o trajectories.h5 --boxes people.bb\n"
         "  idt extract videos/*.mp4 -o trajectories/ --boxes people/ --threads 4",
@@ -128,14 +127,14 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--output",
         required=True,
         metavar="OUT",
-        help="for one video, the file to write, .h5 or .txt; for several, or ending in /, a folder (made where it is "
-        "not there) for files named after the videos: <video's name without ending>.h5 or .txt",
+        help="for one video, the file to write, .h5 or .txt; for several videos, or with / at its end, a folder (made "
+        "if needed) for the files <video's name without ending>.h5 or .txt",
     )
     command.add_argument(
         "--format",
         choices=("h5", "text"),
         help="h5: /info and /descriptors (float16); text: 436 columns, as the original extractor writes. "
-        "Default: by OUT's ending; h5 in a folder",
+        "Default: by the ending of OUT; h5 in a folder",
     )
     _add_several(command)
     command.set_defaults(run=_extract)
@@ -145,8 +144,8 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     command = commands.add_parser(
         "show",
         help="draw a video's trajectories on its frames",
-        description="Draw a video's trajectories: the path of each so far in green, where it is now in red; with\n"
-        "--boxes, in blue, the area that the estimate of the camera's motion leaves out.",
+        description="Draw a video's trajectories: the path of each up to the frame in green, its current end in red.\n"
+        "With --boxes, the area that the estimate of the camera's motion leaves out is blue.",
         epilog="example:\n  idt show video.mp4 -o trajectories.png --boxes people.bb",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -162,9 +161,9 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command = commands.add_parser(
         "encode",
         help="turn videos into vectors of equal length",
-        description="Track each video and write its sketch by a codebook: a vector of 2,000 numbers, whatever the\n"
-        "video's length. Without -o, the sketch of one video is printed. A video that cannot be encoded\n"
-        "does not stop the others: stderr has a line on it, OUT has its status, and the exit code is 1.",
+        description="Track each video and compute its sketch with a codebook: a vector of 2,000 numbers for a video\n"
+        "of any length. Without -o, the sketch of one video is printed. A video that cannot be encoded\n"
+        "does not stop the others: it has a line on stderr, its status is in OUT, and the exit code is 1.",
         epilog="examples:\n"
         "  idt encode video.mp4 --codebook codebook.h5 -o sketch.h5\n"
         "  idt encode videos/*.mp4 --codebook codebook.h5 -o sketches.h5 --threads 4",
@@ -177,20 +176,20 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--output",
         type=Path,
         metavar="OUT",
-        help="the HDF5 file to write: video, sketch (n, 2000), n_trajectories, status, reason; what it holds is kept, "
-        "and videos that it lacks are added",
+        help="the HDF5 file to write: video, sketch (n, 2000), n_trajectories, status, reason; existing sketches stay, "
+        "and missing videos are added",
     )
     _add_several(command)
     command.set_defaults(run=_encode)
 
 
 def _add_several(command: argparse.ArgumentParser) -> None:
-    """What the commands that track several videos have in common."""
+    """Adds the arguments of the commands that track several videos."""
     command.add_argument(
         "--boxes",
         type=Path,
         metavar="BOXES",
-        help=f"people, kept out of the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
+        help=f"people, whom the estimate of the camera's motion leaves out; for one video {ONE_BOXES}; for several a "
         "folder of files named after the videos, .bb, .h5 or .json, or one HDF5 file with a group named after each",
     )
     command.add_argument(
@@ -198,19 +197,19 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="videos tracked at once, each by one thread; default 1: a job takes no more cores than it was given",
+        help="videos tracked at once, each by one thread; default 1",
     )
-    command.add_argument("--force", action="store_true", help="write anew what is there already")
+    command.add_argument("--force", action="store_true", help="write existing results anew")
 
 
 def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "boxes",
         help="write the people in videos as the original extractor's text",
-        description="Write the boxes of each video as a file .bb, as the original extractor reads: a line a frame,\n"
+        description="Write the boxes of each video as a file .bb for the original extractor: a line per frame,\n"
         "`frame x1 y1 x2 y2 score ...`. The boxes come from HDF5 files with a group per video or, with\n"
-        "--detector, from a detector that looks at the videos. stderr has a line on each video without\n"
-        "boxes, and the exit code is then 1.",
+        "--detector, from a detector of persons. A video without boxes has a line on stderr, and the\n"
+        "exit code is then 1.",
         epilog="examples:\n  idt boxes persons/*.h5 --index index.tsv -o people/\n"
         "  idt boxes videos/*.mp4 --detector hog -o people/",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -220,8 +219,8 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="HDF5 files of a group per video: dataset boxes, attributes n_frames, width, height; or videos, with "
-        "--detector",
+        help="HDF5 files with a group per video (dataset boxes, attributes n_frames, width, height); with --detector, "
+        "videos",
     )
     command.add_argument(
         "-o",
@@ -229,25 +228,24 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="made where it is not there; its files are named after the ids of the videos, VIDEO_ID.bb, or, with "
-        "--detector, after the videos",
+        help="made if needed; its files are VIDEO_ID.bb or, with --detector, are named after the videos",
     )
     command.add_argument(
         "--detector",
         metavar="NAME",
-        help="look for the people in videos by this detector of an installed package",
+        help="find the people in videos with this detector of an installed package",
     )
     command.add_argument(
-        "--stride", type=int, default=1, metavar="N", help="with --detector: look at every N-th frame; default 1"
+        "--stride", type=int, default=1, metavar="N", help="with --detector: use every N-th frame; default 1"
     )
     command.add_argument("--threads", type=int, default=1, metavar="N", help="with --detector: videos at once")
-    command.add_argument("--force", action="store_true", help="with --detector: write anew what is there already")
+    command.add_argument("--force", action="store_true", help="with --detector: write existing files anew")
     command.add_argument(
         "--index",
         type=Path,
         metavar="INDEX",
-        help="tab-separated table with the columns video_id (name of the group) and path: name the files after the "
-        "videos, <the video's folder>/<its name>.bb, as --boxes finds them",
+        help="tab-separated table with the columns video_id (name of the group) and path; the files are then "
+        "<the video's folder>/<its name>.bb, which --boxes finds",
     )
     command.set_defaults(run=_boxes)
 
@@ -255,9 +253,9 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_inspect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "inspect",
-        help="say what a file of results holds",
-        description="Say how an HDF5 file was made, what became of the videos in it, and what its datasets are: for\n"
-        "example a file of `idt extract` or `idt encode`.",
+        help="describe a file of results",
+        description="Describe how an HDF5 file was made, the statuses of its videos, and its datasets: for example a\n"
+        "file of `idt extract` or `idt encode`.",
         epilog="examples:\n  idt inspect trajectories.h5\n  idt inspect shard.h5:VIDEO_ID",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

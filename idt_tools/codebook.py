@@ -1,13 +1,13 @@
-"""The codebook: all that turns the descriptors of a video into its sketch (paper 3.3).
+"""The codebook turns the descriptors of a video into its sketch (paper 3.3).
 
-It is fitted once on a sample of descriptors, kept in one HDF5 file, and applied here to any number of videos: PCA,
-Fisher vector under the Gaussian mixture, signed square root, L2 norm, count sketch. A `Codebook` describes all columns
-of a descriptor together, as the paper does. A `ChannelCodebook` describes each channel by itself, as Wang and Schmid do
-(reference [42], the IDT of the paper's table 4); its file has a group per channel.
-`Codebook.load(path).encode(descriptors)` needs numpy alone beside the file's reader.
+The steps are PCA, Fisher vector under a Gaussian mixture, signed square root, L2 norm and count sketch. A codebook is
+fitted once on a sample of descriptors and stored in an HDF5 file. A `Codebook` describes all columns of a descriptor
+together, as the paper does. A `ChannelCodebook` describes each channel by itself, as Wang and Schmid do (reference
+[42], the IDT of the paper's table 4); its file has a group per channel. Loading and encoding need only numpy and h5py.
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +21,23 @@ from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import count_sketch
 from idt_tools.fisher_vector import FisherSums, Floats, fixed_blocks, l2_normalise, power_normalise
 
-OF_MIXTURE = {  # the datasets of a codebook file, or of each channel's group in it; each is an attribute of Mixture
+MIXTURE_ARRAYS = {  # the datasets of a codebook file or of a channel's group in it, and the fields of Mixture
     "pca_mean": "mean of the sampled descriptors, (426,), or as many as the channel has columns",
     "pca_components": "principal axes by falling variance, unit length, (D, 426)",
     "gmm_weights": "mixing probabilities, (K,), sum 1",
     "gmm_means": "means of the components in the space of the principal axes, (K, D)",
     "gmm_variances": "diagonal variances of the components, (K, D)",
 }
-OF_SKETCH = {
+SKETCH_ARRAYS = {
     "sketch_hash": "place in the sketch of each entry of the Fisher vector, (2KD,) of all channels",
     "sketch_sign": "sign, -1 or 1, with which it is added there, (2KD,)",
 }
-MEANING = OF_MIXTURE | OF_SKETCH
+MEANING = MIXTURE_ARRAYS | SKETCH_ARRAYS
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """PCA and diagonal Gaussian mixture of descriptors; shapes and meaning of the arrays as in `OF_MIXTURE`."""
+    """PCA and diagonal Gaussian mixture of descriptors; shapes and meaning of the arrays as in `MIXTURE_ARRAYS`."""
 
     pca_mean: NDArray[np.float32]
     pca_components: NDArray[np.float32]
@@ -56,17 +56,17 @@ class Mixture:
         _check_shapes(self, shapes)
 
     def check_mixture(self) -> None:
-        """Raises ValueError where a number is not finite or out of its range."""
-        if not all(np.isfinite(getattr(self, name)).all() for name in OF_MIXTURE):
+        """Raises ValueError if a number is not finite or out of its range."""
+        if not all(np.isfinite(getattr(self, name)).all() for name in MIXTURE_ARRAYS):
             raise ValueError("it holds numbers that are not finite")
         if not ((self.gmm_weights > 0).all() and (self.gmm_variances > 0).all()):
             raise ValueError("a weight or variance of its mixture is not positive")
 
     def project(self, descriptors: Floats) -> NDArray[np.float32]:
-        """A block of descriptors (n, 426), or of the channel's columns, in the space of the principal axes (n, D).
+        """Returns the projections (n, D) of descriptors (n, 426), or of a channel's columns, on the principal axes.
 
-        Rounded to float16 first, as trajectories are kept: a video encoded straight from the tracker and one encoded
-        from the file give the same numbers.
+        Descriptors are first rounded to float16, as in files of trajectories. A video encoded straight from the tracker
+        and one encoded from its file therefore get the same numbers.
         """
         if descriptors.ndim != 2 or descriptors.shape[1] != len(self.pca_mean):
             raise ValueError(f"descriptors must be (n, {len(self.pca_mean)}), not {descriptors.shape}")
@@ -76,34 +76,34 @@ class Mixture:
             return projected
 
     def sums(self) -> FisherSums:
-        """Sums, still empty, of projected descriptors."""
+        """Returns empty Fisher sums for projected descriptors."""
         return FisherSums(self.gmm_weights, self.gmm_means, self.gmm_variances)
 
 
-class Encoder:
-    """What both kinds of codebook do with their mixtures and the sketch."""
+class Encoder(ABC):
+    """The base class of both kinds of codebook."""
 
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int
 
+    @abstractmethod
     def mixtures(self) -> Mapping[str, Mixture]:
-        """The mixtures by channel; that of all columns together has an empty name."""
-        raise NotImplementedError
+        """Returns the mixtures by channel. The mixture of all columns together has an empty name."""
 
     @property
     def parameters(self) -> dict[str, int]:
-        """How many Gaussian components it has, and how many axes in all."""
+        """The number of Gaussian components, and the number of principal axes of all mixtures."""
         mixtures = self.mixtures().values()
         components = max(len(mixture.gmm_weights) for mixture in mixtures)
         return {"components": components, "axes": sum(len(mixture.pca_components) for mixture in mixtures)}
 
     def fisher(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
-        """Fisher vector (2KD,) of a video, after signed square root and L2 norm; those of channels are concatenated.
+        """Returns the Fisher vector (2KD,) of a video, after signed square root and L2 norm.
 
-        `descriptors`: array (n, 426) or an iterable of blocks of such rows, of any lengths; the result depends on the
-        rows and their order alone, and memory does not grow with n. Not finite where a descriptor is not. Raises
-        ValueError where there is none.
+        The Fisher vectors of channels are concatenated. `descriptors` is an array (n, 426) or an iterable of blocks of
+        such rows. The lengths of the blocks do not change the result, and memory does not grow with n. The result is
+        not finite if a descriptor is not. Raises ValueError if there is no descriptor.
         """
         sums = {name: mixture.sums() for name, mixture in self.mixtures().items()}
         width = sum(len(mixture.pca_mean) for mixture in self.mixtures().values())
@@ -116,12 +116,12 @@ class Encoder:
         return np.concatenate(parts).astype(np.float32)
 
     def encode(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
-        """The sketch (2000,) of a video: its normalised Fisher vector (see `fisher`), count-sketched."""
+        """Returns the sketch (2000,) of a video: the count sketch of its normalised Fisher vector (see `fisher`)."""
         fisher = self.fisher(descriptors)
         return count_sketch(fisher, self.sketch_hash, self.sketch_sign, self.sketch_dimension).astype(np.float32)
 
     def digest(self) -> str:
-        """16 hexadecimal digits of the content: equal for codebooks that encode alike, whatever their files."""
+        """Returns 16 hexadecimal digits that identify the content. The layout of the file does not change them."""
         content = hashlib.blake2b(str(self.sketch_dimension).encode(), digest_size=8)
         for name, array in self._arrays():
             array = np.ascontiguousarray(array)
@@ -129,41 +129,41 @@ class Encoder:
         return content.hexdigest()
 
     def write(self, file: Any) -> None:
-        """Adds the arrays, with their meaning, to an open h5py file or group."""
+        """Writes the arrays, with their meaning, to an open h5py file or group."""
         file.attrs["sketch_dimension"] = self.sketch_dimension
         for name, array in self._arrays():
             data = file.create_dataset(name, data=array, chunks=True, fletcher32=True, track_times=False)
             write_attributes(data, {"meaning": MEANING[name.rpartition("/")[2]]})
 
     def save(self, path: str | Path) -> None:
-        """Writes the codebook to an HDF5 file of its own."""
+        """Writes the codebook to an HDF5 file."""
         import h5py  # not at the top: `import idt_tools` must not need it
 
         with h5py.File(path, "w") as file:
             self.write(file)
 
     def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Names, as in the file, and arrays."""
+        """Yields the arrays with their names in the file."""
         for channel, mixture in self.mixtures().items():
-            for name in OF_MIXTURE:
+            for name in MIXTURE_ARRAYS:
                 yield f"{channel}/{name}" if channel else name, getattr(mixture, name)
-        for name in OF_SKETCH:
+        for name in SKETCH_ARRAYS:
             yield name, getattr(self, name)
 
     def check_values(self) -> None:
-        """Raises ValueError where a number of a mixture or of the sketch is not finite or out of its range."""
+        """Raises ValueError if a number of a mixture or of the sketch is not finite or out of its range."""
         for mixture in self.mixtures().values():
             mixture.check_mixture()
         if not 0 < self.sketch_dimension <= 2**20:
             raise ValueError(f"its sketch has {self.sketch_dimension} dimensions")
         if not ((self.sketch_hash >= 0) & (self.sketch_hash < self.sketch_dimension)).all():
-            raise ValueError("its sketch_hash names a place that the sketch does not have")
+            raise ValueError("its sketch_hash holds an index that the sketch does not have")
         if not (np.abs(self.sketch_sign) == 1).all():
-            raise ValueError("its sketch_sign is not -1 or 1")
+            raise ValueError("its sketch_sign holds numbers other than -1 and 1")
 
     def _check_sketch(self) -> None:
         length = sum(2 * mixture.gmm_means.size for mixture in self.mixtures().values())
-        _check_shapes(self, dict.fromkeys(OF_SKETCH, (length,)))
+        _check_shapes(self, dict.fromkeys(SKETCH_ARRAYS, (length,)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,38 +179,40 @@ class Codebook(Encoder, Mixture):
         self._check_sketch()
 
     def mixtures(self) -> Mapping[str, Mixture]:
-        """Itself, under an empty name."""
+        """Returns itself under an empty name."""
         return {"": self}
 
     @staticmethod
     def load(path: str | Path) -> "Codebook | ChannelCodebook":
-        """The codebook in the HDF5 file at `path`, of either kind. Raises ValueError where the file is none, and
-        ReadingFailed."""
-        from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5  # it needs h5py
+        """Returns the codebook of either kind in the HDF5 file at `path`.
+
+        Raises ValueError if the file is not a codebook, and ReadingFailed.
+        """
+        from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5  # needs h5py
 
         codebook: Codebook | ChannelCodebook
         try:
             with opened_hdf5(Path(path)) as file:
-                sketch: dict[str, Any] = {name: checked_array(file, name) for name in OF_SKETCH}
+                sketch: dict[str, Any] = {name: checked_array(file, name) for name in SKETCH_ARRAYS}
                 sketch["sketch_dimension"] = int(file.attrs["sketch_dimension"])
                 if "pca_mean" in file:
-                    mixture: dict[str, Any] = {name: checked_array(file, name) for name in OF_MIXTURE}
+                    mixture: dict[str, Any] = {name: checked_array(file, name) for name in MIXTURE_ARRAYS}
                     codebook = Codebook(**mixture, **sketch)
                 else:
                     channels = {
-                        channel: Mixture(**{name: checked_array(file, f"{channel}/{name}") for name in OF_MIXTURE})
+                        channel: Mixture(**{name: checked_array(file, f"{channel}/{name}") for name in MIXTURE_ARRAYS})
                         for channel in CHANNELS
                     }
                     codebook = ChannelCodebook(channels, **sketch)
             codebook.check_values()
         except ValueError as error:
-            raise ValueError(f"{path} is not a codebook that can be read: {error}") from error
+            raise ValueError(f"{path} is not a readable codebook: {error}") from error
         return codebook
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelCodebook(Encoder):
-    """A PCA and mixture for each of `idt_tools.columns.CHANNELS`, in that order, and one count sketch of them all."""
+    """A PCA and mixture for each of `idt_tools.columns.CHANNELS`, in that order, and one count sketch for all."""
 
     channels: Mapping[str, Mixture]
     sketch_hash: NDArray[np.int32]
@@ -225,7 +227,7 @@ class ChannelCodebook(Encoder):
         self._check_sketch()
 
     def mixtures(self) -> Mapping[str, Mixture]:
-        """Those of the channels, in the order of their columns."""
+        """Returns the mixtures of the channels in the order of their columns."""
         return {channel: self.channels[channel] for channel in CHANNELS}
 
 

@@ -1,11 +1,11 @@
-"""Names and places of the columns of a trajectory.
+"""Names and slices of the columns of a trajectory.
 
 A row has 436 numbers: `info` (10) and `descriptors` (426). A descriptor channel holds 3 time cells x 2 x 2 space cells
 (x outer, y inner) x bins; each time cell is the mean over 5 frames of square-rooted L1-normalised histograms.
 """
 
 TRACK_LENGTH = 15
-"""Displacements of a trajectory, in frames. It has one point more."""
+"""Displacements of a trajectory, one per frame. A trajectory has 16 points."""
 
 INFO = (
     "end_frame",  # frame number (0-based) of the last point
@@ -14,10 +14,10 @@ INFO = (
     "std_x",  # standard deviation, pixels
     "std_y",
     "path_length",  # sum of the lengths of the 15 displacements, pixels
-    "scale",  # factor by which the frame was reduced where the trajectory was found
+    "scale",  # factor by which the tracker reduced the frame
     "relative_x",  # mean_x / width, 0 to 0.999
     "relative_y",  # mean_y / height, 0 to 0.999
-    "relative_time",  # (end_frame - 7.5) / number of frames, 0 to 0.999; NaN where that number is unknown
+    "relative_time",  # (end_frame - 7.5) / number of frames, 0 to 0.999; NaN if that number is unknown
 )
 """Names of the 10 columns of `info`."""
 
@@ -39,4 +39,4 @@ DESCRIPTORS = tuple(f"{name}_{i}" for name, columns in CHANNELS.items() for i in
 """Names of the 426 columns of `descriptors`."""
 
 UNITS = {"info": "frames, pixels", "descriptors": "none: square roots of L1-normalised histograms"}
-"""What the numbers of `info` and of `descriptors` are in."""
+"""Units of `info` and `descriptors`."""

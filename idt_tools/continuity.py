@@ -1,4 +1,4 @@
-"""Which frames of a damaged video are used, and where some are missing between them."""
+"""Which frames of a damaged video are used, and where frames are missing between them."""
 
 from collections import deque
 from statistics import median
@@ -6,38 +6,40 @@ from statistics import median
 from av.video.frame import VideoFrame
 
 MAX_DELAY = 16
-"""Frames that a decoder may hold back, in H.264 and HEVC."""
+"""The most frames by which a decoder of H.264 or HEVC may delay its output."""
 
 
 class Continuity:
-    """Which frames are whole and follow each other, judged by the times at which they are shown.
+    """Decides which frames are whole, and which of them follow a gap, by their presentation times.
 
-    A decoder may drop frames around a damaged packet without a word. So from damage on, until a key frame that was sent
-    after it, a frame that is shown late follows a gap, or every frame where the container gives no times in order.
+    A decoder may silently drop frames around a damaged packet. From the damage to a key frame that was sent after it, a
+    frame that is shown late therefore follows a gap. If the container's times are missing or out of order, each frame
+    in that period follows a gap.
     """
 
     def __init__(self) -> None:
-        self.after_gap = False  # whether the frame that was accepted last follows a gap
-        self.start = self.end = 0  # ticks: when the first frame is shown, and until when the last
-        self._n_damaged = 0  # packets that cannot be decoded, and frames that are corrupt or out of order
-        self._n_missing = 0  # frames that were not accepted, by the times of those that were
-        self._n_whole = 0  # frames accepted since the last damage
+        self.after_gap = False  # whether the last accepted frame follows a gap
+        self.start = self.end = 0  # ticks: start of the first frame, end of the last
+        self._n_damaged = 0  # undecodable packets, and corrupt or misordered frames
+        self._n_missing = 0  # missing frames, by the times of the accepted frames
+        self._n_whole = 0  # accepted frames since the last damage
         self._damaged = False
         self._ordered = True
-        self._last: int | None = None  # ticks: when the frame accepted last is shown
-        self._steps: deque[int] = deque([1], maxlen=99)  # ticks between frames, where nothing is damaged
+        self._last: int | None = None  # ticks: start of the last accepted frame
+        self._steps: deque[int] = deque([1], maxlen=99)  # ticks between undamaged frames
 
     @property
     def n_skipped(self) -> int:
+        """Number of frames that damage cost."""
         return max(self._n_damaged, self._n_missing)
 
     def damage(self) -> None:
-        """Note a packet that cannot be decoded, or a frame that was not accepted."""
+        """Counts a packet that cannot be decoded, or a frame that was not accepted."""
         self._n_damaged += 1
         self._n_whole, self._damaged = 0, True
 
     def accepts(self, frame: VideoFrame) -> bool:
-        """Whether a frame is whole and in its order."""
+        """Returns whether a frame is whole and in order."""
         step = None if frame.pts is None or self._last is None else frame.pts - self._last
         timed = self._damaged and self._ordered
         if frame.is_corrupt or (timed and step is not None and step <= 0):

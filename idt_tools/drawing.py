@@ -1,6 +1,7 @@
-"""Trajectories drawn on the frames of their video: a green line as far as each has come, its end red.
+"""Trajectories drawn on the frames of their video.
 
-The person mask, from which the camera's motion is not read, is tinted blue and outlined.
+A green line shows the path of each trajectory up to the frame, and a red dot its current end. The person mask, which
+the estimate of the camera's motion leaves out, is tinted blue and outlined.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,7 @@ GREEN, RED, BLUE = (0, 255, 0), (255, 0, 0), (64, 128, 255)  # RGB
 TINT = 0.3  # share of blue in the person mask
 OPACITY = 0.7  # of the trajectories
 END_RADIUS = 16  # 1/16 pixel
-FILM_WIDTH = 480  # pixels: smaller frames are enlarged to it at least, by a whole number
+FILM_WIDTH = 480  # pixels: smaller frames are enlarged to at least this width, by a whole number
 TILE_SIDE = 640  # pixels: the longer side of a frame in a sheet
 SHEET_FRAMES, SHEET_COLUMNS = 9, 3
 MARGIN, CAPTION = 8, 28  # pixels, around the tiles of a sheet and above each
@@ -28,7 +29,7 @@ MARGIN, CAPTION = 8, 28  # pixels, around the tiles of a sheet and above each
 
 @dataclass(frozen=True)
 class Tracks:
-    """What is drawn of a video's trajectories, in order of their ends."""
+    """The points of a video's trajectories, sorted by end frame."""
 
     end: np.ndarray
     """(n,) int: frame number of the last point."""
@@ -37,7 +38,7 @@ class Tracks:
 
     @classmethod
     def of(cls, blocks: Iterable[Trajectories]) -> "Tracks":
-        """The tracks in blocks of `stream`, recorded with `TrackerOptions.record_points`."""
+        """Returns the tracks of the blocks that `stream` yields with `TrackerOptions.record_points`."""
         ends, points = [np.empty(0, int)], [np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32)]
         for block in blocks:
             if block.points is None:
@@ -47,7 +48,7 @@ class Tracks:
         return cls(np.concatenate(ends), np.concatenate(points))
 
     def until(self, frame: int) -> list[np.ndarray]:
-        """Points (m, 2), m = 1 to 16, up to `frame` of each track that passes through it."""
+        """Returns the points (m, 2), m = 1 to 16, up to `frame` of each track that passes through that frame."""
         first = np.searchsorted(self.end, frame)
         last = np.searchsorted(self.end, frame + columns.TRACK_LENGTH, side="right")
         n_points = columns.TRACK_LENGTH + 1 + frame - self.end[first:last]
@@ -60,9 +61,14 @@ class Tracks:
 def draw_frame(
     frame: np.ndarray, number: int, tracks: Tracks, boxes: Mapping[int, np.ndarray] | None, zoom: float
 ) -> np.ndarray:
-    """A frame (H, W, 3) uint8 RGB of that number, resized by `zoom`, with its person mask and its tracks.
+    """Returns a frame with its person mask and its tracks.
 
-    `boxes`: of `boxes_by_frame`.
+    Args:
+        frame: (H, W, 3) uint8 RGB.
+        number: the frame's number in the video.
+        tracks: the tracks of the video.
+        boxes: the result of `boxes_by_frame`.
+        zoom: the factor by which the frame is resized first.
     """
     height, width = frame.shape[:2]
     size = round(width * zoom), round(height * zoom)
@@ -75,14 +81,14 @@ def draw_frame(
 
 
 def _draw_mask(picture: np.ndarray, persons: np.ndarray) -> None:
-    """Tint where `persons` (H, W) bool is true, with an outline of two pixels just inside."""
+    """Tints the picture where `persons` (H, W) bool is true, and draws an outline of two pixels just inside."""
     inner = cv2.erode(persons.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     picture[inner] = np.rint((1 - TINT) * picture[inner] + TINT * np.array(BLUE)).astype(np.uint8)
     picture[persons & ~inner] = BLUE
 
 
 def _draw_paths(picture: np.ndarray, paths: list[np.ndarray], zoom: float) -> None:
-    """Lines first, ends on top, both so thin that the frame shows through where there are many."""
+    """Draws the lines, then the ends on top. Both are thin, so that the frame shows through many of them."""
     # OpenCV takes coordinates in 1/16 pixel here; pixel centres lie at whole numbers.
     fixed = [np.rint(((path + 0.5) * zoom - 0.5) * 16).astype(np.int32) for path in paths]
     drawn = picture.copy()
@@ -99,7 +105,10 @@ def write_film(
     boxes: Mapping[int, np.ndarray] | None,
     fps: float,
 ) -> None:
-    """Write all frames, drawn, as an H.264 video in an MP4 file. Raises OSError where it cannot be written."""
+    """Writes all frames with their tracks as an H.264 video in an MP4 file.
+
+    `boxes` is the result of `boxes_by_frame`, `fps` the frames per second (0: 25). Raises OSError.
+    """
     with av.open(str(path), "w", format="mp4") as container:
         rate = Fraction(fps).limit_denominator(1001) if fps else Fraction(25)
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
@@ -122,14 +131,20 @@ def write_sheet(
     boxes: Mapping[int, np.ndarray] | None,
     title: str,
 ) -> None:
-    """Write a contact sheet, a PNG of some frames evenly spaced over the video, drawn, each under its number.
+    """Writes a contact sheet: a PNG of evenly spaced frames with their tracks, each under its number.
 
-    `title`: one line or more above them all.
+    Args:
+        path: the PNG to write.
+        frames: all frames of the video.
+        n_frames: their number.
+        tracks: the tracks of the video.
+        boxes: the result of `boxes_by_frame`.
+        title: one line or more above the frames.
 
-    Raises OSError where it cannot be written.
+    Raises:
+        OSError: if the file cannot be written.
     """
-    # At both ends of a video there is less to see: paths that have just begun, then only those that have come to their
-    # end. So the frames are spread over what lies half a path from either.
+    # The first frames show only short paths, and the last frames few paths: skip half a path at either end.
     half = columns.TRACK_LENGTH // 2
     first = min(half, n_frames - 1)
     last = max(first, n_frames - 1 - half)
@@ -149,8 +164,8 @@ def write_sheet(
 
 
 def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
-    """The picture below its caption, dark on white."""
-    lines = text.encode("ascii", "replace").decode().splitlines()  # all that OpenCV can draw
+    """Returns the picture below its caption, dark on white."""
+    lines = text.encode("ascii", "replace").decode().splitlines()  # OpenCV draws only ASCII
     captioned = _bordered(picture, top=CAPTION * len(lines))
     for i, line in enumerate(lines):
         place = (0, CAPTION * (i + 1) - 8)
@@ -159,6 +174,6 @@ def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
 
 
 def _bordered(picture: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0) -> np.ndarray:
-    """The picture with white around it."""
+    """Returns the picture with a white border."""
     white = (255, 255, 255)
     return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=white)

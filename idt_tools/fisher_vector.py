@@ -11,13 +11,13 @@ For descriptors x_1 .. x_N in R^D and a mixture of K Gaussians with weights w_k,
 followed by the signed square root, sign(psi) sqrt|psi|, and division by the L2 norm. Component k therefore owns the
 2D entries from 2kD on: D of the means, then D of the variances.
 
-How others scale it: the factors 1/sqrt(w_k), 1/sigma_k and 1/sqrt(2) are those of the analytical Fisher information,
-as in VLFeat. scikit-image returns K gradients of the weights first, then all means, then all variances, the last
-with the opposite sign (the derivative's sign is immaterial to inner products, but not to the eye).
+The factors 1/sqrt(w_k), 1/sigma_k and 1/sqrt(2) come from the analytical Fisher information, as in VLFeat.
+scikit-image orders the entries differently: K gradients of the weights, then all means, then all variances with the
+opposite sign, which does not change inner products.
 
-Sums are gathered per component: with s0 = sum p, s1 = sum p x, s2 = sum p x^2, the psi above needs no pass over x for
-each k. Products are float32 in blocks of a fixed number of rows, sums over blocks float64 in the order of the rows:
-memory does not grow with N, and the same rows give the same bytes however the input was cut into blocks.
+The code sums s0 = sum p, s1 = sum p x and s2 = sum p x^2 per component, so that psi needs one pass over x. Products are
+float32 in blocks of a fixed number of rows; sums over blocks are float64 in the order of the rows. Memory does not grow
+with N, and the lengths of the input's blocks do not change a byte of the result.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,27 +25,27 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_ROWS = 2048  # a block's posteriors under 256 components are then 2 MiB, which a core's cache holds
-LEAST_LOG = -50.0  # least log of a posterior, relative to the largest: far below, products are denormal and 10 x slower
+BLOCK_ROWS = 2048  # the posteriors under 256 components take 2 MiB, which fits in a core's cache
+LEAST_LOG = -50.0  # least log of a posterior relative to the largest: smaller ones become denormal and 10 x slower
 
 Floats = NDArray[np.floating]
 
 
 def fixed_blocks(rows: Floats | Iterable[Floats], size: int = BLOCK_ROWS) -> Iterator[Floats]:
-    """The same rows in blocks of exactly `size` (the last may be shorter), however they were cut before.
+    """Yields the same rows in blocks of exactly `size`; the last may be shorter.
 
     `rows` is an array (n, D) or an iterable of such arrays; empty ones are skipped.
     """
     pieces: list[Floats] = []
-    held = 0
+    n_rows = 0
     for block in [rows] if isinstance(rows, np.ndarray) else rows:
         while len(block):
-            piece, block = block[: size - held], block[size - held :]
+            piece, block = block[: size - n_rows], block[size - n_rows :]
             pieces.append(piece)
-            held += len(piece)
-            if held == size:
+            n_rows += len(piece)
+            if n_rows == size:
                 yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-                pieces, held = [], 0
+                pieces, n_rows = [], 0
     if pieces:
         yield np.concatenate(pieces)
 
@@ -65,7 +65,7 @@ class _Posteriors:
         self._constant = constant.astype(dtype)  # (K,)
 
     def __call__(self, x: Floats) -> tuple[Floats, Floats]:
-        """Posteriors (n, K) of a block x (n, D), and the stacked moments [x, x^2] (n, 2D)."""
+        """Returns the posteriors (n, K) of a block x (n, D) and the stacked moments [x, x^2] (n, 2D)."""
         if x.ndim != 2 or x.shape[1] != self.dimension:
             raise ValueError(f"descriptors must be (n, {self.dimension}) for this mixture, not {x.shape}")
         moments = np.empty((len(x), 2 * self.dimension), self.dtype)
@@ -83,41 +83,48 @@ class _Posteriors:
 def posteriors(
     x: Floats, weights: Floats, means: Floats, variances: Floats, *, dtype: type[np.floating] = np.float32
 ) -> Floats:
-    """p(k | x): the probability (n, K) of each component, given each of the descriptors x (n, D); rows sum to 1.
+    """Returns p(k | x) (n, K), the probability of each component given each descriptor; rows sum to 1.
 
-    `weights` (K,), `means` and `variances` (K, D) describe the mixture. Raises ValueError for other shapes and for
-    weights or variances that are not positive.
+    Args:
+        x: descriptors (n, D).
+        weights: mixing probabilities (K,).
+        means: (K, D).
+        variances: diagonal variances (K, D).
+        dtype: the type of the matrix products.
+
+    Raises:
+        ValueError: if shapes do not fit, or a weight or variance is not positive.
     """
-    of_block = _Posteriors(weights, means, variances, dtype)
-    blocks = [of_block(block)[0] for block in fixed_blocks(x)]
+    posteriors_of_block = _Posteriors(weights, means, variances, dtype)
+    blocks = [posteriors_of_block(block)[0] for block in fixed_blocks(x)]
     return np.concatenate(blocks) if blocks else np.empty((0, len(weights)), dtype)
 
 
 class FisherSums:
-    """The sums over descriptors, block by block, that a Fisher vector is made of; their size does not grow with n.
+    """The sums over descriptors from which a Fisher vector is computed. Their size does not grow with n.
 
-    `weights` (K,), `means` and `variances` (K, D) describe the mixture; `dtype` is that of the matrix products. Raises
-    ValueError where shapes do not fit.
+    `weights` (K,), `means` and `variances` (K, D) describe the mixture; `dtype` is the type of the matrix products.
+    Raises ValueError if shapes do not fit.
     """
 
     def __init__(
         self, weights: Floats, means: Floats, variances: Floats, dtype: type[np.floating] = np.float32
     ) -> None:
         self._mixture = tuple(np.asarray(a, np.float64) for a in (weights, means, variances))
-        self._of_block = _Posteriors(weights, means, variances, dtype)
+        self._posteriors_of_block = _Posteriors(weights, means, variances, dtype)
         k, d = means.shape
         self._n, self._s0, self._s12 = 0, np.zeros(k), np.zeros((k, 2 * d))
 
     def add(self, block: Floats) -> None:
         """Adds the descriptors of a block (n, D)."""
-        with np.errstate(invalid="ignore"):  # not finite in, not finite out: the caller decides
-            p, moments = self._of_block(block)
+        with np.errstate(invalid="ignore"):  # the caller checks that the result is finite
+            p, moments = self._posteriors_of_block(block)
             self._n += len(block)
             self._s0 += p.sum(axis=0, dtype=np.float64)
             self._s12 += p.T @ moments
 
     def average(self) -> NDArray[np.float64]:
-        """psi of equations 5-6 (2KD,). Raises ValueError where there was no descriptor."""
+        """Returns psi of equations 5-6 (2KD,). Raises ValueError if there was no descriptor."""
         if self._n == 0:
             raise ValueError("a Fisher vector needs at least one descriptor")
         w, mu, var = self._mixture
@@ -137,11 +144,17 @@ def fisher_vector(
     *,
     dtype: type[np.floating] = np.float32,
 ) -> NDArray[np.float64]:
-    """psi of equations 5-6 (2KD,), averaged over the descriptors x, not normalised (see the head of this file).
+    """Returns psi of equations 5-6 (2KD,), averaged over the descriptors and not normalised.
 
-    `x` is an array (n, D) or an iterable of blocks of rows; memory does not grow with their number. `weights` (K,),
-    `means` and `variances` (K, D) describe the mixture; `dtype` is that of the matrix products. A descriptor that is
-    not finite makes the result not finite. Raises ValueError where there is no descriptor, or shapes do not fit.
+    Args:
+        x: descriptors (n, D), or an iterable of blocks of rows; memory does not grow with the number of blocks.
+        weights: mixing probabilities (K,).
+        means: (K, D).
+        variances: diagonal variances (K, D).
+        dtype: the type of the matrix products.
+
+    Raises:
+        ValueError: if there is no descriptor, or shapes do not fit.
     """
     sums = FisherSums(weights, means, variances, dtype)
     for block in fixed_blocks(x):
@@ -150,11 +163,11 @@ def fisher_vector(
 
 
 def power_normalise(vector: Floats) -> Floats:
-    """The signed square root, sign(v) sqrt|v|, of each entry (paper 3.3, after [22])."""
+    """Returns the signed square root, sign(v) sqrt|v|, of each entry (paper 3.3, after [22])."""
     return np.sign(vector) * np.sqrt(np.abs(vector))
 
 
 def l2_normalise(vector: Floats) -> Floats:
-    """`vector` divided by its Euclidean norm; a vector of zeros stays one."""
+    """Returns `vector` divided by its Euclidean norm. A vector of zeros stays as it is."""
     norm = np.linalg.norm(vector)
     return vector / norm if norm > 0 else vector

@@ -1,7 +1,7 @@
-"""How a reader of frames tells the tracker that some are missing."""
+"""The type of a frame before which frames are missing."""
 
 import numpy as np
 
 
 class FrameAfterGap(np.ndarray):
-    """A frame, `frame.view(FrameAfterGap)`, before which damaged ones were skipped: no trajectory runs across."""
+    """A frame, `frame.view(FrameAfterGap)`, before which damaged frames were skipped. No trajectory crosses the gap."""

@@ -1,6 +1,6 @@
-"""Boxes around people: where the camera's motion must not be read from (idt_spec 5.7).
+"""Boxes around people, which the estimate of the camera's motion leaves out (idt_spec 5.7).
 
-Boxes are rows (frame, x1, y1, x2, y2, score), in pixels, edges included. They delete no trajectory.
+Boxes are rows (frame, x1, y1, x2, y2, score), in pixels, edges included. Trajectories inside a box stay.
 """
 
 import json
@@ -18,17 +18,17 @@ from .whole_file import whole_file
 
 PERSON = 1  # COCO's category_id
 
-# What boxes of one video do not exceed, so that a crafted file does not fill the memory.
-MOST_BOXES = 4_000_000  # 20 people in each frame of two hours
-LAST_FRAME = 2**24  # as far as float32 has whole numbers: a week at 25 frames/s
-_LONGEST_LINE = 2**16  # characters of a line of a .bb, or of a detection in JSON
-_BLOCK = 2**20  # characters that are read at once
+# Limits on the boxes of one video, so that a crafted file does not fill the memory.
+MAX_BOXES = 4_000_000  # 20 people in each frame of two hours
+LAST_FRAME = 2**24  # float32 holds all whole numbers up to here: a week at 25 frames/s
+_MAX_LENGTH = 2**16  # characters of a line of a .bb file, or of a detection in JSON
+_BLOCK = 2**20  # characters per read
 
 
 def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
-    """Rows of `boxes` (n, 6) by frame number, each (m, 4): x1, y1, x2, y2. None where no boxes are given.
+    """Returns the boxes (n, 6) by frame number, each (m, 4): x1, y1, x2, y2. None if `boxes` is None.
 
-    Raises ValueError on another shape, on numbers that are not finite and on frame numbers that are not whole.
+    Raises ValueError if the shape is another, a number is not finite or a frame number is not whole.
     """
     if boxes is None:
         return None
@@ -46,9 +46,14 @@ def boxes_by_frame(boxes: np.ndarray | None) -> dict[int, np.ndarray] | None:
 
 
 def background_mask(boxes: Mapping[int, np.ndarray] | None, frame: int, height: int, width: int) -> np.ndarray | None:
-    """Mask (height, width) uint8 of a frame: 0 inside its boxes, 255 elsewhere; None where nothing is masked.
+    """Returns the mask (height, width) uint8 of a frame: 0 inside its boxes, 255 elsewhere. None if it has no boxes.
 
-    Boxes are cut at the image's edges; a box whose second corner lies before its first is ignored.
+    Args:
+        boxes: the result of `boxes_by_frame`. Boxes are cut at the image's edges. A box whose second corner lies before
+            its first is ignored.
+        frame: the frame's number.
+        height: pixels.
+        width: pixels.
     """
     if boxes is None or frame not in boxes:
         return None
@@ -67,21 +72,21 @@ def _within(index: int, length: int) -> int:
 
 
 def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read the original extractor's box file: one line a frame, `id x1 y1 x2 y2 conf [x1 y1 x2 y2 conf ...]`.
+    """Reads a box file of the original extractor: a line per frame, `id x1 y1 x2 y2 conf [x1 y1 x2 y2 conf ...]`.
 
-    A line with the id alone is a frame without people. As in the original a line's position is its frame number.
-    Returns boxes (n, 6) float32. Raises ValueError naming file and line.
+    A frame without people has a line with the id alone. As in the original, a line's position is the frame number.
+    Returns boxes (n, 6) float32. Raises ValueError, which names the file and the line.
     """
     boxes = array("f")
-    with open(path, encoding="utf-8", errors="replace") as file:  # else a binary file's error would not name it
-        for frame, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), "")):
+    with open(path, encoding="utf-8", errors="replace") as file:  # a binary file fails below, with its name
+        for frame, line in enumerate(iter(partial(file.readline, _MAX_LENGTH), "")):
             words = line.split()
             try:
                 numbers = [float(word) for word in words]
             except ValueError:
                 raise ValueError(f"{path}, line {frame + 1}: not a line of numbers") from None
-            if len(numbers) % 5 != 1 or len(line) == _LONGEST_LINE:
-                raise ValueError(f"{path}, line {frame + 1}: expected a frame number and 5 numbers a box")
+            if len(numbers) % 5 != 1 or len(line) == _MAX_LENGTH:
+                raise ValueError(f"{path}, line {frame + 1}: expected a frame number and 5 numbers per box")
             for i in range(1, len(numbers), 5):
                 boxes.extend((frame, *numbers[i : i + 5]))
             _check_number_of_boxes(path, boxes)
@@ -89,15 +94,22 @@ def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _check_number_of_boxes(path: str | os.PathLike[str], boxes: "array[float]") -> None:
-    if len(boxes) > 6 * MOST_BOXES:
-        raise ValueError(f"{path}: it holds more than {MOST_BOXES} boxes, which are not those of one video")
+    if len(boxes) > 6 * MAX_BOXES:
+        raise ValueError(f"{path}: it holds more than {MAX_BOXES} boxes, too many for one video")
 
 
 def write_bb(path: Path, boxes: np.ndarray, n_frames: int, width: int, height: int) -> None:
-    """Write boxes (n, 6) as the original extractor's box file, with a line for each of the video's `n_frames` frames.
+    """Writes a box file of the original extractor, which `read_bb` reads.
 
-    Boxes are cut at the last column and row, beyond which the original crashes; else `read_bb` gives back the same
-    numbers. Raises OSError where the file cannot be written.
+    Args:
+        path: the file to write.
+        boxes: (n, 6). They are cut at the last column and row, since the original crashes on boxes beyond them.
+        n_frames: number of frames of the video; the file has a line per frame.
+        width: pixels.
+        height: pixels.
+
+    Raises:
+        OSError: if the file cannot be written.
     """
     rows = np.array(boxes, np.float32)
     rows[:, 1:5] = np.clip(rows[:, 1:5], 0, [width - 1, height - 1, width - 1, height - 1])
@@ -110,23 +122,23 @@ def write_bb(path: Path, boxes: np.ndarray, n_frames: int, width: int, height: i
 
 
 def read_coco(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read the people of one video from results in COCO's format: a JSON list of detections.
+    """Reads the people in one video from results in COCO's format, a JSON list of detections.
 
-    Of each the keys image_id, which is the number of the frame from 0; category_id, 1 for a person, others are left
-    out; bbox, which is x, y, width, height in pixels; score. Returns boxes (n, 6) float32, sorted by frame, best first.
-    Raises ValueError naming the file and the detection.
+    A detection has the keys image_id (number of the frame from 0), category_id (1 for a person; others are skipped),
+    bbox (x, y, width, height in pixels) and score. Returns boxes (n, 6) float32, sorted by frame, highest score first.
+    Raises ValueError, which names the file and the detection.
     """
     boxes = array("f")
     for number, detection in enumerate(_detections(path)):
         try:
-            place = [detection[key] for key in ("image_id", "score")] + list(detection["bbox"])
-            if any(type(value) not in (int, float) for value in place):
-                raise TypeError("a value is no number")
-            frame, score, x, y, width, height = map(float, place)
+            numbers = [detection[key] for key in ("image_id", "score")] + list(detection["bbox"])
+            if any(type(value) not in (int, float) for value in numbers):
+                raise TypeError("a value is not a number")
+            frame, score, x, y, width, height = map(float, numbers)
             is_person = detection["category_id"] == PERSON
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            wanted = "image_id (the frame's number), category_id, bbox (x, y, width, height) and score"
-            raise ValueError(f"{path}, detection {number}: expected {wanted} ({error!r:.80})") from None
+            expected = "image_id (the frame's number), category_id, bbox (x, y, width, height) and score"
+            raise ValueError(f"{path}, detection {number}: expected {expected} ({error!r:.80})") from None
         if is_person:
             boxes.extend((frame, x, y, x + width, y + height, score))
             _check_number_of_boxes(path, boxes)
@@ -135,39 +147,39 @@ def read_coco(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def _detections(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """The elements of a JSON list, one after another, so that memory does not grow with the file.
+    """Yields the elements of a JSON list. Memory does not grow with the file.
 
-    Raises ValueError naming the file where it is no such list, or an element is longer than any detection.
+    Raises ValueError, which names the file, if it is not a JSON list or an element is longer than any detection.
     """
-    decoder, separator, place = json.JSONDecoder(), "[", 0
+    decoder, separator, position = json.JSONDecoder(), "[", 0
     with open(path, "rb") as raw:
         encoding = json.detect_encoding(raw.read(4))
     with open(path, encoding=encoding, errors="replace") as file:
         text = file.read(_BLOCK)
         while True:
-            if len(text) - place < _LONGEST_LINE:  # so that the next element is in it as a whole
-                text, place = text[place:] + file.read(_BLOCK), 0
-            place = _after_blanks(text, place)
-            if text[place : place + 1] == "]" and separator == ",":
+            if len(text) - position < _MAX_LENGTH:  # the next element must be whole
+                text, position = text[position:] + file.read(_BLOCK), 0
+            position = _after_blanks(text, position)
+            if text[position : position + 1] == "]" and separator == ",":
                 break
-            if text[place : place + 1] == "{" and separator == "[" and text[place + 1 :].strip():
+            if text[position : position + 1] == "{" and separator == "[" and text[position + 1 :].strip():
                 raise ValueError(f"{path}: expected a list of detections, as COCO's results are, not dict")
-            if text[place : place + 1] != separator:
-                raise ValueError(f"{path}: it is no JSON list of detections ({separator!r} is missing)")
-            place = _after_blanks(text, place + 1)
-            if text[place : place + 1] == "]" and separator == "[":
+            if text[position : position + 1] != separator:
+                raise ValueError(f"{path}: it is not a JSON list of detections ({separator!r} is missing)")
+            position = _after_blanks(text, position + 1)
+            if text[position : position + 1] == "]" and separator == "[":
                 break
             try:
-                detection, place = decoder.raw_decode(text, place)
+                detection, position = decoder.raw_decode(text, position)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}: it is no JSON list of detections ({error})") from None
+                raise ValueError(f"{path}: it is not a JSON list of detections ({error})") from None
             separator = ","
             yield detection
-        if text[place + 1 :].strip() or file.read(1).strip():
-            raise ValueError(f"{path}: it is no JSON list of detections (more follows it)")
+        if text[position + 1 :].strip() or file.read(1).strip():
+            raise ValueError(f"{path}: it is not a JSON list of detections (text follows the list)")
 
 
-def _after_blanks(text: str, place: int) -> int:
-    while text[place : place + 1] in (" ", "\t", "\n", "\r"):
-        place += 1
-    return place
+def _after_blanks(text: str, position: int) -> int:
+    while text[position : position + 1] in (" ", "\t", "\n", "\r"):
+        position += 1
+    return position

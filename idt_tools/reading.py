@@ -1,6 +1,6 @@
-"""Errors of the system while a file is read: they say nothing about the file, and the next try may succeed.
+"""Errors of the operating system while a file is read. The file may be whole, and the next try may succeed.
 
-This module needs the standard library alone, so that every reader can import it.
+This module needs only the standard library, so that every reader can import it.
 """
 
 import errno
@@ -18,9 +18,10 @@ OF_THE_SYSTEM = frozenset(
 
 
 class ReadingFailed(OSError):
-    """The system could not read a file just now; the file itself may be whole.
+    """The operating system could not read a file. The file itself may be whole.
 
-    It is never a result of a video: whoever reads many goes on with the others, and the next run reads this one.
+    This is never recorded as the outcome of a video: a command goes on with the other videos, and the next run tries
+    again.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
@@ -33,7 +34,7 @@ class ReadingFailed(OSError):
 
 
 def raise_if_of_the_system(path: str | os.PathLike[str], error: Exception) -> None:
-    """Raises ReadingFailed where `error` is the system's; returns where it is the file's."""
+    """Raises ReadingFailed if `error` comes from the operating system, and returns if it comes from the file."""
     if isinstance(error, ReadingFailed):
         raise error
     if isinstance(error, MemoryError):
@@ -44,7 +45,7 @@ def raise_if_of_the_system(path: str | os.PathLike[str], error: Exception) -> No
 
 
 def size_and_time(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Bytes and modification time (ns) of a file, by which a change is noticed. Raises ReadingFailed."""
+    """Returns the bytes and the modification time (ns) of a file, which reveal a change. Raises ReadingFailed."""
     with system_errors(path):
         status = os.stat(path)
     return status.st_size, status.st_mtime_ns
@@ -52,7 +53,7 @@ def size_and_time(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 @contextmanager
 def system_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Makes a ReadingFailed of every error of the system in the block, which reads the file at `path`."""
+    """Turns each error of the operating system in the block, which reads the file at `path`, into ReadingFailed."""
     try:
         yield
     except (OSError, MemoryError) as error:

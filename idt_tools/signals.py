@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: both end a command in the same way, soon and with whole files."""
+"""Ctrl-C and SIGTERM end a command soon and leave only whole files."""
 
 import signal
 import threading
@@ -10,28 +10,28 @@ _stopped = threading.Event()
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, as a scheduler, `kill` or `timeout` sends it."""
+    """The command received SIGTERM, for example from a scheduler, `kill` or `timeout`."""
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """In the block SIGTERM raises Terminated in the main thread, and SIGINT KeyboardInterrupt.
+    """In the block, SIGTERM raises Terminated in the main thread, and SIGINT raises KeyboardInterrupt.
 
-    Either ends other threads that read a video at their next frame, so that nobody waits for them. A signal that the
-    process was started to ignore (`nohup ... &` ignores SIGINT) stays ignored.
+    Both signals also end the threads that read videos, at their next frame. A signal that the process ignored from its
+    start stays ignored (`nohup ... &` ignores SIGINT).
     """
     _stopped.clear()
-    before = {}
+    default_handlers = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
             if handler in (signal.SIG_DFL, signal.default_int_handler):
-                before[number] = handler
+                default_handlers[number] = handler
                 signal.signal(number, _stop)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in default_handlers.items():
             signal.signal(number, handler)
 
 
@@ -41,11 +41,11 @@ def _stop(number: int, frame: types.FrameType | None) -> None:
 
 
 def end_if_stopped() -> None:
-    """Raises KeyboardInterrupt, in any thread, after a signal has ended the command."""
+    """Raises KeyboardInterrupt, in any thread, if a signal has ended the command."""
     if _stopped.is_set():
         raise KeyboardInterrupt
 
 
 def exit_code_of(stop: KeyboardInterrupt) -> int:
-    """130 after Ctrl-C, 143 after SIGTERM: 128 and the signal's number, as shells count."""
+    """Returns 130 for Ctrl-C and 143 for SIGTERM: 128 plus the signal's number, as shells do."""
     return 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)

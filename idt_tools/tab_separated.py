@@ -1,24 +1,24 @@
-"""Values in tab-separated tables: a name may hold a tab, a line break or another control character.
+"""Values of tab-separated tables. A name may hold a tab, a line break or another control character.
 
-These are written as `\\t`, `\\n`, `\\r`, `\\xNN` or `\\uNNNN`, and a backslash is written twice. Each line of a file is
-then one row in every program, and reading gives back the very text that was written.
+`escaped` writes these as `\\t`, `\\n`, `\\r`, `\\xNN` or `\\uNNNN`, and doubles a backslash. Each line of a file is
+then one row in every program, and `unescaped` returns the original text.
 """
 
 import re
 
 _SHORT = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-# Control characters, the two line breaks of Unicode, and halves of a character that are no byte of a file name.
+# Control characters, the two line breaks of Unicode, and surrogates that do not stand for a byte of a file name.
 _SPECIAL = re.compile("[\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udc7f\udd00-\udfff]")
 _ESCAPED = re.compile(r"\\(?:([\\tnr])|x([0-9a-f]{2})|u([0-9a-f]{4}))")
 
 
 def escaped(text: str) -> str:
-    """`text` without control characters, for one value of a table or a line of a log."""
+    """Returns `text` without control characters, for one value of a table or a line of a log."""
     return _SPECIAL.sub(lambda match: _SHORT.get(match[0]) or _numbered(ord(match[0])), text)
 
 
 def unescaped(text: str) -> str:
-    """What `escaped` was given; text without a backslash stays as it is."""
+    """Returns the text from which `escaped` made this one."""
     return _ESCAPED.sub(lambda match: _character(*match.groups()), text) if "\\" in text else text
 
 

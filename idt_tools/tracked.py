@@ -1,4 +1,4 @@
-"""The tracker for many videos: each failure of a video is one exception with a status and a reason."""
+"""The tracker with one exception, of a status and a reason, for every failure of a video."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ MIN_FRAMES = TRACK_LENGTH + 1
 
 
 class Undescribed(Exception):
-    """A video has no usable trajectories; `status` in one word, `reason` in one sentence."""
+    """A video has no usable trajectories. `status` is one word, `reason` one sentence."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(status, reason)
@@ -40,7 +40,7 @@ def track(frames: Iterable[np.ndarray], boxes: np.ndarray | None = None) -> Iter
         yield from stream(counted(), boxes)
     except VideoError as error:
         raise Undescribed(error.status, error.reason) from error
-    except ValueError as error:  # frames that the tracker refuses, such as a size that changes within the video
+    except ValueError as error:  # the tracker refuses a frame, for example because the size changes
         raise Undescribed("corrupted", str(error)) from error
     if n_frames < MIN_FRAMES:
         raise Undescribed("too_short", f"{n_frames} frames; a trajectory needs {MIN_FRAMES}")
@@ -55,4 +55,4 @@ def checked(blocks: Iterable[Trajectories]) -> Iterator[Trajectories]:
         n_rows += len(block)
         yield block
     if not n_rows:
-        raise Undescribed("no_trajectories", "nothing in the video moves, or nothing has texture")
+        raise Undescribed("no_trajectories", "the video shows no motion or no texture")

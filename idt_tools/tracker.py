@@ -1,7 +1,7 @@
-"""Improved dense trajectories of a video: `extract` gives them all, `stream` in blocks as they end.
+"""Improved dense trajectories of a video: `extract` returns all of them, `stream` yields them in blocks.
 
-Wang and Schmid, "Action recognition with improved trajectories", ICCV 2013. The work on pixels is done by the compiled
-`idt_tools._core`; this module checks arguments, turns RGB to grey, and joins it to the camera's motion.
+Wang and Schmid, "Action recognition with improved trajectories", ICCV 2013. The compiled `idt_tools._core` works on the
+pixels. This module checks arguments, converts RGB to grey and passes the camera's motion to the core.
 """
 
 import dataclasses
@@ -21,38 +21,38 @@ MIN_SIDE = 32
 MAX_PIXELS = 2**28
 BLOCK_ROWS = 1024
 STEADY_SHARE = 0.93
-"""Share of `min_motion` that counts where the camera's motion is estimated.
+"""Factor of `min_motion` where the tracker estimates the camera's motion.
 
-The original's estimate trembles from frame to frame (0.38 pixels at the image's corners on Bowling, ours 0.19), and
-that lifts background over `min_motion`. This share makes up for it: on the reference clips (carphone, boxing, Bowling,
-Bowling with boxes) as many trajectories pass as the original's, within -1.4 to +2.4 %; with 1 it would be 8 % fewer on
-carphone and 4 % on Bowling (idt_spec 2).
+The original's estimate varies more from frame to frame than ours (0.38 against 0.19 pixels at the image's corners on
+Bowling), and this noise lifts background over `min_motion`. The factor compensates for that: on the reference clips
+(carphone, boxing, Bowling, Bowling with boxes) the number of trajectories is within -1.4 to +2.4 % of the
+original's. With 1 it would be 8 % lower on carphone and 4 % lower on Bowling (idt_spec 2).
 """
 
 
 @dataclass(frozen=True)
 class TrackerOptions:
-    """What may be changed about the tracker. Defaults: the original's (idt_spec section 1)."""
+    """Parameters of the tracker. The defaults are the original's (idt_spec section 1)."""
 
     max_scales: int = 8
-    """Largest number of scales; each is smaller than the one before by sqrt 2."""
+    """Largest number of scales; each is smaller than the last by a factor of sqrt 2."""
     sampling_step: int = 5
     """Pixels between points where tracks may start."""
     quality: float = 0.001
-    """A track starts where the smaller eigenvalue exceeds this share of the image's largest."""
+    """A track starts where the smaller eigenvalue exceeds this fraction of the image's largest."""
     min_deviation: float = math.sqrt(3)
-    """Pixels. Standard deviation of x and y below which a trajectory counts as static."""
+    """Pixels. Standard deviation of x and y below which a trajectory is static and rejected."""
     max_deviation: float = 50.0
-    """Pixels. Standard deviation of x or y above which it counts as random."""
+    """Pixels. Standard deviation of x or y above which a trajectory is random and rejected."""
     max_jump: float = 20.0
-    """Pixels. A step longer than this ..."""
+    """Pixels. A trajectory with a step longer than this, and longer than `max_jump_share` of its path, is rejected."""
     max_jump_share: float = 0.7
-    """... and than this share of the path rejects the trajectory."""
+    """Fraction of the path, see `max_jump`."""
     min_motion: float = 1.0
-    """Pixels. A trajectory whose longest step, without the camera's motion, is at most this is the camera's.
-    Where that motion is estimated rather than given, `STEADY_SHARE` of this."""
+    """Pixels. A trajectory whose longest step without the camera's motion is at most this is rejected. If the tracker
+    estimates that motion, the threshold is `STEADY_SHARE` times this."""
     record_points: bool = False
-    """Whether the points of the trajectories are returned too."""
+    """Whether to return the points of the trajectories too."""
 
     def __post_init__(self) -> None:
         if self.max_scales < 1:
@@ -70,9 +70,9 @@ class Trajectories:
     descriptors: np.ndarray
     """(n, 426) float32: trajectory, HOG, HOF, MBHx, MBHy; the histograms' numbers are exact to 1e-5."""
     points: np.ndarray | None = None
-    """(n, 16, 2) float32, x and y in pixels of the video, where `options.record_points`."""
+    """(n, 16, 2) float32, x and y in pixels of the video, if `options.record_points`."""
     homographies: np.ndarray | None = None
-    """(T, 3, 3) float64, of `extract` alone: the camera's motion, from frame t - 1 to t; entry 0 is the identity."""
+    """(T, 3, 3) float64, only from `extract`: the camera's motion from frame t - 1 to t; entry 0 is the identity."""
 
     def __len__(self) -> int:
         return len(self.info)
@@ -84,17 +84,20 @@ def extract(
     homographies: np.ndarray | None = None,
     options: TrackerOptions | None = None,
 ) -> Trajectories:
-    """Track a video and describe its trajectories.
+    """Tracks a video and describes its trajectories. Equal input gives equal bytes, in any thread.
 
-    frames: array (T, H, W) uint8 grey or (T, H, W, 3) uint8 RGB, or any iterable of such frames, all of one size and at
-        least 32 pixels on each side. Fewer than 16 frames give no trajectory, and none runs across a gap, which is
-        before every `FrameAfterGap`.
-    boxes: (n, 6) rows frame, x1, y1, x2, y2, score in pixels: people, left out when the camera's motion is estimated.
-        Frames may be missing; boxes are cut at the edges; inverted ones are ignored.
-    homographies: (T, 3, 3), entry t maps pixels of frame t - 1 to frame t, entry 0 is ignored; given, nothing is
-        estimated and boxes have no effect.
+    Args:
+        frames: array (T, H, W) uint8 grey or (T, H, W, 3) uint8 RGB, or an iterable of such frames, all of one size and
+            at least 32 pixels on each side. Fewer than 16 frames give no trajectory. No trajectory crosses the gap
+            before a `FrameAfterGap`.
+        boxes: (n, 6), rows of frame, x1, y1, x2, y2, score in pixels. The estimate of the camera's motion leaves these
+            people out. Frames may be missing, boxes are cut at the edges, and inverted boxes are ignored.
+        homographies: (T, 3, 3). Entry t maps pixels of frame t - 1 to frame t; entry 0 is ignored. With them, nothing
+            is estimated and boxes have no effect.
+        options: parameters of the tracker.
 
-    Raises TypeError or ValueError on anything else. Equal input gives equal bytes, in any thread.
+    Raises:
+        TypeError, ValueError: if an argument is anything else.
     """
     options = options or TrackerOptions()
     n_frames = 0
@@ -106,18 +109,18 @@ def extract(
             yield frame
 
     matrices = _checked_homographies(homographies, _number_of(frames))
-    used: list[np.ndarray] = []
-    blocks = list(_blocks(counted(), boxes_by_frame(boxes), matrices, options, None, used))
+    applied: list[np.ndarray] = []
+    blocks = list(_blocks(counted(), boxes_by_frame(boxes), matrices, options, None, applied))
     info = np.concatenate([np.empty((0, len(columns.INFO)), np.float32), *(block.info for block in blocks)])
     descriptors = np.concatenate(
         [np.empty((0, len(columns.DESCRIPTORS)), np.float32), *(block.descriptors for block in blocks)]
     )
     points = None
     if options.record_points:
-        recorded = [block.points for block in blocks if block.points is not None]
-        points = np.concatenate([np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32), *recorded])
+        block_points = [block.points for block in blocks if block.points is not None]
+        points = np.concatenate([np.empty((0, columns.TRACK_LENGTH + 1, 2), np.float32), *block_points])
     set_relative_time(info, n_frames)
-    return Trajectories(info, descriptors, points, np.array(used, np.float64).reshape(-1, 3, 3))
+    return Trajectories(info, descriptors, points, np.array(applied, np.float64).reshape(-1, 3, 3))
 
 
 def stream(
@@ -128,14 +131,14 @@ def stream(
     *,
     n_frames: int | None = None,
 ) -> Iterator[Trajectories]:
-    """As `extract`, but yield blocks of about a thousand trajectories as they end, never holding the whole video.
+    """Yields the trajectories of `extract` in blocks of about a thousand. Memory does not grow with the video.
 
-    n_frames: the number of frames, for the column relative_time. Where neither it nor `len(frames)` is known that
-        column is NaN. The blocks joined are otherwise the rows of `extract`.
+    The arguments are those of `extract`, and `n_frames`: the number of frames, for the column relative_time. That
+    column is NaN if neither `n_frames` nor `len(frames)` is known.
     """
-    known = _number_of(frames)
-    n_frames = known if n_frames is None else n_frames
-    matrices = _checked_homographies(homographies, known)
+    length = _number_of(frames)
+    n_frames = length if n_frames is None else n_frames
+    matrices = _checked_homographies(homographies, length)
     return _blocks(frames, boxes_by_frame(boxes), matrices, options or TrackerOptions(), n_frames)
 
 
@@ -145,20 +148,20 @@ def _blocks(
     homographies: np.ndarray | None,
     options: TrackerOptions,
     n_frames: int | None,
-    used: list[np.ndarray] | None = None,
+    applied: list[np.ndarray] | None = None,
 ) -> Iterator[Trajectories]:
-    """The tracker's loop over the frames; `used` collects the homography of each."""
+    """Yields blocks of trajectories of the frames; appends the homography of each frame to `applied`."""
     tracker: _core.Tracker | None = None
     block = _Block(options, n_frames)
     shape: tuple[int, ...] = ()
-    first = 0  # the tracker's first frame: 0, or one after a gap
+    first = 0  # number of the tracker's first frame: 0, or the frame after a gap
     for number, frame in enumerate(frames):
         grey = _grey(frame, number)
         height, width = grey.shape
         shape = shape or grey.shape
         if grey.shape != shape:
-            was, now = f"{shape[1]}x{shape[0]}", f"{width}x{height}"
-            raise ValueError(f"all frames must have one size: frame {number} is {now}, those before are {was}")
+            sizes = f"frame {number} is {width}x{height}, those before are {shape[1]}x{shape[0]}"
+            raise ValueError(f"all frames must have one size: {sizes}")
         if tracker is None or isinstance(frame, FrameAfterGap):
             tracker = make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
             first = number
@@ -172,8 +175,8 @@ def _blocks(
             else:
                 homography = camera_motion(tracker, background_mask(boxes, number, height, width))
             tracker.finish(homography)
-        if used is not None:
-            used.append(homography)
+        if applied is not None:
+            applied.append(homography)
         while tracker.finished:
             if block.fill(tracker, first):
                 yield block.take()
@@ -197,9 +200,9 @@ class _Block:
         self._points = np.empty((n_points, columns.TRACK_LENGTH + 1, 2), np.float32)
 
     def fill(self, tracker: _core.Tracker, first: int) -> bool:
-        """Move finished trajectories here as long as there is room; whether the block is full.
+        """Moves finished trajectories here while there is room. Returns whether the block is full.
 
-        first: number in the video of the tracker's first frame.
+        `first` is the number in the video of the tracker's first frame.
         """
         start = self.rows
         self.rows += tracker.take(self._info[start:], self._descriptors[start:], self._points[start:])
@@ -207,7 +210,7 @@ class _Block:
         return self.rows == BLOCK_ROWS
 
     def take(self) -> Trajectories:
-        """What has been filled in; the block is then empty."""
+        """Returns the trajectories and empties the block."""
         info, descriptors, points = (part[: self.rows] for part in (self._info, self._descriptors, self._points))
         set_relative_time(info, self._n_frames)
         self._renew()
@@ -217,7 +220,7 @@ class _Block:
 def make_tracker(
     width: int, height: int, options: TrackerOptions | None = None, motion_share: float = 1.0
 ) -> _core.Tracker:
-    """Returns the core's tracker for frames of this size; `motion_share` of `min_motion` counts."""
+    """Returns the core's tracker for frames of this size. `motion_share` scales `options.min_motion`."""
     values = dataclasses.asdict(options or TrackerOptions())
     del values["record_points"]
     values["min_motion"] *= motion_share
@@ -225,9 +228,9 @@ def make_tracker(
 
 
 def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
-    """Fill column 9 of `info` (n, 10): where in the video of `n_frames` a trajectory's middle lies, 0 to 0.999.
+    """Sets column 9 of `info` (n, 10) to the position in time, 0 to 0.999, of each trajectory's middle frame.
 
-    NaN where the number of frames is not known.
+    The column is NaN if `n_frames`, the number of frames of the video, is not known.
     """
     if n_frames:
         relative = (info[:, 0] - np.float32(columns.TRACK_LENGTH / 2)) / np.float32(n_frames)
@@ -237,7 +240,7 @@ def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
 
 
 def _grey(frame: np.ndarray, number: int) -> np.ndarray:
-    """One frame as (H, W) uint8, contiguous."""
+    """Returns a frame as contiguous (H, W) uint8. Raises TypeError or ValueError if it cannot be tracked."""
     if not isinstance(frame, np.ndarray):
         raise TypeError(f"frame {number} must be a numpy array, not {type(frame).__name__}")
     if frame.dtype != np.uint8:
@@ -249,14 +252,14 @@ def _grey(frame: np.ndarray, number: int) -> np.ndarray:
     if min(width, height) < MIN_SIDE:
         raise ValueError(f"{size}: the tracker needs at least {MIN_SIDE} on each side")
     if width * height > MAX_PIXELS:
-        raise ValueError(f"{size}: the tracker holds at most {MAX_PIXELS} in all")
+        raise ValueError(f"{size}: the tracker takes at most {MAX_PIXELS}")
     if frame.ndim == 3:
         return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
     return np.ascontiguousarray(frame)
 
 
 def _number_of(frames: np.ndarray | Iterable[np.ndarray]) -> int | None:
-    """How many frames there are, None where only their end will tell. Raises on what cannot be frames."""
+    """Returns the number of frames; None if it is unknown. Raises TypeError or ValueError if these are not frames."""
     if isinstance(frames, str | bytes) or not isinstance(frames, Iterable):
         raise TypeError("frames must be an array or an iterable of arrays; idt_tools.read_video(path) reads a file")
     if isinstance(frames, np.ndarray) and frames.ndim not in (3, 4):

@@ -1,6 +1,6 @@
-"""Files of one video: its trajectories as HDF5 or as the original extractor's text, and the boxes of the people in it.
+"""Files of one video: its trajectories, as HDF5 or as text of the original extractor, and its person boxes.
 
-`import idt_tools` leaves this module out, as it needs h5py.
+`import idt_tools` does not import this module, since it needs h5py.
 """
 
 import dataclasses
@@ -18,15 +18,15 @@ import numpy as np
 
 from . import columns
 from .attributes import write_attributes
-from .person_boxes import MOST_BOXES, boxes_by_frame, read_bb, read_coco
+from .person_boxes import MAX_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
 from .tracker import TrackerOptions, Trajectories
 from .untrusted_hdf5 import Missing, checked_array, checked_dataset, opened_hdf5
 from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
-BLOCK_ROWS = 1024  # read at once
-LONGEST_LINE = 2**16  # characters of a line of text: 436 numbers take some 4,000
+BLOCK_ROWS = 1024  # rows per read
+MAX_LINE = 2**16  # characters of a line of text; 436 numbers take about 4,000
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 BOX_ENDINGS = (".bb", ".h5", ".json")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
@@ -35,16 +35,25 @@ TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCR
 def write_hdf5_rows(
     path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float
 ) -> int:
-    """Write /info (n, 10) float32 and /descriptors (n, 426) float16, block by block, with the names of their columns.
+    """Writes the datasets info (n, 10) float32 and descriptors (n, 426) float16, block by block.
 
-    `video`: what else is known, kept as attributes of the file (name, n_frames, fps, width, height). Returns n.
-    Raises OSError where the file cannot be written.
+    Args:
+        path: the file to write.
+        blocks: the trajectories.
+        options: the parameters of the tracker, written as an attribute of the file.
+        **video: further attributes of the file, such as n_frames, fps, width and height.
+
+    Returns:
+        n, the number of trajectories.
+
+    Raises:
+        OSError: if the file cannot be written.
     """
     n_rows = 0
     with whole_file(path) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
         write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **video})
-        info = _growing(file, "info", np.float32, columns.INFO)
-        descriptors = _growing(file, "descriptors", np.float16, columns.DESCRIPTORS)
+        info = _empty_dataset(file, "info", np.float32, columns.INFO)
+        descriptors = _empty_dataset(file, "descriptors", np.float16, columns.DESCRIPTORS)
         for block in blocks:
             for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
                 dataset.resize(n_rows + len(block), axis=0)
@@ -54,8 +63,8 @@ def write_hdf5_rows(
     return n_rows
 
 
-def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...]) -> h5py.Dataset:
-    """An empty dataset to which rows can be added."""
+def _empty_dataset(file: h5py.File, name: str, kind: type, names: tuple[str, ...]) -> h5py.Dataset:
+    """Returns a new dataset without rows that can grow."""
     width = len(names)
     dataset = file.create_dataset(
         name, (0, width), kind, maxshape=(None, width), chunks=(CHUNK_ROWS, width), fletcher32=True
@@ -65,9 +74,9 @@ def _growing(file: h5py.File, name: str, kind: type, names: tuple[str, ...]) -> 
 
 
 def write_text_rows(path: Path, blocks: Iterable[Trajectories]) -> int:
-    """Write the original's text, block by block: 436 numbers a line (info, then descriptors), tab separated.
+    """Writes text of the original extractor's format, block by block: 436 numbers per line, info and then descriptors.
 
-    Returns the number of lines. Raises OSError where the file cannot be written.
+    Returns the number of lines. Raises OSError if the file cannot be written.
     """
     n_rows = 0
     with whole_file(path) as file:
@@ -80,40 +89,40 @@ def write_text_rows(path: Path, blocks: Iterable[Trajectories]) -> int:
 
 
 def find_rows(folder: Path, video: Path) -> Path | None:
-    """The file in `folder` that holds the trajectories of `video`, for `read_rows`; None where there is none.
+    """Returns the file in `folder` with the trajectories of `video`, for `read_rows`; None if there is none.
 
-    `<label>/<stem>.txt.gz`, `.txt` or `.h5`, where `<label>` is the name of the video's folder; then `<stem>.txt.gz`
-    and so on.
+    The names tried are `<label>/<stem>.txt.gz`, `.txt` and `.h5`, where `<label>` is the name of the video's folder,
+    and then `<stem>.txt.gz`, `.txt` and `.h5`. Raises ReadingFailed if the folder cannot be read.
     """
     return _find(folder, video, ROW_ENDINGS)
 
 
 def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
-    """The first file named after `video` in the subfolder of `folder` named like the video's folder, or in `folder`."""
+    """Returns the first file named after `video` in `folder/<the video's folder>` or in `folder`."""
     names = [video.stem + ending for ending in endings]
-    files = [place / name for place in (folder / video.parent.name, folder) for name in names]
+    files = [parent / name for parent in (folder / video.parent.name, folder) for name in names]
     with system_errors(folder):
         first = next((file for file in files if file.is_file()), None)
         if first is None:
-            folder.stat()  # of a file server that is away, no file is there
+            folder.stat()  # raises if the file server is away
         return first
 
 
 def read_rows(path: Path) -> Iterator[Trajectories]:
-    """The trajectories of a file of either kind, text (`read_text_rows`) or HDF5 (`read_hdf5_rows`), block by block."""
+    """Yields the trajectories in a file of text (`read_text_rows`) or HDF5 (`read_hdf5_rows`), block by block."""
     return read_hdf5_rows(path) if path.suffix == ".h5" else read_text_rows(path)
 
 
 def read_text_rows(path: Path) -> Iterator[Trajectories]:
-    """Yields the trajectories of a text file of the original extractor or of `write_text_rows`, 1024 per block.
+    """Yields the trajectories in a text file of the original extractor or of `write_text_rows`, 1024 per block.
 
-    436 numbers a line, separated by tabs or spaces, plain or gzip. An empty file is a video without trajectories.
-    Raises ValueError, which names the file and the line, on anything else, and on a gzip file that is cut short.
+    The file has 436 numbers per line, separated by tabs or spaces, and may be compressed by gzip. An empty file is a
+    video without trajectories. Raises ValueError, which names the file and the line, on anything else.
     """
     n_lines = 0
     try:
         with _opened_text(path) as file:
-            lines_of = iter(partial(file.readline, LONGEST_LINE), "")
+            lines_of = iter(partial(file.readline, MAX_LINE), "")
             while lines := list(islice(lines_of, BLOCK_ROWS)):
                 rows = _parse(path, lines, n_lines)
                 n_lines += len(lines)
@@ -126,7 +135,7 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
 
 
 def _opened_text(path: Path) -> io.TextIOBase:
-    """The file's text, whatever its name ends in."""
+    """Returns the open text of a plain or gzip file, whatever its name."""
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: it is not a regular file")
     with open(path, "rb") as file:
@@ -135,7 +144,7 @@ def _opened_text(path: Path) -> io.TextIOBase:
 
 
 def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
-    """(n, 436) float32 from lines of text, of which empty ones are left out."""
+    """Returns the numbers (n, 436) float32 in lines of text, of which empty ones are skipped."""
     width = len(columns.INFO) + len(columns.DESCRIPTORS)
     filled = [line for line in lines if not line.isspace()]
     if not filled:
@@ -146,11 +155,11 @@ def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
         rows = np.empty((0, 0), np.float32)
     if rows.shape[1] == width:
         return rows
-    for number, line in enumerate(lines, n_before + 1):  # what is wrong, said well
+    for number, line in enumerate(lines, n_before + 1):  # find the error
         words = line.split()
         if words and len(words) != width:
-            wanted = f"{width}, as the original extractor writes: 10 of where and when, then 426 that describe"
-            raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {wanted}")
+            expected = f"{width}, as the original extractor writes (10 of info, then 426 of the descriptor)"
+            raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {expected}")
         for word in words:
             try:
                 float(word)
@@ -160,9 +169,9 @@ def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
 
 
 def read_hdf5_rows(path: Path) -> Iterator[Trajectories]:
-    """The trajectories of a file of `write_hdf5_rows`, in blocks of 1024 rows.
+    """Yields the trajectories in a file of `write_hdf5_rows`, 1024 per block.
 
-    Raises ValueError, which names the file, where it is none or damaged.
+    Raises ValueError, which names the file, if it is another or damaged file.
     """
     try:
         with opened_hdf5(path) as file:
@@ -175,39 +184,46 @@ def read_hdf5_rows(path: Path) -> Iterator[Trajectories]:
                 block = slice(start, start + BLOCK_ROWS)
                 yield Trajectories(info[block].astype(np.float32), descriptors[block].astype(np.float32))
     except Missing:
-        raise ValueError(f"{path}: it holds no /info and /descriptors, as `idt extract` writes") from None
+        raise ValueError(f"{path}: it lacks the datasets info and descriptors, which `idt extract` writes") from None
 
 
 def find_boxes(place: Path, video: Path, several: bool) -> Path:
-    """Where `read_boxes` finds the boxes of `video`, given what the user named for one or for `several` videos.
+    """Returns the path, for `read_boxes`, of the boxes of `video`.
 
-    In a folder: the file `<stem>.bb`, `<stem>.h5` or `<stem>.json`, in the subfolder named like the video's folder or
-    in the folder itself. In an HDF5 file for several videos: the group `<stem>`. Raises ValueError where the folder
-    holds none, ReadingFailed where the folder or the file itself is not there.
+    Args:
+        place: a folder, which holds `<stem>.bb`, `<stem>.h5` or `<stem>.json` in a subfolder named like the video's
+            folder or directly; or a file of boxes.
+        video: the video.
+        several: whether `place` is for several videos; an HDF5 file then has a group `<stem>` per video.
+
+    Raises:
+        ValueError: if the folder holds no boxes of the video.
+        ReadingFailed: if the folder or the file does not exist.
     """
     with system_errors(place):
         is_folder = place.is_dir()
     if is_folder:
-        found = _find(place, video, BOX_ENDINGS)
-        if not found:
+        file = _find(place, video, BOX_ENDINGS)
+        if not file:
             raise ValueError(f"{place}: it holds no {video.stem}.bb, .h5 or .json")
-        return found
+        return file
     with system_errors(split_group(place)[0]):
         split_group(place)[0].stat()
     return Path(f"{place}:{video.stem}") if several else place
 
 
 def split_group(path: Path) -> tuple[Path, str]:
-    """File and group of `FILE.h5:GROUP`; of any other path the path itself and an empty text."""
+    """Returns the file and the group of `FILE.h5:GROUP`; the group is empty in any other path."""
     name, _, group = str(path).partition(".h5:")
     return (Path(name + ".h5"), group) if group else (path, "")
 
 
 def read_boxes(path: Path) -> np.ndarray:
-    """Person boxes (n, 6) from `FILE.bb`, from the dataset `boxes` of `FILE.h5` or of the only group in it, or from
-    `FILE.json`, results in COCO's format (`read_coco`).
+    """Returns the person boxes (n, 6) float32 in a file.
 
-    `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on anything else, and ReadingFailed.
+    The file is `FILE.bb` (`read_bb`), `FILE.json` in COCO's format (`read_coco`), or `FILE.h5` with a dataset `boxes`
+    at the top or in its only group. `FILE.h5:GROUP` names the group. Raises ValueError, which names the file, on
+    anything else. Raises ReadingFailed.
     """
     file = split_group(path)[0]
     if file.exists() and not file.is_file():
@@ -222,7 +238,7 @@ def read_boxes(path: Path) -> np.ndarray:
 
 
 def _read_hdf5_boxes(path: Path) -> np.ndarray:
-    """The dataset as it is."""
+    """Returns the dataset `boxes` unchecked."""
     file_name, group = split_group(path)
     with opened_hdf5(file_name) as file:
         if not group and "boxes" not in file and len(file) == 1:
@@ -230,8 +246,8 @@ def _read_hdf5_boxes(path: Path) -> np.ndarray:
         try:
             boxes = checked_dataset(file, f"{group}/boxes" if group else "boxes")
         except Missing:
-            wanted = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
-            raise ValueError(f"it holds {wanted}") from None
-        if boxes.size > 6 * MOST_BOXES:
-            raise ValueError(f"it holds more than {MOST_BOXES} boxes, which are not those of one video")
+            content = f"no boxes of {group!r}" if group else f"{len(file)} groups; name one as {file_name}:GROUP"
+            raise ValueError(f"it holds {content}") from None
+        if boxes.size > 6 * MAX_BOXES:
+            raise ValueError(f"it holds more than {MAX_BOXES} boxes, too many for one video")
         return checked_array(file, str(boxes.name))

@@ -1,8 +1,8 @@
-"""HDF5 files that anyone may have written: what they claim is checked before anything is allocated.
+"""HDF5 files from unknown sources, checked before memory is allocated for them.
 
-A few bytes can claim a billion rows, and a dataset can lie in another file. `checked_dataset` refuses both, and values
-of variable length, which can claim the same bytes many times. `import idt_tools` leaves this module out, as it needs
-h5py.
+A few bytes can claim a billion rows, and a dataset can lie in another file. `checked_dataset` refuses both. It also
+refuses values of variable length, many of which can claim the same bytes. `import idt_tools` does not import this
+module, since it needs h5py.
 """
 
 import os
@@ -16,25 +16,32 @@ import numpy as np
 
 from .reading import raise_if_of_the_system
 
-NUMBERS, TEXT = "fiu", "S"  # kinds of numpy types; texts are of fixed length
+NUMBERS, TEXT = "fiu", "S"  # kinds of numpy types; texts have fixed length
 
 
 class Missing(ValueError):
     """A file has no dataset of this name."""
 
 
-_LARGEST_CHUNK = 2**28  # bytes; a chunk is read as a whole
-_LARGEST_UNPACKED = 2**28  # bytes of a compressed dataset that is read as a whole
-_COMPRESSION = 1100  # at most, by deflate
+_MAX_CHUNK = 2**28  # bytes; HDF5 reads whole chunks
+_MAX_UNPACKED = 2**28  # bytes of a compressed dataset, for `checked_array`
+_MAX_COMPRESSION = 1100  # factor, by deflate
 _NOT_COMPRESSING = {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
+
+
+def hard_links(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
+    """Yields the members of `group` with their names. Soft and external links are skipped."""
+    for name in group:
+        if isinstance(group.get(name, getlink=True), h5py.HardLink):
+            yield name, group[name]
 
 
 @contextmanager
 def opened_hdf5(path: Path) -> Iterator[h5py.File]:
-    """The file at `path`, open for reading.
+    """Opens the file at `path` for reading.
 
-    Raises ValueError naming the file where it is no HDF5 file, and where anything in the block shows that it is damaged
-    or holds something else. Raises ReadingFailed where the system cannot read it just now.
+    Raises ValueError, which names the file, if it is not an HDF5 file or if the block raises an error about its
+    content. Raises ReadingFailed if the operating system cannot read it.
     """
     try:
         if path.exists() and not path.is_file():
@@ -43,7 +50,7 @@ def opened_hdf5(path: Path) -> Iterator[h5py.File]:
             file = h5py.File(path, "r")
         except OSError as error:
             raise_if_of_the_system(path, error)
-            raise ValueError(f"it is no HDF5 file, or a damaged one ({error})") from None
+            raise ValueError(f"it is not an HDF5 file, or it is damaged ({error})") from None
         with file:
             yield file
     except Missing:
@@ -57,36 +64,43 @@ def opened_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 def checked_dataset(group: h5py.Group, name: str, kinds: str = NUMBERS) -> h5py.Dataset:
-    """The dataset `name` of `group`, of NUMBERS or TEXT, which the file holds as large as it claims.
+    """Returns the dataset `name` of `group` after a check of its type and size.
 
-    Raises Missing where there is none, ValueError naming it where it is not as it claims.
+    Args:
+        group: an open file or group.
+        name: the dataset's path in `group`.
+        kinds: NUMBERS or TEXT.
+
+    Raises:
+        Missing: if there is no such dataset.
+        ValueError: if it is a link, has another type, lies in another file or claims more bytes than the file holds.
     """
-    place: Any = group
+    member: Any = group
     for part in name.strip("/").split("/"):
-        if not isinstance(place, h5py.Group) or part not in place:
+        if not isinstance(member, h5py.Group) or part not in member:
             raise Missing(f"it has no dataset {name}")
-        if not isinstance(place.get(part, getlink=True), h5py.HardLink):
-            raise ValueError(f"{name} is a link to another place, which is not followed")
-        place = place[part]
-    if not isinstance(place, h5py.Dataset):
-        raise ValueError(f"{name} is no dataset")
-    if place.shape is None or place.dtype.kind not in kinds:
-        raise ValueError(f"{name} is of type {place.dtype}, not {'text' if kinds == TEXT else 'numbers'}")
-    if place.is_virtual or place.external:
+        if not isinstance(member.get(part, getlink=True), h5py.HardLink):
+            raise ValueError(f"{name} is a soft or external link, which is not followed")
+        member = member[part]
+    if not isinstance(member, h5py.Dataset):
+        raise ValueError(f"{name} is not a dataset")
+    if member.shape is None or member.dtype.kind not in kinds:
+        raise ValueError(f"{name} is of type {member.dtype}, not {'text' if kinds == TEXT else 'numbers'}")
+    if member.is_virtual or member.external:
         raise ValueError(f"{name} lies in another file, which is not followed")
-    claimed, held = place.nbytes, place.id.get_storage_size()
-    possible = held * (_COMPRESSION if _is_compressed(place) else 1)
-    chunk = int(np.prod(place.chunks or (), dtype=float)) * place.dtype.itemsize
-    if claimed > possible or held > os.path.getsize(place.file.filename) or (claimed and chunk > _LARGEST_CHUNK):
-        raise ValueError(f"{name} claims {claimed} bytes, and the file holds {held} of it")
-    return place
+    claimed, stored = member.nbytes, member.id.get_storage_size()
+    possible = stored * (_MAX_COMPRESSION if _is_compressed(member) else 1)
+    chunk = int(np.prod(member.chunks or (), dtype=float)) * member.dtype.itemsize
+    if claimed > possible or stored > os.path.getsize(member.file.filename) or (claimed and chunk > _MAX_CHUNK):
+        raise ValueError(f"{name} claims {claimed} bytes, and the file holds {stored} of it")
+    return member
 
 
 def checked_array(group: h5py.Group, name: str, kinds: str = NUMBERS) -> np.ndarray:
-    """All of `checked_dataset`, texts as `str`. Raises what that raises."""
+    """Returns all values of `checked_dataset`, texts as `str`. Raises the same errors."""
     dataset = checked_dataset(group, name, kinds)
-    if dataset.nbytes > _LARGEST_UNPACKED and _is_compressed(dataset):
-        raise ValueError(f"{name} unpacks to {dataset.nbytes} bytes, more than {_LARGEST_UNPACKED}")
+    if dataset.nbytes > _MAX_UNPACKED and _is_compressed(dataset):
+        raise ValueError(f"{name} unpacks to {dataset.nbytes} bytes, more than {_MAX_UNPACKED}")
     values: np.ndarray = dataset[()] if kinds == NUMBERS else dataset.asstr("utf-8", "surrogateescape")[()]
     return values
 

@@ -1,7 +1,7 @@
-"""Videos in, RGB frames out, with one clear reason where that fails.
+"""Reads the RGB frames of videos, and raises one error with a reason if that fails.
 
-The frames are PyAV's rgb24 pictures of the first video stream, turned upright: OpenCV's RGB2GRAY of them is byte for
-byte the grey picture that the original trajectory extractor sees.
+The frames are PyAV's rgb24 pictures of the first video stream, turned upright. OpenCV's RGB2GRAY converts them, byte
+for byte, to the grey pictures that the original trajectory extractor sees.
 """
 
 import errno
@@ -33,26 +33,26 @@ from .signals import end_if_stopped
 VideoStatus = Literal["unreadable", "no_video_stream", "too_large", "truncated", "corrupted"]
 
 MAX_CORRUPT_FRACTION = 0.05
-"""Largest share of frames that damage may cost a video that is still read."""
+"""Largest fraction of frames that may be damaged in a readable video."""
 MAX_FRAME_SIDE = 8192
 """Pixels. Frames with a longer side are refused before memory is allocated for them."""
 
 _TURNS = {90: (0, -1, 1, 0), 180: (-1, 0, 0, -1), 270: (0, 1, -1, 0)}  # by degrees, counterclockwise
-_DEMUXERS = (  # containers of video; others may be scripts that open further files (concat, hls, image2)
+_DEMUXERS = (  # containers of video; other demuxers read scripts that open further files (concat, hls, image2)
     "3gp,apng,asf,av1,avi,dv,flv,gif,gxf,h261,h263,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,"
     "mxf,nut,obu,ogg,rm,vc1,webm,wtv,yuv4mpegpipe"
 )
 
 
 class VideoError(Exception):
-    """A video that cannot be read, or not to its end.
+    """A video cannot be read, or not to its end.
 
-    `reason` says why, without the file's name. `status` is one of
+    `reason` is a sentence without the file's name. `status` is one of
 
-    - "unreadable": the file is not a video that can be opened, or none of its frames can be decoded;
-    - "no_video_stream": it holds sound, subtitles or a cover picture alone;
+    - "unreadable": the file cannot be opened as a video, or none of its frames can be decoded;
+    - "no_video_stream": it holds only sound, subtitles or a cover picture;
     - "too_large": a side of its frames is longer than the limit;
-    - "corrupted": damage costs more than the limit's share of its frames, or their size changes on the way;
+    - "corrupted": more of its frames are damaged than the limit allows, or their size changes;
     - "truncated": its frames end before 0.9 of the time that the container claims.
     """
 
@@ -68,11 +68,10 @@ class VideoError(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video's container says; sizes in pixels, after rotation.
+    """The claims of a video's container. Sizes are in pixels, after rotation.
 
-    `exact`: the container lists every frame, so that `n_frames` and `fps` (frames per second) are true. Otherwise only
-    decoding tells: `n_frames` is then an estimate from duration and nominal rate, at most what the file's bytes can
-    hold, 0 where nothing is known.
+    `exact` means that the container lists every frame, so that `n_frames` and `fps` (frames per second) are true.
+    Otherwise `n_frames` is an estimate from duration and nominal rate, limited by the size of the file; 0 if unknown.
     """
 
     n_frames: int
@@ -84,16 +83,16 @@ class VideoInfo:
 
 @dataclass
 class _Count:
-    """What has been read of a video."""
+    """Counts of the frames that were read from a video."""
 
     n_frames: int = 0
     n_skipped: int = 0
     ticks: int = 0
-    time_base: Fraction = Fraction(0)  # seconds of a tick
+    time_base: Fraction = Fraction(0)  # seconds per tick
 
 
 class VideoFrames(Iterator[np.ndarray]):
-    """The frames of a video, one after the other, and a count of what has been read so far."""
+    """Iterates over the frames of a video and counts them."""
 
     def __init__(self, frames: Iterator[np.ndarray], count: _Count) -> None:
         self._frames = frames
@@ -104,17 +103,17 @@ class VideoFrames(Iterator[np.ndarray]):
 
     @property
     def n_frames(self) -> int:
-        """Number of frames that were yielded."""
+        """Number of yielded frames."""
         return self._count.n_frames
 
     @property
     def n_skipped(self) -> int:
-        """Number of frames that damage cost: lost with packets that cannot be decoded, or flagged as corrupt."""
+        """Number of frames that were lost with undecodable packets or flagged as corrupt."""
         return self._count.n_skipped
 
     @property
     def fps(self) -> float:
-        """Frames per second, damaged ones included; 0 where the container gives no times."""
+        """Frames per second, damaged frames included; 0 if the container gives no times."""
         n_frames = self._count.n_frames + self._count.n_skipped
         seconds = self._count.ticks * self._count.time_base
         return float(n_frames / seconds) if seconds > 0 else 0.0
@@ -126,26 +125,30 @@ def read_video(
     max_corrupt_fraction: float = MAX_CORRUPT_FRACTION,
     max_frame_side: int = MAX_FRAME_SIDE,
 ) -> VideoFrames:
-    """The frames of a video's first video stream, (height, width, 3) uint8 RGB, all of one size.
+    """Returns the frames of a video's first video stream, (height, width, 3) uint8 RGB, all of one size.
 
-    Frames are turned upright as the container's display matrix says; pixels that are not square stay as they are coded.
-    Packets that cannot be decoded and frames that the decoder flags as corrupt are skipped: the frame that follows is a
-    `FrameAfterGap`, and frame numbers count what is yielded.
+    Frames are turned upright by the container's display matrix. Pixels that are not square stay so. Undecodable packets
+    and frames that the decoder flags as corrupt are skipped; the next frame is then a `FrameAfterGap`. Frame numbers
+    count the yielded frames.
 
-    Raises `VideoError` where the video cannot be opened or a side is longer than `max_frame_side` pixels. Raises it
-    after the frames that could be decoded where more than `max_corrupt_fraction` of them (0 to 1) were skipped, or
-    where they end before 0.9 of the time that the container claims minus the time of three frames. Raises
-    `ReadingFailed` where the system cannot read the file.
+    Args:
+        path: the video.
+        max_corrupt_fraction: largest fraction of skipped frames, 0 to 1.
+        max_frame_side: longest side of a frame, in pixels.
+
+    Raises:
+        VideoError: at once if the video cannot be opened or a side is too long; after the last frame if too many were
+            skipped, or if the frames end before 0.9 of the claimed time minus the time of three frames.
+        ReadingFailed: if the operating system cannot read the file.
     """
     count = _Count()
     return VideoFrames(_frames(path, max_corrupt_fraction, max_frame_side, count), count)
 
 
 def probe_video(path: str | os.PathLike[str], *, max_frame_side: int = MAX_FRAME_SIDE) -> VideoInfo:
-    """Read a video's header and decode its first frame.
+    """Reads a video's header and decodes its first frame.
 
-    Raises `VideoError` (unreadable, no_video_stream, too_large) and `ReadingFailed` as `read_video` does before its
-    first frame.
+    Raises `VideoError` (unreadable, no_video_stream, too_large) and `ReadingFailed` as `read_video` does at once.
     """
     with _opened(path, max_frame_side) as video:
         first = next((frame for frame in video.decoded() if isinstance(frame, VideoFrame)), None)
@@ -160,7 +163,7 @@ def probe_video(path: str | os.PathLike[str], *, max_frame_side: int = MAX_FRAME
 def _frames(
     path: str | os.PathLike[str], max_corrupt_fraction: float, max_frame_side: int, count: _Count
 ) -> Iterator[np.ndarray]:
-    """The frames of `read_video`, each counted before it is yielded."""
+    """Yields the frames of `read_video` and counts each before."""
     with _opened(path, max_frame_side) as video:
         continuity = Continuity()
         count.time_base = video.time_base
@@ -172,7 +175,7 @@ def _frames(
                 count.n_skipped = continuity.n_skipped
                 continue
             video.check_size(frame.width, frame.height)
-            turn = turn or _turn(frame)  # once: PyAV keeps every frame that is asked for its matrix
+            turn = turn or _turn(frame)  # only once: PyAV never frees a frame whose matrix was read
             picture = _upright(frame.to_ndarray(format="rgb24"), turn)
             if shape and picture.shape != shape:
                 change = f"{shape[1]}x{shape[0]} to {picture.shape[1]}x{picture.shape[0]}"
@@ -196,7 +199,10 @@ def _frames(
 
 
 class _File(io.FileIO):
-    """A file for PyAV, whose name is no URL. It keeps the system's errors, which libav may take for the file's end."""
+    """A file for PyAV that stores errors of the operating system, since libav may take them for the file's end.
+
+    libav gets no name, which it might take for a URL.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
@@ -204,7 +210,7 @@ class _File(io.FileIO):
         self.error: OSError | None = None
 
     def check(self, error: FFmpegError | None = None) -> None:
-        """Raises ReadingFailed where the system is at fault, be it behind an error of libav."""
+        """Raises ReadingFailed if the operating system failed, even if libav reports another error."""
         if self.error:
             raise ReadingFailed(self.path, str(self.error.strerror)) from self.error
         if error and error.errno == errno.ENOMEM:
@@ -221,7 +227,7 @@ class _File(io.FileIO):
         try:
             return super().seek(offset, whence)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a place before the start, which a damaged file may name
+            if error.errno != errno.EINVAL:  # a damaged file may name an offset before the start
                 self.error = error
             return -1
 
@@ -233,21 +239,21 @@ class _Video:
         self.claim = claim_of(container, stream, os.fstat(file.fileno()).st_size)
         self.time_base = stream.time_base or Fraction(0)
         self._file, self._container, self._stream, self._max_frame_side = file, container, stream, max_frame_side
-        self._others = Fraction(0)  # seconds: until when packets of other streams last
-        self._error: FFmpegError | None = None  # the first of decoding
+        self._others = Fraction(0)  # seconds: end of the packets of other streams
+        self._error: FFmpegError | None = None  # the first error of decoding
         context = stream.codec_context
         self.check_size(context.width, context.height)
         context.thread_count = 1
         context.options = _decoder_options(max_frame_side)
 
     def check_size(self, width: int, height: int) -> None:
-        """Raises VideoError where a side is too long."""
+        """Raises VideoError if a side is too long."""
         if max(width, height) > self._max_frame_side:
             reason = f"{width}x{height} pixels; a side may have {self._max_frame_side}"
             raise VideoError(self._file.path, "too_large", reason)
 
     def decoded(self) -> Iterator[VideoFrame | FFmpegError]:
-        """The frames, and in place of what cannot be decoded the error. Raises ReadingFailed."""
+        """Yields the frames, and an error for each undecodable packet. Raises ReadingFailed."""
         for packet in self._packets():
             try:
                 if isinstance(packet, FFmpegError):
@@ -260,47 +266,47 @@ class _Video:
         self._file.check()
 
     def _packets(self) -> Iterator[Any]:
-        """The stream's packets that hold anything, an error where no more can be read, and None at the end."""
+        """Yields the stream's packets with data, an error if reading fails, and None at the end."""
         packets = self._container.demux() if self.claim.of_container else self._container.demux(self._stream)
         try:
             for packet in packets:
                 if packet.stream.index == self._stream.index:
-                    if packet.size:  # else the picture before is shown again, or it is PyAV's own, for the end
+                    if packet.size:  # an empty packet repeats a picture, or is PyAV's mark of the end
                         yield packet
                 elif packet.pts is not None and packet.time_base:
                     self._others = max(self._others, (packet.pts + (packet.duration or 0)) * packet.time_base)
-        except IndexError:  # PyAV at the end of a file in which a stream appears on the way
+        except IndexError:  # PyAV raises this at the end of a file in which a stream appears late
             pass
         except FFmpegError as error:
             yield error
         yield None
 
     def reached(self, end: int, n_frames: int) -> Fraction:
-        """Seconds that `n_frames` last, the last until the tick `end`; what `claim.seconds` is to be compared with."""
+        """Returns the seconds of `n_frames` that end at the tick `end`, for comparison with `claim.seconds`."""
         by_rate = n_frames / self.claim.rate if self.claim.rate else Fraction(0)
         if self.claim.of_container:
             return max(end * self.time_base, by_rate, self._others)
         return max((end - (self._stream.start_time or 0)) * self.time_base, by_rate)
 
     def no_frame(self) -> VideoError:
-        """The error of a stream of which nothing could be decoded."""
+        """Returns the error of a stream without a decodable frame."""
         if self._error and self._error.errno == errno.EINVAL and not self._stream.codec_context.width:
             reason = f"its pictures have more pixels than {self._max_frame_side} x {self._max_frame_side}"
-            return VideoError(self._file.path, "too_large", reason)  # libav forgets a size that it refuses
-        why = f"no frame could be decoded ({self._error.strerror})" if self._error else "it holds no frame"
-        return VideoError(self._file.path, "unreadable", why)
+            return VideoError(self._file.path, "too_large", reason)  # libav does not report a size that it refuses
+        reason = f"no frame could be decoded ({self._error.strerror})" if self._error else "it holds no frame"
+        return VideoError(self._file.path, "unreadable", reason)
 
 
 def _decoder_options(max_frame_side: int) -> dict[str, str]:
-    """Options by which libav refuses larger pictures before it allocates memory for them."""
-    return {"max_pixels": str((max_frame_side + 256) ** 2)}  # libav counts what decoders need around a picture
+    """Returns options with which libav refuses larger pictures before it allocates memory for them."""
+    return {"max_pixels": str((max_frame_side + 256) ** 2)}  # libav adds a margin to each picture
 
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], max_frame_side: int) -> Iterator[_Video]:
-    """The open video. Whatever reading it raises in the block becomes a VideoError or a ReadingFailed.
+    """Opens a video. Every error in the block becomes a VideoError or a ReadingFailed.
 
-    One video must never stop another, whatever is in it; what the libraries raise on odd files cannot be foreseen.
+    The libraries raise unforeseen errors on odd files, and one video must not stop the others.
     """
     try:
         with system_errors(path):
@@ -315,7 +321,7 @@ def _opened(path: str | os.PathLike[str], max_frame_side: int) -> Iterator[_Vide
 
 
 def _container(file: _File, max_frame_side: int) -> InputContainer:
-    """The file as a container of video. Raises VideoError and ReadingFailed."""
+    """Returns the file as an open container. Raises VideoError and ReadingFailed."""
     if os.fstat(file.fileno()).st_size == 0:
         raise VideoError(file.path, "unreadable", "the file is empty")
     try:
@@ -332,7 +338,7 @@ def _container(file: _File, max_frame_side: int) -> InputContainer:
 
 
 def _first_stream(file: _File, container: InputContainer) -> VideoStream:
-    """The first stream of video that is no cover picture. Raises VideoError."""
+    """Returns the first video stream that is not a cover picture. Raises VideoError."""
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         raise VideoError(file.path, "no_video_stream", "it holds no video stream")
@@ -342,20 +348,20 @@ def _first_stream(file: _File, container: InputContainer) -> VideoStream:
 
 
 def _turn(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """a, b, c, d of the display matrix, which moves column x and row y, counted downwards, to ax + cy and bx + dy."""
+    """Returns a, b, c, d of the display matrix, which moves column x and row y to ax + cy and bx + dy."""
     try:
-        # Not frame.side_data, which keeps the frame in memory until Python looks for cycles.
+        # frame.side_data would keep the frame in memory until the garbage collector runs.
         data: Any = SideDataContainer(frame)["DISPLAYMATRIX"]  # type: ignore[call-arg]
     except KeyError:
         return 1, 0, 0, 1
-    except ValueError:  # PyAV does not know the type of other data that comes with the frame
+    except ValueError:  # PyAV does not know the type of other side data
         return _TURNS.get(frame.rotation % 360, (1, 0, 0, 1))
     a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
     return a, b, c, d
 
 
 def _upright(picture: np.ndarray, turn: tuple[int, int, int, int]) -> np.ndarray:
-    """A picture (H, W, ...) turned and mirrored, where that is by right angles."""
+    """Returns a picture (H, W, ...) turned and mirrored. Angles that are not right are ignored."""
     a, b, c, d = turn
     if b == c == 0 and a and d:
         return np.ascontiguousarray(picture[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1])

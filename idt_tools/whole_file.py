@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens while they are written: a kill, a full disk, a second process."""
+"""Writes files that are either whole or absent after a kill, a full disk or a race with a second process."""
 
 import fcntl
 import hashlib
@@ -13,19 +13,19 @@ LONGEST_NAME = 255  # bytes of a file's name, on all usual file systems
 
 
 class WholeFile(io.FileIO):
-    """A file that keeps its first error for `raise_error` and then takes all writes as done.
+    """A file that stores its first error for `raise_error` and from then on ignores writes.
 
-    The HDF5 library cannot close a file that fails (a full disk), and crashes the process for it in the end.
+    The HDF5 library cannot close a file whose writes fail, for example on a full disk, and finally crashes the process.
     """
 
     error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        while rest and not self.error:
+        unwritten = memoryview(data).cast("B")
+        size = len(unwritten)
+        while unwritten and not self.error:
             try:
-                rest = rest[super().write(rest) :]
+                unwritten = unwritten[super().write(unwritten) :]
             except OSError as error:
                 self.error = error
         return size
@@ -38,12 +38,13 @@ class WholeFile(io.FileIO):
             return size or 0
 
     def raise_error(self) -> None:
+        """Raises the first error, if there was one."""
         if self.error:
             raise self.error
 
 
 def hidden_beside(path: Path, ending: str) -> Path:
-    """The path of the hidden file `.<name>.<ending>` beside `path`; a digest stands for a name that is too long."""
+    """Returns the path `.<name>.<ending>` beside `path`. A digest replaces a name that is too long."""
     name = f".{path.name}.{ending}"
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{hashlib.blake2b(os.fsencode(path.name), digest_size=8).hexdigest()}.{ending}"
@@ -52,11 +53,11 @@ def hidden_beside(path: Path, ending: str) -> Path:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[WholeFile]:
-    """An empty file under a temporary name beside `path`, synced and renamed to it at the end of the block.
+    """Opens an empty temporary file beside `path`; the end of the block syncs it and renames it to `path`.
 
-    Write into it, or by other means to its `name`; a block that takes long calls its `raise_error` now and then. The
-    temporary name is fixed, so that what a kill leaves behind is overwritten by the next try; a lock on it keeps two
-    processes from writing the same file. Raises OSError, whose `filename` is `path`, where it cannot be written.
+    The block writes to the file or to its `name`; a long block calls `raise_error` now and then. The temporary name is
+    fixed, so that the next try overwrites the remains of a killed one. A lock on it prevents two processes from writing
+    the same file. Raises OSError, whose `filename` is `path`, if the file cannot be written.
     """
     temporary = hidden_beside(path, "tmp")
     with naming(path):
@@ -79,7 +80,7 @@ def whole_file(path: Path) -> Iterator[WholeFile]:
 
 
 def _sync_folder(path: Path) -> None:
-    """The new name itself must outlive a power cut."""
+    """Syncs a folder, so that the new name in it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -89,7 +90,7 @@ def _sync_folder(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Makes every error of the system in the block say that `path` cannot be written, and why."""
+    """Raises each OSError of the block anew with a message that `path` cannot be written, and why."""
     try:
         yield
     except OSError as error:
@@ -98,10 +99,10 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def open_locked(path: Path) -> int:
-    """A descriptor for reading and writing of the file at `path`, made where it is not there, that one process gets.
+    """Opens the file at `path` for reading and writing, creates it if needed, and locks it. Returns the descriptor.
 
-    The lock ends with the process or when the descriptor is closed. On a file system without locks there is none.
-    Raises BlockingIOError where another process has it, OSError where the file cannot be opened.
+    The lock ends when the descriptor is closed or the process ends. A file system without locks gives none. Raises
+    BlockingIOError if another process has the lock, OSError if the file cannot be opened.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -110,7 +111,7 @@ def open_locked(path: Path) -> int:
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
         except FileNotFoundError:
-            pass  # the process that had the lock has renamed the file meanwhile
+            pass  # the process with the lock has renamed the file
         except BaseException:
             os.close(descriptor)
             raise

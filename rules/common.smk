@@ -1,4 +1,4 @@
-"""What the rules share: the resolved config, and the functions that decide a rule's inputs and parameters."""
+"""The resolved config, and the objects whose methods return inputs and parameters of rules."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from workflow_scripts.ground import unfinished
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations import plan
 
-# The stages run in the Python that runs Snakemake, unless conda provides another.
+# The stages run in the Python of Snakemake, unless conda provides another one.
 if "conda" not in str(workflow.deployment_settings.deployment_method):
     shell.prefix(f'PATH="{Path(sys.executable).parent}:$PATH"; ')
 
@@ -43,7 +43,7 @@ wildcard_constraints:
 
 
 def beside_index(dataset, *names):
-    """Files that the checkpoint `videos` writes beside the index; waits for the index."""
+    """Returns files that the checkpoint `videos` writes in the folder of the index; waits for the index."""
     folder = Path(checkpoints.videos.get(dataset=dataset).output.index).parent
     return [str(folder / name) for name in names]
 
@@ -54,12 +54,12 @@ pages = ReportInputs(runs)
 
 
 def loaders(wildcards, threads):
-    """Processes that load clips beside a GPU: at least eight, even if the network gains from fewer CPU threads."""
+    """Returns how many processes load clips: at least eight, because a GPU needs them with few CPU threads too."""
     return max(8, threads)
 
 
 def begin():
-    """Stops the run if a detector of people is not installed; prints the plan."""
+    """Prints the plan. Stops the run if a detector of persons is not installed."""
     rules = {job.rule.name for job in workflow.dag.jobs}
     tables = {job.wildcards.table for job in workflow.dag.jobs if job.rule.name == "paper_table"}
     missing = plan.missing_detectors(config) if rules & {"persons", "report"} else []
@@ -67,4 +67,4 @@ def begin():
         raise WorkflowError("; ".join(missing))
     pending = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
     print(*plan.plan(config, pending, "report" in rules, tables), sep="\n", flush=True)
-    print("Beside this run: make status, and snakemake --dry-run --nolock.", flush=True)
+    print("During this run: make status, or snakemake --dry-run --nolock.", flush=True)

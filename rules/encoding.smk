@@ -7,11 +7,11 @@ encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codeboo
 
 
 rule codebook:
-    """Fits PCA and GMM on the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
+    """Fits PCA and GMM to the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
     input:
         paths.MADE_BY,
         sample=data.sample,
-        # An added video changes its shard's file but not the sample, so only how the file is made counts.
+        # An added video changes its shard's file but not the sample. MADE_BY changes if the tracking changes.
         trajectories=ancient(data.sampled_trajectories),
     output:
         paths.CODEBOOK,
@@ -60,7 +60,7 @@ rule encoding:
 
 
 rule fisher_vectors:
-    """Encodes the trajectories of each video as a whole Fisher vector of 2KD numbers (paper 3.3 and table 4, IDT)."""
+    """Encodes the trajectories of each video as a Fisher vector of 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
         trajectories=paths.TRAJECTORIES,
         codebook=data.fisher_codebook,

@@ -89,7 +89,7 @@ rule linear:
 
 
 rule knn:
-    """Lets the nearest training videos vote, by their features, and measures retrieval."""
+    """Classifies videos by the vote of their nearest training videos, and measures retrieval."""
     input:
         features=paths.FEATURES,
         splits=data.splits,
@@ -140,25 +140,25 @@ rule svm:
         " --task {params.task:q} --output {output:q} --settings {params.settings:q} --log {log:q}"
 
 
-rule bank_clusters:
+rule cluster_bank:
     """Clusters the final embeddings of a run; the report compares them with the clusters by IDT (paper 4.5)."""
     input:
         model=runs.model,
         frames=runs.frames_without_bank,
     output:
-        paths.BANK_CLUSTERS,
+        paths.CLUSTER_BANK,
     log:
-        paths.log(paths.BANK_CLUSTERS),
+        paths.log(paths.CLUSTER_BANK),
     benchmark:
-        paths.benchmark(paths.BANK_CLUSTERS)
+        paths.benchmark(paths.CLUSTER_BANK)
     conda:
         "../envs/gpu.yaml"
-    threads: 4  # of K-means
+    threads: 4  # for K-means
     resources:
         loaders=loaders,
     params:
         files=stage_inputs,
-        settings=runs.bank_clusters_settings,
+        settings=runs.cluster_bank_settings,
         version=[version("clusters", "cluster_sketches"), version("evaluation", "cluster_bank")],
     shell:
         "python -m workflow_scripts.evaluation.cluster_bank {params.files}"

@@ -5,7 +5,7 @@ OUTPUTS: results/{dataset}/persons/{detector}/{shard}.h5
 
 
 rule persons:
-    """Finds the people in every frame (paper 3.3, appendix A)."""
+    """Detects the persons in each frame (paper 3.3, appendix A)."""
     input:
         videos=data.shard_videos,
     output:

@@ -5,7 +5,7 @@ OUTPUTS: results/pretraining/videos/{descriptors}/{subset}.tsv, results/pretrain
 
 
 rule training_videos:
-    """Lists the videos to train on: those with frames and with sketches by the first descriptors and by the list's."""
+    """Lists the videos to train on: those with frames, and with sketches by the first and by the list's descriptors."""
     input:
         videos=runs.training_lists,
         frames=runs.training_frames,
@@ -33,7 +33,7 @@ rule training_videos:
 
 
 rule pretraining:
-    """Trains the 3D ResNet: Video IR, Video LA, with the IDT prior, in the joint space, supervised (paper 3.1-3.3)."""
+    """Trains the 3D ResNet by Video IR, by Video LA (with or without the IDT prior), or supervised (paper 3.1-3.3)."""
     input:
         videos=runs.videos,
         frames=runs.frames,
@@ -53,7 +53,7 @@ rule pretraining:
     threads: runs.threads
     resources:
         launcher="python -m",  # a profile sets torchrun if a training has several GPUs
-        # It is not a parameter, because a change of it must not train again.
+        # Not a parameter, because a changed parameter would rerun the training.
         checkpoint_minutes=runs.checkpoint_minutes,
         loaders=loaders,
     params:

@@ -31,7 +31,7 @@ rule resolved_config:
 
 
 rule examples:
-    """Draws trajectories and masked people on frames of a few videos (paper 3.3)."""
+    """Draws trajectories and masked persons on frames of a few videos (paper 3.3)."""
     input:
         videos=pages.example_videos,
         boxes=pages.example_boxes,
@@ -53,7 +53,7 @@ rule examples:
 
 
 rule people:
-    """Measures what masking people does to the estimate of the camera's motion (paper 3.3)."""
+    """Measures how masking persons changes the estimate of the camera's motion (paper 3.3)."""
     input:
         videos=pages.people_videos,
         boxes=pages.people_boxes,
@@ -126,7 +126,7 @@ rule report:
 
 
 rule paper_table:
-    """Puts a table of the paper beside ours (paper, tables 1-7, figure 4)."""
+    """Writes a table of our results and the paper's (paper, tables 1-7, figure 4)."""
     input:
         evaluations=pages.table_results,
         config=paths.CONFIG,

@@ -10,7 +10,7 @@ localrules:
 
 
 rule made_by:
-    """Writes a digest of how the trajectories are made; if it changes, the codebook is fitted anew."""
+    """Writes a digest of how the trajectories are made. If it changes, the codebook is fitted again."""
     output:
         paths.MADE_BY,
     log:

@@ -1,7 +1,7 @@
 """REQUIRED INPUTS: the folder or the manifest of a dataset (as a parameter: a digest of names and times)
 
-OUTPUTS: results/{dataset}/videos/index.tsv; beside it shards/, sample.tsv, splits.tsv, splits.json and totals.json,
-which are not declared: a file whose content did not change keeps its time and reruns nothing.
+OUTPUTS: results/{dataset}/videos/index.tsv; in the same folder shards/, sample.tsv, splits.tsv, splits.json and
+totals.json. These are not declared outputs: a file whose content did not change keeps its time and reruns nothing.
 """
 
 

@@ -1,4 +1,4 @@
-"""A copy of the project's code: a test adds a method to it as a developer would, and runs the pipeline in it."""
+"""Copies the code of the project, so that a test can add methods and run the pipeline with them."""
 
 import importlib
 import shutil
@@ -36,7 +36,7 @@ def copy_code(folder: Path) -> Path:
 
 
 def add_lines(path: Path, after: str, lines: str) -> None:
-    """Inserts `lines` in a file of the copy behind the text `after`, which must occur exactly once."""
+    """Inserts `lines` in a file after the text `after`, which must occur exactly once."""
     content = path.read_text()
     assert content.count(after) == 1, f"{path} has {content.count(after)} times {after!r}"
     path.write_text(content.replace(after, after + lines))

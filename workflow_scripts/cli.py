@@ -1,4 +1,4 @@
-"""The command `dtc`: what a user does beside a run, and with a trained network.
+"""The command `dtc`: operations beside a run, and uses of a trained network.
 
 dtc status   [--configfile FILE ...] [--full]
 dtc estimate [--configfile FILE ...] [--videos N] [--cores N] [--as-if-videos N] ...
@@ -7,7 +7,7 @@ dtc embed VIDEO|FOLDER [...] --model MODEL.pt -o OUT.h5 [--clips N] [--short-sid
 dtc neighbours QUERY --among OUT.h5 [-n N] [--space features|embedding] [--model MODEL.pt]
 dtc export MODEL.pt -o FOLDER
 
-Each command imports what it needs when it runs, so that `dtc --help` takes no time.
+Each command imports what it needs when it runs, so that `dtc --help` is fast.
 """
 
 import argparse
@@ -28,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from idt_tools.reading import ReadingFailed
     from workflow_scripts.ground.stage import StageError
 
-    terminal = logging.StreamHandler(sys.stderr)
-    terminal.setFormatter(PrintableFormatter("%(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[terminal])
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
 
 
@@ -42,11 +42,11 @@ def _status(chosen: argparse.Namespace) -> int:
 
 
 def _estimate(chosen: argparse.Namespace) -> int:
-    from workflow_scripts.operations.estimate.estimate_cost import AsIf, estimate_cost
+    from workflow_scripts.operations.estimate.estimate_cost import SizeOverride, estimate_cost
 
-    as_if = AsIf(chosen.as_if_videos, chosen.as_if_seconds, chosen.as_if_fps, chosen.as_if_size)
+    size_override = SizeOverride(chosen.as_if_videos, chosen.as_if_seconds, chosen.as_if_fps, chosen.as_if_size)
     options = {"videos": chosen.videos, "threads": chosen.threads, "cores": chosen.cores, "training": chosen.training}
-    estimate_cost(chosen.configfile, as_if=as_if, **options)
+    estimate_cost(chosen.configfile, size_override=size_override, **options)
     return 0
 
 
@@ -83,7 +83,8 @@ def _export(chosen: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = PrintableParser(
-        prog="dtc", description="Dense trajectory clustering: the state and the cost of a run, and its networks in use."
+        prog="dtc",
+        description="Dense trajectory clustering: the state and the cost of a run, and uses of its networks.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_operations(commands)
@@ -100,42 +101,44 @@ def _add_operations(commands: Commands) -> None:
     status = commands.add_parser(
         "status",
         help="print what is done, what failed and what would run",
-        description="Print, per stage, what is done and what failed, the videos that were lost, and what would run "
-        "and why. May be typed while a run goes on.",
+        description="Print, per stage, what is done and what failed; then the failed videos, and what would run "
+        "and why. Works during a run, too.",
     )
     status.add_argument("--full", action="store_true", help="name every video and shard, not the first few")
     status.set_defaults(run=_status)
 
     estimate = commands.add_parser(
         "estimate",
-        help="measure what a run will cost",
-        description="Try some videos of each dataset in every CPU stage and print what the whole run will take: "
-        "core-hours, disk, files and memory. Also written to results/estimate/cost.md and cost.tsv.",
+        help="estimate the cost of a run",
+        description="Run some videos of each dataset through every CPU stage and print the cost of the whole run: "
+        "core-hours, disk, files and memory. The same is written to results/estimate/cost.md and cost.tsv.",
     )
     number, seconds = {"type": int, "metavar": "N"}, {"type": float, "metavar": "SECONDS"}
-    estimate.add_argument("--videos", **number, default=50, help="videos of each dataset to try; default 50")
-    estimate.add_argument("--threads", **number, default=1, help="videos to try at a time; default 1")
+    estimate.add_argument("--videos", **number, default=50, help="videos of each dataset to measure; default 50")
+    estimate.add_argument("--threads", **number, default=1, help="videos to measure at a time; default 1")
     estimate.add_argument("--cores", **number, default=0, help="cores for the wall time; default this machine's")
-    estimate.add_argument("--as-if-videos", **number, help="as if pretraining.dataset had so many videos")
-    estimate.add_argument("--as-if-seconds", **seconds, help="... of so many seconds each")
+    estimate.add_argument("--as-if-videos", **number, help="estimate for a pretraining.dataset of N videos")
+    estimate.add_argument("--as-if-seconds", **seconds, help="... of SECONDS each")
     estimate.add_argument(
-        "--as-if-fps", type=float, default=30.0, metavar="FPS", help="... at so many frames per second; default 30"
+        "--as-if-fps", type=float, default=30.0, metavar="FPS", help="... with FPS frames per second; default 30"
     )
-    estimate.add_argument("--as-if-size", default="", metavar="WIDTHxHEIGHT", help="... of such frames, as 340x256")
     estimate.add_argument(
-        "--training", action=argparse.BooleanOptionalAction, default=True, help="also try steps of the networks"
+        "--as-if-size", default="", metavar="WIDTHxHEIGHT", help="... with frames of this size, such as 340x256"
+    )
+    estimate.add_argument(
+        "--training", action=argparse.BooleanOptionalAction, default=True, help="also measure steps of the networks"
     )
     estimate.set_defaults(run=_estimate)
 
     clean = commands.add_parser(
         "clean",
-        help="delete checkpoints that nothing needs",
-        description="Delete the checkpoints from which nothing that the config asks for can go on.",
+        help="delete the checkpoints that the config does not need",
+        description="Delete the checkpoints from which no training or evaluation of the config will resume.",
     )
     clean.set_defaults(run=_clean)
     for command in (status, estimate, clean):
         command.add_argument(
-            "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="as for snakemake; default the demo"
+            "--configfile", type=Path, nargs="+", default=[], metavar="FILE", help="as for snakemake; default: the demo"
         )
 
 
@@ -143,9 +146,9 @@ def _add_embed(commands: Commands) -> None:
     embed = commands.add_parser(
         "embed",
         help="write the vectors of videos to an HDF5 file",
-        description="Write what the network makes of each video to an HDF5 file; of a folder, all videos below it. "
-        "What the file holds already stays, and other videos are added. Typed again after a stop it goes on. "
-        "A video that cannot be read has its status there; the exit code is 1.",
+        description="Write the network's vectors of each video, and of all videos below a folder, to an HDF5 file. "
+        "Videos that are already in the file stay. The same command resumes after a stop. If a video cannot be read, "
+        "the file has its status, and the exit code is 1.",
     )
     embed.add_argument("videos", type=Path, nargs="+", metavar="VIDEO", help="a video or a folder of videos")
     embed.add_argument("--model", type=Path, required=True, help="results/pretraining/RUN/seedN/model.pt")
@@ -153,34 +156,34 @@ def _add_embed(commands: Commands) -> None:
         "-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write or to add to, .h5"
     )
     embed.add_argument(
-        "--clips", type=int, default=5, metavar="N", help="clips of a video that are averaged; default 5"
+        "--clips", type=int, default=5, metavar="N", help="clips per video, whose vectors are averaged; default 5"
     )
     embed.add_argument(
         "--short-side",
         type=int,
         default=0,
         metavar="PIXELS",
-        help="to which frames are resized before the crop; default 15/7 of the network's input",
+        help="short side of the frames before the crop; default 15/7 of the network's input",
     )
-    embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos at once; default 1")
-    embed.add_argument("--force", action="store_true", help="make OUT anew, with these videos alone")
+    embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos to decode at a time; default 1")
+    embed.add_argument("--force", action="store_true", help="replace OUT by a file with these videos alone")
     embed.set_defaults(run=_embed)
 
 
 def _add_neighbours(commands: Commands) -> None:
     neighbours = commands.add_parser(
         "neighbours",
-        help="print the videos that are most like one",
+        help="print the videos nearest to a video",
         description="Print the cosines and names of the videos in a file of `dtc embed` that are nearest to QUERY.",
     )
     neighbours.add_argument("query", metavar="QUERY", help="a video of the file, by path or name; or any other video")
     neighbours.add_argument("--among", type=Path, required=True, metavar="FILE", help="a file of `dtc embed`")
-    neighbours.add_argument("-n", type=int, default=10, help="how many; default 10")
+    neighbours.add_argument("-n", type=int, default=10, help="number of videos; default 10")
     neighbours.add_argument(
         "--space",
         choices=("", "features", "embedding"),
         default="",
-        help="what is compared; default embedding, where the network has one",
+        help="the vectors to compare; default embedding, if the network has one",
     )
     neighbours.add_argument("--model", type=Path, help="the model that made FILE, for a QUERY that is not in it")
     neighbours.set_defaults(run=_neighbours)
@@ -193,7 +196,9 @@ def _add_export(commands: Commands) -> None:
         description="Write backbone.pt2 (torch.export), backbone.pt (a state dict) and preprocessing.json to a folder.",
     )
     export.add_argument("model", type=Path, metavar="MODEL", help="results/pretraining/RUN/seedN/model.pt")
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="made where it is not there")
+    export.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FOLDER", help="created if it does not exist"
+    )
     export.set_defaults(run=_export)
 
 

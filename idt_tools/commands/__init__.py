@@ -1,1 +1,1 @@
-"""What each command of `idt` does; `idt_tools.cli` reads its arguments."""
+"""The commands of `idt`. `idt_tools.cli` parses their arguments."""

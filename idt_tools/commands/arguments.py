@@ -1,4 +1,4 @@
-"""Reading a command line in which the name of a file may begin with a dash, as `*.mp4` may give it."""
+"""Parses command lines in which a file name may begin with a dash, which a pattern such as `*.mp4` may expand to."""
 
 import argparse
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """What the parser makes of the arguments (default sys.argv), or exit code 2 after a sentence on stderr.
+    """Parses the arguments (default: sys.argv). Exits with code 2 and a sentence on stderr if they are wrong.
 
-    A file's name that begins with a dash would be taken for options; the sentence says how to write it.
+    argparse takes a file name that begins with a dash for an option; the sentence says how to write such a name.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = words[: words.index("--")] if "--" in words else words

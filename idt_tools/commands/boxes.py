@@ -1,4 +1,4 @@
-"""`idt boxes`: person boxes from HDF5 files, as the text that the original extractor reads."""
+"""`idt boxes`: writes person boxes from HDF5 files as text for the original extractor."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
                 n_failed += 1
                 continue
             if index and name not in videos:
-                raise CommandError(f"{index}: it names no video {name} of {path}; give the table that lists it")
+                raise CommandError(f"{index}: it does not list the video {name} of {path}; give the table that does")
             target = output / (f"{videos[name].parent.name}/{videos[name].stem}.bb" if index else f"{name}.bb")
             if target in written:
                 raise CommandError(f"{target}: two videos would be written to it; leave --index out")
@@ -65,7 +65,7 @@ def _groups(path: Path) -> dict[str, dict[str, Any]]:
         groups = {name: read_attributes(group) for name, group in file.items()}
     if not all(_is_size(attributes.get(key)) for attributes in groups.values() for key in SIZE):
         raise CommandError(
-            f"{path}: it is no file of boxes: each group needs the attributes n_frames, width and height"
+            f"{path}: it is not a file of boxes: each group needs the attributes n_frames, width and height"
         )
     return groups
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..person_boxes import write_bb
+from ..printable import say
 from ..video import probe_video
 from .files import CommandError, check_output, check_stems
 from .progress import Progress, for_each_video
@@ -54,7 +55,7 @@ def detect_boxes(
     n_written = for_each_video("find people", work, threads)
     n_present = len(videos) - len(missing)
     present = f", {n_present} there already (--force writes anew)" if n_present else ""
-    print(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
+    say(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
     return len(missing) - n_written
 
 

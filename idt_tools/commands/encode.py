@@ -1,4 +1,4 @@
-"""`idt encode`: the sketch of one or many videos by a codebook."""
+"""`idt encode`: computes the sketches of videos with a codebook."""
 
 import json
 import sys
@@ -26,8 +26,8 @@ from .files import CommandError, check_boxes, check_output, readable
 from .progress import Progress, for_each_video
 
 VERSION = 1  # raised when the same video gives another sketch
-SAVE_SECONDS = 60  # at most this much work is lost by a kill
-MEANING = {  # the datasets of the file, a row a video
+SAVE_SECONDS = 60  # a kill loses at most this much work
+MEANING = {  # the datasets of the file, with a row per video
     "video": "the videos, as they were named",
     "sketch": "count sketch of the normalised Fisher vector; zeros where it failed",
     "n_trajectories": "trajectories that the sketch averages",
@@ -39,7 +39,7 @@ MEANING = {  # the datasets of the file, a row a video
 
 @dataclass(frozen=True)
 class Sketch:
-    """What is known of a video; `values` (2000,) float32 where the status is ok."""
+    """The outcome of a video. `values` is (2000,) float32 if the status is ok."""
 
     status: str
     reason: str = ""
@@ -50,7 +50,7 @@ class Sketch:
 
 @dataclass
 class Sketches:
-    """The sketches by video, and the file that they are kept in."""
+    """The sketches by video, and the file that stores them."""
 
     codebook: Encoder
     boxes: Path | None
@@ -61,17 +61,17 @@ class Sketches:
     lock: Lock = field(default_factory=Lock)
 
     def attributes(self) -> dict[str, str | int]:
-        """What all sketches of one file have in common."""
+        """Returns the attributes that all sketches of a file share."""
         parameters = json.dumps({"persons": "masked" if self.boxes else "not masked"})
         codebook = self.codebook.digest()
         return {"stage": "idt encode", "VERSION": VERSION, "parameters": parameters, "input_codebook": codebook}
 
     def boxes_of(self, video: Path) -> Path | None:
-        """Where the boxes of a video are. Raises ValueError or ReadingFailed."""
+        """Returns the path of a video's boxes, None without boxes. Raises ValueError or ReadingFailed."""
         return trajectory_files.find_boxes(self.boxes, video, self.several) if self.boxes else None
 
     def stamp(self, video: Path) -> tuple[int, ...]:
-        """What tells that a video or its boxes have changed, as in MEANING. Raises ValueError or ReadingFailed."""
+        """Returns the sizes and times of a video and its boxes, as in MEANING. Raises ValueError or ReadingFailed."""
         boxes = self.boxes_of(video)
         numbers: list[int] = []
         for path in (video, boxes and trajectory_files.split_group(boxes)[0]):
@@ -79,12 +79,12 @@ class Sketches:
         return tuple(numbers)
 
     def is_done(self, video: Path) -> bool:
-        """Whether the sketch of a video is there, and of this very file."""
+        """Returns whether there is a sketch of the present content of a video."""
         sketch = self.rows.get(readable(video))
         try:
             return sketch is not None and sketch.status == "ok" and sketch.stamp == self.stamp(video)
         except (ValueError, ReadingFailed):
-            return False  # its turn will tell
+            return False  # encoding it reports the error
 
 
 def encode_videos(
@@ -96,12 +96,21 @@ def encode_videos(
     threads: int = 1,
     force: bool = False,
 ) -> int:
-    """Write the sketches of videos to the HDF5 file `output`, or print that of one video; returns how many failed.
+    """Writes the sketches of videos to an HDF5 file, or prints the sketch of one video. Returns how many failed.
 
-    Sketches that `output` holds already are kept, unless `force`; that of a video whose file, or whose boxes' file, has
-    changed is made again. A video that fails is told of on stderr, has its status in the file, and is tried again by
-    the next call; one that the system could not read just now changes nothing in the file. Says on stderr where the
-    codebook wants boxes that are not given. Raises CommandError or ValueError before any work.
+    A video that fails is reported on stderr and has its status in the file; the next call tries it again. A video that
+    the operating system could not read changes nothing in the file.
+
+    Args:
+        videos: the video files.
+        codebook: the codebook's HDF5 file.
+        output: the file to write. Its sketches stay, except those of videos or boxes that have changed.
+        boxes: the person boxes (see `find_boxes`).
+        threads: how many videos are encoded at once.
+        force: whether existing sketches are computed again.
+
+    Raises:
+        CommandError, ValueError: before any work, if an argument is wrong.
     """
     videos = list(dict.fromkeys(videos))
     if threads < 1:
@@ -115,25 +124,25 @@ def encode_videos(
         check_output(output, codebook, boxes and trajectory_files.split_group(boxes)[0], *videos)
     sketches = Sketches(Codebook.load(codebook), boxes, len(videos) > 1, output)
     if output and output.exists() and not force:
-        sketches.rows = _kept(output, sketches.attributes())
+        sketches.rows = _existing_sketches(output, sketches.attributes())
     _warn_of_masking(codebook, boxes)
-    todo = [video for video in videos if not sketches.is_done(video)]
+    missing = [video for video in videos if not sketches.is_done(video)]
     try:
-        with threadpool_limits(1):  # one thread per product: equal bytes whatever `threads` is
-            work = {video: partial(_encode, video, sketches) for video in todo}
+        with threadpool_limits(1):  # one thread per matrix product, so that `threads` changes no byte
+            work = {video: partial(_encode, video, sketches) for video in missing}
             n_encoded = for_each_video("encode", work, threads)
     finally:  # on Ctrl-C too
-        if output and todo and sketches.rows:
+        if output and missing and sketches.rows:
             _save(sketches)
     if output:
-        n_kept = len(videos) - len(todo)
-        others = f", {n_kept} there already (--force encodes anew)" if n_kept else ""
-        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{others}")
-    return len(todo) - n_encoded
+        n_present = len(videos) - len(missing)
+        present = f", {n_present} there already (--force encodes anew)" if n_present else ""
+        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{present}")
+    return len(missing) - n_encoded
 
 
 def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
-    """Encode one video, keep its sketch, and say so. Raises CommandError where the video is at fault, ReadingFailed."""
+    """Encodes one video, stores its sketch and returns the line to print. Raises CommandError or ReadingFailed."""
     sketch = _sketch(video, sketches, progress)
     with sketches.lock:
         sketches.rows[readable(video)] = sketch
@@ -142,7 +151,7 @@ def _encode(video: Path, sketches: Sketches, progress: Progress) -> str:
     if sketch.values is None:
         raise CommandError(f"{video}: {sketch.reason} ({sketch.status})")
     if sketches.output is None:
-        return "\t".join(f"{value:.9g}" for value in sketch.values.tolist())  # 9 digits tell float32 apart
+        return "\t".join(f"{value:.9g}" for value in sketch.values.tolist())  # 9 digits identify a float32
     return f"{video}: {sketch.n_trajectories} trajectories"
 
 
@@ -159,8 +168,8 @@ def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
 
     try:
         stamp = sketches.stamp(video)
-        place = sketches.boxes_of(video)
-        boxes = trajectory_files.read_boxes(place) if place else None
+        box_file = sketches.boxes_of(video)
+        boxes = trajectory_files.read_boxes(box_file) if box_file else None
     except ValueError as error:
         return Sketch("no_boxes", str(error))
     try:
@@ -174,13 +183,13 @@ def _sketch(video: Path, sketches: Sketches, progress: Progress) -> Sketch:
 
 
 def _save(sketches: Sketches) -> None:
-    """Write the file anew. Raises OSError where it cannot be written."""
+    """Writes all sketches to the file. Raises OSError if it cannot be written."""
     assert sketches.output
     rows = sketches.rows.values()
-    nothing = np.zeros(sketches.codebook.sketch_dimension, np.float32)
+    zeros = np.zeros(sketches.codebook.sketch_dimension, np.float32)
     arrays = {
         "video": np.array([*sketches.rows]),
-        "sketch": np.array([nothing if row.values is None else row.values for row in rows]),
+        "sketch": np.array([zeros if row.values is None else row.values for row in rows]),
         "n_trajectories": np.array([row.n_trajectories for row in rows], np.int64),
         "status": np.array([row.status for row in rows]),
         "reason": np.array([row.reason for row in rows]),
@@ -195,24 +204,24 @@ def _save(sketches: Sketches) -> None:
     sketches.saved = time.monotonic()
 
 
-def _kept(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
-    """The sketches in the file, which must have been made as those to come. Raises CommandError where they were not."""
+def _existing_sketches(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
+    """Returns the sketches in the file. Raises CommandError if they were made with other `attributes`."""
     try:
         with opened_hdf5(output) as file:
-            written = read_attributes(file)
-            other = [name for name, value in attributes.items() if written.get(name) != value]
-            if not other:
+            present = read_attributes(file)
+            different = [name for name, value in attributes.items() if present.get(name) != value]
+            if not different:
                 texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason")]
                 numbers = [checked_array(file, name) for name in ("n_trajectories", "sketch", "stamp")]
     except ValueError as error:
-        raise CommandError(f"{output}: it is there and cannot be read ({error}); --force makes it anew") from None
-    if other:
-        what = "another codebook, or with other --boxes"
-        if "VERSION" in other:
-            what = "another version of idt"
-        if "stage" in other:
-            what = "something else"
-        raise CommandError(f"{output}: it is there and was made by {what}; choose another name, or --force")
+        raise CommandError(f"{output}: it exists and cannot be read ({error}); --force replaces it") from None
+    if different:
+        origin = "with another codebook, or with other --boxes"
+        if "VERSION" in different:
+            origin = "by another version of idt"
+        if "stage" in different:
+            origin = "by another program"
+        raise CommandError(f"{output}: it exists and was made {origin}; choose another name, or --force")
     return {
         name: Sketch(status, reason, int(count), values if status == "ok" else None, tuple(stamp.tolist()))
         for name, status, reason, count, values, stamp in zip(*texts, *numbers, strict=True)
@@ -220,7 +229,7 @@ def _kept(output: Path, attributes: dict[str, str | int]) -> dict[str, Sketch]:
 
 
 def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
-    """Say on stderr where the sample of the codebook was tracked with people masked and these videos are not."""
+    """Warns on stderr if people were masked for the codebook's sample but not for these videos, or the reverse."""
     with h5py.File(codebook, "r") as file:
         persons = read_attributes(file).get("persons")
     if persons == "masked" and boxes is None:
@@ -232,7 +241,7 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
         )
     if persons == "not masked" and boxes is not None:
         say(
-            f"warning: {codebook}: The codebook was fitted with nobody masked, but you gave --boxes. These sketches "
-            "therefore differ from those of its sample. Leave --boxes out.",
+            f"warning: {codebook}: The codebook was fitted without masking people, but you gave --boxes. These "
+            "sketches therefore differ from those of its sample. Leave --boxes out.",
             sys.stderr,
         )

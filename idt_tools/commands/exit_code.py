@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and one line on stderr where it failed."""
+"""The exit code of a command, and its line on stderr if it failed."""
 
 import io
 import os
@@ -11,20 +11,20 @@ from .files import sentence
 
 
 def exit_code(command: Callable[[], int], expected: tuple[type[Exception], ...]) -> int:
-    """Runs a command: its own code; 1 after the sentence of an `expected` error; 130 on Ctrl-C; 143 on SIGTERM."""
+    """Runs a command and returns its code; 1 after an `expected` error, 130 after Ctrl-C, 143 after SIGTERM."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: any name of a file can be printed
+        sys.stdout.reconfigure(errors="backslashreplace")  # like stderr, so that any file name can be printed
     try:
         with interruptible():
             code = command()
         sys.stdout.flush()
         return code
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # for example `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except expected as error:
         say(f"error: {sentence(error)}", sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
-        print("error: interrupted; the files that are there are whole, and the same command goes on", file=sys.stderr)
+        print("error: interrupted; all written files are whole, and the same command continues", file=sys.stderr)
         return exit_code_of(stop)

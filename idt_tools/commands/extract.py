@@ -1,4 +1,4 @@
-"""`idt extract`: the trajectories of one or many videos, each to a file of its own."""
+"""`idt extract`: writes the trajectories of videos, a file per video."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ ENDINGS: dict[Format, str] = {"h5": ".h5", "text": ".txt"}
 
 @dataclass(frozen=True)
 class Extraction:
-    """One video, the file its trajectories go to, and where its person boxes are: a file, an HDF5 group or a folder."""
+    """A video, the file for its trajectories, and the path of its person boxes: a file, an HDF5 group or a folder."""
 
     video: Path
     output: Path
@@ -38,64 +38,77 @@ def extract_videos(
     threads: int = 1,
     force: bool = False,
 ) -> int:
-    """Write the trajectories of each video to the file `output` or into the folder `output`; returns how many failed.
+    """Writes the trajectories of each video to a file. Returns how many videos failed.
 
-    A folder is meant by several videos, by a `/` at the end of `output`, or where there is one already: its files are
-    `<stem>.h5` or `.txt`. What is there already stays as it is, unless `force`. `threads` videos are tracked at once.
-    A video that fails is told of on stderr and does not stop the others. Raises CommandError before any work.
+    A video that fails is reported on stderr and does not stop the others.
+
+    Args:
+        videos: the video files.
+        output: the file to write; or a folder, if there are several videos, if it ends in `/` or if it is a folder
+            already. The files in a folder are `<stem>.h5` or `<stem>.txt`.
+        boxes: the person boxes (see `find_boxes`).
+        format: the format; by default that of the ending of `output`, and h5 in a folder.
+        threads: how many videos are tracked at once.
+        force: whether existing files are written anew.
+
+    Raises:
+        CommandError: before any work, if an argument is wrong.
     """
     if threads < 1:
         raise CommandError(f"--threads {threads}: at least one thread is needed")
-    work = _plan(videos, output, boxes, format)
-    todo = [item for item in work if force or not os.path.exists(item.output)]
-    n_written = for_each_video("track", {item.video: partial(_extract, item) for item in todo}, threads)
-    n_kept = len(work) - len(todo)
-    if n_kept or len(work) > 1:
-        kept = f", {n_kept} there already (--force writes anew)" if n_kept else ""
-        say(f"{n_written} of {len(work)} videos written{kept}")
-    return len(todo) - n_written
+    extractions = _plan(videos, output, boxes, format)
+    missing = [item for item in extractions if force or not os.path.exists(item.output)]
+    n_written = for_each_video("track", {item.video: partial(_extract, item) for item in missing}, threads)
+    n_present = len(extractions) - len(missing)
+    if n_present or len(extractions) > 1:
+        present = f", {n_present} there already (--force writes anew)" if n_present else ""
+        say(f"{n_written} of {len(extractions)} videos written{present}")
+    return len(missing) - n_written
 
 
 def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Format | None) -> list[Extraction]:
-    """What is to be done, checked as far as can be without reading a video; makes the folder."""
+    """Returns the extractions, checked without reading a video, and makes the folder."""
     target = Path(output)
     several = len(videos) > 1 or output.endswith("/") or target.is_dir()
     check_boxes(boxes, several)
     if not several:
-        of_ending = {ending: name for name, ending in ENDINGS.items()}
-        chosen = format or of_ending.get(target.suffix)
-        if chosen is None:
+        format_of_ending = {ending: name for name, ending in ENDINGS.items()}
+        format = format or format_of_ending.get(target.suffix)
+        if format is None:
             raise CommandError(f"{output}: the name must end in .h5 or .txt, or in / for a folder; or give --format")
         check_output(target, videos[0], boxes and trajectory_files.split_group(boxes)[0])
-        return [Extraction(videos[0], target, chosen, boxes, False)]
+        return [Extraction(videos[0], target, format, boxes, False)]
 
     check_stems(videos)
     if target.suffix in ENDINGS.values() and not target.is_dir():
-        raise CommandError(f"{output}: for several videos -o is a folder, and this is the name of a file")
+        raise CommandError(f"{output}: for several videos -o must be a folder, not a file")
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CommandError(f"{output}: the folder cannot be made ({error.strerror})") from None
     if boxes and boxes.samefile(target):
         raise CommandError(f"{output}: it is the folder of the boxes; choose another")
-    chosen = format or "h5"
-    work = [Extraction(video, target / (video.stem + ENDINGS[chosen]), chosen, boxes, True) for video in videos]
-    for item in work:
+    format = format or "h5"
+    extractions = [Extraction(video, target / (video.stem + ENDINGS[format]), format, boxes, True) for video in videos]
+    for item in extractions:
         check_output(item.output, item.video, boxes)
-    return work
+    return extractions
 
 
 def _extract(item: Extraction, progress: Progress) -> str:
-    """Track one video, write its file, and say so. Raises CommandError, VideoError, OSError or Stopped."""
+    """Tracks one video, writes its file and returns the line to print.
+
+    Raises CommandError, VideoError, OSError or Stopped.
+    """
     options = TrackerOptions()
     try:
-        place = item.boxes and trajectory_files.find_boxes(item.boxes, item.video, item.one_of_several)
-        boxes = trajectory_files.read_boxes(place) if place else None
+        box_file = item.boxes and trajectory_files.find_boxes(item.boxes, item.video, item.one_of_several)
+        boxes = trajectory_files.read_boxes(box_file) if box_file else None
     except ValueError as error:
         raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
     header = probe_video(item.video)
-    # Counted first, as column relative_time needs the number with the first row that is written, and headers claim
-    # wrong ones. Decoding takes a small part of the time of tracking, and finds a broken video before it.
+    # The first row's relative_time needs the number of frames, and headers may claim a wrong one. Counting takes a
+    # small part of the time of tracking, and finds a broken video before it is tracked.
     counted = progress.count_frames(item.video)
     n_frames = counted.n_frames
     blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
@@ -108,14 +121,14 @@ def _extract(item: Extraction, progress: Progress) -> str:
                 blocks,
                 options,
                 video=readable(item.video.name),
-                boxes=readable(place.name) if place else "",
+                boxes=readable(box_file.name) if box_file else "",
                 n_frames=n_frames,
                 n_skipped=counted.n_skipped,
                 fps=header.fps if header.exact else counted.fps,
                 width=header.width,
                 height=header.height,
             )
-    except ValueError as error:  # frames that the tracker refuses
+    except ValueError as error:  # the tracker refuses a frame
         raise CommandError(f"{item.video}: {error}") from None
     skipped = f", {counted.n_skipped} damaged frames skipped" if counted.n_skipped else ""
     return f"{item.output}: {n_rows} trajectories of {n_frames} frames{skipped}"

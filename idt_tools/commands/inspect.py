@@ -1,6 +1,7 @@
-"""`idt inspect`: what an HDF5 file holds and how it was made.
+"""`idt inspect`: describes the content and the origin of an HDF5 file.
 
-The attributes stage, VERSION, parameters and input_* say how, `unit` and `meaning` of a dataset what its numbers are.
+The origin is in the attributes stage, VERSION, parameters and input_* of the file, and the meaning of the numbers in
+the attributes unit, meaning and columns of the datasets.
 """
 
 import json
@@ -20,11 +21,12 @@ import numpy as np
 from ..attributes import read_attributes
 from ..printable import say
 from ..trajectory_files import split_group
-from ..untrusted_hdf5 import TEXT, checked_array
+from ..untrusted_hdf5 import hard_links
+from ..video_statuses import video_statuses
 from .files import CommandError
 
-SHOWN = 3  # groups or failures, of thousands
-LONGEST = 10_000  # characters of a value
+MAX_EXAMPLES = 3  # groups or failures, of perhaps thousands
+MAX_LENGTH = 10_000  # characters of a value
 OTHER_FILES = {  # kinds of files that are not HDF5, by their first bytes
     b"PK\x03\x04": "a zip archive",
     b"\x1f\x8b": "a gzip file",
@@ -32,35 +34,35 @@ OTHER_FILES = {  # kinds of files that are not HDF5, by their first bytes
 
 
 def inspect_file(place: Path) -> None:
-    """Print where a file is from, what became of its videos, and its datasets with shapes, types, units and meaning.
+    """Prints the origin of a file, the statuses of its videos, and its datasets with shapes, types, units and meaning.
 
-    `place`: FILE.h5, or FILE.h5:GROUP for one group, such as a video, alone. Raises CommandError with one sentence
-    where it is not there, no HDF5 file, or damaged.
+    `place` is FILE.h5, or FILE.h5:GROUP for a single group, such as a video. Raises CommandError if the file does not
+    exist, is not an HDF5 file or is damaged.
     """
     path, group = split_group(place)
     try:
         with _opened(path) as file:
             if group and not isinstance(file.get(group), h5py.Group):
-                known = ", ".join([*file][:SHOWN]) + (", ..." if len(file) > SHOWN else "")
-                raise CommandError(f"{path}: it holds no group {group!r}; it holds {known or 'nothing'}")
+                names = ", ".join([*file][:MAX_EXAMPLES]) + (", ..." if len(file) > MAX_EXAMPLES else "")
+                raise CommandError(f"{path}: it holds no group {group!r}; it holds {names or 'nothing'}")
             lines = list(_described(file[group] if group else file))
     except CommandError:
         raise
-    except Exception as error:  # a damaged or foreign file can make h5py raise anything
+    except Exception as error:  # h5py raises many kinds of errors on damaged files
         raise CommandError(f"{path}: it is damaged ({error}); delete it and make it again") from None
     size = path.stat().st_size
-    amount = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-    say("\n".join([f"{place}: HDF5, {amount}", *lines]))
+    size_text = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+    say("\n".join([f"{place}: HDF5, {size_text}", *lines]))
 
 
 def _opened(path: Path) -> h5py.File:
-    """The file, open for reading. Raises CommandError which says what it is instead."""
+    """Opens the file for reading. Raises CommandError, which says what the file is instead."""
     if not path.exists():
         raise CommandError(f"{path}: there is no such file")
     if path.is_dir():
         raise CommandError(f"{path}: it is a folder; name an HDF5 file in it")
     if not path.is_file():
-        raise CommandError(f"{path}: it is no regular file; name an HDF5 file")
+        raise CommandError(f"{path}: it is not a regular file; name an HDF5 file")
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -74,7 +76,7 @@ def _opened(path: Path) -> h5py.File:
     kind = next((kind for magic, kind in OTHER_FILES.items() if head.startswith(magic)), None)
     if kind is None and _is_text(head):
         kind = "a text file; any viewer shows it"
-    raise CommandError(f"{path}: it is no HDF5 file{f' but {kind}' if kind else ''}")
+    raise CommandError(f"{path}: it is not an HDF5 file{f' but {kind}' if kind else ''}")
 
 
 def _is_text(head: bytes) -> bool:
@@ -82,7 +84,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _described(group: h5py.Group) -> Iterator[str]:
-    """The lines on a group, which is a file or a part of one."""
+    """Yields the lines that describe a file or a group of it."""
     attributes = read_attributes(group)
     if "stage" in attributes:
         version = f", VERSION {attributes.pop('VERSION')}" if "VERSION" in attributes else ""
@@ -101,32 +103,25 @@ def _described(group: h5py.Group) -> Iterator[str]:
         yield from _entry("digests", [", ".join(f"{name} {value}" for name, value in inputs.items())])
     for name, value in attributes.items():
         yield from _entry(name, [_plain(value)])
-    parts = dict(_parts(group))
-    groups = [part for part in parts.values() if isinstance(part, h5py.Group)]
-    outcomes = _outcomes(group, groups)
-    if outcomes:
-        yield from _entry("videos", _counted(outcomes))
+    members = dict(hard_links(group))
+    groups = [member for member in members.values() if isinstance(member, h5py.Group)]
+    statuses = video_statuses(group)
+    if statuses:
+        yield from _entry("videos", _status_lines(statuses))
     yield ""
-    own: dict[str, _Member] = {}
-    for name, part in parts.items():
-        _add(own, name, part)
-    yield from _table(own)
+    datasets: dict[str, _Member] = {}
+    for name, member in members.items():
+        _add(datasets, name, member)
+    yield from _table(datasets)
     if groups:
-        names = [str(part.name).removeprefix(f"{group.name}".rstrip("/") + "/") for part in groups[:SHOWN]]
-        more = f" and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+        names = [str(member.name).removeprefix(f"{group.name}".rstrip("/") + "/") for member in groups[:MAX_EXAMPLES]]
+        more = f" and {len(groups) - MAX_EXAMPLES} more" if len(groups) > MAX_EXAMPLES else ""
         yield from _wrapped(f"{len(groups)} group{'s' * (len(groups) > 1)}: {', '.join(names)}{more}; in each", "")
         yield from _table(_members(groups))
 
 
-def _parts(group: h5py.Group) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """What lies in the group itself, links to other places left out."""
-    for name in group:
-        if isinstance(group.get(name, getlink=True), h5py.HardLink):
-            yield name, group[name]
-
-
 def _parameters(text: Any) -> list[str]:
-    """Lines `key: value` of a JSON object; of anything else one line with what there is."""
+    """Returns lines `key: value` of a JSON object, or one line with any other text."""
     try:
         return [f"{key}: {_plain(value)}" for key, value in _flat(json.loads(text))]
     except (TypeError, ValueError, AttributeError, RecursionError):
@@ -134,7 +129,7 @@ def _parameters(text: Any) -> list[str]:
 
 
 def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`{a: {b: 1}}` as the pair `a.b`, 1."""
+    """Yields the values of nested dictionaries: `{a: {b: 1}}` gives `a.b`, 1."""
     for key, value in values.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
@@ -142,36 +137,22 @@ def _flat(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _outcomes(group: h5py.Group, groups: list[h5py.Group]) -> list[tuple[str, str, str]]:
-    """(video, status, reason) of the videos in a file, which is a group for each or a row for each in every dataset."""
-    names = "video_id" if "video_id" in group else "video"
-    if {names, "status", "reason"} <= group.keys():
-        columns = (checked_array(group, name, TEXT) for name in (names, "status", "reason"))
-        return list(zip(*columns, strict=True))
-    by_video = {str(part.name).split("/")[-1]: read_attributes(part) for part in groups}
-    return [
-        (name, str(attributes["status"]), str(attributes.get("reason", "")))
-        for name, attributes in by_video.items()
-        if "status" in attributes
-    ]
-
-
-def _counted(outcomes: list[tuple[str, str, str]]) -> list[str]:
-    """How many are ok, how many failed, and the first that did with their reasons."""
-    failed = [outcome for outcome in outcomes if outcome[1] != "ok"]
-    lines = [f"{len(outcomes)}: {len(outcomes) - len(failed)} ok, {len(failed)} failed"]
+def _status_lines(statuses: list[tuple[str, str, str]]) -> list[str]:
+    """Returns how many videos are ok, how many failed, and the first failures with their reasons."""
+    failed = [row for row in statuses if row[1] != "ok"]
+    lines = [f"{len(statuses)}: {len(statuses) - len(failed)} ok, {len(failed)} failed"]
     if failed:
         counts = Counter(status for _, status, _ in failed)
         lines[0] += f" ({', '.join(f'{status} {count}' for status, count in counts.most_common())})"
-    lines += [f"{name} is {status}: {reason}" for name, status, reason in failed[:SHOWN]]
-    if len(failed) > SHOWN:
-        lines.append(f"and {len(failed) - SHOWN} more")
+    lines += [f"{name} is {status}: {reason}" for name, status, reason in failed[:MAX_EXAMPLES]]
+    if len(failed) > MAX_EXAMPLES:
+        lines.append(f"and {len(failed) - MAX_EXAMPLES} more")
     return lines
 
 
 @dataclass
 class _Member:
-    """A dataset, or an attribute, that many groups have under one name."""
+    """A dataset or an attribute that many groups have under the same name."""
 
     n_groups: int = 0
     shapes: list[tuple[int, ...]] = field(default_factory=list)
@@ -181,7 +162,7 @@ class _Member:
 
 
 def _members(groups: Iterable[h5py.Group]) -> dict[str, _Member]:
-    """What the groups hold by name: attributes, as `@name`, and datasets, those of groups within as `a/b`."""
+    """Returns the attributes of the groups as `@name`, and their datasets by path, such as `a/b`."""
     members: dict[str, _Member] = {}
     for group in groups:
         for name, value in read_attributes(group).items():
@@ -192,19 +173,19 @@ def _members(groups: Iterable[h5py.Group]) -> dict[str, _Member]:
     return members
 
 
-def _add(members: dict[str, _Member], name: str, part: h5py.Dataset | h5py.Group) -> None:
-    """Count a part of a group among the members, if it is a dataset."""
-    if isinstance(part, h5py.Dataset):
+def _add(members: dict[str, _Member], name: str, item: h5py.Dataset | h5py.Group) -> None:
+    """Adds an item of a group to the members, if it is a dataset."""
+    if isinstance(item, h5py.Dataset):
         if name not in members:
-            members[name] = _Member(meaning=_meaning(part))
+            members[name] = _Member(meaning=_meaning(item))
         members[name].n_groups += 1
-        members[name].shapes.append(part.shape or ())
-        members[name].kinds.add("text" if h5py.check_string_dtype(part.dtype) else str(part.dtype))
+        members[name].shapes.append(item.shape or ())
+        members[name].kinds.add("text" if h5py.check_string_dtype(item.dtype) else str(item.dtype))
 
 
-def _meaning(part: h5py.Dataset) -> str:
-    """What the file says of a dataset: its meaning or its columns, and its unit."""
-    attributes = read_attributes(part)
+def _meaning(dataset: h5py.Dataset) -> str:
+    """Returns the meaning or the columns of a dataset, and its unit."""
+    attributes = read_attributes(dataset)
     names = [str(name) for name in np.atleast_1d(attributes.get("columns", ()))]
     columns = ", ".join(names) if len(names) <= 12 else f"{names[0]} to {names[-1]}" if names else ""
     unit = f"[{attributes['unit']}]" if "unit" in attributes else ""
@@ -212,7 +193,7 @@ def _meaning(part: h5py.Dataset) -> str:
 
 
 def _table(members: dict[str, _Member]) -> Iterator[str]:
-    """A line for each dataset, in columns, and before them one for all attributes."""
+    """Yields a line for all attributes, and an aligned line per dataset."""
     attributes = [
         f"{name[1:]} {_range(member.values)}"
         for name, member in members.items()
@@ -225,8 +206,8 @@ def _table(members: dict[str, _Member]) -> Iterator[str]:
     for name, member in members.items():
         if not name.startswith("@"):
             axes = ", ".join(_range(list(axis)) for axis in zip(*member.shapes, strict=False))
-            only = f" (in {member.n_groups} of {n_groups})" if member.n_groups < n_groups else ""
-            rows.append((name, f"({axes})", ", ".join(sorted(member.kinds)) + only, member.meaning))
+            count = f" (in {member.n_groups} of {n_groups})" if member.n_groups < n_groups else ""
+            rows.append((name, f"({axes})", ", ".join(sorted(member.kinds)) + count, member.meaning))
     widths = [max(len(row[column]) for row in rows) if rows else 0 for column in range(3)]
     for row in rows:
         start = "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False))
@@ -234,7 +215,7 @@ def _table(members: dict[str, _Member]) -> Iterator[str]:
 
 
 def _range(values: list[Any]) -> str:
-    """One value, or the least and the greatest; of texts how many there are."""
+    """Returns the only value, the least and greatest number, or the number of different texts."""
     if len(set(map(str, values))) == 1:
         return _plain(values[0])
     if not all(isinstance(value, int | float | np.number) for value in values):
@@ -246,17 +227,17 @@ def _plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     text = str(value)
-    return (text if len(text) <= LONGEST else f"{text[:LONGEST]}...") or "(empty)"
+    return (text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}...") or "(empty)"
 
 
 def _entry(name: str, lines: list[str]) -> Iterator[str]:
-    """A name and what belongs to it, in a column beside."""
+    """Yields lines in a column beside their name."""
     for number, line in enumerate(lines):
         yield from _wrapped(f"{'' if number else name:<18}  {line}", " " * 22)
 
 
 def _wrapped(line: str, indent: str) -> list[str]:
-    """The line in the width of the terminal; whole where the output is no terminal, so that grep finds all of it."""
+    """Returns the line wrapped to the width of the terminal. In a pipe it stays whole, so that grep finds all of it."""
     if not sys.stdout.isatty():
         return [line]
     width = max(shutil.get_terminal_size().columns, 40)

@@ -1,4 +1,4 @@
-"""Several videos at once, in threads that can be stopped, under one progress bar over their frames."""
+"""Processes several videos at once, in threads that can be stopped, with one progress bar."""
 
 import sys
 import threading
@@ -25,12 +25,12 @@ class Stopped(Exception):
 
 
 class Progress:
-    """A bar over `n_videos` videos, on a terminal alone. Each video is an equal part of it, however long."""
+    """A progress bar over `n_videos` videos, shown only on a terminal. Each video is an equal part of it."""
 
     def __init__(self, label: str, n_videos: int = 1) -> None:
         self._bar = tqdm(desc=label, total=n_videos, bar_format=BAR, smoothing=0.05, disable=None)
         self._n_videos, self._n_done, self._n_frames = n_videos, 0, 0
-        self._parts: dict[Path, float] = {}  # how much of the videos now being read is done, 0 to 1
+        self._fractions: dict[Path, float] = {}  # finished fraction of each video in work, 0 to 1
         self._start = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -44,34 +44,34 @@ class Progress:
         self._bar.close()
 
     def stop(self) -> None:
-        """End what reads frames, at its next one."""
+        """Ends the threads that read frames, at their next frame."""
         self._stopped.set()
 
     def count_frames(self, video: Path) -> VideoFrames:
-        """The video's frames, decoded to their end and counted: a header's claim may be wrong. Raises VideoError."""
+        """Decodes a video to its end and returns it with its counts: a header may be wrong. Raises VideoError."""
         frames = read_video(video)
         for _ in frames:
             self._check()
         return frames
 
     def frames(self, video: Path, n_frames: int) -> Iterator[np.ndarray]:
-        """The frames of `read_video`, each of which moves the bar; `n_frames` may be a header's claim."""
+        """Yields the frames of `read_video` and moves the bar. `n_frames` may be a header's claim."""
         for number, frame in enumerate(self._read(video)):
             yield frame
             with self._lock:
                 self._n_frames += 1
-                self._parts[video] = min(1.0, (number + 1) / max(1, n_frames))
+                self._fractions[video] = min(1.0, (number + 1) / max(1, n_frames))
                 self._move()
 
     def finish(self, video: Path) -> None:
-        """Count a video as done, written or not."""
+        """Counts a video as done, whether it failed or not."""
         with self._lock:
-            self._parts.pop(video, None)
+            self._fractions.pop(video, None)
             self._n_done += 1
             self._move()
 
     def print(self, line: str, file: TextIO | None = None) -> None:
-        """A line above the bar, on stdout unless another file is given."""
+        """Prints a line above the bar on `file`, by default stdout."""
         with self._lock:
             self._bar.write(printable(line), file=file or sys.stdout)
 
@@ -88,29 +88,36 @@ class Progress:
         rate = f"{self._n_frames / (time.monotonic() - self._start):.0f} frames/s"
         of_videos = f"{self._n_done} of {self._n_videos} videos, " if self._n_videos > 1 else ""
         self._bar.set_postfix_str(of_videos + rate, refresh=False)
-        self._bar.update(self._n_done + sum(self._parts.values()) - self._bar.n)
+        self._bar.update(self._n_done + sum(self._fractions.values()) - self._bar.n)
 
 
 def for_each_video(label: str, work: Mapping[Path, Callable[[Progress], str]], threads: int) -> int:
-    """Do the work on each video, `threads` at once, and print the line that it returns as it ends.
+    """Processes videos, `threads` at once, and prints the line that each function returns.
 
-    Work that raises CommandError, VideoError or OSError has its line on stderr and stops no other. Returns how many did
-    not fail.
+    CommandError, VideoError and OSError are printed on stderr and do not stop the other videos.
+
+    Args:
+        label: the name of the progress bar.
+        work: a function per video.
+        threads: how many videos are processed at once.
+
+    Returns:
+        How many videos did not fail.
     """
     n_done = 0
     opencv_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # --threads is all that is used, whatever the number of cores
+    cv2.setNumThreads(1)  # no more threads than --threads
     with ThreadPoolExecutor(threads) as pool, Progress(label, len(work)) as progress:
         try:
-            waiting = {pool.submit(do, progress): video for video, do in work.items()}
-            for future in as_completed(waiting):
+            videos = {pool.submit(function, progress): video for video, function in work.items()}
+            for future in as_completed(videos):
                 try:
                     progress.print(future.result())
                     n_done += 1
                 except (CommandError, VideoError, OSError) as error:
                     progress.print(f"error: {sentence(error)}", file=sys.stderr)
-                progress.finish(waiting[future])
-        except BaseException:  # Ctrl-C among them: the threads end at their next frame
+                progress.finish(videos[future])
+        except BaseException:  # also on Ctrl-C: the threads end at their next frame
             progress.stop()
             pool.shutdown(cancel_futures=True)
             raise

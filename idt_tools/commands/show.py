@@ -1,4 +1,4 @@
-"""`idt show`: a video with its trajectories drawn on it, as a film or as a contact sheet."""
+"""`idt show`: draws the trajectories of a video on its frames, as a film or as a contact sheet."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,15 +16,21 @@ from .progress import Progress
 
 
 def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
-    """Draw the trajectories of a video to `output`: .mp4, every frame, or .png, a contact sheet.
+    """Draws the trajectories of a video.
 
-    Raises CommandError, VideoError, ValueError or OSError, each with one sentence.
+    Args:
+        video: the video file.
+        output: the file to write: a film of all frames (.mp4) or a contact sheet (.png).
+        boxes: the person boxes (see `find_boxes`).
+
+    Raises:
+        CommandError, VideoError, ValueError, OSError: with one sentence for the user.
     """
     if output.suffix not in (".mp4", ".png"):
         raise CommandError(f"{output}: the name must end in .mp4 (a film) or .png (a contact sheet)")
-    place = boxes and trajectory_files.find_boxes(boxes, video, several=False)
-    check_output(output, video, place and trajectory_files.split_group(place)[0])
-    people = trajectory_files.read_boxes(place) if place else None
+    box_file = boxes and trajectory_files.find_boxes(boxes, video, several=False)
+    check_output(output, video, box_file and trajectory_files.split_group(box_file)[0])
+    people = trajectory_files.read_boxes(box_file) if box_file else None
     header = probe_video(video)
     with Progress("track") as progress:
         counted = progress.count_frames(video)
@@ -32,7 +38,7 @@ def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
         options = TrackerOptions(record_points=True)
         try:
             tracks = drawing.Tracks.of(stream(progress.frames(video, n_frames), people, options=options))
-        except ValueError as error:  # frames that the tracker refuses
+        except ValueError as error:  # the tracker refuses a frame
             raise CommandError(f"{video}: {error}") from None
     with Progress("draw") as progress, whole_file(output) as file, naming(output):
         temporary = Path(str(file.name))

@@ -1,5 +1,5 @@
-// The Python face of the core: idt_tools._core. Arguments are checked in Python (idt_tools/tracker.py); what is checked
-// here is only what could read beyond memory. The kernels are there for the tests.
+// The Python bindings of the core, idt_tools._core. idt_tools/tracker.py checks arguments; the checks here only prevent
+// access outside memory. The kernels are for the tests.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -45,7 +45,7 @@ py::array_t<T> array_of(const Plane<T>& plane) {
   return array;
 }
 
-// Flow from an array (2, height, width).
+// Returns the flow in an array (2, height, width).
 Flow flow_of_array(const FloatArray& array) {
   if (array.ndim() != 3 || array.shape(0) != 2) throw py::value_error("expected a flow (2, height, width)");
   Flow flow;
@@ -57,7 +57,7 @@ Flow flow_of_array(const FloatArray& array) {
   return flow;
 }
 
-// The size of what a kernel makes.
+// Returns `side`, the width or height of a kernel's result, if it is positive.
 int checked_side(int side) {
   if (side < 1) throw py::value_error("an image has at least 1 x 1 pixels");
   return side;
@@ -83,7 +83,7 @@ void finish(Tracker& tracker, const DoubleArray& homography) {
   tracker.finish(h);
 }
 
-// Raw flow at integer points (n, 2) of columns x, y.
+// Returns the raw flow (n, 2) at integer points (n, 2), columns x and y.
 FloatArray flow_at(const Tracker& tracker, const py::array_t<int, py::array::c_style | py::array::forcecast>& points) {
   if (points.ndim() != 2 || points.shape(1) != 2) throw py::value_error("points must have the shape (n, 2)");
   const Flow& flow = tracker.raw_flow();
@@ -98,8 +98,8 @@ FloatArray flow_at(const Tracker& tracker, const py::array_t<int, py::array::c_s
   return result;
 }
 
-// Moves finished rows into the arrays info (n, 10), descriptors (n, 426) and points (n, 16, 2), or (0, 16, 2) where
-// points are not wanted; returns how many, at most n.
+// Moves finished rows into the arrays info (n, 10), descriptors (n, 426) and points (n, 16, 2), or (0, 16, 2) for no
+// points. Returns how many, at most n.
 std::size_t take(Tracker& tracker, FloatOut info, FloatOut descriptors, FloatOut points) {
   const py::ssize_t n = info.ndim() ? info.shape(0) : 0;
   if (info.ndim() != 2 || info.shape(1) != kInfo || descriptors.ndim() != 2 || descriptors.shape(0) != n ||
@@ -112,7 +112,7 @@ std::size_t take(Tracker& tracker, FloatOut info, FloatOut descriptors, FloatOut
   return tracker.take(static_cast<std::size_t>(n), out);
 }
 
-// The mask of a frame, null for None.
+// Returns the bytes of a frame's mask, null for None.
 const std::uint8_t* mask_of(const std::optional<GreyArray>& mask, int width, int height) {
   if (!mask) return nullptr;
   if (mask->ndim() != 2 || mask->shape(0) != height || mask->shape(1) != width)
@@ -132,15 +132,15 @@ py::array_t<int> array_of(const std::vector<Pixel>& pixels) {
 
 py::array_t<int> tracker_corners(const Tracker& tracker, const std::optional<GreyArray>& mask) {
   const std::uint8_t* bytes = mask_of(mask, tracker.width(), tracker.height());
-  std::vector<Pixel> found;
+  std::vector<Pixel> pixels;
   {
     py::gil_scoped_release unlocked;
-    found = corners(tracker.corner_measure(), bytes);
+    pixels = corners(tracker.corner_measure(), bytes);
   }
-  return array_of(found);
+  return array_of(pixels);
 }
 
-// Homography (3, 3) from points (n, 2) to points (n, 2).
+// Returns the homography (3, 3) from points (n, 2) to points (n, 2).
 DoubleArray fit(const DoubleArray& start, const DoubleArray& end) {
   if (start.ndim() != 2 || start.shape(1) != 2 || end.ndim() != 2 || end.shape(1) != 2 ||
       start.shape(0) != end.shape(0))
@@ -173,7 +173,7 @@ std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int
       Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump, max_jump_share, min_motion});
 }
 
-// The instruction sets, of those that there are builds for, that this processor has; the best first.
+// Returns the instruction sets of this processor for which there is a build, best first.
 std::vector<std::string> supported() {
   std::vector<std::string> sets;
 #if defined(__x86_64__)
@@ -187,20 +187,19 @@ std::vector<std::string> supported() {
   return sets;
 }
 
-}  // namespace
-
-PYBIND11_MODULE(IDT_MODULE, m) {
-  m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker. Use idt_tools.extract and idt_tools.stream.";
-
+void bind_tracker(py::module_& m) {
   py::class_<Tracker>(m, "Tracker", py::module_local(), "Tracks one video, fed one grey frame at a time.")
       .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales"),
            py::arg("sampling_step"), py::arg("quality"), py::arg("min_deviation"), py::arg("max_deviation"),
            py::arg("max_jump"), py::arg("max_jump_share"), py::arg("min_motion"))
-      .def("start", &start, "Takes the next frame (height, width) uint8; False on the first, which is not finished.")
-      .def("flow_at", &flow_at, "Raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
+      .def("start", &start,
+           "Takes the next frame (height, width) uint8. Returns False for the first, which needs no finish().")
+      .def("flow_at", &flow_at,
+           "Returns the raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
       .def("corners", &tracker_corners, py::arg("mask") = py::none(),
-           "Corners (n, 2) of the frame last finished, or of the first, where the mask (height, width) is not 0.")
-      .def("finish", &finish, "Ends the started frame, given the homography (3, 3) previous -> current.")
+           "Returns the corners (n, 2) of the previous frame where the mask (height, width) is not 0.")
+      .def("finish", &finish,
+           "Ends the started frame. The homography (3, 3) maps the previous frame to the current one.")
       .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(),
            py::arg("points").noconvert(),
            "Moves finished rows into info (n, 10), descriptors (n, 426) and points (n, 16, 2); returns how many.")
@@ -218,12 +217,9 @@ PYBIND11_MODULE(IDT_MODULE, m) {
         for (const Scale& s : t.scales()) scales.append(py::make_tuple(s.factor, s.width, s.height));
         return scales;
       });
+}
 
-  m.def("supported", &supported, "Instruction sets that this processor has a build for, the best first.");
-  m.def("fit_homography", &fit, py::arg("start"), py::arg("end"),
-        "Homography (3, 3) from points (n, 2) to points (n, 2) that most agree with; the identity where too few do.");
-
-  py::module_ kernels = m.def_submodule("kernels", "Steps of the tracker by themselves, for the tests.");
+void bind_resampling(py::module_& kernels) {
   kernels.def("resize_grey", [](const GreyArray& image, int width, int height) {
     const Grey from = plane_of<std::uint8_t>(image);
     Grey to;
@@ -243,6 +239,9 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     Reducer({1.0f, from.width(), from.height()}, {factor, checked_side(width), checked_side(height)})(from, to);
     return array_of(to);
   });
+}
+
+void bind_flow(py::module_& kernels) {
   kernels.def("expand", [](const FloatArray& image) {
     const Image from = plane_of<float>(image);
     Expansion expansion;
@@ -280,6 +279,9 @@ PYBIND11_MODULE(IDT_MODULE, m) {
         return py::make_tuple(array_of(flow.dx), array_of(flow.dy));
       },
       py::arg("first"), py::arg("second"), py::arg("coarser") = py::none());
+}
+
+void bind_histograms(py::module_& kernels) {
   kernels.def("patch", [](const GreyArray& grey, const FloatArray& flow, int left, int top) {
     const Grey image = plane_of<std::uint8_t>(grey);
     const Flow motion = flow_of_array(flow);
@@ -299,6 +301,9 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     for (int cell = 0; cell < kCells; ++cell) *still.mutable_data(cell) = sums.still[cell] / HistogramSums::kUnit;
     return py::make_tuple(bins, still);
   });
+}
+
+void bind_camera_motion(py::module_& kernels) {
   kernels.def("corner_measure", [](const GreyArray& image) {
     const Grey from = plane_of<std::uint8_t>(image);
     Image to;
@@ -320,6 +325,21 @@ PYBIND11_MODULE(IDT_MODULE, m) {
     warp(from, to, homography.data(), warped);
     return array_of(warped);
   });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(IDT_MODULE, m) {
+  m.doc() = "Compiled core of idt_tools: the dense-trajectory tracker. Use idt_tools.extract and idt_tools.stream.";
+  bind_tracker(m);
+  m.def("supported", &supported, "Returns the instruction sets of this processor with a build, best first.");
+  m.def("fit_homography", &fit, py::arg("start"), py::arg("end"),
+        "Returns the homography (3, 3) that most pairs of points (n, 2) agree with; the identity if too few agree.");
+  py::module_ kernels = m.def_submodule("kernels", "Single steps of the tracker, for the tests.");
+  bind_resampling(kernels);
+  bind_flow(kernels);
+  bind_histograms(kernels);
+  bind_camera_motion(kernels);
 }
 
 }  // namespace idt

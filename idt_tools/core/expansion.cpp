@@ -56,7 +56,8 @@ Taps make_taps() {
 
 const Taps kTaps = make_taps();
 
-// One row of the vertical pass: smoothed, slope and bend along y. rows[kRadius + i] is the row i below the centre.
+// Computes one row of the vertical pass: smoothed, slope and bend along y. rows[kRadius + i] is the row i below the
+// centre.
 void expand_vertically(const float* const* rows, int width, float* __restrict smooth, float* __restrict slope,
                        float* __restrict bend) {
   const Taps taps = kTaps;
@@ -77,7 +78,7 @@ void expand_vertically(const float* const* rows, int width, float* __restrict sm
   }
 }
 
-// One row of the horizontal pass; the inputs reach kRadius beyond both ends.
+// Computes one row of the horizontal pass. The inputs reach kRadius beyond both ends.
 void expand_horizontally(const float* smooth, const float* slope, const float* bend, int width, float* __restrict by,
                          float* __restrict bx, float* __restrict ayy, float* __restrict axx, float* __restrict axy) {
   const Taps taps = kTaps;
@@ -104,7 +105,7 @@ void expand_horizontally(const float* smooth, const float* slope, const float* b
 void Expansion::resize(int width, int height) {
   width_ = width;
   height_ = height;
-  // The zeros that zero() promises, and what reading or writing a row in steps of 8 pixels and 8 floats spills over.
+  // Room for the zeros of zero(), and for rows that are read and written in steps of 8 pixels and 8 floats.
   const std::size_t image = kCoefficients * static_cast<std::size_t>(width) * height;
   const std::size_t behind = kCoefficients * (static_cast<std::size_t>(width) + 2 + kVector) + 8;
   if (values_.size() < image + behind) values_ = Buffer<float>(image + behind);

@@ -5,13 +5,12 @@
 
 namespace idt {
 
-// Coefficients of the local polynomial of every pixel: d/dy, d/dx, yy, xx, xy. The constant is not needed. Those of a
-// pixel lie side by side, since pixels are read at scattered places: one load of 8 floats has all 5 (and 3 of the
-// next).
+// Coefficients of the local polynomial of every pixel: d/dy, d/dx, yy, xx, xy. The constant is not needed. The flow
+// reads pixels at scattered places, so the 5 coefficients of a pixel are adjacent: one load of 8 floats reads them all.
 class Expansion {
  public:
   static constexpr int kCoefficients = 5;
-  // As Plane::resize. Behind the last row are pixels of zeros.
+  // As Plane::resize. Pixels of zeros follow the last row.
   void resize(int width, int height);
   int width() const { return width_; }
   int height() const { return height_; }
@@ -25,7 +24,7 @@ class Expansion {
   Buffer<float> values_;
 };
 
-// Expands images of one size. Keeps its buffers.
+// Expands images of one size. Reuses its buffers.
 class Expander {
  public:
   Expander(int width, int height);

@@ -4,7 +4,8 @@
 //   A = (R + r) / 2 of the quadratic part, e = (R - r) / 2 of the linear part + A d, and
 //   M = (q2^2 + q4^2, (q2 + q3) q4, q3^2 + q4^2, q2 e0 + q4 e1, q4 e0 + q3 e1)   with q2 = yy, q3 = xx, q4 = xy / 2.
 // M is blurred by 11 x 11 Gaussian taps, and d solves  [g11 g12; g12 g22] (dy, dx) = (h1, h2).
-// Two iterations, then (by the caller) a 5 x 5 median of each channel, whose result also starts the next finer level.
+// There are two iterations. The caller then applies a 5 x 5 median to each channel; the result starts the next finer
+// level.
 #include "flow.h"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ float border_weight(int i, int length) {
   return weight;
 }
 
-// A row of the 5 products M, from the flow of row y.
+// Computes a row of the 5 products M from the flow of row y.
 void product_row(const Expansion& first, const Expansion& second, const float* dxs, const float* dys, int y,
                  const float* column_weight, float row_weight, float* const* products) {
   constexpr int n = Expansion::kCoefficients;
@@ -58,7 +59,7 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
   const float* first_pixel = first.pixel(y * width);
   Floats8 column = {0, 1, 2, 3, 4, 5, 6, 7};
   for (int x = 0; x < padded(width); x += 8, column += 8.0f, first_pixel += 8 * n) {
-    // Where the pixels land: above and left of it a pixel of the second image, and how far on from that in 0 to 1.
+    // The landing point of each pixel: the pixel of the second image above and left of it, and the distance, 0 to 1.
     const Floats8 dx = load8(dxs + x), dy = load8(dys + x);
     const Floats8 fx = column + dx, fy = static_cast<float>(y) + dy;
     const Ints8 inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
@@ -80,7 +81,7 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
     }
     transpose(pixels, c);
 
-    // Outside, the first image counts alone: twice as much as its half of the mean.
+    // Outside, the mean is the first image alone.
     const Floats8 trust = load8(column_weight + x) * row_weight;
     const Floats8 mean = trust * (1.0f + 0.5f * __builtin_convertvector(inside, Floats8));
     const Floats8 q2 = c[2] * mean, q3 = c[3] * mean, q4 = c[4] * (mean * 0.5f);
@@ -94,8 +95,8 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
   }
 }
 
-// Vertical blur to kStripe rows at once, so that each row of products is read once for all of them. rows[0] is the row
-// kRadius above the first.
+// Blurs vertically to kStripe rows at once, so that each row of products is read only once. rows[0] is the row kRadius
+// above the first.
 void blur_down(const float* const* rows, int width, float* const* to) {
   const Window window = kWindow;
   for (int x = 0; x < padded(width); x += kLanes) {
@@ -115,7 +116,7 @@ inline float blur_along(const float* row, const Window& window) {
   return sum;
 }
 
-// a b - c d, rounded about once: what the products of a straight edge leave is small (Kahan's use of fused operations).
+// Returns a b - c d, rounded about once (Kahan's fused operations): at a straight edge the difference is small.
 inline float difference(float a, float b, float c, float d) {
 #ifdef FP_FAST_FMAF
   const float cd = c * d;
@@ -125,7 +126,7 @@ inline float difference(float a, float b, float c, float d) {
 #endif
 }
 
-// Horizontal blur of the 5 products, and the solution.
+// Blurs the 5 products horizontally and solves for the flow.
 void solve_row(const float* const* products, int width, float* __restrict dx, float* __restrict dy) {
   const Window window = kWindow;
   const float *m0 = products[0], *m1 = products[1], *m2 = products[2], *m3 = products[3], *m4 = products[4];
@@ -163,18 +164,18 @@ void FlowLevel::operator()(const Expansion& first, const Expansion& second, cons
   for (int i = 0; i < kIterations; ++i) iterate(first, second, flow);
 }
 
-// One pass over the rows, in stripes. The products of the rows down to 5 below a stripe are made from their flow before
-// the stripe's is overwritten, and no later row needs that flow again, so the new flow can take the old one's place.
+// Passes once over the rows, in stripes. The products of the rows down to 5 below a stripe are computed before the flow
+// of the stripe is overwritten. No later row needs that flow, so the new flow replaces it in place.
 void FlowLevel::iterate(const Expansion& first, const Expansion& second, Flow& flow) {
   const auto product = [&](int y, int p) { return products_[(y % kRing) * kProducts + p]; };
-  int made = 0;
+  int n_products = 0;
   for (int top = 0; top < height_; top += kStripe) {
     const int end = std::min(height_, top + kStripe);
-    for (; made < std::min(height_, end + kRadius); ++made) {
+    for (; n_products < std::min(height_, end + kRadius); ++n_products) {
       float* to[kProducts];
-      for (int p = 0; p < kProducts; ++p) to[p] = product(made, p);
-      product_row(first, second, flow.dx.row(made), flow.dy.row(made), made, column_weight_.data(), row_weight_[made],
-                  to);
+      for (int p = 0; p < kProducts; ++p) to[p] = product(n_products, p);
+      product_row(first, second, flow.dx.row(n_products), flow.dy.row(n_products), n_products, column_weight_.data(),
+                  row_weight_[n_products], to);
     }
     for (int p = 0; p < kProducts; ++p) {
       const float* rows[kRing];

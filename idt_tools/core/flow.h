@@ -10,19 +10,19 @@
 
 namespace idt {
 
-// Flow of one level. Keeps its buffers between frames.
+// Flow of one level. Reuses its buffers.
 class FlowLevel {
  public:
   FlowLevel(const Scale& scale, const Scale* coarser);
-  // The flow before its median. `coarser` is the finished flow of the next coarser level, or null at the coarsest,
-  // which starts from 0.
+  // Computes the flow before its median. `coarser` is the final flow of the next coarser level, or null at the
+  // coarsest level, which starts from 0.
   void operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow);
 
  private:
   void iterate(const Expansion& first, const Expansion& second, Flow& flow);
 
   int width_, height_;
-  Buffer<float> column_weight_;  // trust in pixels near the border
+  Buffer<float> column_weight_;  // weights of pixels near the border
   std::vector<float> row_weight_;
   Resizer upsample_;
   Rows products_;  // ring of rows of the 5 products

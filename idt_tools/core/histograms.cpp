@@ -45,7 +45,7 @@ void count_still(float* __restrict length, int width, float* __restrict still) {
   }
 }
 
-// Central differences [-1 0 1] with mirrored borders, so 0 across the border.
+// Central differences [-1 0 1] with mirrored borders, hence 0 at the border.
 template <class T>
 void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __restrict dy) {
   const int width = from.width(), height = from.height();
@@ -76,7 +76,8 @@ inline float total(const Floats8& v) { return ((v[0] + v[4]) + (v[1] + v[5])) + 
 
 typedef std::uint16_t Words8 __attribute__((vector_size(16)));
 
-// One row of the integral, from its entry 1 on; the four channels at once, since each sum waits for the one before.
+// Computes one row of the integral from its entry 1 on. The four channels run in parallel, since each sum depends on
+// the one before.
 void accumulate_row(const float* const* position, const float* const* length, int width, const float* above,
                     float* __restrict to) {
   const float *p0 = position[0], *p1 = position[1], *p2 = position[2], *p3 = position[3];

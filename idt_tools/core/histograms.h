@@ -1,5 +1,5 @@
-// Orientation histograms of square patches, from integral images of which only the rows in use exist (idt_spec 1 step
-// 6, 5.5).
+// Orientation histograms of square patches, from integral images of which only the rows in use are in memory (idt_spec
+// 1 step 6, 5.5).
 #pragma once
 
 #include <cstdint>
@@ -14,23 +14,23 @@ inline constexpr int kCells = 4;     // 2 x 2 cells of a patch, x outer, y inner
 inline constexpr int kChannels = 4;  // HOG, HOF, MBHx, MBHy
 inline constexpr int kHofChannel = 1;
 
-// Sums over steps of square-rooted histograms, in units of 1 / kUnit. Each is at most 1 and 5 of them are added, so 16
-// bits hold them to 1e-5: finer than the 16-bit floats that descriptors are stored in, at half the memory of 32-bit
-// ones, and these sums are most of what a tracker needs.
+// Sums over steps of square-rooted histograms, in units of 1 / kUnit. Each root is at most 1 and 5 are added, so 16
+// bits hold them to 1e-5, finer than the 16-bit floats of stored descriptors. These sums take most of a tracker's
+// memory, and 32-bit floats would double it.
 struct HistogramSums {
   static constexpr float kUnit = 13000.0f;
   std::uint16_t bins[kChannels][kCells][kBins];
   std::uint16_t still[kCells];  // HOF's 9th bin
 };
 
-// What HOG (grey), HOF and MBH (flow) are made from.
+// The images that HOG (grey), HOF and MBH (flow) describe.
 struct DescribedImages {
   const Grey& grey;
   const Flow& flow;
 };
 
-// Running integral over the rows of an image of orientation votes: HOG, HOF, MBHx and MBHy side by side. A patch can be
-// described as soon as its last row is in.
+// Integral image of orientation votes, built row by row: HOG, HOF, MBHx and MBHy side by side. A patch can be described
+// once its last row is added.
 class PatchHistograms {
  public:
   explicit PatchHistograms(int max_width);
@@ -43,7 +43,7 @@ class PatchHistograms {
   // Describes the patch whose rows end above bottom() and whose first column is `left`, and adds that to `sums`: bins
   // are max(votes, 0) + 0.05; those of a channel's 4 cells are divided by their sum, then square-rooted.
   void add_patch(int left, HistogramSums& sums) const;
-  // Has the memory that add_patch is going to read fetched meanwhile.
+  // Prefetches the memory that add_patch will read.
   void prefetch_patch(int left) const;
 
  private:

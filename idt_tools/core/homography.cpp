@@ -1,10 +1,10 @@
-// Random samples of four matches find the group of matches to follow; then weighted least squares, repeated until the
-// weights fit the result. A match's weight falls smoothly from 1 at no residual to 0 at the cut-off (Tukey's biweight).
-// RANSAC with a hard cut, as the original has it, leaves much of the result to which four matches were drawn; here the
-// samples choose only where to start.
+// Random samples of four matches give the first homography. Weighted least squares, repeated until the weights fit the
+// result, refine it. A match's weight falls smoothly from 1 at no residual to 0 at the cut-off (Tukey's biweight). The
+// original's RANSAC has a hard cut, so that its result depends strongly on the four matches that were drawn. Here the
+// samples only choose the start.
 //
-// The cut-off sinks from the distance that a homography through four noisy matches can be trusted to, to the original's
-// inlier distance, so that nothing hangs on exactly which start was found.
+// The cut-off falls from the accuracy of a homography through four noisy matches to the original's inlier distance, so
+// that the result hardly depends on the start.
 #include "homography.h"
 
 #include <algorithm>
@@ -19,15 +19,15 @@ namespace {
 
 constexpr std::size_t kMinMatches = 50, kMinInliers = 25;  // the original's: fewer are not trusted
 constexpr double kCutoff = 1.0;                            // pixels: the original's inlier distance
-constexpr double kFirstCutoff = 2.5;                       // pixels: more draws in slow objects, less is left to chance
+constexpr double kFirstCutoff = 2.5;                       // pixels: more admits slow objects, less adds randomness
 constexpr double kCutoffStep = 0.9;
-constexpr int kIterations = 30;       // 9 with a sinking cut-off, the rest for the last one to settle
-constexpr int kSamples = 200;         // find four right ones among 60 % of wrong matches with probability 0.994
-constexpr std::size_t kJudges = 250;  // matches that a sample is judged by
+constexpr int kIterations = 30;          // the cut-off falls in the first 9; the others converge
+constexpr int kSamples = 200;            // one is right with probability 0.994 among 60 % wrong matches
+constexpr std::size_t kMaxScored = 250;  // matches that score a sample
 
 constexpr Homography kIdentity = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 
-constexpr std::size_t kGroup = 8;  // matches handled together
+constexpr std::size_t kGroup = 8;  // matches per vector
 typedef double Doubles8 __attribute__((vector_size(64)));
 
 struct Weights {
@@ -65,9 +65,9 @@ struct Sums {
   }
 };
 
-// Adds up `count` matches, a multiple of kGroup.
-void add_up(const double* x, const double* y, const double* u, const double* v, const double* weight, std::size_t count,
-            Sums& sums) {
+// Adds `count` matches, a multiple of kGroup, to the sums.
+void accumulate(const double* x, const double* y, const double* u, const double* v, const double* weight,
+                std::size_t count, Sums& sums) {
   Doubles8 lanes[4][6] = {};
   for (std::size_t i = 0; i < count; i += kGroup) {
     const auto px = read<Doubles8>(x + i), py = read<Doubles8>(y + i), pu = read<Doubles8>(u + i),
@@ -88,7 +88,8 @@ void add_up(const double* x, const double* y, const double* u, const double* v, 
       for (std::size_t lane = 0; lane < kGroup; ++lane) sums.at[k][i] += lanes[k][i][lane];
 }
 
-// Solves a h = b for a symmetric a of which the lower triangle is given; h[8] is 1. False where a is singular.
+// Solves a h = b for a symmetric a, of which only the lower triangle is read; h[8] is 1. Returns false if a is
+// singular.
 bool cholesky(double (&a)[8][8], double (&b)[8], Homography& h) {
   for (int i = 0; i < 8; ++i) {
     const double whole = a[i][i];
@@ -98,7 +99,7 @@ bool cholesky(double (&a)[8][8], double (&b)[8], Homography& h) {
       if (j < i) {
         a[i][j] = rest / a[j][j];
       } else {
-        if (!(rest > 1e-12 * whole)) return false;  // nothing but rounding is left
+        if (!(rest > 1e-12 * whole)) return false;  // only rounding errors remain
         a[i][i] = std::sqrt(rest);
       }
     }
@@ -114,7 +115,8 @@ bool cholesky(double (&a)[8][8], double (&b)[8], Homography& h) {
   return true;
 }
 
-// The least-squares solution of u (h6 x + h7 y + 1) = h0 x + h1 y + h2 and the like for v; false where there is none.
+// Solves u (h6 x + h7 y + 1) = h0 x + h1 y + h2, and likewise for v, by least squares. Returns false if there is no
+// solution.
 bool solve(const Sums& sums, Homography& h) {
   double a[8][8] = {}, b[8];
   for (int i = 0; i < 3; ++i) {
@@ -143,19 +145,19 @@ bool through_four(const Matches& m, const std::size_t (&chosen)[4], Homography& 
     weight[k] = 1;
   }
   Sums sums;
-  add_up(x, y, u, v, weight, kGroup, sums);
+  accumulate(x, y, u, v, weight, kGroup, sums);
   return solve(sums, h);
 }
 
-// The best of many homographies through four matches each.
+// Finds the best of many homographies through four matches each. Returns false if there is none.
 bool best_sample(const Matches& matches, double cutoff, Homography& best) {
-  const std::size_t count = matches.x.size(), stride = (count + kJudges - 1) / kJudges;
-  Matches judges;
+  const std::size_t count = matches.x.size(), stride = (count + kMaxScored - 1) / kMaxScored;
+  Matches scored;
   for (std::size_t i = 0; i < count; i += stride) {
-    judges.x.push_back(matches.x[i]);
-    judges.y.push_back(matches.y[i]);
-    judges.u.push_back(matches.u[i]);
-    judges.v.push_back(matches.v[i]);
+    scored.x.push_back(matches.x[i]);
+    scored.y.push_back(matches.y[i]);
+    scored.u.push_back(matches.u[i]);
+    scored.v.push_back(matches.v[i]);
   }
   std::minstd_rand random;  // the same numbers with every compiler
   Weights weights;
@@ -165,7 +167,7 @@ bool best_sample(const Matches& matches, double cutoff, Homography& best) {
     for (std::size_t& match : chosen) match = random() % count;
     Homography h;
     if (!through_four(matches, chosen, h)) continue;
-    weigh(h, judges, cutoff, weights);
+    weigh(h, scored, cutoff, weights);
     double score = 0;
     for (double weight : weights.weight) score += weight;
     if (score > best_score) {
@@ -176,20 +178,21 @@ bool best_sample(const Matches& matches, double cutoff, Homography& best) {
   return best_score > 0;
 }
 
-// Weighted least squares over and over, from h.
+// Refines h by repeated weighted least squares. Returns false if it fails.
 bool refine(Matches matches, double pixel, Homography& h) {
-  // Zeros fill the last lanes; their weight is set to 0 too.
+  // The last vector is filled with zeros of weight 0.
   const std::size_t count = matches.x.size(), filled = (count + kGroup - 1) / kGroup * kGroup;
   for (std::vector<double>* numbers : {&matches.x, &matches.y, &matches.u, &matches.v}) numbers->resize(filled);
   Weights weights;
   double cutoff = kFirstCutoff;
   for (int i = 0; i < kIterations; ++i) {
     weigh(h, matches, cutoff * pixel, weights);
-    // The equations hold times the depth.
+    // The equations are multiplied by the depth; the weights undo that.
     for (std::size_t k = 0; k < filled; ++k)
       weights.weight[k] *= k < count ? weights.inverse_depth[k] * weights.inverse_depth[k] : 0;
     Sums sums;
-    add_up(matches.x.data(), matches.y.data(), matches.u.data(), matches.v.data(), weights.weight.data(), filled, sums);
+    accumulate(matches.x.data(), matches.y.data(), matches.u.data(), matches.v.data(), weights.weight.data(), filled,
+               sums);
     if (!solve(sums, h)) return false;
     cutoff = std::max(kCutoff, cutoff * kCutoffStep);
   }
@@ -209,7 +212,7 @@ std::size_t inliers(const Homography& h, const Matches& matches, double cutoff) 
 Homography fit_homography(Matches matches) {
   const std::size_t count = matches.x.size();
   if (count <= kMinMatches) return kIdentity;
-  // Coordinates of about 1 in size keep the equations well conditioned.
+  // Coordinates of size 1 keep the equations well conditioned.
   double centre_x = 0, centre_y = 0, size = 1;
   for (double x : matches.x) centre_x += x / static_cast<double>(count);
   for (double y : matches.y) centre_y += y / static_cast<double>(count);

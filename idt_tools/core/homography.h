@@ -1,4 +1,4 @@
-// A homography from matches many of which are wrong (idt_spec 1, step 1).
+// A homography from matches, of which many are wrong (idt_spec 1, step 1).
 #pragma once
 
 #include <array>
@@ -13,9 +13,8 @@ struct Matches {
 
 using Homography = std::array<double, 9>;  // row-major, the last number is 1
 
-// The homography (x, y) -> (u, v) that most matches agree with; the identity where there are not more than 50 matches
-// or not more than 25 of them lie within a pixel of it. Equal input gives equal numbers, and nearly equal input nearly
-// equal ones.
+// Returns the homography (x, y) -> (u, v) that most matches agree with. Returns the identity for 50 matches or fewer,
+// and if 25 or fewer lie within a pixel of it. Equal input gives equal numbers, and similar input similar numbers.
 Homography fit_homography(Matches matches);
 
 }  // namespace idt

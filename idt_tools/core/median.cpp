@@ -1,12 +1,11 @@
-// 5 x 5 median by sorting networks: the same operations for every pixel, so that they vectorise, and as much of the
-// sorting shared between neighbours as their windows share.
+// 5 x 5 median by sorting networks. The operations are the same for every pixel, so that they vectorise, and
+// neighbouring windows share the sorting of their common pixels.
 //
 // Pixels 2i and 2i + 1 have the columns 2i - 1 .. 2i + 2 of their windows in common; column 2i - 2 belongs to the first
-// window alone, column 2i + 3 to the second. So, with even and odd columns kept apart:
+// window alone, column 2i + 3 to the second. With even and odd columns in separate rows:
 //   1. Every column of 5 is sorted.
 //   2. Columns 2i - 1 and 2i are merged to a sorted ten, Q(i). The common 20 values are Q(i) and Q(i + 1).
-//   3. Of those only the ranks 8 to 13 can be the 13th of 25, whatever the last 5 values are: these six, sorted, are
-//   the
+//   3. Only ranks 8 to 13 of the 20 can be the 13th of 25, whatever the last 5 values are. These six, sorted, are the
 //      three greatest of the lower ten and the three least of the upper ten.
 //   4. The median is the 6th of the six and the last column's five: the least of max(six_k, column_{6-k}).
 #include "median.h"
@@ -75,8 +74,8 @@ inline void merge5(const Floats* a, const Floats* b, Floats* to) {
   to[9] = odd[5];
 }
 
-// Ranks 8 to 13 of sorted tens p and q, sorted. min(p_k, q_{9-k}) are the lower ten; they rise, then fall, and so the
-// greater of each k and k + 5 are the greatest five. Likewise the upper ten.
+// Computes the sorted ranks 8 to 13 of the sorted tens p and q. The lower ten are min(p_k, q_{9-k}). They rise, then
+// fall, so that the greater of each pair k and k + 5 are the greatest five. The upper ten are analogous.
 inline void middle6(const Floats* p, const Floats* q, Floats* six) {
   Floats low[kSide], high[kSide];
   for (int k = 0; k < kSide; ++k) {
@@ -92,9 +91,9 @@ inline void middle6(const Floats* p, const Floats* q, Floats* six) {
 }
 
 inline Floats sixth(const Floats* six, const Floats* column) {
-  Floats found = six[5];
-  for (int k = 0; k < kSide; ++k) found = least(found, greatest(six[k], column[4 - k]));
-  return found;
+  Floats median = six[5];
+  for (int k = 0; k < kSide; ++k) median = least(median, greatest(six[k], column[4 - k]));
+  return median;
 }
 
 // Rows of the sorted ranks of columns or of pairs of columns.
@@ -171,7 +170,7 @@ void Median5x5::operator()(const Image& from, Image& to) {
   }
   for (int r = 0; r < kPair; ++r) pairs.rank[r] = pairs_[r];
   const auto column = [&](int r, int x) -> float& { return (x & 1 ? odd : even).rank[r][x >> 1]; };
-  int split = 0;  // rows that have been split so far; the last 5 are kept
+  int split = 0;  // number of split rows, of which the last 5 stay in memory
   for (int y = 0; y < height; ++y) {
     for (; split < std::min(height, y + kSide / 2 + 1); ++split)
       split_row(from.row(split), half, split_[2 * (split % kSide)], split_[2 * (split % kSide) + 1]);

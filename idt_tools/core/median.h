@@ -5,7 +5,7 @@
 
 namespace idt {
 
-// Medians over 5 x 5 pixels of images up to a width, borders repeated. Keeps its buffers.
+// Medians over 5 x 5 pixels of images up to a width, borders repeated. Reuses its buffers.
 class Median5x5 {
  public:
   Median5x5() = default;

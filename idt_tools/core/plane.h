@@ -9,8 +9,8 @@
 
 namespace idt {
 
-// Rows are padded to whole vectors of 16 numbers, so that loops over them need no remainder: they run over
-// padded(width) columns, and what they compute beyond the width is never used.
+// Rows are padded to whole vectors of 16 numbers, so that loops run over padded(width) columns without a remainder. The
+// results beyond the width are never used.
 inline constexpr int kVector = 16;
 inline constexpr int padded(int width) { return (width + kVector - 1) & ~(kVector - 1); }
 
@@ -29,7 +29,7 @@ struct AlignedAllocator {
 template <class T>
 using Buffer = std::vector<T, AlignedAllocator<T>>;
 
-// As many floats as the processor works on at once, for loops that the compiler does not vectorise by itself.
+// The floats of a vector register, for loops that the compiler does not vectorise by itself.
 #if defined(__AVX512F__)
 inline constexpr int kLanes = 16;
 #elif defined(__AVX__)
@@ -38,7 +38,7 @@ inline constexpr int kLanes = 8;
 inline constexpr int kLanes = 4;
 #endif
 typedef float Floats __attribute__((vector_size(4 * kLanes)));
-// 8 of them, whatever the processor: the bins of a histogram, the coefficients of a pixel.
+// 8 floats on every processor: the bins of a histogram, or the coefficients of a pixel.
 typedef float Floats8 __attribute__((vector_size(32)));
 typedef int Ints8 __attribute__((vector_size(32)));
 
@@ -57,7 +57,7 @@ inline Floats load(const float* from) { return read<Floats>(from); }
 inline void store(float* to, const Floats& values) { write(to, values); }
 inline Floats8 load8(const float* from) { return read<Floats8>(from); }
 inline void store8(float* to, const Floats8& values) { write(to, values); }
-// What compilers make of choices between vectors of 8 is poor where the processor has none so wide; hence bit masks.
+// Bit masks, since compilers handle ?: of vectors of 8 poorly for processors with narrower registers.
 inline Floats8 where(const Ints8& mask, const Floats8& values) { return (Floats8)((Ints8)values & mask); }
 
 template <class T>
@@ -66,7 +66,7 @@ class Plane {
   Plane() = default;
   Plane(int width, int height) { resize(width, height); }
 
-  // Takes new memory only when the new size needs more than any before; the content is then undefined.
+  // Allocates only if the new size needs more memory than any before. The content is then undefined.
   void resize(int width, int height) {
     width_ = width;
     height_ = height;
@@ -92,7 +92,7 @@ class Plane {
 using Grey = Plane<std::uint8_t>;
 using Image = Plane<float>;
 
-// Flow in pixels of its own level, one plane a channel.
+// Flow in pixels of its own level, a plane per channel.
 struct Flow {
   Image dx, dy;
   void resize(int width, int height) {
@@ -111,10 +111,10 @@ class Rows {
         stride_(static_cast<std::size_t>(padded(width) + 2 * margin)),
         values_(stride_ * static_cast<std::size_t>(count)) {}
 
-  // Ends the rows earlier; never later than at first.
+  // Sets a width of at most the first one.
   void set_width(int width) { width_ = width; }
   float* operator[](int i) { return values_.data() + stride_ * static_cast<std::size_t>(i) + margin_; }
-  // Continues a row beyond its ends with its first and last value, or mirrored without repeating them (dcb|abcd|cba).
+  // Fill the margin of a row: with its first and last value, or mirrored without repeating them (dcb|abcd|cba).
   void repeat_ends(int i, int radius) {
     float* row = (*this)[i];
     for (int k = 1; k <= radius; ++k) row[-k] = row[0];
@@ -128,7 +128,7 @@ class Rows {
   Buffer<float> values_;
 };
 
-// Index i mirrored into [0, n) without repeating the edge. Needs n >= 2 when i is outside.
+// Returns index i mirrored into [0, n) without repeating the edge. Needs n >= 2 if i is outside.
 inline int reflect(int i, int n) {
   while (i < 0 || i >= n) i = i < 0 ? -i : 2 * (n - 1) - i;
   return i;

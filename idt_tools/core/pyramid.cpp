@@ -87,11 +87,11 @@ Resizer::Resizer(int from_width, int from_height, int to_width, int to_height)
 
 void Resizer::operator()(const Image& from, Image& to, float gain) {
   to.resize(to_width_, to_height_);
-  int held[2] = {-1, -1};  // the source rows in resized_, by parity
+  int cached[2] = {-1, -1};  // the source rows in resized_, by parity
   const auto resized = [&](int source) {
     const int slot = source & 1;
-    if (held[slot] != source) resize_row(from.row(source), columns_, resized_[slot]);
-    held[slot] = source;
+    if (cached[slot] != source) resize_row(from.row(source), columns_, resized_[slot]);
+    cached[slot] = source;
     return resized_[slot];
   };
   for (int y = 0; y < to_height_; ++y) {
@@ -111,11 +111,11 @@ GreyResizer::GreyResizer(int from_width, int from_height, int to_width, int to_h
 void GreyResizer::operator()(const Grey& from, Grey& to) {
   to.resize(to_width_, to_height_);
   const auto in_2048ths = [](float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); };
-  int held[2] = {-1, -1};  // the source rows in resized_, by parity
+  int cached[2] = {-1, -1};  // the source rows in resized_, by parity
   const auto resized = [&](int source) {
     const int slot = source & 1;
     int* row = resized_.data() + slot * padded(to_width_);
-    if (held[slot] != source) {
+    if (cached[slot] != source) {
       const std::uint8_t* pixels = from.row(source);
       for (int x = 0; x < to_width_; ++x) {
         const float weight = columns_.weight[x];
@@ -124,7 +124,7 @@ void GreyResizer::operator()(const Grey& from, Grey& to) {
             4;
       }
     }
-    held[slot] = source;
+    cached[slot] = source;
     return row;
   };
   for (int y = 0; y < to_height_; ++y) {

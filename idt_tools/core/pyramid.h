@@ -8,7 +8,7 @@
 namespace idt {
 
 inline constexpr int kPatch = 32;              // pixels: side of a descriptor's square, and the smallest frame side
-inline constexpr int kMaxPixels = 1 << 28;     // of a frame, so that positions, also in 1/32 pixel, fit an int
+inline constexpr int kMaxPixels = 1 << 28;     // of a frame, so that positions in 1/32 pixel fit an int
 inline constexpr float kStride = 1.41421354f;  // ratio between scales: float(sqrt 2)
 
 struct Scale {
@@ -16,10 +16,10 @@ struct Scale {
   int width, height;
 };
 
-// The scales of a frame: as many as the shorter side stays >= 32 while divided by kStride, at least 1.
+// Returns the scales of a frame: as long as the shorter side, divided by kStride each time, stays >= 32; at least 1.
 std::vector<Scale> make_scales(int width, int height, int max_scales);
 
-// Where the pixels of one axis come from in a bilinear resize: two source pixels, and the weight of the second.
+// The sources of the pixels along one axis in a bilinear resize: two source pixels, and the weight of the second.
 struct AxisMap {
   std::vector<int> first, second;
   std::vector<float> weight;
@@ -30,7 +30,7 @@ class Resizer {
  public:
   Resizer() = default;
   Resizer(int from_width, int from_height, int to_width, int to_height);
-  // Every value is multiplied by `gain` at the end (1 leaves it as it is).
+  // Multiplies every value by `gain` at the end.
   void operator()(const Image& from, Image& to, float gain = 1.0f);
 
  private:
@@ -52,11 +52,11 @@ class GreyResizer {
   std::vector<int> resized_;  // the two source rows in use, at the new width
 };
 
-// Taps 0..radius of the Gaussian that removes what a scale of this factor cannot hold.
+// Returns taps 0..radius of the Gaussian that removes the detail that a scale of this factor cannot hold.
 std::vector<float> blur_kernel(float factor);
 
-// A frame blurred and bilinearly reduced to a scale. Vertical pass first; in both the blur and the two pixels of the
-// bilinear mix are one filter.
+// Blurs a frame and reduces it bilinearly to a scale. The vertical pass comes first. In both passes one filter does the
+// blur and the bilinear mix.
 class Reducer {
  public:
   Reducer(const Scale& full, const Scale& scale);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr float kScale = static_cast<float>(1.0 / (4 * 3 * 255));
 
-// Products of the Sobel derivatives of one row; the inputs reach one pixel beyond both ends.
+// Computes products of the Sobel derivatives of one row. The inputs reach one pixel beyond both ends.
 void derivative_row(const float* above, const float* row, const float* below, int width, float* __restrict xx,
                     float* __restrict xy, float* __restrict yy) {
   for (int x = 0; x < padded(width); ++x) {
@@ -40,12 +40,12 @@ void eigenvalue_row(const float* xx, const float* xy, const float* yy, int width
 }
 
 float largest(const Image& image) {
-  float most = image.at(0, 0);
+  float maximum = image.at(0, 0);
   for (int y = 0; y < image.height(); ++y) {
     const float* row = image.row(y);
-    for (int x = 0; x < image.width(); ++x) most = row[x] > most ? row[x] : most;
+    for (int x = 0; x < image.width(); ++x) maximum = row[x] > maximum ? row[x] : maximum;
   }
-  return most;
+  return maximum;
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ void CornerMeasure::operator()(const Grey& image, Image& eigenvalue) {
 }
 
 void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,
-                 std::vector<Point>& found) {
+                 std::vector<Point>& new_points) {
   const int columns = eigenvalue.width() / step, rows = eigenvalue.height() / step;
   std::vector<char> taken(static_cast<std::size_t>(columns) * rows, 0);
   for (const Point& point : live) {
@@ -91,12 +91,12 @@ void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int st
     if (column < columns && row < rows) taken[static_cast<std::size_t>(row) * columns + column] = 1;
   }
   const double threshold = largest(eigenvalue) * quality;
-  found.clear();
+  new_points.clear();
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {
       const int x = column * step + step / 2, y = row * step + step / 2;
       if (!taken[static_cast<std::size_t>(row) * columns + column] && eigenvalue.at(x, y) > threshold)
-        found.push_back({static_cast<float>(x), static_cast<float>(y)});
+        new_points.push_back({static_cast<float>(x), static_cast<float>(y)});
     }
   }
 }

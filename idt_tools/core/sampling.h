@@ -1,4 +1,4 @@
-// Where new tracks start: a grid of points on textured spots (idt_spec 1 step 7, 5.6).
+// The starting points of new tracks: a grid of textured points (idt_spec 1 step 7, 5.6).
 #pragma once
 
 #include <vector>
@@ -21,9 +21,9 @@ class CornerMeasure {
   Rows grey_, products_, sums_;
 };
 
-// New points (raster order) in those cells of step x step pixels that hold none of `live` and whose centre pixel's
-// eigenvalue exceeds quality times the image's largest.
+// Finds new points, in raster order: the centres of the cells of step x step pixels that hold no point of `live` and
+// whose eigenvalue at the centre exceeds quality times the image's largest.
 void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,
-                 std::vector<Point>& found);
+                 std::vector<Point>& new_points);
 
 }  // namespace idt

@@ -1,4 +1,4 @@
-// Seconds that the tracker has spent in each of its stages, for the benchmark.
+// Seconds per stage of the tracker, for the benchmark.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ inline constexpr const char* kStageNames[kStages] = {"grey pyramid",          "e
 
 class StageTimes {
  public:
-  // What passes from now on counts for `stage`, until the returned guard ends.
+  // Adds the lifetime of the returned guard to the seconds of `stage`.
   class Guard {
    public:
     explicit Guard(double& seconds) : seconds_(seconds), start_(Clock::now()) {}

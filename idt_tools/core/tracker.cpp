@@ -10,9 +10,9 @@
 namespace idt {
 namespace {
 
-// Pixels. At larger levels a frame is expanded once as the current and once as the previous frame; at others its
-// expansion, 20 bytes a pixel, is kept between.
-constexpr int kMostKept = 640 * 480;
+// Pixels. Levels up to this size store the expansion of a frame, 20 bytes per pixel, until the next frame. Larger
+// levels expand a frame twice, as the current and as the previous frame.
+constexpr int kMaxCached = 640 * 480;
 
 }  // namespace
 
@@ -58,8 +58,8 @@ bool Tracker::start(const std::uint8_t* frame) {
       std::swap(l.expansion, l.previous_expansion);
     else
       expand(l, levels_[0]->previous_grey, l.previous_expansion);
-    const bool keep = l.grey.width() * l.grey.height() <= kMostKept;
-    Expansion& expansion = keep ? l.expansion : expansion_;
+    const bool cached = l.grey.width() * l.grey.height() <= kMaxCached;
+    Expansion& expansion = cached ? l.expansion : expansion_;
     expand(l, full, expansion);
     flow_of(l, expansion, coarser, l.raw);
     coarser = &l.raw;
@@ -68,14 +68,14 @@ bool Tracker::start(const std::uint8_t* frame) {
   return true;
 }
 
-// A full frame's expansion at a level.
+// Expands a full frame at a level.
 void Tracker::expand(Level& level, const Grey& full, Expansion& expansion) {
   const auto time = times_.measure(kExpansion);
   level.reducer(full, reduced_);
   level.expander(reduced_, expansion);
 }
 
-// Flow from the previous frame to one whose expansion is `second`.
+// Computes the flow from the previous frame to one whose expansion is `second`.
 void Tracker::flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow) {
   {
     const auto time = times_.measure(kFlow);
@@ -115,8 +115,8 @@ void Tracker::finish(const double* homography) {
   }
 }
 
-// New tracks on the last frame. Done when the next one comes, as late as that, so that what the finished tracks take up
-// is free again. The finest level last: its eigenvalues stay.
+// Starts new tracks on the last frame. This waits for the next frame, since by then the memory of the finished tracks
+// is free. The finest level comes last, so that its eigenvalues stay for corner_measure().
 void Tracker::sample() {
   const auto time = times_.measure(kSampling);
   for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {

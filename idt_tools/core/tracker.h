@@ -17,24 +17,24 @@
 
 namespace idt {
 
-// For every frame: start(), then - except on the first - raw_flow() if wanted, then finish() with the camera's motion,
-// then take() until nothing is left.
+// Per frame, call start(); except on the first frame, call finish() with the camera's motion; then call take() until
+// nothing is left. raw_flow() is available between start() and finish().
 class Tracker {
  public:
   Tracker(int width, int height, const Options& options);
 
   // Takes the next frame, height x width bytes. Returns false on the first frame, which needs no finish().
   bool start(const std::uint8_t* frame);
-  // Flow from the previous to the started frame, full size, before any compensation.
+  // Full-size flow from the previous to the started frame, with the camera's motion.
   const Flow& raw_flow() const;
-  // The CornerMeasure of the previous frame, full size; between start() and finish(), like the flow.
+  // Full-size CornerMeasure of the previous frame, between start() and finish().
   const Image& corner_measure() const;
   // Compensates the camera's motion (homography previous -> current, 9 numbers, row-major) and moves the tracks.
   void finish(const double* homography);
 
   // Trajectories that have ended and are not yet taken.
   std::size_t finished() const;
-  // Writes up to `limit` of them, in order of scale and age, and forgets them. Returns how many.
+  // Writes up to `limit` of them, in order of scale and age, and removes them. Returns how many.
   std::size_t take(std::size_t limit, RowsOut out);
 
   int width() const { return scales_[0].width; }

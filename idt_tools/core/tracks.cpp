@@ -1,7 +1,7 @@
 // Tracks (idt_spec 1 step 6, 5.5, 5.6).
 //
 // One step from p:  q = p + flow(p'), displacement = compensated flow(p'), p' = p rounded half to even and clamped.
-// Descriptor of a step, for HOG, HOF, MBHx and MBHy alike: the 32 x 32 square around p', moved inside the image, in
+// Descriptor of a step, for each of HOG, HOF, MBHx and MBHy: the 32 x 32 square around p', moved inside the image, in
 // 2 x 2 cells; all cells together divided by their sum, then square roots. A time cell is the mean of 5 steps.
 // Rejected, with 16 points and 15 displacements in original pixels: standard deviations both < sqrt 3 (static), or one
 // > 50 (random); largest step > 20 and > 0.7 of the path (jump); largest compensated step <= 1 (camera).
@@ -17,7 +17,7 @@ namespace {
 constexpr float kAlmostOne = 0.999f;
 constexpr int kTimeCellSteps = kSteps / kTimeCells;
 
-// Has memory that is going to be used fetched meanwhile: tracks lie anywhere.
+// Prefetches memory, since tracks are scattered.
 inline void prefetch(const void* memory, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(memory) + i);
 }
@@ -83,14 +83,14 @@ ScaleTracks::Track* ScaleTracks::start_track() {
 void ScaleTracks::step(const Flow& raw, const DescribedImages& images, PatchHistograms& histograms) {
   const float width = static_cast<float>(scale_.width), height = static_cast<float>(scale_.height);
   constexpr std::size_t kAhead = 6;
-  std::size_t kept = 0;
+  std::size_t n_live = 0;
   for (std::size_t i = 0; i < live_.size(); ++i) {
     if (i + kAhead < live_.size()) prefetch(live_[i + kAhead], offsetof(Track, sums));
     Track* track = live_[i];
     const Point p = track->points[track->age];
     const int x = nearest(p.x, scale_.width), y = nearest(p.y, scale_.height);
     const Point q = {p.x + raw.dx.at(x, y), p.y + raw.dy.at(x, y)};
-    // Written so that a position that is not a number is dropped too.
+    // The negation also drops a position that is not a number.
     if (!(q.x > 0.0f && q.x < width && q.y > 0.0f && q.y < height)) {
       free_.push_back(track);
       continue;
@@ -99,26 +99,26 @@ void ScaleTracks::step(const Flow& raw, const DescribedImages& images, PatchHist
     track->motion[track->age] = {images.flow.dx.at(x, y), images.flow.dy.at(x, y)};
     track->left = clamp(x - kPatch / 2, 0, scale_.width - kPatch);
     by_top_[clamp(y - kPatch / 2, 0, scale_.height - kPatch)].push_back(track);
-    live_[kept++] = track;
+    live_[n_live++] = track;
   }
-  live_.resize(kept);
+  live_.resize(n_live);
 
   describe(images, histograms);
 
-  kept = 0;
+  n_live = 0;
   for (Track* track : live_) {
     if (++track->age < kSteps)
-      live_[kept++] = track;
+      live_[n_live++] = track;
     else if (passes(*track))
       finished_.push_back(track);
     else
       free_.push_back(track);
   }
-  live_.resize(kept);
+  live_.resize(n_live);
 }
 
-// Adds this step's histograms to the sums of all live tracks, from the top of the image down: the integral image begins
-// above the first patch and ends below the last.
+// Adds this step's histograms to the sums of all live tracks, from the top of the image down. The integral image spans
+// only the rows from the first patch to the last.
 void ScaleTracks::describe(const DescribedImages& images, PatchHistograms& histograms) {
   constexpr std::size_t kAhead = 3;
   const auto sums_of = [](Track* track) { return &track->sums[track->age / kTimeCellSteps]; };
@@ -176,7 +176,7 @@ std::size_t ScaleTracks::take(std::size_t limit, int frame, RowsOut out) {
 void ScaleTracks::write(const Track& track, int frame, RowsOut out) const {
   const float f = scale_.factor;
   const Spread spread = spread_of(track.points, f);
-  const auto share = [](float position, int size) {
+  const auto relative = [](float position, int size) {
     return std::min(std::max(position / static_cast<float>(size), 0.0f), kAlmostOne);
   };
   const float info[kInfo] = {static_cast<float>(frame),
@@ -186,16 +186,16 @@ void ScaleTracks::write(const Track& track, int frame, RowsOut out) const {
                              spread.deviation.y,
                              path_of(track.points, f).length,
                              f,
-                             share(spread.mean.x, full_.width),
-                             share(spread.mean.y, full_.height),
+                             relative(spread.mean.x, full_.width),
+                             relative(spread.mean.y, full_.height),
                              0.0f};
   std::copy_n(info, kInfo, out.info);
 
   float* to = out.descriptors;
-  const float moved = std::max(motion_of(track.motion, f).length, 1e-12f);  // 0 where options let still tracks pass
+  const float path = std::max(motion_of(track.motion, f).length, 1e-12f);  // 0 if options let still tracks pass
   for (const Point& d : track.motion) {
-    *to++ = d.x * f / moved;
-    *to++ = d.y * f / moved;
+    *to++ = d.x * f / path;
+    *to++ = d.y * f / path;
   }
   constexpr float kMean = 1.0f / (HistogramSums::kUnit * kTimeCellSteps);
   for (int c = 0; c < kChannels; ++c) {

@@ -20,7 +20,7 @@ inline constexpr int kInfo = 10;
 inline constexpr int kDescriptor = 2 * kSteps + kTimeCells * kCells * (kChannels * kBins + 1);  // 426
 inline constexpr int kCoordinates = 2 * (kSteps + 1);
 
-// What may be changed about the tracker; meaning and defaults are in TrackerOptions (idt_tools/tracker.py).
+// Parameters of the tracker. TrackerOptions (idt_tools/tracker.py) has their meaning and defaults.
 struct Options {
   int max_scales;
   int sampling_step;
@@ -32,9 +32,9 @@ struct Options {
   float min_motion;
 };
 
-// Where rows of finished trajectories go. A null pointer: not wanted.
+// Memory for rows of finished trajectories. `points` may be null.
 struct RowsOut {
-  float* info;         // (n, 10); column 9 is written as 0, it needs the number of frames
+  float* info;         // (n, 10); column 9 is 0, since it needs the number of frames
   float* descriptors;  // (n, 426)
   float* points;       // (n, 16, 2) original pixels
 };
@@ -43,20 +43,20 @@ class ScaleTracks {
  public:
   ScaleTracks(const Scale& scale, const Scale& full, const Options& options);
 
-  // Moves every live track one step, oldest first: by the raw flow; `images`, the previous frame's, without the
-  // camera's motion, are what is described. Those that reach kSteps and pass the tests are finished.
+  // Moves every live track one step by the raw flow, oldest first, and describes `images`: the previous frame, and the
+  // flow without the camera's motion. Tracks that reach kSteps and pass the tests are finished.
   void step(const Flow& raw, const DescribedImages& images, PatchHistograms& histograms);
   // Starts tracks on the free cells of the frame's grid.
   void sample(const Image& eigenvalue);
-  // Writes up to `limit` finished trajectories, the oldest first, and forgets them. Returns how many.
+  // Writes up to `limit` finished trajectories, oldest first, and removes them. Returns how many.
   std::size_t take(std::size_t limit, int frame, RowsOut out);
   std::size_t live() const { return live_.size(); }
   std::size_t finished() const { return finished_.size(); }
 
  private:
   struct Track {
-    int age = 0;   // steps done
-    int left = 0;  // of the patch being described
+    int age = 0;   // number of steps
+    int left = 0;  // first column of the patch
     std::array<Point, kSteps + 1> points;
     std::array<Point, kSteps> motion;  // compensated displacements
     std::array<HistogramSums, kTimeCells> sums;
@@ -69,7 +69,7 @@ class ScaleTracks {
 
   Scale scale_, full_;
   Options options_;
-  std::vector<std::unique_ptr<Track[]>> pool_;  // memory handed out track by track; it never moves
+  std::vector<std::unique_ptr<Track[]>> pool_;  // memory of the tracks, which never moves
   std::vector<Track*> free_;
   std::vector<Track*> live_;  // oldest first
   std::deque<Track*> finished_;

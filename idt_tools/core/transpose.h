@@ -5,9 +5,9 @@
 
 namespace idt {
 
-// Columns of a square of 8 rows. What is not used of the result costs nothing.
+// Transposes a square of 8 rows. The compiler removes columns that are not used.
 inline void transpose(const Floats8* rows, Floats8* columns) {
-#if defined(__AVX__) && !defined(__clang__)  // clang makes as much of the loops below
+#if defined(__AVX__) && !defined(__clang__)  // clang compiles the loops below equally well
   constexpr Ints8 kLow = {0, 8, 1, 9, 4, 12, 5, 13}, kHigh = {2, 10, 3, 11, 6, 14, 7, 15};
   constexpr Ints8 kFirst = {0, 1, 8, 9, 4, 5, 12, 13}, kSecond = {2, 3, 10, 11, 6, 7, 14, 15};
   constexpr Ints8 kLowerHalves = {0, 1, 2, 3, 8, 9, 10, 11}, kUpperHalves = {4, 5, 6, 7, 12, 13, 14, 15};

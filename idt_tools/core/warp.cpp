@@ -13,7 +13,7 @@ namespace {
 constexpr double kMargin = 5.0;
 constexpr double kRoundToEven = 6755399441055744.0;  // 1.5 * 2^52: adding and subtracting it rounds like rint
 
-// Source of one row in 1/32 pixel; -1 where the pixel is not warped.
+// Computes the sources of one row in 1/32 pixel; -1 if a pixel is not warped.
 void source_row(const double* h, int y, int width, int height, int* __restrict xs, int* __restrict ys) {
   const double right = width - 6, bottom = height - 6;
   for (int x = 0; x < width; ++x) {
@@ -39,11 +39,11 @@ void warp(const Grey& previous, const Grey& current, const double* homography, G
   int* ys = xs + width;
   for (int y = 0; y < height; ++y) {
     source_row(homography, y, width, height, xs, ys);
-    const std::uint8_t* kept = previous.row(y);
+    const std::uint8_t* unwarped = previous.row(y);
     std::uint8_t* to = warped.row(y);
     for (int x = 0; x < width; ++x) {
       if (xs[x] < 0) {
-        to[x] = kept[x];
+        to[x] = unwarped[x];
         continue;
       }
       const std::uint8_t* above = current.row(ys[x] >> 5) + (xs[x] >> 5);

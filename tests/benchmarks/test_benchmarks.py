@@ -1,4 +1,4 @@
-"""The benchmarks at a small size: what they print, and the bounds on agreement that hold at any size."""
+"""The benchmarks at a small size: what they print, and bounds that hold at any size."""
 
 import math
 import re
@@ -27,7 +27,7 @@ def run(name: str, *arguments: object) -> str:
     return done.stdout
 
 
-def test_the_codebook_s_likelihood_is_scikit_learn_s():
+def test_codebook_against_scikit_learn_likelihoods_agree():
     settings = EncodingSettings(components=8)
     result = codebook.against_scikit_learn(codebook.descriptors(4000), settings, rows=2000, threads=1)
     assert result.rows == 2000
@@ -35,7 +35,7 @@ def test_the_codebook_s_likelihood_is_scikit_learn_s():
     assert math.isfinite(result.ratio) and result.ratio > 0
 
 
-def test_generated_descriptors_are_like_real_ones():
+def test_codebook_descriptors_resemble_real_ones():
     rows = np.concatenate(codebook.descriptors(6000))
     assert rows.shape == (6000, 426) and rows.dtype == np.float16
     shares = rows[:, columns.HOF].astype(np.float32).reshape(-1, 9) ** 2
@@ -43,49 +43,50 @@ def test_generated_descriptors_are_like_real_ones():
     assert 110 < len(fit_pca([rows], 0.9)[1]) < 140  # of 60 real clips: 123
 
 
-def test_the_codebook_s_benchmark_says_times_memory_and_likelihood():
+def test_codebook_prints_times_memory_and_likelihood():
     printed = run("codebook", "--rows", 2000, "--components", 4, "--slice", 1000)
     assert re.search(r"whole fit: \d+\.\d+ minutes .*, \d\.\d+ GiB", printed)
     assert re.search(r"s  mixture: log-likelihood .* after \d+ EM steps", printed)
     assert re.search(r"worse by -?\d\.\d{4}%", printed)
 
 
-def test_all_k_means_reach_the_same_objective():
+def test_clusters_compare_objectives_agree():
     results = clusters.compare(clusters.sketches(1500, 40), k=20, iterations=10)
     assert [result.name for result in results] == ["faiss", "torch", "scikit-learn"]
-    assert all(result.above <= 0.001 and result.seconds > 0 for result in results)
-    assert min(result.above for result in results) == 0
+    assert all(result.excess <= 0.001 and result.seconds > 0 for result in results)
+    assert min(result.excess for result in results) == 0
 
 
-def test_the_benchmark_of_clusters_estimates_the_full_size():
+def test_clusters_prints_the_time_of_the_full_size():
     printed = run("clusters", "--points", 1000, "--k", 10, "--iterations", 2)
-    assert len(re.findall(r"235,000 videos, K = 6,000: \d+\.\d hours a run", printed)) == 3
+    assert len(re.findall(r"235,000 videos, K = 6,000: \d+\.\d hours per run", printed)) == 3
 
 
-def test_frames_from_the_store_are_those_of_the_videos(tmp_path: Path):
+def test_frames_compare_store_and_videos_have_the_same_clips(tmp_path: Path):
     videos = [frames.generate(tmp_path / f"{n}.mp4", seed=n, n_frames=40, size=(96, 64)) for n in range(2)]
     result = frames.compare(videos, tmp_path / "frames.h5", short_side=48, clips=10)
     assert result.difference < 4  # another frame differs by more than 10
-    assert math.isfinite(result.ratio) and min(result.from_store, result.crops, result.from_videos, result.made) > 0
-    assert result.megabytes > 0 and result.of_videos > 0
+    assert math.isfinite(result.ratio) and min(result.from_store, result.crops, result.from_videos, result.written) > 0
+    assert result.megabytes > 0 and result.video_megabytes > 0
 
 
-def test_carried_boxes_keep_more_of_the_people_than_repeated_ones():
+def test_persons_stride_carry_covers_more_than_repeat():
     settings = GeneratedSettings(frames=25, width=96, height=72)
     videos = persons_stride.true_boxes(4, settings)
-    for truths in (videos, persons_stride.in_pairs(videos, apart=24)):
-        assert persons_stride.kept(truths, persons_stride.carry, 1, settings) == (1, 1)
+    for truths in (videos, persons_stride.in_pairs(videos, distance=24)):
+        assert persons_stride.iou_and_coverage(truths, persons_stride.carry, 1, settings) == (1, 1)
         repeated, carried = (
-            persons_stride.kept(truths, way, 6, settings) for way in (persons_stride.repeat, persons_stride.carry)
+            persons_stride.iou_and_coverage(truths, method, 6, settings)
+            for method in (persons_stride.repeat, persons_stride.carry)
         )
         assert 0.5 < repeated[0] < carried[0] < 1 and repeated[1] < carried[1] < 1
 
 
-def test_the_truth_about_a_close_up_is_that_of_the_whole():
+def test_people_mask_cut_crops_image_box_and_motion():
     settings = GeneratedSettings(frames=4, width=400, height=300)
     whole = list(people_mask.render_with_truth("walk", "city", 0, settings))
     cut = [people_mask.cut(frame, 20 + 3 * t, 10) for t, frame in enumerate(whole)]
-    place = np.array([900.0, 500, 1])  # of the painted place
+    place = np.array([900.0, 500, 1])  # in the painted scene
     for t, (frame, part) in enumerate(zip(whole, cut, strict=True)):
         np.testing.assert_allclose((frame.camera - part.camera) @ place, [20 + 3 * t, 10, 0], atol=1e-9)
         assert np.array_equal(part.image, frame.image[10:250, 20 + 3 * t : 340 + 3 * t])
@@ -96,7 +97,7 @@ def test_the_truth_about_a_close_up_is_that_of_the_whole():
     np.testing.assert_allclose(moved, (cut[1].camera @ start)[:2] - (50, 100), atol=1e-6)
 
 
-def test_the_mask_reduces_the_error_where_a_person_fills_much_of_the_frame():
+def test_people_mask_effect_reduces_errors_for_a_large_person():
     frames = people_mask.film("walk", "city", 0, "more than half", n_frames=16)
     boxes = people_mask.true_boxes(frames)
     effect = people_mask.mask_effect([frame.image for frame in frames], boxes, people_mask.true_motion(frames))
@@ -105,9 +106,11 @@ def test_the_mask_reduces_the_error_where_a_person_fills_much_of_the_frame():
         assert error.masked < 0.3 < 1 < error.unmasked
 
 
-def test_the_benchmark_of_the_mask_prints_a_table_and_writes_a_dataset(tmp_path: Path):
+def test_people_mask_prints_a_table_and_writes_a_dataset(tmp_path: Path):
     printed = run("people_mask", "--videos", 2, "--frames", 17, "--sizes", "little", "-o", tmp_path)
-    assert re.search(r"^people fill little, boxes: truth \(2 videos; 1\.00 boxes a frame, \d+% of it\)$", printed, re.M)
+    assert re.search(
+        r"^people fill little, boxes: truth \(2 videos; 1\.00 boxes per frame, \d+% of it\)$", printed, re.M
+    )
     assert re.search(r"^background error +\d\.\d{3} +\d\.\d{3} +[+-]\d\.\d{3}  \(.* to .*\)$", printed, re.M)
     assert "boxes: hog" in printed
     videos = [line.split(",") for line in (tmp_path / "little/manifest.csv").read_text().splitlines()]
@@ -118,7 +121,7 @@ def test_the_benchmark_of_the_mask_prints_a_table_and_writes_a_dataset(tmp_path:
         assert Path(path).parent.name == label and len(frames) == len(boxes) == 17
 
 
-def test_the_benchmark_of_persons_says_how_many_frames_a_second_and_where_the_time_goes():
+def test_persons_prints_speeds_and_decoding_times():
     printed = run("persons", "--detectors", "hog", "--n-videos", 2, "--n-frames", 6, "--n-plain", 2, "--threads", 2)
     assert re.search(r"hog on \d+ cores; 2 videos, 2 threads", printed)
     rows = re.findall(r"^ *(plain|\d+) +(\d+\.\d\d) +(\d+\.\d) %$", printed, re.MULTILINE)
@@ -126,7 +129,7 @@ def test_the_benchmark_of_persons_says_how_many_frames_a_second_and_where_the_ti
     assert all(float(frames) > 0 and 0 < float(decoding) < 100 for _, frames, decoding in rows)
 
 
-def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):
+def test_idt_features_svm_accuracy_counts_missing_vectors_as_errors(tmp_path: Path):
     names = [f"{label}_{group}" for label in "ab" for group in "xyz"]
     splits = [
         {"split": str(number), "video_id": name, "part": "test" if name.endswith(group) else "train", "label": name[0]}
@@ -134,12 +137,12 @@ def test_features_are_worth_what_a_linear_svm_makes_of_them(tmp_path: Path):
         for name in names
     ]
     vectors = {name: np.array([name[0] == "a", name[0] == "b", 0.1]) for name in names}
-    assert idt_features.recognised(vectors, splits) == 1
-    del vectors["a_x"]  # without trajectories: not recognised
-    assert idt_features.recognised(vectors, splits) == 5 / 6
+    assert idt_features.svm_accuracy(vectors, splits) == 1
+    del vectors["a_x"]  # without trajectories
+    assert idt_features.svm_accuracy(vectors, splits) == 5 / 6
 
 
-def test_videos_are_tracked_once_for_a_table_of_features(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_idt_features_track_uses_the_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     lines = ["path,label,group"]
     for n in range(4):
         frames.generate(tmp_path / f"{n}.mp4", seed=n, n_frames=25, size=(96, 64))
@@ -157,8 +160,8 @@ def test_videos_are_tracked_once_for_a_table_of_features(tmp_path: Path, caplog:
     assert re.search(r"none +2  HOG +\d+ ", printed)
 
 
-def test_the_benchmark_of_pretraining_says_speeds_waiting_times_of_the_loss_and_memory():
-    """On a machine that has torch, numpy, h5py and OpenCV alone."""
+def test_pretraining_prints_speeds_waiting_and_memory_with_few_packages():
+    """On a machine with only torch, numpy, h5py and OpenCV."""
     blocked = ["pandas", "yaml", "av", "sklearn", "faiss", "snakemake", "scipy", "matplotlib", "jsonschema"]
     options = ["", "--short", "--frames", "16", "24", "--batch", "2"]
     script = f"import sys; sys.modules.update(dict.fromkeys({blocked})); sys.argv = {options}\n"
@@ -167,13 +170,13 @@ def test_the_benchmark_of_pretraining_says_speeds_waiting_times_of_the_loss_and_
     assert done.returncode == 0, done.stderr
     printed = done.stdout
     assert re.search(r"TFLOP/s in float32, \d+\.\d+ in bfloat16", printed)
-    assert re.findall(r"(\d+) x 32 x 32, \S+ GFLOP a clip", printed) == ["16", "24"]
+    assert re.findall(r"(\d+) x 32 x 32, \S+ GFLOP per clip", printed) == ["16", "24"]
     assert len(re.findall(r"^plain.* +2 +\S+ +1\.00 ", printed, re.MULTILINE)) == 2
     assert len(re.findall(r"^ours.* +\d+\.\d\d +\d+ .*%", printed, re.MULTILINE)) >= 4
-    assert re.search(r"loaded and learned from +\S+ clips/s, .* \d+\.\d% of the time waiting for data", printed)
+    assert re.search(r"loaded and trained on +\S+ clips/s, .* \d+\.\d% of the time waiting for data", printed)
     assert re.search(r"^local aggregation, with gradient +\S+ +-?\d+$", printed, re.MULTILINE)
     assert "N = 2,000 x 128" in printed and "the bank 1.0 MiB" in printed
 
 
-def test_the_benchmark_of_pretraining_counts_the_work_of_r3d_18():
+def test_pretraining_flops_of_a_clip_of_r3d_18():
     assert pretraining.flops_of_a_clip(PretrainingSettings(), 16) == pytest.approx(43.2e9, rel=0.01)

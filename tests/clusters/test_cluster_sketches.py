@@ -1,4 +1,4 @@
-"""The stage cluster_sketches: joined by id, repeatable, and clear about videos without a sketch."""
+"""The stage cluster_sketches and its errors."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def write_encoding(path: Path, ids: list[str], sketches: NDArray[np.float32], fa
 
 @pytest.fixture
 def encodings(tmp_path: Path, sketches: NDArray[np.float32]) -> list[Path]:
-    """Two shards; v001 has failed."""
+    """Two shards. v001 has no sketch."""
     return [write_encoding(tmp_path / f"{part}.h5", IDS[part::2], sketches[part::2], ("v001",)) for part in (0, 1)]
 
 
@@ -41,9 +41,7 @@ def write_videos(path: Path, ids: list[str]) -> Path:
     return path
 
 
-def test_labels_are_those_of_the_videos_by_id(
-    tmp_path: Path, encodings: list[Path], sketches: NDArray[np.float32]
-) -> None:
+def test_cluster_sketches_joins_by_id(tmp_path: Path, encodings: list[Path], sketches: NDArray[np.float32]) -> None:
     chosen = [name for name in IDS if name != "v001"][::-1]  # the order of the table does not matter
     cluster_sketches(encodings, write_videos(tmp_path / "videos.tsv", chosen), tmp_path / "out.h5", SMALL)
     names, labels = read_labels(tmp_path / "out.h5")
@@ -61,7 +59,9 @@ def test_labels_are_those_of_the_videos_by_id(
             np.testing.assert_array_equal(file["objective"][run], expected.objective)
 
 
-def test_shards_and_cores_change_no_bit(tmp_path: Path, sketches: NDArray[np.float32], encodings: list[Path]) -> None:
+def test_cluster_sketches_does_not_depend_on_shards_and_threads(
+    tmp_path: Path, sketches: NDArray[np.float32], encodings: list[Path]
+) -> None:
     videos = write_videos(tmp_path / "videos.tsv", IDS[2:])
     cluster_sketches(encodings, videos, tmp_path / "two.h5", SMALL, threads=2)
     whole = write_encoding(tmp_path / "whole.h5", IDS, sketches)
@@ -69,7 +69,7 @@ def test_shards_and_cores_change_no_bit(tmp_path: Path, sketches: NDArray[np.flo
     assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
 
-def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]) -> None:
+def test_cluster_sketches_missing_sketch_is_an_error(tmp_path: Path, encodings: list[Path]) -> None:
     videos = write_videos(tmp_path / "videos.tsv", ["v000", "v001", "stranger"])
     with pytest.raises(StageError, match=r"2 of 3 .* stranger \(not in the encoding files\), v001 \(no_traj"):
         cluster_sketches(encodings, videos, tmp_path / "out.h5", SMALL)
@@ -79,17 +79,17 @@ def test_videos_without_a_sketch_are_named(tmp_path: Path, encodings: list[Path]
 
 
 @pytest.mark.parametrize(("k", "n_videos"), [(50, 40), (20, 40), (2, 3), (2, 4), (2, 2)])
-def test_clusters_of_at_least_half_of_the_videos_are_an_error_that_says_so(k: int, n_videos: int) -> None:
+def test_check_k_at_least_half_of_the_videos_is_an_error(k: int, n_videos: int) -> None:
     with pytest.raises(StageError, match=f"k = {k} is too large for {n_videos} videos.*Set clusters.k"):
         check_k(k, n_videos)
 
 
 @pytest.mark.parametrize(("k", "n_videos"), [(1, 1), (1, 2), (2, 5), (19, 40), (6000, 235_000)])
-def test_fewer_clusters_are_made(k: int, n_videos: int) -> None:
+def test_check_k_less_than_half_of_the_videos_is_allowed(k: int, n_videos: int) -> None:
     check_k(k, n_videos)
 
 
-def test_the_stage_refuses_them(tmp_path: Path, encodings: list[Path]) -> None:
+def test_cluster_sketches_too_many_clusters_is_an_error(tmp_path: Path, encodings: list[Path]) -> None:
     videos = write_videos(tmp_path / "videos.tsv", IDS[2:12])
     with pytest.raises(StageError, match="k = 5 is too large for 10 videos"):
         cluster_sketches(encodings, videos, tmp_path / "clusters.h5", SMALL)

@@ -1,4 +1,4 @@
-"""K-means: both backends against each other, and what must hold of any clustering."""
+"""K-means: comparison of the backends, and properties of any clustering."""
 
 import sys
 
@@ -20,8 +20,8 @@ def points() -> NDArray[np.float32]:
     """Sketch-like points of unit length around 40 centres: (4000, 32)."""
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(40, 32))
-    made = centres[draw.integers(0, 40, 4000)] + 0.6 * draw.normal(size=(4000, 32))
-    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+    vectors = centres[draw.integers(0, 40, 4000)] + 0.6 * draw.normal(size=(4000, 32))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def distances(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def distances(points: NDArray[np.float32], centroids: NDArray[np.float32]) -> ND
     return ((points[:, None].astype(np.float64) - centroids[None]) ** 2).sum(axis=2)
 
 
-def test_backends_reach_the_same_objective(points: NDArray[np.float32]) -> None:
+def test_kmeans_backends_reach_the_same_objective(points: NDArray[np.float32]) -> None:
     """Within 0.1 %, in every iteration."""
     faiss, other = (kmeans(points, 60, iterations=15, seed=1, backend=backend) for backend in BACKENDS)
     assert faiss.objective.shape == other.objective.shape == (15,)
@@ -39,7 +39,7 @@ def test_backends_reach_the_same_objective(points: NDArray[np.float32]) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_is_a_clustering(points: NDArray[np.float32], backend: str) -> None:
+def test_kmeans_result_is_a_clustering(points: NDArray[np.float32], backend: str) -> None:
     result = kmeans(points, 40, iterations=8, seed=3, backend=backend)
     assert result.labels.shape == (4000,) and result.labels.dtype == np.int32
     assert result.centroids.shape == (40, 32) and result.centroids.dtype == np.float32
@@ -53,7 +53,7 @@ def test_is_a_clustering(points: NDArray[np.float32], backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_repeats_to_the_last_bit_and_listens_to_its_seed(points: NDArray[np.float32], backend: str) -> None:
+def test_kmeans_same_seed_gives_the_same_bytes(points: NDArray[np.float32], backend: str) -> None:
     first, again, other = (kmeans(points, 30, iterations=5, seed=seed, backend=backend) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.centroids, again.centroids)
     np.testing.assert_array_equal(first.labels, again.labels)
@@ -62,8 +62,8 @@ def test_repeats_to_the_last_bit_and_listens_to_its_seed(points: NDArray[np.floa
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_repeats_to_the_last_bit_on_a_gpu(points: NDArray[np.float32], backend: str) -> None:
-    """Few clusters of many points, whose sums differ wherever the order of adding does."""
+def test_kmeans_on_a_gpu_gives_the_same_bytes(points: NDArray[np.float32], backend: str) -> None:
+    """Large clusters, whose sums depend on the order of the points."""
     if backend == "faiss" and not pytest.importorskip("faiss").get_num_gpus():
         pytest.skip("the installed faiss has no GPU support")
     many = np.concatenate([points] * 25)
@@ -76,10 +76,10 @@ def test_repeats_to_the_last_bit_on_a_gpu(points: NDArray[np.float32], backend: 
 
 
 @pytest.mark.parametrize("d", [1, BLOCK_COLUMNS, BLOCK_COLUMNS + 3])
-def test_sums_of_clusters_are_those_of_their_points_in_order(d: int) -> None:
+def test_sums_by_cluster_adds_in_order(d: int) -> None:
     draw = np.random.default_rng(d)
     x, labels = draw.normal(size=(500, d)).astype(np.float32), draw.integers(0, 7, 500)
-    labels[labels == 3] = 4  # no point is left to cluster 3
+    labels[labels == 3] = 4  # cluster 3 is empty
     counts = torch.from_numpy(np.bincount(labels, minlength=7))
     sums = _sums_by_cluster(torch.from_numpy(x), torch.from_numpy(labels), counts)
     expected = np.zeros((7, d), np.float32)
@@ -89,11 +89,11 @@ def test_sums_of_clusters_are_those_of_their_points_in_order(d: int) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_well_separated_groups_are_found(backend: str) -> None:
+def test_kmeans_finds_separated_groups(backend: str) -> None:
     draw = np.random.default_rng(0)
     truth = np.repeat(np.arange(3), 50)
     points = (100 * np.eye(3)[truth] + draw.normal(size=(150, 3))).astype(np.float32)
-    for seed in range(20):  # a start with a point of each
+    for seed in range(20):  # until each group has a first centroid
         if len(set(draw_start(points, 3, seed).argmax(axis=1))) == 3:
             break
     labels = kmeans(points, 3, seed=seed, backend=backend).labels
@@ -101,17 +101,17 @@ def test_well_separated_groups_are_found(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_more_clusters_than_distinct_points(backend: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_kmeans_more_clusters_than_distinct_points(backend: str, caplog: pytest.LogCaptureFixture) -> None:
     points = np.repeat(np.arange(12, dtype=np.float32).reshape(4, 3), 5, axis=0)  # 20 points, 4 of them distinct
     result = kmeans(points, 10, iterations=3, backend=backend)
     assert result.centroids.shape == (4, 3)
-    assert "10 clusters asked for, made 4" in caplog.text
+    assert "4 clusters instead of 10" in caplog.text
     np.testing.assert_allclose(result.objective, 0, atol=1e-3)
     np.testing.assert_array_equal(result.centroids[result.labels], points)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_one_point_and_one_cluster(backend: str) -> None:
+def test_kmeans_one_point_or_one_cluster(backend: str) -> None:
     result = kmeans(np.ones((1, 4), np.float32), 6000, backend=backend)
     np.testing.assert_array_equal(result.labels, [0])
     many = np.arange(20, dtype=np.float32).reshape(10, 2)
@@ -121,7 +121,7 @@ def test_one_point_and_one_cluster(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**31), n=st.integers(1, 60), k=st.integers(1, 25), duplicates=st.integers(1, 4))
-def test_holds_for_any_points(backend: str, seed: int, n: int, k: int, duplicates: int) -> None:
+def test_kmeans_any_points_give_a_clustering(backend: str, seed: int, n: int, k: int, duplicates: int) -> None:
     draw = np.random.default_rng(seed)
     points = np.repeat(draw.integers(-3, 4, size=(n, 2)), duplicates, axis=0).astype(np.float32)
     result = kmeans(points, k, iterations=6, seed=seed, backend=backend)
@@ -132,7 +132,7 @@ def test_holds_for_any_points(backend: str, seed: int, n: int, k: int, duplicate
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_cluster_without_points_is_given_some(points: NDArray[np.float32], backend: str) -> None:
+def test_kmeans_empty_cluster_gets_points(points: NDArray[np.float32], backend: str) -> None:
     start = draw_start(points, 40, 0)
     near = np.arange(40) % 4 > 0
     start[~near] += 1000  # ten centroids far from everything
@@ -142,7 +142,7 @@ def test_a_cluster_without_points_is_given_some(points: NDArray[np.float32], bac
     assert result.objective[-1] < 0.98 * without.objective[-1]
 
 
-def test_start_is_of_distinct_points_drawn_uniformly() -> None:
+def test_draw_start_is_uniform_and_distinct() -> None:
     points = np.arange(20, dtype=np.float32)[:, None]
     counts = np.zeros(20)
     for seed in range(400):
@@ -152,7 +152,7 @@ def test_start_is_of_distinct_points_drawn_uniformly() -> None:
     assert np.sum((counts - 100) ** 2 / 100) < 45  # chi squared, about 19 expected
 
 
-def test_torch_takes_the_place_of_a_missing_faiss(
+def test_kmeans_without_faiss_uses_torch(
     points: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)  # then `import faiss` fails
@@ -165,7 +165,7 @@ def test_torch_takes_the_place_of_a_missing_faiss(
     ("device", "n_gpus", "backend"),
     [("cpu", 0, "faiss"), ("cuda", 0, "torch"), ("cuda:1", 1, "torch"), ("cuda", 1, "faiss")],
 )
-def test_faiss_computes_where_it_has_support(
+def test_backend_by_device_and_gpu_support(
     device: str, n_gpus: int, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: n_gpus)
@@ -173,7 +173,7 @@ def test_faiss_computes_where_it_has_support(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_refuses_what_cannot_be_clustered(backend: str) -> None:
+def test_kmeans_invalid_arguments_are_an_error(backend: str) -> None:
     for bad in (np.zeros((0, 3)), np.full((4, 3), np.nan), np.zeros(5)):
         with pytest.raises(ValueError, match="finite numbers"):
             kmeans(bad.astype(np.float32), 2, backend=backend)

@@ -1,4 +1,4 @@
-"""The paths of artifacts, and what is derived from them."""
+"""The paths of artifacts, and of their logs, benchmarks and stores."""
 
 import pytest
 

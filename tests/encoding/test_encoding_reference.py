@@ -1,4 +1,4 @@
-"""The whole encoding of real descriptors against scikit-learn's PCA and mixture and scikit-image's Fisher vector."""
+"""The encoding of real descriptors agrees with scikit-learn (PCA, mixture) and scikit-image (Fisher vector)."""
 
 from pathlib import Path
 
@@ -20,16 +20,17 @@ from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.ground.artifacts import write_columns
 
 K = 16
+Clips = dict[str, NDArray[np.float16]]
 
 
 @pytest.fixture(scope="module")
-def clips(shared: Path) -> dict[str, NDArray[np.float16]]:
+def clips(shared: Path) -> Clips:
     """The original extractor's descriptors of four runs, (702 to 2864, 426) each."""
     files = sorted((shared / "idt_reference").glob("*.npz"))
     return {file.stem: np.load(file)["descriptors"] for file in files}
 
 
-def fitted(clips: dict[str, NDArray[np.float16]], folder: Path, per_channel: bool = False) -> Path:
+def fitted(clips: Clips, folder: Path, per_channel: bool = False) -> Path:
     with h5py.File(folder / "shard.h5", "w") as file:
         for name, descriptors in clips.items():
             file[f"{name}/descriptors"] = descriptors
@@ -41,13 +42,13 @@ def fitted(clips: dict[str, NDArray[np.float16]], folder: Path, per_channel: boo
 
 
 @pytest.fixture(scope="module")
-def codebook(clips: dict[str, NDArray[np.float16]], tmp_path_factory: pytest.TempPathFactory) -> Codebook:
+def codebook(clips: Clips, tmp_path_factory: pytest.TempPathFactory) -> Codebook:
     loaded = Codebook.load(fitted(clips, tmp_path_factory.mktemp("reference")))
     assert isinstance(loaded, Codebook)
     return loaded
 
 
-def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
+def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(clips: Clips, codebook: Codebook) -> None:
     rows = np.concatenate([clips[name] for name in sorted(clips)]).astype(np.float64)
     pca = PCA(0.9, svd_solver="full").fit(rows)
     d = len(pca.components_)
@@ -55,12 +56,12 @@ def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.flo
     signs = np.sign(np.sum(pca.components_ * codebook.pca_components, axis=1))
     projected = pca.transform(rows) * signs
     start = DiagonalGMM(K, random_state=0, max_iter=0).fit((rows - pca.mean_) @ (pca.components_.T * signs))
-    # From the same start, thirty steps of float32 products beside thirty in float64.
+    # Thirty steps from the same start, with products in float64 in place of float32.
     mixture = GaussianMixture(
         K,
         covariance_type="diag",
         max_iter=30,
-        reg_covar=0,  # scikit-learn adds 1e-6 to each variance, 0.2 % of the least one here
+        reg_covar=0,  # by default 1e-6 is added to each variance, here 0.2 % of the smallest one
         weights_init=start.weights_,
         means_init=start.means_,
         precisions_init=1 / start.covariances_,
@@ -81,8 +82,8 @@ def test_agrees_with_independent_implementations(clips: dict[str, NDArray[np.flo
         assert ours @ theirs > 0.99999, name
 
 
-def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16]], codebook: Codebook) -> None:
-    """Equations 5-6 alone, on real descriptors: to 1e-5 of scikit-image's in float64."""
+def test_fisher_vector_agrees_with_scikit_image_on_real_descriptors(clips: Clips, codebook: Codebook) -> None:
+    """Equations 5-6 on real descriptors, with the same mixture."""
     mixture = GaussianMixture(K, covariance_type="diag")
     mixture.weights_, mixture.means_, mixture.covariances_ = (
         codebook.gmm_weights,
@@ -98,8 +99,8 @@ def test_same_mixture_gives_the_same_numbers(clips: dict[str, NDArray[np.float16
         np.testing.assert_allclose(ours, np.concatenate([of_means, -of_variances], axis=1).ravel(), atol=1e-5)
 
 
-def test_per_channel_is_wang_and_schmids(clips: dict[str, NDArray[np.float16]], tmp_path: Path) -> None:
-    """Every channel's PCA is scikit-learn's, its Fisher vector scikit-image's in float64, whatever the blocks."""
+def test_fit_codebook_per_channel_is_that_of_wang_and_schmid(clips: Clips, tmp_path: Path) -> None:
+    """The PCA of each channel agrees with scikit-learn, its Fisher vector with scikit-image in float64."""
     path = fitted(clips, tmp_path, per_channel=True)
     book = Codebook.load(path)
     assert isinstance(book, ChannelCodebook) and book.digest() == ChannelCodebook(**vars(book)).digest()
@@ -128,10 +129,10 @@ def test_per_channel_is_wang_and_schmids(clips: dict[str, NDArray[np.float16]], 
             psi = np.sign(psi) * np.sqrt(np.abs(psi))
             parts.append(psi / np.linalg.norm(psi))
         theirs = np.concatenate(parts)
-        found = book.fisher(descriptors)
-        assert found.shape == (2 * K * 213,)
-        np.testing.assert_allclose(found, theirs, atol=2e-3)
-        assert found @ theirs > 5 * 0.99999  # five vectors of unit length
-        np.testing.assert_array_equal(book.fisher(iter(np.array_split(descriptors, [1, 300, 301]))), found)
+        ours = book.fisher(descriptors)
+        assert ours.shape == (2 * K * 213,)
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+        assert ours @ theirs > 5 * 0.99999  # five vectors of unit length
+        np.testing.assert_array_equal(book.fisher(iter(np.array_split(descriptors, [1, 300, 301]))), ours)
         sketch = count_sketch(theirs, book.sketch_hash, book.sketch_sign, book.sketch_dimension)
         np.testing.assert_allclose(book.encode(descriptors), sketch, atol=5e-3)

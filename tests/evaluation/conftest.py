@@ -1,11 +1,12 @@
-"""A tiny dataset on disk, as the stages before the evaluation would leave it.
+"""A tiny dataset on disk, as the stages before the evaluation write it.
 
-Two classes that differ in motion and in colour: a random texture drifts across in reddish light, or down in bluish.
-(Left and right would be one class, because training clips are flipped at random.)
+The two classes differ in motion and in color: a random texture drifts across in reddish light, or down in bluish light.
+(Left and right would look like one class, because training clips are flipped at random.)
 """
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.evaluation.features import features
+from workflow_scripts.evaluation.results import Record, read_record
 from workflow_scripts.evaluation.settings import Architecture
 from workflow_scripts.ground import artifacts, identity
+from workflow_scripts.ground.stage import command_line
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -76,13 +80,13 @@ def write_frames(path: Path, videos: dict[str, np.ndarray], failed: Sequence[str
 
 
 def drifting_texture(video_id: str, label: str, n_frames: int = 12, side: int = 40) -> np.ndarray:
-    """A random texture that moves by 3 pixels a frame, (T, side, side, 3) uint8 RGB."""
+    """A random texture that moves by 3 pixels per frame, (T, side, side, 3) uint8 RGB."""
     rng = identity.rng("texture", video_id)
     texture = cv2.GaussianBlur(rng.uniform(0, 255, (side, side)).astype(np.float32), (0, 0), 2.5)
     texture = (texture - texture.min()) / np.ptp(texture)
     axis, light = {"across": (1, (255, 170, 110)), "down": (0, (110, 170, 255))}[label]
-    colour = np.array(light) * rng.uniform(0.7, 1, 3)
-    frames = [np.roll(texture, 3 * t, axis)[..., None] * colour for t in range(n_frames)]
+    color = np.array(light) * rng.uniform(0.7, 1, 3)
+    frames = [np.roll(texture, 3 * t, axis)[..., None] * color for t in range(n_frames)]
     return np.stack(frames).astype(np.uint8)
 
 
@@ -116,7 +120,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture
 def write_parts():  # type: ignore[no-untyped-def]
-    """`write_splits`, for tests that ask the dataset otherwise."""
+    """`write_splits`, for tests with other splits."""
     return write_splits
 
 
@@ -132,7 +136,7 @@ def make_splits_of(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 @pytest.fixture(scope="session")
 def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model.pt as the pretraining leaves it, of a tiny network with random weights."""
+    """A model.pt as the pretraining writes it, of a tiny network with random weights."""
     path = tmp_path_factory.mktemp("model") / "model.pt"
     settings = PretrainingSettings(**TINY)
     torch.manual_seed(3)
@@ -163,3 +167,29 @@ def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny() -> Architecture:
     """The architecture of `model`."""
     return Architecture(**TINY)
+
+
+@pytest.fixture(scope="session")
+def features_file(dataset: Dataset, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The features of the model. Another process that loads the clips gives the same bytes."""
+    outputs = [tmp_path_factory.mktemp("features") / name for name in ("1.h5", "2.h5")]
+    for workers, output in enumerate(outputs):
+        arguments = ["--splits", dataset.splits, "--frames", *dataset.frames, "--seed", 2, "--model", model]
+        arguments += ["--settings", '{"clips": 2}', "--output", output, "--workers", workers]
+        command_line(features, [str(argument) for argument in arguments])
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    return outputs[0]
+
+
+@pytest.fixture
+def evaluate(dataset: Dataset, features_file: Path):  # type: ignore[no-untyped-def]
+    """Runs a protocol on the features of the model by its command line; returns its record."""
+
+    def run(stage: Callable[..., None], output: Path, **settings: Any) -> Record:
+        task = {"run": "ir", "seed": 2, "dataset": "toy"}
+        arguments = ["--features", features_file, "--splits", dataset.splits, "--task", json.dumps(task)]
+        arguments += ["--settings", json.dumps(settings), "--output", output]
+        command_line(stage, [str(argument) for argument in arguments])
+        return read_record(output)
+
+    return run

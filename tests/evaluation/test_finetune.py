@@ -1,9 +1,10 @@
-"""Finetuning: learns what can be learned and nothing from test videos; repeatable; goes on after a kill."""
+"""Finetuning: it learns, nothing of the test videos leaks, and it repeats and resumes exactly."""
 
 import dataclasses
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workflow_scripts.videos.official import read_annotations
 
 from workflow_scripts.evaluation import trainer as training
 from workflow_scripts.evaluation.finetune import finetune, freeze, hold_out
@@ -20,7 +20,11 @@ from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.videos.layouts import hmdb51, ucf101
+from workflow_scripts.videos.layouts.annotations import annotated_videos
+from workflow_scripts.videos.layouts.layout import Annotated
 
+TASK = '{"run": "ir", "seed": 2, "dataset": "toy"}'
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_lr=0.03)
 ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
 
@@ -38,19 +42,19 @@ def run(dataset: Any, folder: Path, architecture: Architecture, settings: Evalua
         settings=settings,
         **arguments,
     )
-    assert not (folder / "checkpoints").exists()  # nothing of a finished job is left
+    assert not (folder / "checkpoints").exists()  # a finished job leaves no checkpoints
     return read_record(output)
 
 
-def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_finetune_learns_and_records_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     torch.set_num_threads(2)
     record = run(dataset, tmp_path, tiny, QUICK)
-    assert torch.get_num_threads() == 1, "as many as so small a network gains from"
+    assert torch.get_num_threads() == 1, "the number of threads for so small a network"
     assert record["accuracy"] >= 0.85  # chance is 9 of 17
     assert (record["run"], record["protocol"], record["dataset"], record["split"]) == ("scratch", "finetune", "toy", 1)
     assert (record["n_test"], record["n_listed"], record["n_left_out"]) == (17, 17, 0)  # bad-sketch has frames
     assert record["unused"] == {"bad-frames": "unreadable"}
-    assert (record["n_train"], record["n_held_out"]) == (24, 2)  # trained anew on all
+    assert (record["n_train"], record["n_held_out"]) == (24, 2)  # trained again on all videos
     for history in (record["history"], record["refit"]):
         assert [row["epoch"] for row in history] == list(range(6))
         assert history[-1]["loss"] < history[0]["loss"]
@@ -62,7 +66,7 @@ def test_it_learns_and_says_how(dataset: Any, tiny: Architecture, tmp_path: Path
     assert "svm_c" not in record["settings"]
 
 
-def test_without_a_second_training_the_videos_held_out_are_not_trained_on(
+def test_finetune_without_refit_does_not_train_on_held_out_videos(
     dataset: Any, tiny: Architecture, tmp_path: Path
 ) -> None:
     record = run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_refit=False))
@@ -71,7 +75,7 @@ def test_without_a_second_training_the_videos_held_out_are_not_trained_on(
     assert (none["n_train"], none["n_held_out"]) == (24, 0) and "refit" not in none
 
 
-def test_the_rates_of_the_second_training_are_those_that_the_first_found(
+def test_finetune_refits_with_the_learning_rates_of_the_first_training(
     dataset: Any, tiny: Architecture, tmp_path: Path
 ) -> None:
     """Without patience the rate drops as soon as the loss of the videos held out does not fall."""
@@ -82,17 +86,17 @@ def test_the_rates_of_the_second_training_are_those_that_the_first_found(
     assert [row["lr"] for row in record["refit"]] == rates
 
 
-def test_labels_that_say_nothing_give_chance(
+def test_finetune_with_random_labels_gives_chance(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
-    """Of each look half of the videos get each label, so only having seen the test videos could tell."""
+    """Half of the videos of each class get each label, so only the test videos could give the labels away."""
     shuffled = [{name: "ab"[i // 2 % 2] for i, name in enumerate(labels)} for labels in (dataset.train, dataset.test)]
     splits = write_parts(tmp_path / "splits.tsv", *shuffled)
     record = run(dataset, tmp_path, tiny, QUICK, splits=splits)
     assert 0.2 <= record["accuracy"] <= 0.8
 
 
-def test_training_never_looks_at_the_test_part(
+def test_finetune_trains_the_same_whatever_the_test_part(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
     """The loss, validation loss and schedule of every epoch are the same whatever is tested on."""
@@ -104,7 +108,7 @@ def test_training_never_looks_at_the_test_part(
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])  # epochs: within the first training, at its end, in the second
-def test_a_killed_job_goes_on_to_the_same_result(
+def test_finetune_resumes_to_the_same_result_after_a_kill(
     killed_after: int, dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = dataclasses.replace(QUICK, finetune_epochs=2)
@@ -126,17 +130,10 @@ def test_a_killed_job_goes_on_to_the_same_result(
     assert killed.read_bytes() == whole.read_bytes()
 
 
-def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """On the command line; and with another process to read the clips, the same bytes."""
+def test_finetune_takes_the_architecture_of_the_model(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """By its command line. Another process that loads the clips gives the same bytes."""
     arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
-    arguments += [
-        "--task",
-        '{"run": "ir", "seed": 2, "dataset": "toy"}',
-        "--model",
-        model,
-        "--checkpoints",
-        tmp_path / "checkpoints",
-    ]
+    arguments += ["--task", TASK, "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1}']
     outputs = [tmp_path / "1.json", tmp_path / "2.json"]
     for workers, output in enumerate(outputs):
@@ -147,7 +144,7 @@ def test_a_model_brings_its_own_architecture(dataset: Any, model: Path, tmp_path
     assert record["settings"]["pretraining"]["n_videos"] == 24
 
 
-def test_frozen_blocks_stay_as_they_were(dataset: Any, model: Path, tmp_path: Path) -> None:
+def test_freeze_fixes_weights_and_statistics(dataset: Any, model: Path, tmp_path: Path) -> None:
     pretrained = read_pretrained(model, Architecture())
     parts, store = read_inputs(dataset.splits, 1, dataset.frames)
     network = pretrained.network(2, seed=0)
@@ -164,7 +161,7 @@ def test_frozen_blocks_stay_as_they_were(dataset: Any, model: Path, tmp_path: Pa
         freeze(network, {"other": 5}, "folder")
 
 
-def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_finetune_from_scratch_freezes_nothing(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     histories = [
         run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_freeze_blocks={"other": n}))["history"]
         for n in (0, 4)
@@ -178,7 +175,7 @@ def test_nothing_is_frozen_from_scratch(dataset: Any, tiny: Architecture, tmp_pa
     st.floats(0, 0.9),
     st.integers(0, 3),
 )
-def test_the_held_out_part_is_of_whole_groups_and_leaves_every_class(
+def test_hold_out_takes_whole_groups_and_leaves_every_class(
     videos: list[tuple[str, str]], fraction: float, seed: int
 ) -> None:
     labels = {f"v{i}": label for i, (label, _) in enumerate(videos)}
@@ -193,7 +190,7 @@ def test_the_held_out_part_is_of_whole_groups_and_leaves_every_class(
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), min_size=2, max_size=60), st.floats(0.01, 0.5), st.integers(0, 3))
-def test_without_groups_about_the_same_share_of_every_class_is_held_out(
+def test_hold_out_without_groups_takes_about_the_same_share_of_every_class(
     classes: list[str], fraction: float, seed: int
 ) -> None:
     labels = {f"v{i}": label for i, label in enumerate(classes)}
@@ -207,21 +204,24 @@ def test_without_groups_about_the_same_share_of_every_class_is_held_out(
         assert all(taken[label] >= fraction * n - len(sizes) for label, n in sizes.items())
 
 
-def test_a_single_group_cannot_be_held_out_in_part() -> None:
+def test_hold_out_never_splits_a_group() -> None:
     labels = {f"v{i}": "ab"[i % 2] for i in range(40)}
     assert hold_out(labels, dict.fromkeys(labels, "film"), 0.1, 0) == set()
     halves = {name: f"film {i // 20}" for i, name in enumerate(labels)}
-    assert len(hold_out(labels, halves, 0.1, 0)) == 20  # a whole one, though 4 were asked for
+    assert len(hold_out(labels, halves, 0.1, 0)) == 20  # a whole group, although the target is 4
 
 
 @pytest.mark.parametrize(
-    ("layout", "folder"), [("ucf101", "ucf101_subset/ucfTrainTestlist"), ("hmdb51", "hmdb51_splits")]
+    ("read_videos", "folder"),
+    [(ucf101.read_videos, "ucf101_subset/ucfTrainTestlist"), (hmdb51.read_videos, "hmdb51_splits")],
 )
-def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: str, folder: str, shared: Path) -> None:
+def test_hold_out_of_the_real_lists_shares_no_recording_with_the_training(
+    read_videos: Callable[[Path], list[Annotated]], folder: str, shared: Path
+) -> None:
     videos = {
         f"{video.label}/{video.names[0]}": video
-        for video in read_annotations(layout, shared / "videos" / folder)
-        if dict(video.splits).get("split1") == "train"
+        for video in annotated_videos(shared / "videos" / folder, read_videos)
+        if dict(video.splits).get(1) == "train"
     }
     labels = {name: video.label for name, video in videos.items()}
     groups = {name: video.group for name, video in videos.items()}
@@ -234,17 +234,10 @@ def test_no_recording_of_the_real_lists_is_both_trained_on_and_held_out(layout: 
         assert len(taken) >= len(sizes) - 2 and all(taken[label] <= 0.35 * n for label, n in sizes.items())
 
 
-def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """As a program of its own, which is how the rule runs it."""
+def test_trainer_shows_and_logs_progress_within_an_epoch(dataset: Any, model: Path, tmp_path: Path) -> None:
+    """As a process of its own, like in the rule."""
     arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
-    arguments += [
-        "--task",
-        '{"run": "ir", "seed": 2, "dataset": "toy"}',
-        "--model",
-        model,
-        "--checkpoints",
-        tmp_path / "checkpoints",
-    ]
+    arguments += ["--task", TASK, "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']
     arguments += ["--output", tmp_path / "finetune.json", "--log", tmp_path / "finetune.log"]
     command = [sys.executable, "-m", "workflow_scripts.evaluation.finetune", *map(str, arguments)]
@@ -256,14 +249,14 @@ def test_progress_within_the_epoch_is_shown_and_logged(dataset: Any, model: Path
     assert all(text in done.stderr for text in ("ir finetune:", "22/22", "ir refit:", "24/24", "17/17"))
 
 
-def test_broken_inputs_are_named(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_finetune_names_broken_inputs(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     broken = tmp_path / "model.pt"
     broken.write_text("not a model")
     with pytest.raises(StageError, match=r"model\.pt cannot be read as weights"):
         run(dataset, tmp_path, tiny, ONE_EPOCH, model=broken)
     with pytest.raises(StageError, match="in none of the given files"):
         finetune(dataset.splits, dataset.frames[:1], tmp_path / "o.json", Task(), tmp_path, ONE_EPOCH, tiny)
-    with pytest.raises(StageError, match="no 3D ResNet of depth 12"):
+    with pytest.raises(StageError, match="cannot have depth 12"):
         run(dataset, tmp_path, dataclasses.replace(tiny, depth=12), ONE_EPOCH)
     with pytest.raises(StageError, match="lower finetune_lr"):
         run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_lr=1e30))

@@ -1,4 +1,4 @@
-"""No run is evaluated on videos whose labels it has learned: the config refuses it and says what to do."""
+"""No run is evaluated on videos whose labels it has learned."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def config(
     }
 
 
-def test_a_supervised_run_on_the_dataset_that_it_is_evaluated_on_is_refused() -> None:
+def test_check_label_leakage_refuses_a_supervised_run_on_the_evaluated_dataset() -> None:
     with pytest.raises(StageError) as refused:
         resolve(config({"sup": SUPERVISED}, ["mine"]))
     sentence = str(refused.value)
@@ -37,14 +37,14 @@ def test_a_supervised_run_on_the_dataset_that_it_is_evaluated_on_is_refused() ->
 
 
 @pytest.mark.parametrize("subset", ["split2", "split2:30"])
-def test_a_run_on_a_training_part_is_evaluated_on_that_split_alone(subset: str) -> None:
+def test_only_split_of_a_run_on_a_training_part_is_that_split(subset: str) -> None:
     runs = {"sup": {**SUPERVISED, "subset": subset}, "after": {"objective": "instance", "init": "sup"}}
     resolved = resolve(config(runs, ["mine"]))
     assert [only_split(resolved, run, "mine") for run in ("sup", "after", "scratch")] == [2, 2, None]
     assert only_split(resolved, "sup", "another") is None
 
 
-def test_what_starts_from_a_refused_run_is_refused_too() -> None:
+def test_check_label_leakage_refuses_a_run_that_starts_from_a_refused_run() -> None:
     runs = {"sup": SUPERVISED, "la": {"objective": "local_aggregation", "clusters": "network", "init": "sup"}}
     evaluated = config(runs, ["mine"])
     evaluated["evaluation"]["runs"] = ["la"]
@@ -64,14 +64,14 @@ def test_what_starts_from_a_refused_run_is_refused_too() -> None:
     "runs",
     [
         {"ir": {"objective": "instance"}},
-        {"hara": {**SUPERVISED, "epochs": 0}},  # learns nothing: it is evaluated as it is
+        {"hara": {**SUPERVISED, "epochs": 0}},  # zero epochs: it learns nothing
     ],
 )
-def test_runs_that_learn_no_labels_are_evaluated_on_any_videos(runs: dict[str, Any]) -> None:
+def test_check_label_leakage_allows_runs_that_learn_no_labels(runs: dict[str, Any]) -> None:
     resolve(config(runs, ["mine"]))
 
 
-def test_a_run_that_is_not_evaluated_may_learn_any_labels() -> None:
+def test_check_label_leakage_allows_runs_that_are_not_evaluated() -> None:
     unevaluated = config({"sup": SUPERVISED}, ["mine"])
     unevaluated["evaluation"]["runs"] = ["scratch"]
     resolve(unevaluated)
@@ -81,7 +81,7 @@ def test_a_run_that_is_not_evaluated_may_learn_any_labels() -> None:
         resolve(unevaluated)
 
 
-def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Path) -> None:
+def test_share_videos_compares_roots_lists_and_seeds(tmp_path: Path) -> None:
     for name in ("videos/part", "annotations", "other", "third"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "videos")
@@ -117,7 +117,7 @@ def test_datasets_that_share_videos_are_found_by_root_list_and_seed(tmp_path: Pa
 
 
 @pytest.mark.parametrize("path", [Path("config.yaml"), *sorted(REPOSITORY.glob("configs/*.yaml"))], ids=str)
-def test_no_config_that_is_shipped_judges_a_supervised_run_on_what_it_is_trained_on(path: Path) -> None:
+def test_check_label_leakage_allows_every_shipped_config(path: Path) -> None:
     shipped = yaml.safe_load((REPOSITORY / path).read_text())
     resolve(shipped)
     assert shipped["pretraining"]["dataset"] not in shipped["evaluation"]["datasets"] or not any(

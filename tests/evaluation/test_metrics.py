@@ -6,21 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 from sklearn import metrics as reference
-from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
-from sklearn.svm import LinearSVC
 
-from workflow_scripts.evaluation import knn, metrics
-from workflow_scripts.evaluation.classifier import class_scores
-from workflow_scripts.evaluation.metrics import Answers
-from workflow_scripts.evaluation.split import l2_normalised
+from workflow_scripts.evaluation import metrics
+from workflow_scripts.evaluation.metrics import Predictions
+from workflow_scripts.ground import vectors
 
 
-def test_accuracies_agree_with_sklearn() -> None:
+def test_measure_agrees_with_sklearn() -> None:
     rng = np.random.default_rng(0)
     truth, scores = rng.integers(0, 7, 200), rng.normal(size=(200, 7))
     predicted = scores.argmax(axis=1)
-    answers = Answers.from_scores(truth, scores)
+    answers = Predictions.from_scores(truth, scores)
     assert (answers.confusion() == reference.confusion_matrix(truth, predicted)).all()
     measured = metrics.measure(answers)
     assert list(measured) == ["accuracy", "mean_class_accuracy", "top5_accuracy"], "no neighbours are ranked"
@@ -32,21 +29,21 @@ def test_accuracies_agree_with_sklearn() -> None:
     assert metrics.top_k_accuracy(answers, 7) is None
 
 
-def test_a_class_that_nothing_was_trained_on_is_not_among_the_best() -> None:
+def test_top_k_accuracy_excludes_a_class_without_training_videos() -> None:
     scores = np.array([[0.5, 0.1, -np.inf], [0.5, 0.1, -np.inf]])
-    assert metrics.top_k_accuracy(Answers.from_scores(np.array([2, 1]), scores), 2) == 0.5
+    assert metrics.top_k_accuracy(Predictions.from_scores(np.array([2, 1]), scores), 2) == 0.5
 
 
 @pytest.mark.parametrize(("n_right", "n_test"), [(150, 200), (3, 60), (500, 1000)])
-def test_the_interval_is_that_of_the_bootstrap(n_right: int, n_test: int) -> None:
+def test_accuracy_interval_equals_the_bootstrap_of_scipy(n_right: int, n_test: int) -> None:
     right = np.arange(n_test) < n_right
     drawn = bootstrap((right,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0))
     interval = metrics.accuracy_interval(right, np.arange(n_test))
     assert interval == pytest.approx(drawn.confidence_interval, abs=1.01 / n_test)
 
 
-def test_the_interval_of_clips_of_recordings_is_that_of_drawn_recordings() -> None:
-    """Ten clips of each of 40 recordings, right or wrong together, tell what 40 videos tell."""
+def test_accuracy_interval_of_clips_of_recordings_equals_that_of_as_many_videos() -> None:
+    """Ten clips of each of 40 recordings are right or wrong together."""
     right = np.repeat(np.arange(40) < 30, 10)
     low, high = metrics.accuracy_interval(right, np.repeat(np.arange(40), 10))
     assert [low, high] == pytest.approx(metrics.accuracy_interval(np.arange(40) < 30, np.arange(40)), abs=0.026)
@@ -54,7 +51,7 @@ def test_the_interval_of_clips_of_recordings_is_that_of_drawn_recordings() -> No
     assert high - low > 2.5 * (alone[1] - alone[0])
 
 
-def test_the_interval_of_unequal_recordings_is_that_of_the_bootstrap_over_them() -> None:
+def test_accuracy_interval_of_unequal_recordings_equals_the_bootstrap_over_them() -> None:
     rng = np.random.default_rng(1)
     recordings = rng.integers(0, 25, 150)
     right = rng.random(150) < rng.random(25)[recordings]
@@ -70,34 +67,22 @@ def test_the_interval_of_unequal_recordings_is_that_of_the_bootstrap_over_them()
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_the_interval_holds_the_accuracy(counts: tuple[int, int]) -> None:
+def test_accuracy_interval_contains_the_accuracy(counts: tuple[int, int]) -> None:
     n_right, n_test = counts
     low, high = metrics.accuracy_interval(np.arange(n_test) < n_right, np.arange(n_test))
     assert 0 <= low <= n_right / n_test <= high <= 1
     assert (low == high) == (n_right in (0, n_test)) or n_test == 1
 
 
-@pytest.mark.parametrize("classes", [[1, 3], [0, 1, 3]])  # of four; two are scored by one number in sklearn
-@pytest.mark.parametrize("classifier", [LogisticRegression(), LinearSVC()])
-def test_the_highest_score_is_the_classifiers_answer(classifier: LogisticRegression, classes: list[int]) -> None:
-    rng = np.random.default_rng(0)
-    answers = rng.choice(classes, 80)
-    features = rng.normal(size=(80, 6)) + 2 * np.eye(6)[answers]
-    classifier.fit(features, answers)
-    scores = class_scores(classifier, features, 4)
-    assert (scores.argmax(axis=1) == classifier.predict(features)).all()
-    assert np.isneginf(scores[:, 2]).all() and scores.shape == (80, 4)
-
-
-def test_retrieval_agrees_with_the_neighbours_of_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(knn, "QUERIES_AT_ONCE", 16)  # several blocks
+def test_recall_at_agrees_with_the_neighbours_of_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors, "QUERIES_AT_ONCE", 16)  # several blocks
     rng = np.random.default_rng(0)
     truth, classes = rng.integers(0, 10, 50), rng.integers(0, 10, 19)
     queries, rows = rng.normal(size=(50, 8)), rng.normal(size=(19, 8)) * rng.uniform(1, 9, (19, 1))
     nearest = NearestNeighbors(n_neighbors=10, metric="cosine").fit(rows).kneighbors(queries, return_distance=False)
     right = classes[nearest] == truth[:, None]
     expected = {f"R@{k}": right[:, :k].any(axis=1).mean() for k in (1, 5, 10)}  # R@20 would be of all rows
-    ranked = classes[knn.nearest_rows(l2_normalised(queries), l2_normalised(rows), 21)]
-    measured = metrics.measure(Answers(truth, truth, 10, neighbours=ranked))
+    ranked, _ = vectors.nearest_rows(vectors.l2_normalised(queries), vectors.l2_normalised(rows), 21)
+    measured = metrics.measure(Predictions(truth, truth, 10, neighbours=classes[ranked]))
     assert {name: value for name, value in measured.items() if name.startswith("R@")} == expected
     assert 0 < expected["R@1"] < expected["R@5"] < expected["R@10"] < 1

@@ -1,4 +1,4 @@
-"""IDT + SVM: sklearn's on the plain vectors, chance on shuffled labels, repeatable, clear about missing videos."""
+"""The linear SVM on IDT vectors, against scikit-learn on the vectors themselves."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from workflow_scripts.evaluation import svm as stage
 from workflow_scripts.evaluation.classifier import class_scores
 from workflow_scripts.evaluation.results import Task, read_record
 from workflow_scripts.evaluation.settings import EvaluationSettings
-from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.evaluation.svm import gram, svm
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.vectors import l2_normalised
 
 
-def test_separable_sketches_are_told_apart(dataset: Any, tmp_path: Path) -> None:
+def test_svm_separates_separable_sketches(dataset: Any, tmp_path: Path) -> None:
     output = tmp_path / "svm.json"
     svm(dataset.encodings, dataset.splits, output, Task("idt", 0, "toy"), EvaluationSettings())
     record = read_record(output)
@@ -46,7 +46,7 @@ def shards_of(folder: Path, vectors: dict[str, np.ndarray]) -> list[Path]:
     return paths
 
 
-def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
+def test_svm_on_fisher_vectors_equals_scikit_learn_on_the_matrix(
     make_splits_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stage, "ENTRIES", 70)  # several blocks, the last one shorter
@@ -57,7 +57,7 @@ def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
     train, test = ({name: labels[name] for name in labels if (int(name[1:]) // 4) % 2 == odd} for odd in (0, 1))
     splits, _ = make_splits_of(train, test, vectors)
     shards = shards_of(tmp_path, vectors)
-    svm(shards, splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings(), run="idt_fisher")
+    svm(shards, splits, tmp_path / "svm.json", Task("idt_fisher", 0, "toy"), EvaluationSettings())
     record = read_record(tmp_path / "svm.json")
     assert (record["run"], record["chance"]) == ("idt_fisher", 0.25) and 0.5 < record["accuracy"] < 1
 
@@ -72,7 +72,7 @@ def test_svm_on_fisher_vectors_equals_sklearns_on_the_plain_matrix(
     np.testing.assert_allclose(scores, plain.decision_function(answers), atol=0.01)
 
 
-def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any, tmp_path: Path) -> None:
+def test_svm_on_noise_gives_chance(make_splits_of: Any, tmp_path: Path) -> None:
     rng = identity.rng("noise", EvaluationSettings())
     labels = {f"v{i:03d}": "ab"[int(rng.integers(2))] for i in range(300)}
     sketches = {name: rng.normal(size=20).astype(np.float32) for name in labels}
@@ -80,19 +80,19 @@ def test_sketches_without_the_labels_information_give_chance(make_splits_of: Any
     splits, encoding = make_splits_of(
         {name: labels[name] for name in names[:150]}, {name: labels[name] for name in names[150:]}, sketches
     )
-    svm([encoding], splits, 1, tmp_path / "svm.json", "noise", EvaluationSettings())
+    svm([encoding], splits, tmp_path / "svm.json", Task("idt", 0, "noise"), EvaluationSettings())
     assert 0.35 < read_record(tmp_path / "svm.json")["accuracy"] < 0.65
 
 
-def test_missing_videos_and_single_classes_are_errors(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
+def test_svm_refuses_missing_videos_single_classes_and_nan(dataset: Any, make_splits_of: Any, tmp_path: Path) -> None:
     with pytest.raises(StageError, match="in none of the given files"):
-        svm([], dataset.splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([], dataset.splits, tmp_path / "svm.json", Task("idt", 0, "toy"), EvaluationSettings())
     sketches = {name: np.ones(4, np.float32) for name in "abc"}
     splits, encoding = make_splits_of({"a": "run", "b": "run"}, {"c": "run"}, sketches)
     with pytest.raises(StageError, match="single class"):
-        svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([encoding], splits, tmp_path / "svm.json", Task("idt", 0, "toy"), EvaluationSettings())
     sketches["a"][0] = np.nan
     splits, encoding = make_splits_of({"a": "run", "b": "walk"}, {"c": "run"}, sketches)
     with pytest.raises(StageError, match="not finite"):
-        svm([encoding], splits, 1, tmp_path / "svm.json", "toy", EvaluationSettings())
+        svm([encoding], splits, tmp_path / "svm.json", Task("idt", 0, "toy"), EvaluationSettings())
     assert not (tmp_path / "svm.json").exists()

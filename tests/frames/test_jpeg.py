@@ -1,22 +1,21 @@
-"""Parts of JPEG frames that are decoded alone: the pixels of the whole, whatever the part and the size."""
+"""Parts of JPEG frames, decoded alone, have the pixels of the whole frame."""
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.frames import jpeg
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:
-    """Smooth colours with noise: (height, width, 3) uint8."""
-    draw = np.random.default_rng(seed)
-    smooth = cv2.resize(draw.uniform(0, 255, (4, 4, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(smooth + draw.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
+    """Returns smooth colours with noise: (height, width, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    smooth = cv2.resize(rng.uniform(0, 255, (4, 4, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(smooth + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
 
 
-@settings(deadline=None)
 @given(
     height=st.integers(8, 150),
     width=st.integers(8, 250),
@@ -24,13 +23,13 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     quality=st.sampled_from([30, 90, 100]),
 )
-def test_a_part_is_that_of_the_whole_to_the_last_bit(height, width, scale, place, quality):
+def test_decode_of_a_square_equals_that_part_of_the_frame(height, width, scale, place, quality):
     content = jpeg.encode(picture(height, width, height + width), quality)
     side = max(1, int(scale * min(height, width)))
     top, left = int(place[0] * (height - side)), int(place[1] * (width - side))
 
-    def square(of_height: int, of_width: int) -> tuple[int, int, int]:
-        assert (of_height, of_width) == (height, width)
+    def square(frame_height: int, frame_width: int) -> tuple[int, int, int]:
+        assert (frame_height, frame_width) == (height, width)
         return top, left, side
 
     whole, part = jpeg.decode(content), jpeg.decode(content, square)
@@ -38,33 +37,32 @@ def test_a_part_is_that_of_the_whole_to_the_last_bit(height, width, scale, place
     np.testing.assert_array_equal(part, whole[top : top + side, left : left + side])
 
 
-def test_frames_are_files_that_others_decode():
+def test_encode_writes_files_that_opencv_decodes():
     frame = picture(240, 320, 0)
     content = jpeg.encode(frame, 95)
-    others = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    np.testing.assert_array_equal(jpeg.decode(content), others)
-    assert np.abs(others.astype(int) - frame).mean() < 12  # colours at half resolution cost what noise they had
+    by_opencv = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(jpeg.decode(content), by_opencv)
+    assert np.abs(by_opencv.astype(int) - frame).mean() < 12  # colours at half resolution lose their noise
     plain = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
     assert len(content) < 1.02 * len(plain)
 
 
-def test_a_part_takes_the_bytes_of_its_segments_alone(monkeypatch):
-    """A crop of a quarter of each side hands a tenth or so of the file to the decoder."""
+def test_decode_of_a_square_decodes_its_segments_alone(monkeypatch):
+    """A crop with a quarter of each side takes about a tenth of the file."""
     content, decoded = jpeg.encode(picture(240, 320, 0), 90), []
     monkeypatch.setattr(jpeg.cv2, "imdecode", lambda data, flag: decoded.append(len(data)))
     jpeg.decode(content, lambda height, width: (100, 130, 60))
     assert decoded[0] < 0.2 * len(content)
 
 
-def test_a_file_without_segments_is_decoded_whole():
+def test_decode_of_a_square_in_a_file_without_segments():
     frame = picture(90, 120, 1)
     plain = cv2.imencode(".jpg", frame)[1]
     whole = cv2.imdecode(plain, cv2.IMREAD_COLOR_RGB)
     np.testing.assert_array_equal(jpeg.decode(plain, lambda height, width: (10, 20, 50)), whole[10:60, 20:70])
 
 
-def test_most_of_a_frame_is_cut_from_the_whole(monkeypatch):
-    """Which is as fast, and leaves nothing to be taken out."""
+def test_decode_of_a_large_square_decodes_the_whole_frame(monkeypatch):
     content = jpeg.encode(picture(240, 320, 0), 90)
     monkeypatch.setattr(jpeg, "_part", None)
     decoded = jpeg.decode(content, lambda height, width: (0, 40, 240))
@@ -72,7 +70,7 @@ def test_most_of_a_frame_is_cut_from_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["empty", "header", "cut", "marker", "text"])
-def test_a_damaged_file_is_none(damage):
+def test_decode_of_a_damaged_file_is_none(damage):
     content = jpeg.encode(picture(120, 160, 2), 90)
     marks = np.flatnonzero((content[:-1] == 0xFF) & (content[1:] >= 0xD0) & (content[1:] <= 0xD7))
     if damage == "empty":

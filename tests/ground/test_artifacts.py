@@ -1,4 +1,4 @@
-"""Files are whole or not there, say what they are, and equal work gives equal bytes."""
+"""Artifacts are complete or absent, and damage is detected."""
 
 import os
 import re
@@ -32,19 +32,19 @@ def _write(path: Path, value: float = 1.0) -> None:
         dataset(file, "empty", np.zeros((0, 426), np.float16))
 
 
-def test_a_file_tells_what_it_is_and_repeats_byte_for_byte(tmp_path: Path) -> None:
+def test_write_hdf5_describes_its_file_and_repeats_its_bytes(tmp_path: Path) -> None:
     _write(tmp_path / "a" / "x.h5")
     _write(tmp_path / "b" / "x.h5")
     assert (tmp_path / "a" / "x.h5").read_bytes() == (tmp_path / "b" / "x.h5").read_bytes()
     with h5py.File(tmp_path / "a" / "x.h5") as file:
-        told = read_attributes(file)
-        assert (told["stage"], told["VERSION"], told["input_codebook"]) == ("test", 3, "abc")
+        attributes = read_attributes(file)
+        assert (attributes["stage"], attributes["VERSION"], attributes["input_codebook"]) == ("test", 3, "abc")
         assert read_attributes(file["numbers"])["unit"] == "px" and file["numbers"].fletcher32
         assert list(file["names"].asstr()[:]) == ["ä", "b"]
         assert file["empty"].shape == (0, 426)
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_write_hdf5_keeps_the_old_file_after_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, 1.0)
     with pytest.raises(RuntimeError), write_hdf5(path, stage="test", version=3, parameters={}):
@@ -55,20 +55,20 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> 
 
 
 def _content(path: Path) -> dict[str, object]:
-    """All that a reader can see of a file."""
-    found: dict[str, object] = {}
+    """Returns all attributes and data of a file."""
+    content: dict[str, object] = {}
     with read_hdf5(path) as file:
-        found["/"] = read_attributes(file), sorted(file)
+        content["/"] = read_attributes(file), sorted(file)
 
-        def note(name: str, thing: h5py.Group | h5py.Dataset) -> None:
-            data = thing[()].tobytes() if isinstance(thing, h5py.Dataset) else b""
-            found[name] = read_attributes(thing), data
+        def add(name: str, member: h5py.Group | h5py.Dataset) -> None:
+            data = member[()].tobytes() if isinstance(member, h5py.Dataset) else b""
+            content[name] = read_attributes(member), data
 
-        file.visititems(note)
-    return found
+        file.visititems(add)
+    return content
 
 
-def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
+def test_read_hdf5_detects_flipped_bits(tmp_path: Path) -> None:
     path, damaged = tmp_path / "x.h5", tmp_path / "damaged.h5"
     with write_hdf5(path, stage="test", version=3, parameters={"k": 2}, codebook="abc") as file:
         for name in ("video", "another"):
@@ -79,47 +79,47 @@ def test_a_flipped_bit_is_found_wherever_it_is(tmp_path: Path) -> None:
             dataset(group, "numbers", np.arange(1000.0), unit="px", meaning="a thousand points")
         dataset(file, "names", ["ä", "b"])
     expected, content = _content(path), bytearray(path.read_bytes())
-    n_found = 0
+    n_detected = 0
     for place in range(0, len(content), 37):
         content[place] ^= 1 << place % 8
         damaged.write_bytes(content)
         content[place] ^= 1 << place % 8
         try:
-            assert _content(damaged) == expected, f"byte {place}"  # in what is not used of the file
+            assert _content(damaged) == expected, f"byte {place}"  # an unused byte of the file
         except StageError as error:
             assert f"{damaged} is damaged" in str(error) and f"type `rm {damaged}`" in str(error)
-            n_found += 1
-    assert n_found > 0.8 * len(content) / 37
+            n_detected += 1
+    assert n_detected > 0.8 * len(content) / 37
 
 
-@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_named_with_what_to_do(tmp_path: Path, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0, 0.01, 0.5, 0.99])
+def test_read_hdf5_names_a_truncated_file_and_the_remedy(tmp_path: Path, fraction: float) -> None:
     _write(tmp_path / "it's.h5")
     content = (tmp_path / "it's.h5").read_bytes()
-    (tmp_path / "it's.h5").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(StageError, match=r"it's\.h5 is damaged .*then run the same command again") as told:
+    (tmp_path / "it's.h5").write_bytes(content[: int(fraction * len(content))])
+    with pytest.raises(StageError, match=r"it's\.h5 is damaged .*then run the same command again") as raised:
         _content(tmp_path / "it's.h5")
-    (command,) = re.findall("`(rm .*)`", str(told.value))
+    (command,) = re.findall("`(rm .*)`", str(raised.value))
     subprocess.run(command, shell=True, check=True)
     assert not list(tmp_path.iterdir())
 
 
-def test_another_s_mistake_is_not_taken_for_damage(tmp_path: Path) -> None:
+def test_read_hdf5_passes_on_errors_of_its_block(tmp_path: Path) -> None:
     _write(tmp_path / "x.h5")
     with pytest.raises(StageError, match="there is no such file"), read_hdf5(tmp_path / "y.h5"):
         pass
     with pytest.raises(KeyError), read_hdf5(tmp_path / "x.h5"):
-        raise KeyError("of a dict")
+        raise KeyError("key of a dict")
 
 
-def test_json_refuses_what_json_has_not(tmp_path: Path) -> None:
+def test_write_json_refuses_nan(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_json(tmp_path / "x.json", {"loss": float("nan")})
     assert not list(tmp_path.iterdir())
 
 
 @given(st.lists(st.text() | st.text("\\\\tnrxu0\t\n\r\v\f\x1c\x85\u2028\ud800\udce9"), min_size=2, max_size=2))
-def test_any_text_is_read_back_from_a_table_of_one_line_a_row(
+def test_read_columns_returns_any_text_that_was_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("table") / "t.tsv"
@@ -131,7 +131,7 @@ def test_any_text_is_read_back_from_a_table_of_one_line_a_row(
 
 
 def _index(folder: Path) -> dict[str, Path]:
-    """Tables and JSON as the index leaves them."""
+    """Writes tables and JSON like the stage that indexes videos."""
     rows = [{"video_id": f"video-{number:03d}", "label": "a b", "path": "x/ä.mp4"} for number in range(50)]
     files = {name: folder / "videos" / name for name in ("shards/000of001.tsv", "splits.tsv", "index.tsv")}
     for path in files.values():
@@ -141,7 +141,7 @@ def _index(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["index.tsv", "splits.tsv", "shards/000of001.tsv", "totals.json"])
-def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str) -> None:
+def test_read_text_detects_flipped_bits_and_names_the_remedy(tmp_path: Path, name: str) -> None:
     files = _index(tmp_path / "it's")
     path, read = files[name], read_json if name.endswith("json") else read_columns
     content, whole = path.read_bytes(), read(path)
@@ -149,32 +149,32 @@ def test_a_flip_in_a_text_is_noticed_with_what_to_type(tmp_path: Path, name: str
         damaged = bytearray(content)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        with pytest.raises(StageError, match="is damaged or was edited") as refused:
+        with pytest.raises(StageError, match="is damaged or was edited") as raised:
             read(path)
     path.write_bytes(content[:-9])
     with pytest.raises(StageError, match="is damaged or was edited"):
         read(path)
-    anew, edit = re.findall("`(rm .*?)`", str(refused.value))
-    subprocess.run(edit, shell=True, check=True)  # an edit by hand is kept
+    remove_all, accept_edit = re.findall("`(rm .*?)`", str(raised.value))
+    subprocess.run(accept_edit, shell=True, check=True)
     assert read_columns(path) if name.endswith("tsv") else path.exists()
     path.write_bytes(content)
     assert read(path) == whole
-    subprocess.run(anew, shell=True, check=True)
-    assert not path.exists() and not files["index.tsv"].exists()  # the index makes all of them anew
-    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+    subprocess.run(remove_all, shell=True, check=True)
+    assert not path.exists() and not files["index.tsv"].exists()  # the stage videos then writes all files again
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_tables_stay_plain_and_may_be_copied(tmp_path: Path) -> None:
+def test_read_columns_of_a_copy_without_checksum(tmp_path: Path) -> None:
     path = _index(tmp_path)["index.tsv"]
     assert path.read_text().splitlines()[:2] == ["video_id\tlabel\tpath", "video-000\ta b\tx/ä.mp4"]
     copy = tmp_path / "copy.tsv"
     copy.write_bytes(path.read_bytes()[:-1])
-    assert len(read_columns(copy)) == 50  # without a checksum beside it, it is read as it is
+    assert len(read_columns(copy)) == 50  # it has no checksum
     remove(path)
     assert not list(path.parent.glob("*index*")) and not list(path.parent.glob(".index*"))
 
 
-def test_a_kill_between_a_table_and_its_checksum_leaves_both_usable(
+def test_write_json_killed_before_the_rename_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.json"

@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("envs/*.yaml")), ids=lambda path: path.name)
-def test_versions_are_those_of_the_constraints(path: Path) -> None:
+def test_environments_have_the_versions_of_the_constraints(path: Path) -> None:
     pins = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().lower().split())
     packages = next(
         entry["pip"] for entry in yaml.safe_load(path.read_text())["dependencies"] if isinstance(entry, dict)
@@ -19,7 +19,7 @@ def test_versions_are_those_of_the_constraints(path: Path) -> None:
     assert named == {name: pins[name] for name in named}
 
 
-def test_every_dependency_of_the_project_is_pinned() -> None:
+def test_constraints_pin_every_dependency() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text()
     lists = re.findall(r"(?:dependencies|pipeline|cpu|gpu|test) = \[(.*?)\]", text, re.DOTALL)
     names = {re.split(r"[<>=]", name)[0].lower() for part in lists for name in re.findall(r'"([^"]+)"', part)}
@@ -27,7 +27,7 @@ def test_every_dependency_of_the_project_is_pinned() -> None:
     assert len(names) > 15 and names - {"dense-trajectory-clustering[pipeline]"} <= pins
 
 
-def test_no_environment_has_two_builds_of_faiss() -> None:
+def test_environments_have_one_build_of_faiss() -> None:
     """Both packages install the module `faiss`, and the later one overwrites a part of the earlier one."""
     builds = {path.name: re.findall(r"faiss-\w+", path.read_text()) for path in REPOSITORY.glob("envs/*.yaml")}
     assert builds == {"pipeline.yaml": ["faiss-cpu"], "gpu.yaml": ["faiss-gpu"], "persons.yaml": []}

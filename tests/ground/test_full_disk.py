@@ -1,6 +1,6 @@
-"""A disk that is full or read-only: one sentence, nothing lost, no litter, and the same command goes on.
+"""On a full or read-only disk, a stage shows one sentence and loses no result; the same command continues later.
 
-Each test runs in a mount namespace of its own, with a small disk in memory.
+Each test runs in its own mount namespace, with a small disk in memory.
 """
 
 import subprocess
@@ -52,12 +52,12 @@ KINDS = ["store", "artifact", "table", "json", "model", "checkpoint"]
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A script to be run with a disk of 1 MB at `folder`, which nobody else sees."""
+    """Runs scripts with a disk of 1 MB in `folder`, which other processes do not see."""
 
     folder: Path
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """The script may say `stage KIND SIZE`, which writes there, and `listed`, the names of the files there."""
+        """Runs a script, which may call `stage KIND SIZE` (writes to the disk) and `listed` (names of its files)."""
         (self.folder / "stage.py").write_text(STAGE)
         disk = self.folder / "disk"
         disk.mkdir()
@@ -81,12 +81,12 @@ def small_disk(tmp_path: Path) -> SmallDisk:
     except FileNotFoundError:
         pytest.skip("needs unshare and mount")
     if allowed.returncode:
-        pytest.skip(f"needs to mount a disk of its own: {allowed.stderr.strip()}")
+        pytest.skip(f"needs permission to mount a disk: {allowed.stderr.strip()}")
     return SmallDisk(tmp_path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
+def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
     done = small_disk.run(f"""
         stage {kind} 5000; listed; for f in *; do cp $f {small_disk.folder}/before; done
         head -c 800k /dev/zero > filler
@@ -95,8 +95,8 @@ def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
         stage {kind} 600000; listed; cp * {small_disk.folder}
     """)
     name = "last.pt" if kind == "checkpoint" else "out"
-    at_the_end = "last.pt previous.pt " if kind == "checkpoint" else "out "
-    assert done.stdout.splitlines() == ["exit 0", f"{name} ", "exit 1", f"{name} ", "exit 0", at_the_end]
+    all_names = "last.pt previous.pt " if kind == "checkpoint" else "out "
+    assert done.stdout.splitlines() == ["exit 0", f"{name} ", "exit 1", f"{name} ", "exit 0", all_names]
     errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
     assert f"{small_disk.folder}/disk/{name}: " in errors[0]
@@ -109,12 +109,12 @@ def test_a_full_disk(small_disk: SmallDisk, kind: str) -> None:
     else:
         assert after.read_bytes() == before.read_bytes()
     if kind == "checkpoint":
-        kept = load_checkpoint(small_disk.folder)
-        assert kept is not None and len(kept["noise"]) == 600_000
+        checkpoint = load_checkpoint(small_disk.folder)
+        assert checkpoint is not None and len(checkpoint["noise"]) == 600_000
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_read_only_disk(small_disk: SmallDisk, kind: str) -> None:
+def test_read_only_disk_is_named(small_disk: SmallDisk, kind: str) -> None:
     done = small_disk.run(f"stage {kind} 5000; mount -o remount,ro {small_disk.folder}/disk; stage {kind} 9000; listed")
     name = "last.pt" if kind == "checkpoint" else "out"
     assert done.stdout.splitlines() == ["exit 0", "exit 1", f"{name} "]
@@ -123,7 +123,7 @@ def test_a_read_only_disk(small_disk: SmallDisk, kind: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(small_disk: SmallDisk) -> None:
+def test_log_on_a_full_or_read_only_disk(small_disk: SmallDisk) -> None:
     done = small_disk.run(f"""
         head -c 2m /dev/zero > filler 2> /dev/null
         {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
@@ -137,7 +137,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(small_disk: SmallDisk) -> No
     assert "log: Read-only file system; make its folder writable" in done.stderr
 
 
-def test_a_full_disk_under_the_log(small_disk: SmallDisk) -> None:
+def test_log_on_a_disk_that_becomes_full(small_disk: SmallDisk) -> None:
     done = small_disk.run(f"""
         head -c 2m /dev/zero > filler 2> /dev/null
         {sys.executable} {small_disk.folder}/stage.py --kind store --folder {small_disk.folder} --size 9000 --log log

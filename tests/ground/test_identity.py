@@ -1,4 +1,4 @@
-"""Ids, shards and draws: functions of their arguments alone, safe as names, spread evenly."""
+"""Ids, shards, digests and random generators."""
 
 import re
 from collections import Counter
@@ -16,22 +16,22 @@ paths = st.lists(st.text(st.characters(exclude_characters="/\0", codec="utf-8"),
 
 
 @given(paths)
-def test_an_id_is_safe_as_a_name_and_depends_on_the_path_alone(path: str) -> None:
+def test_video_id_has_safe_characters_and_depends_on_the_path(path: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]+", video_id(path))
     assert video_id(path) == video_id(path)
 
 
 @given(paths, paths)
-def test_two_paths_have_two_ids(a: str, b: str) -> None:
+def test_video_id_differs_between_paths(a: str, b: str) -> None:
     assert (video_id(a) == video_id(b)) == (a == b)
 
 
-def test_an_id_shows_the_name_and_takes_names_that_are_not_utf8() -> None:
+def test_video_id_contains_the_name_and_accepts_names_that_are_not_utf8() -> None:
     assert video_id("walk/walk_city_01.mp4").startswith("walk_city_01-")
     assert video_id("walk/\udcff.mp4") != video_id("walk/\udcfe.mp4")
 
 
-def test_shards_are_even_and_stable() -> None:
+def test_shard_of_is_even() -> None:
     counts = Counter(shard_of(f"video-{i}", 8) for i in range(8000))
     assert sorted(counts) == [f"{i:03d}of008" for i in range(8)]
     assert max(counts.values()) < 1.2 * min(counts.values())
@@ -44,7 +44,7 @@ class _Settings:
     drops: tuple[int, ...] = (1, 2)
 
 
-def test_a_digest_sees_values_not_their_form() -> None:
+def test_digest_depends_on_values_alone() -> None:
     assert digest({"a": 1, "b": Path("x")}) == digest({"b": "x", "a": 1})
     assert digest(_Settings(k=4)) == digest({"k": 4}) != digest(_Settings())
     assert digest(np.float64(0.5)) == digest(0.5)
@@ -52,7 +52,7 @@ def test_a_digest_sees_values_not_their_form() -> None:
         digest(np.zeros(2))
 
 
-def test_a_new_setting_with_a_default_changes_no_digest() -> None:
+def test_digest_of_settings_ignores_a_new_default() -> None:
     @dataclass(frozen=True)
     class Newer(_Settings):
         added: str = ""
@@ -62,6 +62,6 @@ def test_a_new_setting_with_a_default_changes_no_digest() -> None:
     assert digest(Newer(added="x")) != digest(_Settings())
 
 
-def test_draws_repeat_by_name() -> None:
+def test_rng_repeats_by_name() -> None:
     first, again, other = (rng(0, *name).random(3) for name in [("sample", "a"), ("sample", "a"), ("sample", "b")])
     assert (first == again).all() and (first != other).all()

@@ -31,7 +31,7 @@ command_line(make)
         ("os.kill(os.getpid(), signal.SIGKILL)", "started", ""),
     ],
 )
-def test_outcome_says_how_a_job_ended(tmp_path: Path, body: str, status: str, reason: str) -> None:
+def test_outcome_of_a_job_that_ended_or_was_killed(tmp_path: Path, body: str, status: str, reason: str) -> None:
     log = tmp_path / "stage.log"
     command = [sys.executable, "-c", STAGE.format(body=body), "--output", "o", "--log", str(log)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -42,11 +42,11 @@ def test_outcome_says_how_a_job_ended(tmp_path: Path, body: str, status: str, re
 
 
 @pytest.mark.parametrize("n_computed", [0, 2, 3])
-def test_outcome_counts_the_videos_of_a_shard(tmp_path: Path, n_computed: int) -> None:
+def test_outcome_of_a_shard_counts_its_videos(tmp_path: Path, n_computed: int) -> None:
     def compute(name: str) -> Result:
         if "abc".index(name) >= n_computed:
             raise OSError("No space left on device")
-        return Result("corrupted", "it ends in mid-air") if name == "b" else Result()
+        return Result("corrupted", "it is truncated") if name == "b" else Result()
 
     handler = OutcomeHandler(tmp_path / "frames.log", "frames")
     logger = logging.getLogger("workflow_scripts")
@@ -64,7 +64,7 @@ def test_outcome_counts_the_videos_of_a_shard(tmp_path: Path, n_computed: int) -
     outcome = read_outcome(tmp_path / "frames.log")
     assert outcome is not None and outcome.n_videos == 3
     assert outcome.n_done <= n_computed and (n_computed < 3 or outcome.n_done == 3)
-    assert outcome.failed == ((("b", "corrupted", "it ends in mid-air"),) if n_computed == 3 else ())
+    assert outcome.failed == ((("b", "corrupted", "it is truncated"),) if n_computed == 3 else ())
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"status": "done"}', '{"failed": [], "kind": 1}'])

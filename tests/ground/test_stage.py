@@ -1,4 +1,4 @@
-"""The command line over a stage: types from the signature, one sentence for an error."""
+"""The command line of a stage."""
 
 import json
 import logging
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.stage import command_line
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """A stage's command line sets up logging for its process, which here is that of the tests."""
+def _restored_logging() -> Iterator[None]:
+    """Restores logging, which `command_line` configures for the process."""
     root, ours = logging.getLogger(), logging.getLogger("workflow_scripts")
-    before = root.handlers[:], root.level, ours.level
+    state = root.handlers[:], root.level, ours.level
     yield
-    root.handlers[:], root.level, ours.level = before
+    root.handlers[:], root.level, ours.level = state
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Settings:
 
 
 def _run(arguments: list[str]) -> dict[str, object]:
-    seen: dict[str, object] = {}
+    values: dict[str, object] = {}
 
     def stage(
         frames: list[Path],
@@ -39,25 +39,25 @@ def _run(arguments: list[str]) -> dict[str, object]:
         color: bool = False,
         lr: float = 0.1,
     ) -> None:
-        """Does it."""
-        seen.update(locals())
+        """A stage."""
+        values.update(locals())
 
     command_line(stage, arguments)
-    return seen
+    return values
 
 
-def test_arguments_have_the_types_of_the_signature() -> None:
-    seen = _run([*"--frames a.h5 b.h5 --output o --color --lr 1e-2".split(), "--settings", '{"k": 8}'])
-    assert seen["frames"] == [Path("a.h5"), Path("b.h5")] and seen["output"] == Path("o")
-    assert (seen["color"], seen["lr"], seen["init"]) == (True, 0.01, None)
-    assert seen["settings"] == _Settings(k=8)
-    seen = _run("--frames --output o --init m.pt".split())
-    assert seen["frames"] == [] and seen["init"] == Path("m.pt") and seen["settings"] == _Settings()
+def test_command_line_gives_arguments_the_types_of_the_signature() -> None:
+    values = _run([*"--frames a.h5 b.h5 --output o --color --lr 1e-2".split(), "--settings", '{"k": 8}'])
+    assert values["frames"] == [Path("a.h5"), Path("b.h5")] and values["output"] == Path("o")
+    assert (values["color"], values["lr"], values["init"]) == (True, 0.01, None)
+    assert values["settings"] == _Settings(k=8)
+    values = _run("--frames --output o --init m.pt".split())
+    assert values["frames"] == [] and values["init"] == Path("m.pt") and values["settings"] == _Settings()
 
 
-def test_a_name_that_is_not_utf8_is_written_to_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_logs_a_name_that_is_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def stage(output: Path) -> None:
-        """Does it."""
+        """A stage."""
         logging.info("left out: %s", "caf\udce9.avi")
 
     command_line(stage, ["--output", "o", "--log", str(tmp_path / "stage.log")])
@@ -65,10 +65,10 @@ def test_a_name_that_is_not_utf8_is_written_to_the_log(tmp_path: Path, capsys: p
     assert "cannot be written" not in capsys.readouterr().err
 
 
-def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
+def test_command_line_names_an_unknown_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
         _run(["--output", "o", "--settings", json.dumps({"kk": 1})])
-    assert stopped.value.code == 1
+    assert raised.value.code == 1
     assert "kk" in capsys.readouterr().err
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None
         ("KeyError('v')", 2, "error: KeyError: 'v'; the traceback is in"),
     ],
 )
-def test_an_error_is_one_sentence_and_the_log_has_the_rest(
+def test_command_line_shows_one_sentence_and_logs_the_traceback(
     tmp_path: Path, failure: str, code: int, sentence: str
 ) -> None:
     script = tmp_path / "stage.py"
@@ -93,8 +93,3 @@ def test_an_error_is_one_sentence_and_the_log_has_the_rest(
     assert done.stderr.startswith(sentence) and "Traceback" not in done.stderr
     log = (tmp_path / "logs" / "stage.log").read_text()
     assert sentence in log and ("Traceback" in log) == (code == 2)
-
-
-def test_a_stage_error_is_an_exception_like_any_other() -> None:
-    with pytest.raises(StageError, match="why"):
-        raise StageError("why")

@@ -37,6 +37,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [write_square(folder / f"square_{seed}.mp4", seed) for seed in range(5)]
 
 
+@pytest.fixture(scope="session")
+def reported(shared: Path) -> Path:
+    """The folder of videos that users reported."""
+    return shared / "videos" / "reported"
+
+
 @pytest.fixture
 def square_boxes() -> np.ndarray:
     """Boxes (24, 6) around the square."""

@@ -1,4 +1,4 @@
-"""The steps of the tracker written plainly from docs/idt_spec.md, in numpy and double precision."""
+"""The steps of the tracker in numpy and double precision, written from docs/idt_spec.md."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ STRIDE = np.float32(1.41421354)
 
 
 def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Bilinear resize (5.2): columns beyond the first and last pixel take the edge, rows are clamped."""
+    """Returns the bilinear resize (5.2): columns beyond the edge take the edge pixel, rows are clamped."""
     from_height, from_width = image.shape
 
     def places(start: int, to: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def reduce(grey: np.ndarray, factor: float, width: int, height: int) -> np.ndarray:
-    """A frame blurred for a scale and resized to it (1 step 2, 5.1, 5.2)."""
+    """Returns a frame blurred for a scale and resized to it (1 step 2, 5.1, 5.2)."""
     sigma = (np.float32(factor) - np.float32(1)) * 0.5
     size = max(3, round(5 * float(sigma)) | 1)
     taps = np.array([0.25, 0.5, 0.25]) if sigma <= 0 else cv2.getGaussianKernel(size, sigma).ravel()
@@ -35,9 +35,9 @@ def reduce(grey: np.ndarray, factor: float, width: int, height: int) -> np.ndarr
 
 
 def expand(image: np.ndarray) -> np.ndarray:
-    """Coefficients y, x, yy, xx, xy (5, height, width) of the weighted quadratic around each pixel (5.3).
+    """Returns the coefficients y, x, yy, xx, xy (5, height, width) of the weighted quadratic around each pixel (5.3).
 
-    Fitted in the basis 1, x, y, x^2, y^2, xy by the whole normal matrix, without the separability that the core uses.
+    The fit uses the whole normal matrix in the basis 1, x, y, x^2, y^2, xy, not the separability that the core uses.
     """
     n = 7
     g = np.exp(-(np.arange(-n, n + 1) ** 2) / 4.5)
@@ -53,27 +53,27 @@ def expand(image: np.ndarray) -> np.ndarray:
 
 
 def flow(first: np.ndarray, second: np.ndarray, coarser: np.ndarray | None = None) -> np.ndarray:
-    """Flow (2, height, width) of one level before its median (5.4)."""
+    """Returns the flow (2, height, width) of one level before its median (5.4)."""
     height, width = first.shape
-    found = np.zeros((2, height, width))
+    motion = np.zeros((2, height, width))
     if coarser is not None:
-        found = np.stack([resize(channel, width, height) * STRIDE for channel in coarser])
+        motion = np.stack([resize(channel, width, height) * STRIDE for channel in coarser])
     expansions = expand(first), expand(second)
     taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     taps /= taps.sum()
     for _ in range(2):
-        products = _products(*expansions, found)
+        products = _products(*expansions, motion)
         g11, g12, g22, h1, h2 = (
             cv2.sepFilter2D(product, cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REPLICATE) for product in products
         )
         determinant = g11 * g22 - g12 * g12 + 1e-3
-        found = np.stack([(g11 * h2 - g12 * h1) / determinant, (g22 * h1 - g12 * h2) / determinant])
-    return found
+        motion = np.stack([(g11 * h2 - g12 * h1) / determinant, (g22 * h1 - g12 * h2) / determinant])
+    return motion
 
 
-def _products(first: np.ndarray, second: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, ...]:
+def _products(first: np.ndarray, second: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, ...]:
     _, height, width = first.shape
-    dx, dy = found
+    dx, dy = motion
     y, x = np.mgrid[0:height, 0:width]
     fx, fy = x + dx, y + dy
     x1, y1 = np.floor(fx).astype(int), np.floor(fy).astype(int)
@@ -102,7 +102,7 @@ def _products(first: np.ndarray, second: np.ndarray, found: np.ndarray) -> tuple
 
 
 def patch(grey: np.ndarray, motion: np.ndarray, left: int, top: int) -> tuple[np.ndarray, np.ndarray]:
-    """Square-rooted histograms of a 32 x 32 patch (5.5): (4, 4, 8) of HOG, HOF, MBHx, MBHy, and (4,) HOF's 9th bins."""
+    """Returns square-rooted histograms of a patch (5.5): HOG, HOF, MBHx, MBHy (4, 4, 8) and HOF's 9th bins (4,)."""
 
     def gradient(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         padded = np.pad(image.astype(np.float64), 1, mode="reflect")

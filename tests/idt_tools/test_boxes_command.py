@@ -18,30 +18,30 @@ def boxes(*arguments: str | Path) -> int:
     return cli.main(["boxes", *map(str, arguments)])
 
 
-def test_people_are_those_that_the_pipeline_finds(shared: Path, tmp_path: Path) -> None:
+def test_boxes_detector_equals_pipeline(shared: Path, tmp_path: Path) -> None:
     clip = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
     assert boxes(clip, "--detector", "hog", "--stride", "15", "-o", tmp_path / "people") == 0
     expected = boxes_of(idt_tools.read_video(clip), make_detector("hog", PersonsSettings(stride=15)), 15)
-    found = read_bb(tmp_path / "people" / "44_8_4.bb")
-    assert len(found) > 50
+    boxes_read = read_bb(tmp_path / "people" / "44_8_4.bb")
+    assert len(boxes_read) > 50
     x, y = expected.attributes["width"], expected.attributes["height"]
-    wanted = expected.arrays["boxes"]
-    wanted[:, 1:5] = np.minimum(wanted[:, 1:5], np.array([x, y, x, y], np.float32) - 1)
-    np.testing.assert_array_equal(found, wanted)
-    codebook_free = ["extract", str(clip), "-o", str(tmp_path / "o.h5"), "--boxes", str(tmp_path / "people")]
-    assert cli.main(codebook_free) == 0, "the other commands read the folder"
+    expected_boxes = expected.arrays["boxes"]
+    expected_boxes[:, 1:5] = np.minimum(expected_boxes[:, 1:5], np.array([x, y, x, y], np.float32) - 1)
+    np.testing.assert_array_equal(boxes_read, expected_boxes)
+    command = ["extract", str(clip), "-o", str(tmp_path / "o.h5"), "--boxes", str(tmp_path / "people")]
+    assert cli.main(command) == 0, "the other commands read the folder"
 
 
-def test_a_bad_video_stops_no_other_and_what_is_there_is_kept(
+def test_boxes_detector_bad_video_and_existing_files(
     videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    broken, none, output = tmp_path / "broken.avi", tmp_path / "none.avi", tmp_path / "people"
+    broken, missing, output = tmp_path / "broken.avi", tmp_path / "none.avi", tmp_path / "people"
     broken.write_text("no video")
-    command = [broken, none, *videos[:2], "--detector", "hog", "-o", output, "--stride", "8"]
+    command = [broken, missing, *videos[:2], "--detector", "hog", "-o", output, "--stride", "8"]
     assert boxes(*command) == 1
-    told = capsys.readouterr()
-    assert sorted(line.split(": ")[1] for line in told.err.splitlines()) == [str(broken), str(none)]
-    assert told.out.splitlines()[-1] == f"{output}: boxes of 2 of 4 videos written"
+    printed = capsys.readouterr()
+    assert sorted(line.split(": ")[1] for line in printed.err.splitlines()) == [str(broken), str(missing)]
+    assert printed.out.splitlines()[-1] == f"{output}: boxes of 2 of 4 videos written"
     assert sorted(os.listdir(output)) == ["square_0.bb", "square_1.bb"]
     (output / "square_0.bb").write_text("mine")
     assert boxes(*command) == 1
@@ -51,7 +51,7 @@ def test_a_bad_video_stops_no_other_and_what_is_there_is_kept(
     assert len((output / "square_0.bb").read_text().splitlines()) == 24
 
 
-def test_mistakes_are_one_sentence(
+def test_boxes_detector_wrong_arguments(
     videos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, sentence in (

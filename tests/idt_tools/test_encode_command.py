@@ -1,4 +1,4 @@
-"""`idt encode`: the pipeline's numbers, kept and added to, and a status for every video that has none."""
+"""`idt encode` computes the pipeline's numbers, adds to a file, and records a status for failed videos."""
 
 import os
 import shutil
@@ -75,7 +75,7 @@ def read(path: Path) -> dict[str, tuple[str, str, int, np.ndarray]]:
         return {video: (status, reason, count, sketch) for video, status, reason, count, sketch in rows}
 
 
-def by_the_pipeline(folder: Path, videos: list[Path], codebook: Path) -> np.ndarray:
+def pipeline_sketches(folder: Path, videos: list[Path], codebook: Path) -> np.ndarray:
     """The sketches (n, 2000) of the stages, in the order of the videos."""
     rows = [
         {"video_id": f"{i:03d}", "path": video, "width": 99, "height": 99, "fps": 25, "bytes": 1, "mtime_ns": 1}
@@ -90,64 +90,64 @@ def by_the_pipeline(folder: Path, videos: list[Path], codebook: Path) -> np.ndar
         return sketches
 
 
-def test_the_pipelines_numbers(
+def test_encode_equals_pipeline(
     videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expected = by_the_pipeline(tmp_path, videos, codebook)
+    expected = pipeline_sketches(tmp_path, videos, codebook)
     assert np.allclose(np.linalg.norm(expected, axis=1), 1, atol=0.2) and expected.shape[1] == 2000
     assert encode(*videos, "--codebook", codebook, "-o", tmp_path / "out.h5", "--threads", "2") == 0
-    found = read(tmp_path / "out.h5")
+    sketches = read(tmp_path / "out.h5")
     for video, sketch in zip(videos, expected, strict=True):
-        assert found[str(video)][3].tobytes() == sketch.tobytes()
+        assert sketches[str(video)][3].tobytes() == sketch.tobytes()
     capsys.readouterr()
     assert encode(videos[0], "--codebook", codebook) == 0
     printed = capsys.readouterr().out.split("\t")
     assert np.array(printed, np.float32).tobytes() == expected[0].tobytes()
 
 
-def test_a_codebook_of_each_channel_gives_the_pipelines_numbers(videos: list[Path], tmp_path: Path) -> None:
+def test_encode_channel_codebook_equals_pipeline(videos: list[Path], tmp_path: Path) -> None:
     codebook = write_channel_codebook(tmp_path / "channels.h5")
-    expected = by_the_pipeline(tmp_path, videos[:1], codebook)
+    expected = pipeline_sketches(tmp_path, videos[:1], codebook)
     assert np.linalg.norm(expected[0]) == pytest.approx(5**0.5, rel=0.2)
     assert encode(videos[0], "--codebook", codebook, "-o", tmp_path / "out.h5") == 0
     assert read(tmp_path / "out.h5")[str(videos[0])][3].tobytes() == expected[0].tobytes()
 
 
-def test_the_pipelines_numbers_of_a_real_video(shared: Path, tmp_path: Path, codebook: Path) -> None:
+def test_encode_real_video_equals_pipeline(shared: Path, tmp_path: Path, codebook: Path) -> None:
     clip = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"  # claims 61 frames and holds 59
-    (expected,) = by_the_pipeline(tmp_path, [clip], codebook)
+    (expected,) = pipeline_sketches(tmp_path, [clip], codebook)
     assert encode(clip, "--codebook", codebook, "-o", tmp_path / "out.h5") == 0
     ((status, reason, count, sketch),) = read(tmp_path / "out.h5").values()
     assert (status, reason) == ("ok", "") and count > 2000
     assert sketch.tobytes() == expected.tobytes()
 
 
-def test_failures_are_lines_and_rows_and_are_tried_again(
+def test_encode_failures_are_recorded_and_tried_again(
     videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken, out = tmp_path / "broken.avi", tmp_path / "out.h5"
     broken.write_text("no video")
-    none = tmp_path / "none.avi"
-    assert encode(broken, videos[0], none, "--codebook", codebook, "-o", out) == 1
-    told = capsys.readouterr()
-    assert sorted(line.split(": ")[1] for line in told.err.splitlines()) == [str(broken), str(none)]
-    assert f"{out}: 1 of 3 videos encoded" in told.out
-    found = read(out)
-    assert {video: row[0] for video, row in found.items()} == {
+    missing = tmp_path / "none.avi"
+    assert encode(broken, videos[0], missing, "--codebook", codebook, "-o", out) == 1
+    printed = capsys.readouterr()
+    assert sorted(line.split(": ")[1] for line in printed.err.splitlines()) == [str(broken), str(missing)]
+    assert f"{out}: 1 of 3 videos encoded" in printed.out
+    first = read(out)
+    assert {video: row[0] for video, row in first.items()} == {
         str(broken): "unreadable",
         str(videos[0]): "ok",
     }, "what the system could not read has no row"
-    assert not found[str(broken)][3].any() and found[str(broken)][1]
+    assert not first[str(broken)][3].any() and first[str(broken)][1]
     broken.write_bytes(videos[1].read_bytes())
     assert encode(broken, videos[2], "--codebook", codebook, "-o", out) == 0
-    again = read(out)
-    assert {row[0] for row in again.values()} == {"ok"} and len(again) == 3
-    assert again[str(videos[0])][3].tobytes() == found[str(videos[0])][3].tobytes()
-    assert encode(none, "--codebook", codebook) == 1
-    assert f"{none}: there is no such file" in capsys.readouterr().err
+    second = read(out)
+    assert {row[0] for row in second.values()} == {"ok"} and len(second) == 3
+    assert second[str(videos[0])][3].tobytes() == first[str(videos[0])][3].tobytes()
+    assert encode(missing, "--codebook", codebook) == 1
+    assert f"{missing}: there is no such file" in capsys.readouterr().err
 
 
-def test_what_is_there_is_kept_unless_forced(videos: list[Path], tmp_path: Path, codebook: Path) -> None:
+def test_encode_existing_sketches_stay_without_force(videos: list[Path], tmp_path: Path, codebook: Path) -> None:
     out = tmp_path / "out.h5"
     assert encode(videos[0], "--codebook", codebook, "-o", out) == 0
     before = out.stat()
@@ -157,7 +157,7 @@ def test_what_is_there_is_kept_unless_forced(videos: list[Path], tmp_path: Path,
     assert out.stat().st_ino != before.st_ino
 
 
-def test_the_sketch_of_a_replaced_video_is_made_again(
+def test_encode_replaced_video_again(
     videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, codebook: Path
 ) -> None:
     out, copies = tmp_path / "out.h5", [tmp_path / "a.mp4", tmp_path / "b.mp4"]
@@ -185,7 +185,7 @@ def test_the_sketch_of_a_replaced_video_is_made_again(
     assert read(out)[str(copies[0])][3].tobytes() == second[str(copies[0])][3].tobytes(), "a video away loses nothing"
 
 
-def test_a_file_of_another_version_is_not_added_to(
+def test_encode_refuses_file_of_other_version(
     videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.h5"
@@ -201,12 +201,12 @@ def test_a_file_of_another_version_is_not_added_to(
     ("persons", "has_boxes", "sentence"),
     [
         ("masked", False, "people masked, but you gave no --boxes"),
-        ("not masked", True, "with nobody masked"),
+        ("not masked", True, "without masking people"),
         ("masked", True, ""),
         ("not masked", False, ""),
     ],
 )
-def test_a_codebook_of_masked_tracks_asks_for_boxes(
+def test_encode_warns_about_masking(
     persons: str,
     has_boxes: bool,
     sentence: str,
@@ -220,11 +220,11 @@ def test_a_codebook_of_masked_tracks_asks_for_boxes(
     (tmp_path / "boxes.bb").write_text("0\n")
     boxes = ["--boxes", tmp_path / "boxes.bb"] if has_boxes else []
     assert encode(video, "--codebook", codebook, "-o", tmp_path / "out.h5", *boxes) == 0
-    told = capsys.readouterr().err
-    assert told.startswith(f"warning: {codebook}: ") == bool(sentence) and sentence in told
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"warning: {codebook}: ") == bool(sentence) and sentence in errors
 
 
-def test_sketches_of_two_kinds_do_not_mix(
+def test_encode_refuses_file_of_other_codebook(
     videos: list[Path], tmp_path: Path, codebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, other = tmp_path / "out.h5", write_codebook(tmp_path / "other.h5", seed=1)
@@ -233,13 +233,13 @@ def test_sketches_of_two_kinds_do_not_mix(
     content = out.read_bytes()
     for arguments in (["--codebook", other], ["--codebook", codebook, "--boxes", tmp_path / "boxes.bb"]):
         assert encode(videos[0], *arguments, "-o", out) == 1
-        assert "made by another codebook, or with other --boxes" in capsys.readouterr().err
+        assert "was made with another codebook, or with other --boxes" in capsys.readouterr().err
     assert encode(videos[0], "--codebook", codebook, "-o", other) == 1
-    assert f"{other}: it is there and was made by something else" in capsys.readouterr().err
+    assert f"{other}: it exists and was made by another program" in capsys.readouterr().err
     assert out.read_bytes() == content
 
 
-def test_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, codebook: Path) -> None:
+def test_encode_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, codebook: Path) -> None:
     (tmp_path / "people").mkdir()
     with h5py.File(tmp_path / "people" / f"{videos[0].stem}.h5", "w") as file:
         file["boxes"] = square_boxes
@@ -263,7 +263,7 @@ def test_boxes_mask_people(videos: list[Path], square_boxes: np.ndarray, tmp_pat
         (["a.mp4", "--codebook", "codebook.h5", "--threads", "0"], "at least one thread"),
     ],
 )
-def test_mistakes_are_told_before_any_work(
+def test_encode_wrong_arguments(
     codebook: Path,
     arguments: list[str],
     sentence: str,
@@ -277,7 +277,7 @@ def test_mistakes_are_told_before_any_work(
     assert os.listdir() == ["codebook.h5"]
 
 
-def test_ctrl_c_keeps_what_is_done(shared: Path, video: Path, tmp_path: Path, codebook: Path) -> None:
+def test_encode_ctrl_c_saves_sketches(shared: Path, video: Path, tmp_path: Path, codebook: Path) -> None:
     out = tmp_path / "out.h5"
     long = shared / "videos" / "samples" / "vtest.avi"  # minutes of work
     command = [*IDT, "encode", video, long, "--codebook", codebook, "-o", out]

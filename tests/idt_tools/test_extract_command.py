@@ -1,4 +1,4 @@
-"""`idt extract` as a user runs it: one video, many, and runs that are stopped."""
+"""`idt extract` of one and of many videos, and of runs that are stopped."""
 
 import json
 import resource
@@ -36,7 +36,7 @@ def extract(*arguments: str | Path) -> int:
     return cli.main(["extract", *map(str, arguments)])
 
 
-def test_to_hdf5(video: Path, tmp_path: Path) -> None:
+def test_extract_to_hdf5(video: Path, tmp_path: Path) -> None:
     output = tmp_path / "square.h5"
     assert extract(video, "-o", output) == 0
     expected = idt_tools.extract(idt_tools.read_video(video))
@@ -46,14 +46,14 @@ def test_to_hdf5(video: Path, tmp_path: Path) -> None:
         assert np.array_equal(file["descriptors"][:], expected.descriptors.astype(np.float16))
         assert tuple(read_attributes(file["info"])["columns"]) == columns.INFO
         assert tuple(read_attributes(file["descriptors"])["columns"]) == columns.DESCRIPTORS
-        told = read_attributes(file)
-        assert json.loads(told["options"])["sampling_step"] == 5
-        assert (told["video"], told["n_frames"], told["width"]) == ("square.mp4", 24, 96)
+        attributes = read_attributes(file)
+        assert json.loads(attributes["options"])["sampling_step"] == 5
+        assert (attributes["video"], attributes["n_frames"], attributes["width"]) == ("square.mp4", 24, 96)
     assert names(tmp_path) == ["square.h5"]
 
 
 @pytest.mark.parametrize("format", [[], ["--format", "text"]])
-def test_to_the_originals_text(video: Path, tmp_path: Path, format: list[str]) -> None:
+def test_extract_to_text(video: Path, tmp_path: Path, format: list[str]) -> None:
     output = tmp_path / "square.txt"
     assert extract(video, "-o", output, *format) == 0
     expected = idt_tools.extract(idt_tools.read_video(video))
@@ -63,7 +63,7 @@ def test_to_the_originals_text(video: Path, tmp_path: Path, format: list[str]) -
     assert names(tmp_path) == ["square.txt"]
 
 
-def test_many_blocks_and_a_wrong_header_give_the_rows_of_extract(shared: Path, tmp_path: Path) -> None:
+def test_extract_many_blocks_and_wrong_header(shared: Path, tmp_path: Path) -> None:
     clip = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"  # claims 61 frames and holds 59
     assert extract(clip, "-o", tmp_path / "clip.h5") == 0
     expected = idt_tools.extract(idt_tools.read_video(clip))
@@ -74,7 +74,7 @@ def test_many_blocks_and_a_wrong_header_give_the_rows_of_extract(shared: Path, t
 
 
 @pytest.mark.parametrize("format", ["h5", "text"])
-def test_blocks_are_written_and_let_go(tmp_path: Path, format: str) -> None:
+def test_write_rows_releases_blocks(tmp_path: Path, format: str) -> None:
     alive: list[weakref.ref[np.ndarray]] = []
 
     def blocks() -> Iterator[idt_tools.Trajectories]:
@@ -83,7 +83,7 @@ def test_blocks_are_written_and_let_go(tmp_path: Path, format: str) -> None:
             alive.append(weakref.ref(info))
             yield idt_tools.Trajectories(info, np.zeros((100, 426), np.float32))
             del info
-            assert sum(array() is not None for array in alive) <= 1  # what the writer holds still
+            assert sum(array() is not None for array in alive) <= 1  # the block that the writer still holds
 
     output = tmp_path / "out"
     if format == "h5":
@@ -95,18 +95,20 @@ def test_blocks_are_written_and_let_go(tmp_path: Path, format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["h5", "text"])
-def test_several_at_once_give_the_same_bytes_as_one_by_one(videos: list[Path], tmp_path: Path, format: str) -> None:
-    together, alone = tmp_path / "together", tmp_path / "alone"
-    assert extract(*videos, "-o", together, "--threads", "3", "--format", format) == 0
+def test_extract_threads_give_equal_bytes(videos: list[Path], tmp_path: Path, format: str) -> None:
+    in_threads, one_by_one = tmp_path / "in_threads", tmp_path / "one_by_one"
+    assert extract(*videos, "-o", in_threads, "--threads", "3", "--format", format) == 0
     for video in videos:
-        assert extract(video, "-o", f"{alone}/", "--format", format) == 0
+        assert extract(video, "-o", f"{one_by_one}/", "--format", format) == 0
     ending = "txt" if format == "text" else "h5"
-    assert names(together) == names(alone) == [f"square_{i}.{ending}" for i in range(5)]
-    for name in names(together):
-        assert (together / name).read_bytes() == (alone / name).read_bytes()
+    assert names(in_threads) == names(one_by_one) == [f"square_{i}.{ending}" for i in range(5)]
+    for name in names(in_threads):
+        assert (in_threads / name).read_bytes() == (one_by_one / name).read_bytes()
 
 
-def test_a_broken_video_stops_no_other(videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extract_broken_video_does_not_stop_others(
+    videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken, missing, output = tmp_path / "broken.avi", tmp_path / "missing.avi", tmp_path / "out"
     broken.write_bytes(b"not a video at all\n" * 40)
     assert extract(videos[0], broken, missing, videos[1], "-o", output) == 1
@@ -119,13 +121,13 @@ def test_a_broken_video_stops_no_other(videos: list[Path], tmp_path: Path, capsy
     assert names(output) == ["square_0.h5", "square_1.h5"]
 
 
-def test_what_is_there_is_kept_unless_forced(
+def test_extract_existing_files_stay_without_force(
     videos: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "square_1.h5").write_bytes(b"of an earlier run")
     assert extract(*videos[:3], "-o", tmp_path) == 0
-    told = "2 of 3 videos written, 1 there already (--force writes anew)"
-    assert capsys.readouterr().out.splitlines()[-1] == told
+    summary = "2 of 3 videos written, 1 there already (--force writes anew)"
+    assert capsys.readouterr().out.splitlines()[-1] == summary
     assert (tmp_path / "square_1.h5").read_bytes() == b"of an earlier run"
     assert extract(videos[1], "-o", tmp_path / "square_1.h5") == 0
     assert (tmp_path / "square_1.h5").read_bytes() == b"of an earlier run"
@@ -134,7 +136,7 @@ def test_what_is_there_is_kept_unless_forced(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_leaves_whole_files_and_goes_on(videos: list[Path], tmp_path: Path, ending: int) -> None:
+def test_extract_stopped_run_continues(videos: list[Path], tmp_path: Path, ending: int) -> None:
     copies = [tmp_path / f"copy_{i}.mp4" for i in range(15)]
     for copy in copies:
         copy.symlink_to(videos[0])
@@ -145,7 +147,7 @@ def test_a_stopped_run_leaves_whole_files_and_goes_on(videos: list[Path], tmp_pa
         text=True,
         preexec_fn=default_signals,
     )
-    while not (any(output.glob("*.h5")) and any(output.glob(".*.tmp"))):  # one is written, and another has begun
+    while not (any(output.glob("*.h5")) and any(output.glob(".*.tmp"))):  # one is written, and another is in work
         assert process.poll() is None, "it ended before it could be stopped"
         time.sleep(0.002)
     process.send_signal(ending)
@@ -165,8 +167,8 @@ def test_a_stopped_run_leaves_whole_files_and_goes_on(videos: list[Path], tmp_pa
 
 
 @pytest.mark.parametrize("name", ["o.h5", "o.txt"])
-def test_a_full_disk(video: Path, tmp_path: Path, name: str) -> None:
-    # A limit on the size of files fails a write as a full disk does, though by another reason.
+def test_extract_full_disk(video: Path, tmp_path: Path, name: str) -> None:
+    # A limit on the size of files makes a write fail like a full disk, with another reason.
     limit = 10_000
     done = subprocess.run(
         [*IDT, "extract", str(video), "-o", str(tmp_path / name)],
@@ -178,9 +180,7 @@ def test_a_full_disk(video: Path, tmp_path: Path, name: str) -> None:
     assert names(tmp_path) == []
 
 
-def test_two_processes_do_not_write_the_same_file(
-    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_extract_file_locked_by_other_process(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "o.txt"
     with whole_file(output) as file:
         file.write(b"of the first")
@@ -194,7 +194,7 @@ def write_bb(path: Path, boxes: np.ndarray) -> Path:
     return path
 
 
-def test_boxes_of_several_videos(
+def test_extract_boxes_of_several_videos(
     videos: list[Path], square_boxes: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "people"

@@ -1,4 +1,4 @@
-"""idt_tools without the pipeline: it imports nothing of it, and its commands work where it is not there."""
+"""idt_tools does not import the pipeline, and its commands work without it."""
 
 import re
 import subprocess
@@ -18,14 +18,14 @@ def idt(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_no_file_of_idt_tools_names_the_pipeline() -> None:
+def test_idt_tools_does_not_name_pipeline() -> None:
     files = [path for path in FOLDER.rglob("*.py*") if path.suffix in (".py", ".pyi")]
     assert files
     named = [path.name for path in files if re.search(r"workflow_scripts|IDTR|model\.pt\b", path.read_text())]
     assert named == []
 
 
-def test_commands_without_the_pipeline(video: Path, tmp_path: Path) -> None:
+def test_commands_without_pipeline(video: Path, tmp_path: Path) -> None:
     output = tmp_path / "trajectories.h5"
     for arguments in (
         ["extract", video, "-o", output],
@@ -38,7 +38,7 @@ def test_commands_without_the_pipeline(video: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_detection_without_the_pipeline_says_what_is_missing(video: Path, tmp_path: Path) -> None:
+def test_detection_without_pipeline_one_sentence(video: Path, tmp_path: Path) -> None:
     done = idt("boxes", video, "--detector", "hog", "-o", tmp_path / "people")
     assert done.returncode == 1
     assert done.stderr.startswith("error: --detector hog: ") and "Traceback" not in done.stderr

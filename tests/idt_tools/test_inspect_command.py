@@ -1,4 +1,4 @@
-"""`idt inspect`: what it says of the files of every kind, and of those that are none."""
+"""`idt inspect` on the files of every kind, and on files that are not HDF5 or are damaged."""
 
 import pty
 import subprocess
@@ -25,7 +25,7 @@ def inspect(capsys: pytest.CaptureFixture[str], *places: Path | str) -> str:
 
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
-    """A file of the pipeline with a group for each of 50 videos, of which 5 failed."""
+    """A file of the pipeline with a group per video for 50 videos, of which 5 failed."""
     path = tmp_path / "shard.h5"
     parameters = {"persons": "masked", "settings": {"max_side": 320}}
     with write_hdf5(path, stage="trajectories", version=7, parameters=parameters, videos="0123abcd") as file:
@@ -40,7 +40,7 @@ def shard(tmp_path: Path) -> Path:
     return path
 
 
-def test_groups_by_the_thousand_are_summed_up(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_summarizes_groups(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = inspect(capsys, shard).splitlines()
     text = "\n".join(lines)
     assert len(lines) < 25
@@ -55,14 +55,14 @@ def test_groups_by_the_thousand_are_summed_up(shard: Path, capsys: pytest.Captur
     assert "extra/more" in text and "(3)" in text and "int64 (in 49 of 50)" in text
 
 
-def test_one_group_alone(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_one_group(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = inspect(capsys, f"{shard}:video_13")
     assert "too_short" in text and "(13, 10)" in text and "video_12" not in text
     assert cli.main(["inspect", f"{shard}:video_99"]) == 1
     assert f"{shard}: it holds no group 'video_99'; it holds video_00" in capsys.readouterr().err
 
 
-def test_files_of_idt_extract(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_file_of_extract(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "square.h5"
     assert cli.main(["extract", str(video), "-o", str(output)]) == 0
     text = inspect(capsys, output)
@@ -72,7 +72,7 @@ def test_files_of_idt_extract(video: Path, tmp_path: Path, capsys: pytest.Captur
     assert "end_frame, mean_x" in text and "trajectory_0 to mbhy_95" in text
 
 
-def test_videos_in_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_videos_in_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with write_hdf5(tmp_path / "rows.h5", stage="encoding", version=1, parameters={}) as file:
         dataset(file, "video_id", ["a", "b"])
         dataset(file, "status", ["ok", "corrupted"])
@@ -82,7 +82,7 @@ def test_videos_in_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "text" in text and "object" not in text
 
 
-def test_files_that_are_none_have_one_sentence_each(
+def test_inspect_other_files_one_sentence_each(
     shard: Path, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     list(process_shard(tmp_path / "store", {"a": "1"}, lambda name: Result(), stage="test"))
@@ -93,21 +93,21 @@ def test_files_that_are_none_have_one_sentence_each(
     expected = {
         tmp_path / "none.h5": "there is no such file",
         tmp_path: "it is a folder; name an HDF5 file in it",
-        tmp_path / "store": "it is no HDF5 file",
-        tmp_path / "rows.txt": "it is no HDF5 file but a text file",
-        video: "it is no HDF5 file",
+        tmp_path / "store": "it is not an HDF5 file",
+        tmp_path / "rows.txt": "it is not an HDF5 file but a text file",
+        video: "it is not an HDF5 file",
         tmp_path / "empty.h5": "it is cut short",
         tmp_path / "cut.h5": "it is cut short; delete it and make it again",
     }
     capsys.readouterr()
     assert cli.main(["inspect", *map(str, expected), str(shard)]) == 1
-    told = capsys.readouterr()
-    for line, (path, sentence) in zip(told.err.splitlines(), expected.items(), strict=True):
+    printed = capsys.readouterr()
+    for line, (path, sentence) in zip(printed.err.splitlines(), expected.items(), strict=True):
         assert line.startswith(f"error: {path}: {sentence}")
-    assert "50 groups" in told.out  # the one that is whole
+    assert "50 groups" in printed.out  # of the whole file
 
 
-def test_any_damage_is_a_sentence(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_damaged_file_one_sentence(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = shard.read_bytes()
     draw = np.random.default_rng(0)
     for _ in range(40):
@@ -116,22 +116,22 @@ def test_any_damage_is_a_sentence(shard: Path, capsys: pytest.CaptureFixture[str
         damaged[start : start + 200] ^= 0xA5
         shard.write_bytes(damaged.tobytes())
         code = cli.main(["inspect", str(shard)])
-        told = capsys.readouterr()
-        assert code == 0 or (code == 1 and told.err.startswith(f"error: {shard}: "))
+        printed = capsys.readouterr()
+        assert code == 0 or (code == 1 and printed.err.startswith(f"error: {shard}: "))
 
 
-def test_lines_are_wrapped_for_a_terminal_and_whole_in_a_pipe(shard: Path) -> None:
+def test_inspect_wraps_lines_only_in_terminal(shard: Path) -> None:
     piped = subprocess.run([*IDT, "inspect", shard], capture_output=True, text=True, check=True).stdout
     assert any(line.startswith("50 groups") and line.endswith("in each") for line in piped.splitlines())
-    ours, theirs = pty.openpty()
+    own_end, terminal_end = pty.openpty()
     environment = {"COLUMNS": "60", "PATH": "/usr/bin"}
-    subprocess.run([*IDT, "inspect", shard.name], stdout=theirs, cwd=shard.parent, check=True, env=environment)
-    with open(ours, "rb", closefd=True) as terminal:
+    subprocess.run([*IDT, "inspect", shard.name], stdout=terminal_end, cwd=shard.parent, check=True, env=environment)
+    with open(own_end, "rb", closefd=True) as terminal:
         shown = terminal.read1(65536).decode().splitlines()
     assert max(map(len, shown)) <= 60 < max(map(len, piped.splitlines()))
 
 
-def test_a_reader_that_has_seen_enough(shard: Path) -> None:
+def test_inspect_closed_pipe(shard: Path) -> None:
     command = f"{sys.executable} -m idt_tools.cli inspect {shard} | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""

@@ -1,4 +1,4 @@
-"""The command `idt` as a user runs it."""
+"""The command line of `idt`: boxes, errors, odd names and help."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from idt_tools import cli, trajectory_files
 from idt_tools.attributes import read_attributes
 
 
-def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarray, tmp_path: Path) -> None:
+def test_read_boxes_bb_and_hdf5(video: Path, square_boxes: np.ndarray, tmp_path: Path) -> None:
     boxes = square_boxes
     bb = tmp_path / "square.bb"
     bb.write_text("".join(" ".join(f"{value:g}" for value in row) + "\n" for row in boxes))
@@ -36,12 +36,12 @@ def test_boxes_from_a_bb_file_and_from_hdf5(video: Path, square_boxes: np.ndarra
     assert cli.main(["extract", str(video), "-o", str(tmp_path / "o.h5"), "--boxes", str(bb)]) == 0
 
 
-def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
+def test_read_bb_frames_without_people(tmp_path: Path) -> None:
     bb = tmp_path / "few.bb"
     bb.write_text("0\n1 10 10 20 20 0.5 30 30 40 40 0.6\n2\n")
     assert idt_tools.read_bb(bb).tolist() == [[1, 10, 10, 20, 20, 0.5], [1, 30, 30, 40, 40, np.float32(0.6)]]
     bb.write_text("0\n1 10 10 20\n")
-    with pytest.raises(ValueError, match=r"few\.bb, line 2: expected a frame number and 5 numbers a box"):
+    with pytest.raises(ValueError, match=r"few\.bb, line 2: expected a frame number and 5 numbers per box"):
         idt_tools.read_bb(bb)
 
 
@@ -58,24 +58,24 @@ def test_a_bb_file_of_frames_without_people(tmp_path: Path) -> None:
         (["extract", "{video}", "-o", "{tmp}/o"], "{tmp}/o: the name must end in .h5 or .txt, or in / for a folder"),
         (["extract", "{video}", "-o", "{video}", "--format", "h5"], "{video}: it is the input {video}"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--threads", "0"], "--threads 0: at least one thread is needed"),
-        (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o is a folder"),
+        (["extract", "{video}", "other.avi", "-o", "{tmp}/o.h5"], "{tmp}/o.h5: for several videos -o must be a folder"),
         (["extract", "a/x.avi", "b/x.mp4", "-o", "{tmp}/"], "a/x.avi and b/x.mp4 would be written to one file"),
         (["extract", "{video}", "-o", "{tmp}/", "--boxes", "{tmp}"], "{tmp}/: it is the folder of the boxes"),
         (
             ["extract", "{video}", "-o", "{tmp}/", "--boxes", "{video}"],
-            "{video}: for several videos --boxes is a folder",
+            "{video}: for several videos --boxes must be a folder",
         ),
         (["extract", "{video}", "-o", "{tmp}/o/", "--boxes", "none"], "none: there is no such file or folder"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "none.bb"], "none.bb: there is no such file"),
         (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{tmp}"], "no square.bb, .h5 or .json"),
-        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "it is no HDF5 file"),
+        (["extract", "{video}", "-o", "{tmp}/o.h5", "--boxes", "{video}"], "it is not an HDF5 file"),
         (["show", "nothing.avi", "-o", "{tmp}/o.png"], "nothing.avi: there is no such file"),
         (["show", "{video}", "-o", "{tmp}/o.gif"], "{tmp}/o.gif: the name must end in .mp4"),
         (["show", "{video}", "-o", "{video}"], "{video}: it is the input {video}"),
         (["show", "{video}", "-o", "/proc/o.mp4"], "/proc/o.mp4: it cannot be written (No such file or directory)"),
     ],
 )
-def test_errors_are_one_sentence(
+def test_idt_errors_are_one_sentence(
     arguments: list[str], message: str, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main([part.format(tmp=tmp_path, video=video) for part in arguments]) == 1
@@ -90,7 +90,7 @@ def test_errors_are_one_sentence(
     [
         ("o.bb", b"\xff\xfe\x00", "line 1: not a line of numbers"),
         ("o.bb", b"0 1 nan 3 4 5\n", "boxes must hold finite numbers"),
-        ("o.json", b"{", "it is no JSON"),
+        ("o.json", b"{", "it is not a JSON"),
         ("o.json", b"{}", "expected a list of detections, as COCO's results are, not dict"),
         ("o.json", b'[{"image_id": 0, "category_id": 1, "score": 1}]', "detection 0: expected image_id"),
         (
@@ -106,7 +106,7 @@ def test_errors_are_one_sentence(
     ],
 )
 @pytest.mark.parametrize("command", ["extract", "show"])
-def test_wrong_boxes(
+def test_idt_wrong_boxes(
     command: str,
     name: str,
     content: bytes | np.ndarray,
@@ -122,21 +122,21 @@ def test_wrong_boxes(
         with h5py.File(boxes, "w") as file:
             file["boxes"] = content
     assert cli.main([command, str(video), "-o", str(output), "--boxes", str(boxes)]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {boxes}") and reason in told and told.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"error: {boxes}") and reason in errors and errors.count("\n") == 1
 
 
-def test_boxes_are_not_overwritten(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_extract_does_not_overwrite_boxes(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     boxes = tmp_path / "people.h5"
     with h5py.File(boxes, "w") as file:
         file["square/boxes"] = np.zeros((0, 6))
-    for given in (boxes, f"{boxes}:square"):
-        assert cli.main(["extract", str(video), "-o", str(boxes), "--boxes", str(given), "--force"]) == 1
+    for place in (boxes, f"{boxes}:square"):
+        assert cli.main(["extract", str(video), "-o", str(boxes), "--boxes", str(place), "--force"]) == 1
         assert capsys.readouterr().err.startswith(f"error: {boxes}: it is the input {boxes}")
 
 
-def test_a_name_of_255_bytes(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its files are written as far as their own names fit, and one whose name does not stops no other."""
+def test_extract_name_of_255_bytes(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file whose name fits is written, and a video whose file name is too long does not stop the others."""
     longest, too_long = tmp_path / ("x" * 249 + "\u00e9.mp4"), tmp_path / ("y" * 253 + ".m")
     for path in (longest, too_long):
         path.symlink_to(video)
@@ -148,7 +148,7 @@ def test_a_name_of_255_bytes(video: Path, tmp_path: Path, capsys: pytest.Capture
     assert (output / f"{longest.stem}.h5").stat().st_size > 100_000
 
 
-def test_a_name_that_begins_with_a_dash(
+def test_extract_name_with_leading_dash(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -156,14 +156,14 @@ def test_a_name_that_begins_with_a_dash(
         Path(name).symlink_to(video)
         with pytest.raises(SystemExit) as stopped:
             cli.main(["extract", name, "-o", "out/"])
-        told = capsys.readouterr().err
-        assert stopped.value.code == 2 and f"idt extract ... -- {name}" in told and f"write ./{name}" in told
+        errors = capsys.readouterr().err
+        assert stopped.value.code == 2 and f"idt extract ... -- {name}" in errors and f"write ./{name}" in errors
         assert cli.main(["extract", "-o", "out/", "--", name]) == 0
         assert cli.main(["extract", f"./{name}", "-o", "out/", "--force"]) == 0
     assert sorted(os.listdir("out")) == ["--threads.h5", "-dash.h5", "-o1.h5"]
 
 
-def test_whatever_one_video_raises_is_its_own_line(
+def test_extract_unforeseen_error_is_one_line(
     video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd, output = tmp_path / "odd.mp4", tmp_path / "out"
@@ -181,7 +181,7 @@ def test_whatever_one_video_raises_is_its_own_line(
     assert os.listdir(output) == ["square.h5"]
 
 
-def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:
+def test_idt_name_not_utf8(video: Path, tmp_path: Path) -> None:
     odd = tmp_path / os.fsdecode(b"caf\xe9.mp4")
     odd.symlink_to(video)
     for command, ending in (("extract", ".h5"), ("extract", ".txt"), ("show", ".png"), ("show", ".mp4")):
@@ -192,10 +192,10 @@ def test_a_name_that_is_not_utf_8(video: Path, tmp_path: Path) -> None:
         assert read_attributes(file)["video"] == "caf\ufffd.mp4"
 
 
-def test_help() -> None:
+def test_idt_help() -> None:
     for arguments, expected in (
         (["--help"], ["extract", "show", "idt extract videos/*.mp4 -o trajectories/ --threads 4"]),
-        (["extract", "--help"], ["--threads N", "default 1", "--force", "goes on when it is typed", "example"]),
+        (["extract", "--help"], ["--threads N", "default 1", "--force", "type a stopped command again", "example"]),
         (["show", "--help"], ["contact sheet", "example"]),
     ):
         command = [sys.executable, "-m", "idt_tools.cli", *arguments]
@@ -204,7 +204,7 @@ def test_help() -> None:
         assert max(map(len, shown.splitlines())) <= 100
 
 
-def test_the_package_imports_with_numpy_opencv_and_pyav_alone() -> None:
+def test_import_idt_tools_without_optional_packages() -> None:
     script = "import sys, idt_tools; print(sorted({'h5py', 'tqdm', 'scipy', 'torch', 'pandas'} & set(sys.modules)))"
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Steps of the tracker, in every build that runs here, against OpenCV and plain numpy, odd sizes and every border."""
+"""Steps of the tracker in every build of this processor, compared with OpenCV and numpy at odd sizes and borders."""
 
 from typing import Any
 
@@ -26,14 +26,14 @@ def image(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_grey_resize_is_opencvs(kernels: Any, height: int, width: int) -> None:
+def test_resize_grey_equals_opencv(kernels: Any, height: int, width: int) -> None:
     grey = image(height, width)
     size = (round(width / 2**0.5), round(height / 2**0.5))
     assert np.array_equal(kernels.resize_grey(grey, *size), cv2.resize(grey, size))
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_float_resize_is_nearly_opencvs(kernels: Any, height: int, width: int) -> None:
+def test_resize_is_close_to_opencv(kernels: Any, height: int, width: int) -> None:
     values = image(height, width).astype(np.float32)
     for size in ((round(width / 2**0.5), round(height / 2**0.5)), (2 * width - 1, 2 * height + 1)):
         np.testing.assert_allclose(kernels.resize(values, *size), cv2.resize(values, size), atol=0.005)
@@ -41,7 +41,7 @@ def test_float_resize_is_nearly_opencvs(kernels: Any, height: int, width: int) -
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**32 - 1), st.booleans())
-def test_median_is_opencvs(kernels: Any, height: int, width: int, seed: int, ties: bool) -> None:
+def test_median_equals_opencv(kernels: Any, height: int, width: int, seed: int, ties: bool) -> None:
     values = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
     if ties:
         values = np.round(values)
@@ -49,7 +49,7 @@ def test_median_is_opencvs(kernels: Any, height: int, width: int, seed: int, tie
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_corner_measure_is_opencvs(kernels: Any, height: int, width: int) -> None:
+def test_corner_measure_equals_opencv(kernels: Any, height: int, width: int) -> None:
     grey = image(height, width)
     expected = cv2.cornerMinEigenVal(grey, 3, 3)
     np.testing.assert_allclose(kernels.corner_measure(grey), expected, atol=1e-6 * expected.max())
@@ -59,7 +59,7 @@ SCALES = [(1.0, 3), (1.41421354, 3), (1.99999988, 3), (2.82842684, 5), (3.999999
 
 
 @pytest.mark.parametrize(("factor", "size"), SCALES)
-def test_blur_is_opencvs(kernels: Any, factor: float, size: int) -> None:
+def test_reduce_blurs_as_opencv(kernels: Any, factor: float, size: int) -> None:
     grey = image(45, 61)
     sigma = (factor - 1) / 2
     taps = np.array([0.25, 0.5, 0.25]) if sigma == 0 else cv2.getGaussianKernel(size, sigma)
@@ -69,7 +69,7 @@ def test_blur_is_opencvs(kernels: Any, factor: float, size: int) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(16, 70), st.integers(16, 70), st.sampled_from(SCALES[1:]), st.integers(0, 2**32 - 1))
-def test_reduction_follows_the_specification(
+def test_reduce_follows_specification(
     kernels: Any, height: int, width: int, scale: tuple[float, int], seed: int
 ) -> None:
     grey = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
@@ -80,32 +80,30 @@ def test_reduction_follows_the_specification(
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(2, 50), st.integers(2, 50), st.integers(0, 2**32 - 1))
-def test_expansion_follows_the_specification(kernels: Any, height: int, width: int, seed: int) -> None:
+def test_expand_follows_specification(kernels: Any, height: int, width: int, seed: int) -> None:
     values = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
     np.testing.assert_allclose(kernels.expand(values), reference.expand(values), atol=1e-3)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.integers(12, 50), st.integers(12, 50), st.integers(0, 2**32 - 1), st.booleans())
-def test_flow_follows_the_specification(kernels: Any, height: int, width: int, seed: int, from_coarser: bool) -> None:
+def test_flow_follows_specification(kernels: Any, height: int, width: int, seed: int, from_coarser: bool) -> None:
     rng = np.random.default_rng(seed)
     first, second = (cv2.GaussianBlur(rng.uniform(0, 255, (height, width)).astype(np.float32), (0, 0), 2) for _ in "ab")
     coarser = None
-    if from_coarser:  # steps across every border
+    if from_coarser:  # flow across every border
         size = (2, round(height / 2**0.5), round(width / 2**0.5))
         coarser = rng.normal(0, rng.choice([0.5, 5, 50]), size).astype(np.float32)
     expected = reference.flow(first, second, coarser)
-    found = np.stack(kernels.flow(first, second, coarser))
-    # A flow vector near the edge of a pixel may be taken for its neighbour's by one of the two; hence not every pixel.
-    near = np.abs(found - expected).max(0) < 1e-3 * np.maximum(1, np.abs(expected).max(0))
+    flow = np.stack(kernels.flow(first, second, coarser))
+    # Near the edge of a pixel the two may round a flow vector to different pixels; hence not every pixel.
+    near = np.abs(flow - expected).max(0) < 1e-3 * np.maximum(1, np.abs(expected).max(0))
     assert near.mean() > 0.99
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(32, 70), st.integers(32, 70), st.integers(0, 2**32 - 1), st.data())
-def test_patches_follow_the_specification(
-    kernels: Any, height: int, width: int, seed: int, data: st.DataObject
-) -> None:
+def test_patch_follows_specification(kernels: Any, height: int, width: int, seed: int, data: st.DataObject) -> None:
     rng = np.random.default_rng(seed)
     grey = rng.integers(0, 256, (height, width), dtype=np.uint8)
     motion = rng.normal(0, rng.choice([0, 0.4, 3]), (2, height, width)).astype(np.float32)
@@ -116,19 +114,19 @@ def test_patches_follow_the_specification(
     np.testing.assert_allclose(still, expected_still, atol=1e-3)
 
 
-def test_expansion_finds_the_coefficients_of_a_polynomial(kernels: Any) -> None:
+def test_expand_finds_coefficients_of_polynomial(kernels: Any) -> None:
     y, x = np.mgrid[0:40, 0:50].astype(np.float64)
     bx, by, axx, ayy, axy = 0.7, -0.4, 0.03, -0.02, 0.05
     values = 5 + bx * x + by * y + axx * x**2 + ayy * y**2 + axy * x * y
-    found = kernels.expand(values.astype(np.float32))
+    coefficients = kernels.expand(values.astype(np.float32))
     inner = (slice(8, -8), slice(8, -8))
     expected = [by + 2 * ayy * y + axy * x, bx + 2 * axx * x + axy * y, ayy + 0 * x, axx + 0 * x, axy + 0 * x]
-    for plane, truth in zip(found, expected, strict=True):
+    for plane, truth in zip(coefficients, expected, strict=True):
         np.testing.assert_allclose(plane[inner], truth[inner], atol=2e-4)
 
 
-def warp_by_the_book(previous: np.ndarray, current: np.ndarray, h: np.ndarray) -> np.ndarray:
-    """idt_spec 5.0 pixel by pixel."""
+def specified_warp(previous: np.ndarray, current: np.ndarray, h: np.ndarray) -> np.ndarray:
+    """Returns the warped frame, computed pixel by pixel as idt_spec 5.0 says."""
     height, width = current.shape
     warped = previous.copy()
     for y in range(height):
@@ -147,11 +145,11 @@ def warp_by_the_book(previous: np.ndarray, current: np.ndarray, h: np.ndarray) -
 
 @settings(deadline=None, max_examples=15)
 @given(st.integers(32, 50), st.integers(32, 50), st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-4, 1e-2]))
-def test_warp_follows_the_specification(kernels: Any, height: int, width: int, seed: int, strength: float) -> None:
+def test_warp_follows_specification(kernels: Any, height: int, width: int, seed: int, strength: float) -> None:
     rng = np.random.default_rng(seed)
     h = np.eye(3) + rng.normal(size=(3, 3)) * strength * np.array([[1, 1, 100], [1, 1, 100], [0.01, 0.01, 1]])
     previous, current = image(height, width, 1), image(height, width, 2)
-    assert np.array_equal(kernels.warp(previous, current, h), warp_by_the_book(previous, current, h))
+    assert np.array_equal(kernels.warp(previous, current, h), specified_warp(previous, current, h))
 
 
 @pytest.mark.parametrize(
@@ -162,11 +160,11 @@ def test_warp_follows_the_specification(kernels: Any, height: int, width: int, s
         (32, 400, [(32, 400)]),
     ],
 )
-def test_scales(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
+def test_make_tracker_scales(width: int, height: int, sizes: list[tuple[int, int]]) -> None:
     assert [(w, h) for _, w, h in make_tracker(width, height).scales] == sizes
 
 
-def test_the_core_refuses_what_it_could_not_hold() -> None:
+def test_tracker_wrong_calls_raise() -> None:
     tracker = make_tracker(64, 48)
     with pytest.raises(ValueError, match="size"):
         tracker.start(np.zeros((64, 48), np.uint8))
@@ -185,7 +183,7 @@ def test_the_core_refuses_what_it_could_not_hold() -> None:
     assert tracker.flow_at(np.array([[-5, 900]])).tolist() == [[0.0, 0.0]]
 
 
-def test_rows_are_taken_into_fitting_memory_alone() -> None:
+def test_take_wrong_arrays_raises() -> None:
     tracker = make_tracker(64, 48)
     info, descriptors, points = (np.empty(shape, np.float32) for shape in ((4, 10), (4, 426), (4, 16, 2)))
     assert tracker.take(info, descriptors, points) == tracker.take(info, descriptors, points[:0]) == 0
@@ -201,7 +199,7 @@ def test_rows_are_taken_into_fitting_memory_alone() -> None:
         tracker.take(info, descriptors, points[:2])
 
 
-def test_sizes_that_no_number_holds_are_refused(kernels: Any) -> None:
+def test_make_tracker_huge_sizes_raises(kernels: Any) -> None:
     with pytest.raises(ValueError, match=r"at most 2\^28 pixels"):
         make_tracker(100_000, 100_000)
     with pytest.raises(TypeError):
@@ -210,7 +208,7 @@ def test_sizes_that_no_number_holds_are_refused(kernels: Any) -> None:
         kernels.resize(np.zeros((4, 4), np.float32), 0, -5)
 
 
-def test_scales_beyond_the_originals_eight(kernels: Any) -> None:
+def test_make_tracker_more_than_eight_scales(kernels: Any) -> None:
     tracker = make_tracker(640, 513, TrackerOptions(max_scales=20))
     assert len(tracker.scales) == 9
     assert not tracker.start(image(513, 640))
@@ -218,13 +216,13 @@ def test_scales_beyond_the_originals_eight(kernels: Any) -> None:
     np.testing.assert_allclose(kernels.reduce(flat, 16.0, 33, 32), 100, atol=1e-3)
 
 
-def test_matches_that_are_no_numbers_leave_the_identity_or_the_rest() -> None:
+def test_fit_homography_ignores_nan_matches() -> None:
     rng = np.random.default_rng(0)
     start = rng.uniform(0, 300, (200, 2))
     end = start + np.array([3, -2])
     end[::9] = np.nan
     end[1::9] = np.inf
-    found = _core.fit_homography(start, end)
-    assert np.isfinite(found).all()
+    homography = _core.fit_homography(start, end)
+    assert np.isfinite(homography).all()
     with pytest.raises(ValueError, match="two arrays"):
         _core.fit_homography(start, end[:5])

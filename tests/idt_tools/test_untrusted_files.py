@@ -1,4 +1,4 @@
-"""Files that were crafted to fill the memory, to take for ever or to pass for something else."""
+"""Files that were crafted to fill the memory, to take very long or to imitate another kind of file."""
 
 import gzip
 import json
@@ -22,7 +22,7 @@ from idt_tools.person_boxes import boxes_by_frame, read_bb, read_coco, write_bb
 from idt_tools.trajectory_files import read_boxes, read_rows, read_text_rows
 from idt_tools.untrusted_hdf5 import checked_array, opened_hdf5
 
-# Reads files in a process of its own, whose memory can be measured; prints what came of each, and the most memory held.
+# Reads files in a separate process, and prints the outcome of each file and the peak memory of the process.
 READ = """
 import json, resource, sys, time
 from pathlib import Path
@@ -52,40 +52,40 @@ print("MEGABYTES", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def outcomes(files: list[tuple[str, Path]]) -> list[str | int]:
-    """What came of each file, after a check that none took long, and all together little memory."""
+    """Returns the outcome of each file, after a check that each took little time and all took little memory."""
     work = json.dumps([(kind, str(path)) for kind, path in files])
     done = subprocess.run([sys.executable, "-c", READ, work], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
-    found = [json.loads(line.removeprefix("OUTCOME ")) for line in done.stdout.splitlines() if line[:7] == "OUTCOME"]
-    assert max(seconds for _, seconds in found) < 10
+    results = [json.loads(line.removeprefix("OUTCOME ")) for line in done.stdout.splitlines() if line[:7] == "OUTCOME"]
+    assert max(seconds for _, seconds in results) < 10
     assert int(done.stdout.rsplit("MEGABYTES ")[1]) < 1024
-    return [outcome for outcome, _ in found]
+    return [outcome for outcome, _ in results]
 
 
-def test_the_crafted_files_have_a_sentence_each(shared: Path, tmp_path: Path) -> None:
+def test_crafted_files_one_sentence_each(shared: Path, tmp_path: Path) -> None:
     hostile = shared / "videos" / "hostile"
     (tmp_path / "deep.json").write_bytes(gzip.decompress((hostile / "deep.json.gz").read_bytes()))
     expected = {
         ("inspect", hostile / "attrs.h5"): 0,
         ("inspect", hostile / "attrs2.h5"): 0,
         ("inspect", hostile / "attrs3.h5"): 0,
-        ("inspect", hostile / "dims.h5"): 0,  # its shape is all that is shown
+        ("inspect", hostile / "dims.h5"): 0,  # only its shape is shown
         ("inspect", hostile / "dims_status.h5"): 1,
         ("inspect", hostile / "lying_header.avi"): 1,
         ("persons.files", hostile / "dims.h5"): "no_boxes: dims.h5: boxes claims 24000000000 bytes",
         ("persons.files", hostile / "bigint.json"): "no_boxes: bigint.json, detection 0: expected image_id",
         ("persons.files", hostile / "str.json"): "no_boxes: str.json, detection 0: expected image_id",
-        ("persons.files", tmp_path / "deep.json"): "no_boxes: deep.json: it is no JSON list of detections",
+        ("persons.files", tmp_path / "deep.json"): "no_boxes: deep.json: it is not a JSON list of detections",
         ("rows", hostile / "rows.h5"): f"ValueError: {hostile}/rows.h5: info claims 40000000000 bytes",
         ("rows", hostile / "scalar.h5"): f"ValueError: {hostile}/scalar.h5: info and descriptors are () and ()",
-        ("rows", hostile / "grp.h5"): f"ValueError: {hostile}/grp.h5: info is no dataset",
-        ("codebook", hostile / "rows.h5"): f"ValueError: {hostile}/rows.h5 is not a codebook",
+        ("rows", hostile / "grp.h5"): f"ValueError: {hostile}/grp.h5: info is not a dataset",
+        ("codebook", hostile / "rows.h5"): f"ValueError: {hostile}/rows.h5 is not a readable codebook",
     }
-    for outcome, (file, wanted) in zip(outcomes(list(expected)), expected.items(), strict=True):
-        assert outcome == wanted if isinstance(wanted, int) else str(outcome).startswith(wanted), (file, outcome)
+    for outcome, (file, sentence) in zip(outcomes(list(expected)), expected.items(), strict=True):
+        assert outcome == sentence if isinstance(sentence, int) else str(outcome).startswith(sentence), (file, outcome)
 
 
-def test_bombs_take_neither_memory_nor_time(tmp_path: Path) -> None:
+def test_compression_bombs_take_little_memory_and_time(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "line.txt.gz", "wb", 1) as file:
         for _ in range(300):
             file.write(b"1" * 2**20)  # a line of 300 MB
@@ -98,32 +98,31 @@ def test_bombs_take_neither_memory_nor_time(tmp_path: Path) -> None:
         )
     files = [("rows", tmp_path / "line.txt.gz")]
     files += [("persons.files", tmp_path / name) for name in ("lists.json", "element.json", "boxes.bb", "zeros.h5")]
-    found = outcomes(files)
-    assert str(found[0]).endswith(
-        "line 1: it holds 1 columns, not 436, as the original extractor writes: 10 of where "
-        "and when, then 426 that describe"
+    results = outcomes(files)
+    assert str(results[0]).endswith(
+        "line 1: it holds 1 columns, not 436, as the original extractor writes (10 of info, then 426 of the descriptor)"
     )
-    assert all(str(outcome).startswith("no_boxes") for outcome in found[1:]), found
+    assert all(str(outcome).startswith("no_boxes") for outcome in results[1:]), results
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99)), max_size=30))
-def test_boxes_by_frame_are_those_of_each_frame_in_their_order(numbers: list[tuple[int, int]]) -> None:
+def test_boxes_by_frame_keeps_order(numbers: list[tuple[int, int]]) -> None:
     rows = np.array([[frame, place, 1, 2, 3, 0.5] for frame, place in numbers]).reshape(-1, 6)
-    found = boxes_by_frame(rows)
-    assert found is not None and list(found) == sorted({frame for frame, _ in numbers})
-    for frame, boxes in found.items():
+    by_frame = boxes_by_frame(rows)
+    assert by_frame is not None and list(by_frame) == sorted({frame for frame, _ in numbers})
+    for frame, boxes in by_frame.items():
         assert boxes[:, 0].tolist() == [place for other, place in numbers if other == frame]
         assert boxes.shape[1] == 4
 
 
-def test_boxes_of_a_video_of_many_hours_take_seconds(tmp_path: Path) -> None:
-    """Twice as many frames take twice the time; a minute at 80,000 frames it was when it was quadratic."""
+def test_boxes_by_frame_is_linear_in_time(tmp_path: Path) -> None:
+    """The time is linear in the number of frames. A quadratic version took a minute for 80,000 frames."""
     n_frames = 80_000
     boxes = np.tile(np.array([[0, 1, 2, 30, 40, 0.5]], np.float32), (2 * n_frames, 1))
     boxes[:, 0] = np.arange(2 * n_frames) // 2
     start = time.monotonic()
-    found = boxes_by_frame(boxes)
-    assert time.monotonic() - start < 5 and found is not None and len(found) == n_frames
+    by_frame = boxes_by_frame(boxes)
+    assert time.monotonic() - start < 5 and by_frame is not None and len(by_frame) == n_frames
     write_bb(tmp_path / "a.bb", boxes, n_frames, 100, 100)
     np.testing.assert_array_equal(read_bb(tmp_path / "a.bb"), boxes)
     assert time.monotonic() - start < 30
@@ -133,7 +132,7 @@ def test_boxes_of_a_video_of_many_hours_take_seconds(tmp_path: Path) -> None:
     st.lists(st.tuples(st.integers(0, 50), st.sampled_from([1, 2]), st.floats(0, 1, width=32)), max_size=40),
     st.sampled_from([None, 1, "\t"]),
 )
-def test_detections_are_the_same_read_piece_by_piece(
+def test_read_coco_in_pieces(
     tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[int, int, float]], indent: int | str | None
 ) -> None:
     detections = [
@@ -144,15 +143,15 @@ def test_detections_are_the_same_read_piece_by_piece(
     path.write_text(json.dumps(detections, indent=indent))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(person_boxes, "_BLOCK", 300)
-        patch.setattr(person_boxes, "_LONGEST_LINE", 250)
-        found = read_coco(path)
+        patch.setattr(person_boxes, "_MAX_LENGTH", 250)
+        boxes = read_coco(path)
     people = sorted((row for row in entries if row[1] == 1), key=lambda row: (row[0], -row[2]))
     expected = [[frame, 1, 2.5, 1 + frame, 6.5, score] for frame, _, score in people]
-    np.testing.assert_array_equal(found, np.array(expected, np.float32).reshape(-1, 6))
+    np.testing.assert_array_equal(boxes, np.array(expected, np.float32).reshape(-1, 6))
 
 
 @pytest.mark.parametrize("text", ["", "[", "[1", "[1,", "[1]", "[}", "[] []", "[]1", "3", '"a"', "[{]", "[,]", "null"])
-def test_what_is_no_list_of_detections_is_a_sentence(tmp_path: Path, text: str) -> None:
+def test_read_boxes_invalid_json_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=f"^{path}") as refused:
@@ -162,18 +161,18 @@ def test_what_is_no_list_of_detections_is_a_sentence(tmp_path: Path, text: str) 
 
 @pytest.mark.parametrize("value", ["true", '"1"', "[1]", "null", "1" + "0" * 400, "9" * 5000, "1e999", "NaN"])
 @pytest.mark.parametrize("key", ["image_id", "score", "bbox"])
-def test_a_value_that_is_no_number_is_not_taken_for_one(tmp_path: Path, key: str, value: str) -> None:
+def test_read_boxes_value_not_a_number(tmp_path: Path, key: str, value: str) -> None:
     values = {"image_id": "0", "category_id": "1", "bbox": "[1, 2, 3, 4]", "score": "0.5"}
     values[key] = f"[{value}, 2, 3, 4]" if key == "bbox" else value
     path = tmp_path / "a.json"
     path.write_text("[{" + ", ".join(f'"{name}": {text}' for name, text in values.items()) + "}]")
     if key == "score" and value in ("1e999", "NaN"):
-        return  # a score is kept and never computed with
+        return  # a score is only stored
     with pytest.raises(ValueError, match=f"^{path}"):
         read_boxes(path)
 
 
-def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
+def test_read_boxes_does_not_follow_links(tmp_path: Path) -> None:
     secret = tmp_path / "secret.h5"
     boxes = np.array([[0, 1, 2, 3, 4, 1]], np.float32)
     with h5py.File(secret, "w") as file:
@@ -194,7 +193,7 @@ def test_nothing_is_read_from_another_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_boxes(Path(f"{path}:good")), boxes)
 
 
-def test_text_of_variable_length_and_other_types_are_refused(tmp_path: Path) -> None:
+def test_checked_array_refuses_other_types(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["boxes"] = np.array(["text"] * 6, dtype=h5py.string_dtype()).reshape(1, 6)
         file["complex"] = np.ones((1, 6), complex)
@@ -217,11 +216,11 @@ def test_text_of_variable_length_and_other_types_are_refused(tmp_path: Path) -> 
         ("gmm_means", np.nan, "not finite"),
         ("gmm_variances", 0, "not positive"),
         ("gmm_weights", -1, "not positive"),
-        ("sketch_hash", 2000, "a place that the sketch does not have"),
-        ("sketch_sign", 3, "not -1 or 1"),
+        ("sketch_hash", 2000, "an index that the sketch does not have"),
+        ("sketch_sign", 3, "other than -1 and 1"),
     ],
 )
-def test_a_codebook_of_impossible_numbers_is_refused(tmp_path: Path, name: str, value: float, reason: str) -> None:
+def test_codebook_load_impossible_numbers(tmp_path: Path, name: str, value: float, reason: str) -> None:
     draw = np.random.default_rng(0)
     k, d = 2, 3
     mixture = (np.full(k, 1 / k), np.ones((k, d)), np.ones((k, d)))
@@ -232,12 +231,12 @@ def test_a_codebook_of_impossible_numbers_is_refused(tmp_path: Path, name: str, 
         values = file[name][:]
         values.flat[0] = value
         file[name][:] = values
-    with pytest.raises(ValueError, match=f"c.h5 is not a codebook that can be read: .*{reason}"):
+    with pytest.raises(ValueError, match=f"c.h5 is not a readable codebook: .*{reason}"):
         Codebook.load(tmp_path / "c.h5")
 
 
-def test_compressed_files_of_others_are_read(tmp_path: Path) -> None:
-    """What compresses well is no bomb: a still person in 10,000 frames."""
+def test_read_compressed_files(tmp_path: Path) -> None:
+    """A still person in 10,000 frames compresses well, and the file is accepted."""
     boxes = np.tile(np.array([[0, 1, 2, 3, 4, 1]], np.float32), (10_000, 1))
     boxes[:, 0] = np.arange(10_000)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -248,7 +247,7 @@ def test_compressed_files_of_others_are_read(tmp_path: Path) -> None:
     assert sum(map(len, read_rows(tmp_path / "a.h5"))) == 3000
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_read_rows_refuses_pipe(tmp_path: Path) -> None:
     for name in ("a.h5", "a.txt"):
         os.mkfifo(tmp_path / name)
         with pytest.raises(ValueError, match="regular file"):

@@ -1,4 +1,4 @@
-"""Broken and odd files go through the pipeline with a status and a reason; the good ones among them are processed."""
+"""Broken and odd files get a status and a reason; the good files beside them are processed."""
 
 import csv
 from pathlib import Path
@@ -9,33 +9,31 @@ from workflow import Workflow
 
 from idt_tools.attributes import read_attributes
 
-# What each file of ../shared/videos/bad must come to: in the index, else in the stage that found out.
+# Where each file of ../shared/videos/bad gets its status, and which.
 EXPECTED = {
     "zero_length": ("index", "unreadable"),
     "text_as_video": ("index", "unreadable"),
     "header_only": ("index", "unreadable"),
     "audio_only": ("index", "no_video_stream"),
     "truncated_40pct": ("trajectories", "truncated"),
-    "corrupted": ("trajectories", "ok"),  # two of its 50 frames are damaged, and skipped
+    "corrupted": ("trajectories", "ok"),  # two of its 50 frames are damaged and skipped
     "frames_01": ("trajectories", "too_short"),
     "frames_15": ("trajectories", "too_short"),
     "tiny_24x18": ("trajectories", "too_small"),
     "static_gray": ("trajectories", "no_trajectories"),
-    "frames_16": ("trajectories", "no_trajectories"),  # long enough for 5,356, all of people who stand still
+    "frames_16": ("trajectories", "no_trajectories"),  # its 5,356 tracks are removed: all people stand still
     "grayscale": ("trajectories", "ok"),
-    "odd_size_161x121": ("trajectories", "no_trajectories"),  # 2,539, all of people who stand still
+    "odd_size_161x121": ("trajectories", "no_trajectories"),  # its 2,539 tracks are removed: all people stand still
     "vfr": ("trajectories", "ok"),
 }
 
 
-def test_every_bad_file_comes_to_what_its_manifest_says(
-    tmp_path: Path, shared: Path, tiny_config: dict[str, Any]
-) -> None:
+def test_pipeline_status_of_bad_files(tmp_path: Path, shared: Path, tiny_config: dict[str, Any]) -> None:
     dataset = {"layout": "folder", "root": str(shared / "videos" / "bad"), "shards": 2}
     config = {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}, "max_failed_fraction": 0.8}
     workflow = Workflow(tmp_path, config)
-    told = workflow.run("results/pretraining/videos/idt/all.tsv")
-    assert "Traceback" not in told
+    output = workflow.run("results/pretraining/videos/idt/all.tsv")
+    assert "Traceback" not in output
 
     with open(tmp_path / "results/tiny/videos/index.tsv") as file:
         index = {Path(row["path"]).stem: row for row in csv.DictReader(file, delimiter="\t")}
@@ -44,8 +42,8 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
     for path in (tmp_path / "results/tiny/trajectories/idt").glob("*.h5"):
         with h5py.File(path) as file:
             for name, group in file.items():
-                told = read_attributes(group)
-                outcomes[name] = (told["status"], told["reason"], len(group["info"]))
+                attributes = read_attributes(group)
+                outcomes[name] = (attributes["status"], attributes["reason"], len(group["info"]))
     for stem, (place, status) in EXPECTED.items():
         row = index[stem]
         if place == "index":
@@ -53,8 +51,8 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
             assert row["video_id"] not in outcomes
         else:
             assert row["status"] == "ok", row
-            found, reason, n_trajectories = outcomes[row["video_id"]]
-            assert found == status, (stem, found, reason)
+            outcome, reason, n_trajectories = outcomes[row["video_id"]]
+            assert outcome == status, (stem, outcome, reason)
             assert (n_trajectories > 0) == (status == "ok") and (len(reason) > 10) == (status != "ok")
 
     with open(tmp_path / "results/pretraining/videos/idt/all.tsv") as file:
@@ -62,9 +60,7 @@ def test_every_bad_file_comes_to_what_its_manifest_says(
     assert used == {index[stem]["video_id"] for stem, (_, status) in EXPECTED.items() if status == "ok"}
 
 
-def test_a_run_that_loses_too_many_stops_with_the_list(
-    tmp_path: Path, shared: Path, tiny_config: dict[str, Any]
-) -> None:
+def test_pipeline_stops_if_too_many_videos_fail(tmp_path: Path, shared: Path, tiny_config: dict[str, Any]) -> None:
     dataset = {"layout": "folder", "root": str(shared / "videos" / "bad"), "shards": 2}
     config = {**tiny_config, "datasets": {"tiny": dataset}, "evaluation": {"datasets": []}, "max_failed_fraction": 0.1}
     done = Workflow(tmp_path, config).snakemake("results/pretraining/videos/idt/all.tsv")

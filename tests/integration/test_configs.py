@@ -1,4 +1,4 @@
-"""Configs as users give them to Snakemake: one replaces the demo's, a second one adds to the first."""
+"""Config files on the command line of Snakemake: one replaces the demo's config, a second one adds to the first."""
 
 import copy
 import re
@@ -15,7 +15,7 @@ from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
-def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> None:
+def test_paper_config_inherits_nothing_from_demo(tmp_path: Path) -> None:
     for place in ("kinetics/annotations", "ucf101/ucfTrainTestlist", "hmdb51/testTrainMulti_7030_splits"):
         (tmp_path / place).mkdir(parents=True)
     roots = {name: {"root": str(tmp_path / name)} for name in ("kinetics", "ucf101", "hmdb51")}
@@ -28,7 +28,7 @@ def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> Non
     resolved = yaml.safe_load((tmp_path / "results" / "config.yaml").read_text())
     assert set(resolved["datasets"]) == {"kinetics", "ucf101", "hmdb51"}
     assert resolved["datasets"]["ucf101"]["root"] == str(tmp_path / "ucf101")
-    assert resolved["clusters"] == {"k": 6000, "m": 3, "iterations": 20}
+    assert resolved["clusters"] == {"method": "kmeans", "k": 6000, "m": 3, "iterations": 20}
     assert (resolved["pretraining"]["epochs"], resolved["pretraining"]["crop_size"]) == (200, 112)
     demo = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     for section in ("encoding", "clusters", "frames", "evaluation"):
@@ -36,9 +36,7 @@ def test_the_papers_config_inherits_nothing_from_the_demo(tmp_path: Path) -> Non
             assert resolved[section][key] != value, (section, key)
 
 
-def test_kinetics_as_it_is_distributed_grows_by_what_is_found_later(
-    tmp_path: Path, tiny_config: dict[str, Any]
-) -> None:
+def test_kinetics_grows_by_videos_found_later(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=1, frames=16, width=64, height=48)
     (row,) = generate_videos(tmp_path / "made", small)
     root = tmp_path / "kinetics"
@@ -54,8 +52,8 @@ def test_kinetics_as_it_is_distributed_grows_by_what_is_found_later(
     assert [row["name"] for row in read_columns(videos / "missing.tsv")] == ["_bbbbbbbbbb_000005_000015"]
     assert read_columns(videos / "splits.tsv") == []
     assert workflow.planned(index) == {}
-    in_vain = workflow.snakemake("--dry-run")
-    assert in_vain.returncode != 0 and "evaluation.datasets: tiny_test has no splits" in in_vain.stdout + in_vain.stderr
+    failed = workflow.snakemake("--dry-run")
+    assert failed.returncode != 0 and "evaluation.datasets: tiny_test has no splits" in failed.stdout + failed.stderr
     shutil.copy(tmp_path / "made" / row["path"], root / "yoga" / "_bbbbbbbbbb_000005_000015.mp4")
     assert workflow.planned(index) == {"videos": 1}
     workflow.run(index)
@@ -66,16 +64,14 @@ def test_kinetics_as_it_is_distributed_grows_by_what_is_found_later(
 ODD_FOLDERS = ("brace{x}", "new\nline {dataset}", 'quote\'s "$(touch here)"')
 
 
-def test_braces_line_breaks_and_quotes_in_the_names_of_folders_reach_the_videos(
-    tmp_path: Path, tiny_config: dict[str, Any]
-) -> None:
-    """A name in braces is a pattern to Snakemake, wherever a path of the dataset is an input file or a parameter."""
+def test_folder_names_with_braces_line_breaks_and_quotes(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    """Snakemake takes a name in braces for a pattern in input files and parameters."""
     small = GeneratedSettings(motions=("walk",), scenes=("bricks",), per_pair=2, frames=22, width=128, height=96)
-    made = generate_videos(tmp_path / "made", small)
+    generated = generate_videos(tmp_path / "made", small)
     root = tmp_path / "root {x}"
     for folder in ODD_FOLDERS:
         (root / folder).mkdir(parents=True)
-        for row in made:
+        for row in generated:
             shutil.copy(tmp_path / "made" / row["path"], root / folder / f"tab\there{row['group']}.mp4")
     config = _changed(tiny_config, "datasets", to={"tiny": {"layout": "folder", "root": str(root), "shards": 1}})
     config = _changed(config, "evaluation", to={})
@@ -108,7 +104,7 @@ def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
         (("clusters", "k"), "12", "clusters.k: '12' is not of type 'integer'"),
     ],
 )
-def test_a_wrong_config_stops_at_once_with_one_sentence(
+def test_wrong_config_stops_with_one_sentence(
     tmp_path: Path, tiny_config: dict[str, Any], path: tuple[str, ...], value: Any, sentence: str
 ) -> None:
     done = Workflow(tmp_path, _changed(tiny_config, *path, to=value)).snakemake()
@@ -117,33 +113,33 @@ def test_a_wrong_config_stops_at_once_with_one_sentence(
     assert not (tmp_path / "results").exists()
 
 
-def test_the_profile_for_slurm_holds_what_every_profile_holds() -> None:
+def test_slurm_profile_contains_default_profile() -> None:
     default, slurm = (
         yaml.safe_load((REPOSITORY / "profiles" / name / "config.yaml").read_text()) for name in ("default", "slurm")
     )
     assert default.items() <= slurm.items()
 
 
-def test_networks_are_judged_by_frames_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
-    """Without a row of IDT nothing of the dataset that is judged on is tracked, for a table or for the report."""
+def test_network_evaluation_needs_frames_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+    """Without a row of IDT, neither a table nor the report tracks the evaluated dataset."""
 
     def table(*runs: str) -> dict[str, Any]:
         return {"title": "Table", "rows": [{"method": run, "run": run} for run in runs]}
 
     networks = {"networks": table("scratch", "ir")}
-    judged = {"evaluation": tiny_config["evaluation"] | {"runs": ["scratch", "ir"]}}
-    workflow = Workflow(tmp_path, tiny_config | judged | {"report": {"tables": networks}})
+    evaluation = {"evaluation": tiny_config["evaluation"] | {"runs": ["scratch", "ir"]}}
+    workflow = Workflow(tmp_path, tiny_config | evaluation | {"report": {"tables": networks}})
     workflow.run(*(f"results/{name}/videos/index.tsv" for name in ("tiny", "tiny_test")))
     described = [f"results/tiny_test/{noun}/idt/" for noun in ("trajectories", "encoding")]
     for target in ("results/tables/networks.tsv", "results/report/index.html"):
         plan = workflow.run("--dry-run", target)
         assert "finetune" in plan and not any(folder in plan for folder in described)
-    with_idt = tiny_config | judged | {"report": {"tables": networks | {"idt": table("scratch", "idt")}}}
+    with_idt = tiny_config | evaluation | {"report": {"tables": networks | {"idt": table("scratch", "idt")}}}
     plan = workflow.run("--dry-run", "results/tables/idt.tsv", config=with_idt)
     assert all(folder in plan for folder in described)
 
 
-def test_a_run_on_a_training_part_is_judged_on_its_split_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_run_on_training_part_is_evaluated_on_its_split_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     config = copy.deepcopy(tiny_config)
     config["datasets"]["tiny"] |= {"splits": "random", "n_splits": 3, "test_fraction": 0.5}
     config["clusters"]["k"] = 2  # less than half of the six videos of split2's training part
@@ -152,9 +148,9 @@ def test_a_run_on_a_training_part_is_judged_on_its_split_alone(tmp_path: Path, t
     workflow = Workflow(tmp_path, config)
     workflow.run(*(f"results/{name}/videos/index.tsv" for name in ("tiny", "tiny_test")))
     plan = workflow.run("--dry-run")
-    found = set(re.findall(r"results/evaluation/(\w+)/seed0/(\w+)/split(\d+)/finetune\.json", plan))
+    planned = set(re.findall(r"results/evaluation/(\w+)/seed0/(\w+)/split(\d+)/finetune\.json", plan))
     expected = {("scratch", "tiny", number) for number in "123"} | {("supervised", "tiny", "2")}
-    assert found == expected | {(run, "tiny_test", "1") for run in ("scratch", "supervised")}
+    assert planned == expected | {(run, "tiny_test", "1") for run in ("scratch", "supervised")}
     config["pretraining"]["runs"]["supervised"]["subset"] = "split7"
     refused = workflow.snakemake("--dry-run", config=config)
     assert refused.returncode != 0

@@ -1,4 +1,4 @@
-"""`make estimate`: what it says of a dataset, from a pilot of a part of it, against what a whole run leaves on disk."""
+"""`make estimate`: its estimates from a pilot on a few videos, against the files of a whole run."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Workflow
+from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.synthetic.generate import generate_videos
@@ -20,7 +20,7 @@ SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of ev
 
 @pytest.fixture(scope="module")
 def workflow(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
-    """Eight videos in two shards, with people to be found, and a config whose frames are of two sizes."""
+    """A workflow over eight videos with people in two shards."""
     folder = tmp_path_factory.mktemp("estimate")
     settings = GeneratedSettings(
         motions=("wave", "walk"), scenes=("bricks",), per_pair=4, frames=32, width=128, height=96
@@ -50,7 +50,7 @@ def _estimate(workflow: Workflow, options: str = "--videos 4 --threads 2") -> su
 
 
 def _numbers(workflow: Workflow) -> dict[str, dict[str, str]]:
-    """The lines of cost.tsv by stage and, of trajectories, by what is kept."""
+    """The lines of cost.tsv by stage, and those of trajectories by `keep` too."""
     rows = read_columns(workflow.folder / "results/estimate/cost.tsv")
     return {f"{row['stage']}/{row['of']} {row['keep']}".strip(" /"): row for row in rows}
 
@@ -61,32 +61,32 @@ def _bytes(workflow: Workflow, *patterns: str) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def test_a_pilot_that_was_killed_goes_on(workflow: Workflow) -> None:
+def test_estimate_resumes_after_kill(workflow: Workflow) -> None:
     pilot = workflow.folder / "results" / "estimate"
     started = subprocess.Popen(_command("--videos 4"), shell=True, cwd=workflow.folder, start_new_session=True)
-    while not (kept := {file: file.stat().st_mtime_ns for file in pilot.glob("tiny/*/*.tracked.json")}):
-        assert started.poll() is None, "it ended without a video"
+    while not (measured := {file: file.stat().st_mtime_ns for file in pilot.glob("tiny/*/*.tracked.json")}):
+        assert started.poll() is None, "it ended before it measured a video"
         time.sleep(0.05)
     os.killpg(started.pid, signal.SIGKILL)
     started.wait()
     done = _estimate(workflow)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert {file: file.stat().st_mtime_ns for file in kept} == kept, "what was measured is not measured again"
-    (folder,) = {file.parent for file in kept}
+    assert {file: file.stat().st_mtime_ns for file in measured} == measured, "measured again"
+    (folder,) = {file.parent for file in measured}
     assert len(list(folder.glob("*.json"))) == 2 * 4 + 1
-    assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are gone"
+    assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are deleted"
     assert {path.name for path in pilot.parent.iterdir()} == {"estimate"}, "the run's own folders are not touched"
 
 
-def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> None:
+def test_estimate_is_near_whole_run(workflow: Workflow) -> None:
     done = _estimate(workflow)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "8 videos, 256 frames of 12,288 pixels; measured on 4 videos" in done.stdout
-    assert "- persons.stride: 3 brings persons hog from " in done.stdout
+    assert "- persons.stride: 3 reduces persons hog from " in done.stdout
     estimated = _numbers(workflow)
     workflow.run(SKETCHES, *(f"results/tiny/encoding/idt/fisher/{shard}of002.h5" for shard in ("000", "001")))
     for stage, artifact, store, factor in (
-        ("persons/hog", "persons/hog/*.h5", "persons/.store/hog/*", 3.0),  # boxes are small beside a file's own KB
+        ("persons/hog", "persons/hog/*.h5", "persons/.store/hog/*", 3.0),  # boxes are small beside an empty file
         ("trajectories/idt all", "trajectories/idt/*.h5", "trajectories/.store/idt/*", 2.5),
         ("frames/40", "frames/40/*.h5", "frames/.store/40/*", 1.3),
         ("encoding/idt", "encoding/idt/*of*.h5", "encoding/.store/idt/*", 6.0),  # 256 bytes in kilobytes of HDF5
@@ -95,8 +95,8 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
     ):
         for column, pattern in (("artifacts_value", artifact), ("stores_value", store)):
             if pattern:
-                truth, told = _bytes(workflow, pattern), float(estimated[stage][column])
-                assert truth / factor < told < truth * factor, f"{stage}, {column}: {told} told, {truth} true"
+                actual, estimate = _bytes(workflow, pattern), float(estimated[stage][column])
+                assert actual / factor < estimate < actual * factor, f"{stage}, {column}: {estimate}, not {actual}"
     files = len(list((workflow.folder / "results/tiny/trajectories").rglob("*of*")))
     files += len(list((workflow.folder / "results/logs/trajectories").rglob("*of*.*")))  # and outcomes
     files += len(list((workflow.folder / "results/benchmarks/trajectories").rglob("*.tsv")))
@@ -104,11 +104,11 @@ def test_the_estimate_is_near_what_the_whole_run_stores(workflow: Workflow) -> N
     assert int(estimated["trajectories/idt all"]["files"]) == files + records
 
 
-def test_as_if_it_were_larger(workflow: Workflow) -> None:
-    asked = "--videos 4 --threads 2 --no-training --as-if-seconds 10 --as-if-size 340x256"
-    assert _estimate(workflow, f"{asked} --as-if-videos 100000").returncode == 0
+def test_estimate_scales_to_larger_dataset(workflow: Workflow) -> None:
+    options = "--videos 4 --threads 2 --no-training --as-if-seconds 10 --as-if-size 340x256"
+    assert _estimate(workflow, f"{options} --as-if-videos 100000").returncode == 0
     small = _numbers(workflow)
-    assert _estimate(workflow, f"{asked} --as-if-videos 200000").returncode == 0
+    assert _estimate(workflow, f"{options} --as-if-videos 200000").returncode == 0
     large = _numbers(workflow)
     assert {row.split(" ")[0] for row in small} == {row.split(" ")[0] for row in large}
     for name, row in small.items():
@@ -116,11 +116,11 @@ def test_as_if_it_were_larger(workflow: Workflow) -> None:
         if row["stage"] not in ("videos", "codebook", "clusters") and "sample" not in name:
             assert float(other["hours_value"]) == pytest.approx(2 * float(row["hours_value"])), name
             assert float(other["artifacts_value"]) == pytest.approx(2 * float(row["artifacts_value"])), name
-    assert large["trajectories/idt sample"]["is_configured"] == "True", "terabytes are not kept by themselves"
+    assert large["trajectories/idt sample"]["is_configured"] == "True", "the default does not store terabytes"
 
 
 @pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed, and would work")
-def test_a_detector_that_cannot_work_here_is_left_out_and_told(workflow: Workflow) -> None:
+def test_estimate_leaves_out_missing_detector(workflow: Workflow) -> None:
     workflow.run("--dry-run", config={**workflow.config, "descriptors": {"idt": {"boxes": "detectron2"}}})
     done = _estimate(workflow, "--videos 1 --no-training")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -133,6 +133,6 @@ def test_a_detector_that_cannot_work_here_is_left_out_and_told(workflow: Workflo
     ("options", "sentence"),
     [("--videos 0", "a pilot needs at least one video"), ("--as-if-size big", "WIDTHxHEIGHT, such as 340x256")],
 )
-def test_a_mistake_is_one_sentence(workflow: Workflow, options: str, sentence: str) -> None:
+def test_estimate_rejects_options(workflow: Workflow, options: str, sentence: str) -> None:
     done = _estimate(workflow, options)
     assert done.returncode == 1 and sentence in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""A developer adds a method by one file and one entry; the pipeline runs with it to the report."""
+"""A new method needs one file and one entry. The pipeline runs with it, from the videos to the report."""
 
 import json
 import subprocess
@@ -47,7 +47,7 @@ def loss(batch):
 """
 ATTRACTION_ENTRY = (
     "OBJECTIVES = {\n",
-    '    "attraction": Objective("Attraction", {"": Look("Video attraction", "#123456")}, BANK_KEYS),\n',
+    '    "attraction": Objective("Attraction", {"": Style("Video attraction", "#123456")}, BANK_KEYS),\n',
 )
 
 LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
@@ -55,7 +55,7 @@ LA_IDT = {"objective": "local_aggregation", "clusters": "idt"}
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
-    """The tiny config and a copy of the code, to which this module's toy methods are added."""
+    """The tiny config, and a copy of the code with the toy methods of this module."""
     code = copy_code(tmp_path_factory.mktemp("code") / "copy")
     scripts = code / "workflow_scripts"
     (scripts / "clusters" / "slices.py").write_text(SLICES)
@@ -83,12 +83,12 @@ def extended(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
 
 @pytest.fixture(scope="module")
 def finished(extended: Workflow) -> Workflow:
-    """The extended pipeline, run to the report."""
+    """The extended pipeline after a whole run."""
     extended.run()
     return extended
 
 
-def test_imports_of_a_copy_come_from_the_copy(extended: Workflow) -> None:
+def test_copy_code_imports_come_from_the_copy(extended: Workflow) -> None:
     script = "import idt_tools._core_baseline, workflow_scripts; print(idt_tools.__file__, workflow_scripts.__file__)"
     command = [sys.executable, "-c", script]
     printed = subprocess.check_output(command, text=True, env=extended.environment, cwd=extended.folder)
@@ -97,7 +97,7 @@ def test_imports_of_a_copy_come_from_the_copy(extended: Workflow) -> None:
     ]
 
 
-def test_a_new_clustering_method_makes_all_clusters(finished: Workflow) -> None:
+def test_new_clustering_method_makes_all_clusters(finished: Workflow) -> None:
     results = finished.folder / "results"
     [of_idt] = (results / "tiny" / "clusters").rglob("*.h5")
     assert of_idt.name.startswith("slices_k3_m2_")
@@ -106,7 +106,7 @@ def test_a_new_clustering_method_makes_all_clusters(finished: Workflow) -> None:
             assert np.bincount(file["labels"][0]).tolist() == [4, 4, 4], "twelve videos in three slices"
 
 
-def test_a_new_metric_is_in_records_tables_and_report(finished: Workflow) -> None:
+def test_new_metric_is_in_records_tables_and_report(finished: Workflow) -> None:
     results = finished.folder / "results"
     for path in (results / "evaluation").rglob("split1/*.json"):
         record = json.loads(path.read_text())
@@ -115,7 +115,7 @@ def test_a_new_metric_is_in_records_tables_and_report(finished: Workflow) -> Non
     assert "Kappa above chance" in (results / "report" / "index.html").read_text()
 
 
-def test_a_new_objective_is_trained_and_in_the_report(finished: Workflow) -> None:
+def test_new_objective_is_trained_and_in_the_report(finished: Workflow) -> None:
     model = torch.load(finished.folder / "results/pretraining/toy/seed0/model.pt", weights_only=True)
     assert model["objective"] == "attraction" and model["bank"].shape == (12, 16)
     page = (finished.folder / "results" / "report" / "index.html").read_text()

@@ -1,4 +1,4 @@
-"""After a job has failed, no target that rests on what it makes passes for up to date."""
+"""After a failed job, the targets that depend on its output are not up to date. Names with shell syntax do no harm."""
 
 import copy
 import re
@@ -17,18 +17,18 @@ LA = "results/pretraining/la/seed0/model.pt"
 
 @pytest.fixture
 def changed(tiny: Workflow, tmp_path: Path) -> Workflow:
-    """The tiny run, of which `ir` is to be trained anew and cannot be."""
+    """The tiny run with a changed `ir`, whose training fails."""
     shutil.copytree(tiny.folder, tmp_path / "changed")
     config = copy.deepcopy(tiny.config)
     config["pretraining"]["runs"]["ir"]["lr"] = 1.0e30
     return Workflow(tmp_path / "changed", config)
 
 
-def test_what_starts_from_a_run_that_failed_is_trained_anew(changed: Workflow) -> None:
-    in_vain = changed.snakemake(LA)
-    assert in_vain.returncode != 0 and "the loss is nan" in in_vain.stdout + in_vain.stderr
+def test_failed_run_retrains_dependent_runs(changed: Workflow) -> None:
+    failed = changed.snakemake(LA)
+    assert failed.returncode != 0 and "the loss is nan" in failed.stdout + failed.stderr
     assert (changed.folder / LA).exists()
-    assert changed.planned(LA)["pretraining"] == 2, "the same command as before, with the same config"
+    assert changed.planned(LA)["pretraining"] == 2, "the same command and config as before"
     assert changed.planned()["pretraining"] == 4
     fixed = copy.deepcopy(changed.config)
     fixed["pretraining"]["runs"]["ir"]["lr"] = 0.02
@@ -36,7 +36,7 @@ def test_what_starts_from_a_run_that_failed_is_trained_anew(changed: Workflow) -
     assert "Nothing to be done" in changed.run("--dry-run", LA, config=fixed)
 
 
-def test_hostile_names_pass_every_stage_and_touch_nothing(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_pipeline_with_hostile_names(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     folder = "zz;touch X;echo $(touch X) 'v' \"q\""
     settings = GeneratedSettings(
         motions=("walk", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=96, height=96

@@ -1,4 +1,4 @@
-"""A folder of videos that grows and changes: what is there already is not computed again."""
+"""A folder of videos that grows and changes: only new and changed videos are computed."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ NOUNS = ("videos", "trajectories", "encoding", "frames")
 
 @pytest.fixture
 def growing(tmp_path: Path, tiny_config: dict[str, Any]) -> tuple[Workflow, Path]:
-    """A workflow over a folder of 8 videos, run to its sketches, and a ninth video beside the folder."""
+    """A workflow over 8 videos, run up to the sketches, and a ninth video beside their folder."""
     settings = GeneratedSettings(
         motions=("wave", "walk", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=128, height=96
     )
@@ -34,14 +34,14 @@ def growing(tmp_path: Path, tiny_config: dict[str, Any]) -> tuple[Workflow, Path
 
 
 def _trajectories(workflow: Workflow) -> dict[str, bytes]:
-    found = {}
+    descriptors = {}
     for path in sorted((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5")):
         with h5py.File(path) as file:
-            found |= {name: group["descriptors"][:].tobytes() for name, group in file.items()}
-    return found
+            descriptors |= {name: group["descriptors"][:].tobytes() for name, group in file.items()}
+    return descriptors
 
 
-def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing: tuple[Workflow, Path]) -> None:
+def test_added_replaced_and_removed_video(growing: tuple[Workflow, Path]) -> None:
     workflow, ninth = growing
     folder = workflow.folder / "made" / "walk"
     codebook = workflow.folder / "results/tiny/codebook/idt/joint.h5"
@@ -59,9 +59,9 @@ def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing
     assert [path.read_text().count(": computed ") for path in changed_logs] == [1]
     after = _trajectories(workflow)
     assert {name: after[name] for name in before} == before and set(after) - set(before) == {added}
-    assert codebook.stat().st_mtime_ns == fitted, "the sample is frozen, and with it the codebook"
+    assert codebook.stat().st_mtime_ns == fitted, "the sample and the codebook are frozen"
 
-    # A file replaced in place does not change its folder's time: the videos are asked for by name.
+    # Replacing a file in place does not change the time of its folder, so the rule is forced by name.
     shutil.copy(folder / "walk_bricks_00.mp4", folder / "ninth.mp4")
     os.utime(folder / "ninth.mp4", ns=(1, 1))
     workflow.run("--forcerun", "videos", "--", TARGET)
@@ -74,7 +74,7 @@ def test_adding_replacing_and_removing_a_video_computes_that_video_alone(growing
     assert "Nothing to be done" in workflow.run("--dry-run", TARGET)
 
 
-def test_ten_videos_added_to_a_thousand_compute_ten(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_ten_videos_added_to_a_thousand(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     texture = np.random.default_rng(0).integers(0, 256, (12, 16, 3)).astype(np.uint8).repeat(4, 0).repeat(4, 1)
     write_video(tmp_path / "video.mp4", (np.roll(texture, 2 * t, 1) for t in range(16)), 25)
     folder = tmp_path / "made" / "drift"

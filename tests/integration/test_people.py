@@ -1,14 +1,14 @@
-"""What masking people does is measured for the report where descriptors mask them, and only there."""
+"""The report measures the effect of masking people if descriptors mask them, and only then."""
 
 from pathlib import Path
 from typing import Any
 
-from conftest import Workflow
+from workflow import Workflow
 
 from workflow_scripts.ground.artifacts import read_columns
 
 
-def test_people_are_measured_where_they_are_masked(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_people_are_measured_if_masked(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     workflow = Workflow(tmp_path, {**tiny_config, "descriptors": {"plain": {"boxes": "none"}, "idt": {"boxes": "hog"}}})
     workflow.run("results/report/people.html")
     listed = [row for path in tmp_path.glob("results/tiny/videos/shards/*.tsv") for row in read_columns(path)]

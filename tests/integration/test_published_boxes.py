@@ -1,11 +1,11 @@
-"""Published boxes in place of a detector: the same boxes give the same trajectories, a video without stops nothing."""
+"""Published boxes in place of a detector: equal boxes give equal trajectories; videos without boxes are tracked."""
 
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from conftest import Workflow
+from workflow import Workflow
 
 import idt_tools
 from idt_tools.attributes import read_attributes
@@ -13,7 +13,7 @@ from workflow_scripts.ground.artifacts import read_columns
 
 
 def write_bb(path: Path, boxes: np.ndarray, n_frames: int) -> None:
-    """The original extractor's form: a line a frame."""
+    """Writes boxes in the format of the original extractor: a line per frame."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         [str(frame)] + [f"{value!r}" for value in boxes[boxes[:, 0] == frame, 1:].ravel().tolist()]
@@ -22,7 +22,7 @@ def write_bb(path: Path, boxes: np.ndarray, n_frames: int) -> None:
     path.write_text("".join(" ".join(line) + "\n" for line in lines))
 
 
-def test_bb_files_do_what_the_detector_did(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_bb_files_equal_detector(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     descriptors = {"detected": {"boxes": "hog"}, "published": {"boxes": "files"}}
     workflow = Workflow(tmp_path, {**tiny_config, "descriptors": descriptors, "persons": {"files": "boxes"}})
     results = tmp_path / "results" / "tiny"

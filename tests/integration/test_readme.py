@@ -1,4 +1,4 @@
-"""The README's promises: its commands run as they are printed, its paths exist."""
+"""The README: its commands run as printed, and its paths exist."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
-# The section on clusters is run by tests/slurm, on a cluster.
+# tests/slurm runs the section on clusters.
 HERE = re.sub(r"## On a cluster\n.*?(?=\n## )", "", README, flags=re.DOTALL)
 COMMANDS = [
     line.split("#")[0].strip()
@@ -28,8 +28,8 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 PRINTED, WEIGHTS = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)  # a config, and runs that it might have
-# `make demo` is run by `make test-demo`, in a fresh clone; `make test` is what is running now; test_status.py and
-# test_estimate.py run what `make status` and `make estimate` run.
+# `make test-demo` runs `make demo` in a fresh clone. `make test` runs now. test_status.py and test_estimate.py run
+# the commands of `make status` and `make estimate`.
 ELSEWHERE = ("make demo", "make test", "make status", "make estimate", "make clean-outdated")
 
 
@@ -40,7 +40,7 @@ def _merged(config: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_readme_commands_run(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     for name in ("Snakefile", "rules", "profiles", "envs", "docs"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     settings = GeneratedSettings(
@@ -48,7 +48,7 @@ def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[s
     )
     generate_videos(tmp_path / "videos", settings)
     shutil.copy(tmp_path / "videos" / "walk" / "walk_bricks_00.mp4", tmp_path / "video.mp4")
-    # The README's config with the tests' small sizes, so that it takes a minute; its names and runs are as printed.
+    # The README's config with its names and runs, and with small sizes, so that it takes a minute.
     small = {key: tiny_config[key] for key in ("encoding", "clusters", "frames", "evaluation", "report")}
     small["pretraining"] = {
         key: value for key, value in tiny_config["pretraining"].items() if key not in ("dataset", "runs")
@@ -75,7 +75,7 @@ def test_every_command_runs_as_it_is_printed(tmp_path: Path, tiny_config: dict[s
     assert (tmp_path / "trajectories.h5").exists() and (tmp_path / "trajectories.png").exists()
 
 
-def test_the_printed_config_is_valid_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readme_config_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     config = resolve(yaml.safe_load(PRINTED))
     assert run_values(config, "la_idt")["k"] == 50
@@ -89,11 +89,11 @@ def test_the_printed_config_is_valid_as_printed(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(((?!http)[^)]+)\)", README))))
-def test_what_it_links_to_is_there(name: str) -> None:
+def test_readme_links_exist(name: str) -> None:
     assert (REPOSITORY / name).exists()
 
 
-def test_its_targets_are_in_the_makefile() -> None:
+def test_readme_make_targets_exist() -> None:
     targets = re.findall(r"^([a-z-]+%?):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     named = set(re.findall(r"\bmake ([a-z-]+)", README)) - {"passes"}
     assert all(any(fnmatch(name, target.replace("%", "*")) for target in targets) for name in named)

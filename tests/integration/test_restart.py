@@ -1,4 +1,4 @@
-"""What befalls a run from outside, and the one command that mends it: damage, a second run, clocks that are wrong."""
+"""Damaged files, a second run in the same folder and wrong clocks: a run recovers, or names the command to type."""
 
 import os
 import re
@@ -20,7 +20,7 @@ STORES = ("trajectories", "encoding", "frames")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, Any]) -> Workflow:
-    """A workflow over a folder of 6 videos, run to its sketches and frames."""
+    """A workflow over 6 videos, run up to its sketches and frames."""
     folder = tmp_path_factory.mktemp("finished")
     settings = GeneratedSettings(
         motions=("wave", "walk", "spin"), scenes=("bricks",), per_pair=2, frames=22, width=128, height=96
@@ -35,10 +35,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
 
 @pytest.fixture
 def workflow(finished: Workflow, tmp_path: Path) -> Workflow:
-    """A copy of it, with all times, and with what snakemake knows of it."""
+    """A copy of it, with the times of its files and the records of snakemake."""
     for name in ("results", ".snakemake"):
         shutil.copytree(finished.folder / name, tmp_path / name)
-    shutil.rmtree(tmp_path / "results" / "logs")  # that say what was computed
+    shutil.rmtree(tmp_path / "results" / "logs")  # `computed` reads them
     return Workflow(tmp_path, finished.config)
 
 
@@ -47,16 +47,16 @@ def _artifacts(workflow: Workflow) -> dict[str, bytes]:
     return {path.relative_to(workflow.folder).as_posix(): path.read_bytes() for path in files}
 
 
-def _flip(path: Path, share: float) -> None:
-    """Flips a bit at this share of a file, which keeps its time, as on a failing disk."""
+def _flip(path: Path, position: float) -> None:
+    """Flips a bit at this fraction of a file and leaves the file's time, as a failing disk does."""
     content, stat = bytearray(path.read_bytes()), path.stat()
-    content[int(share * len(content))] ^= 1
+    content[int(position * len(content))] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated"])
-def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(workflow: Workflow, damage: str) -> None:
+def test_damaged_artifact_names_command(workflow: Workflow, damage: str) -> None:
     before = _artifacts(workflow)
     shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
     if damage == "flipped":
@@ -67,9 +67,9 @@ def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(workflow: Wo
         path.unlink()
     (workflow.folder / TARGET).unlink()
     done = workflow.snakemake(TARGET)
-    told = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in told
-    (command,) = set(re.findall(r"is damaged .*type `(rm .*)`, then run the same command again", told))
+    output = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in output
+    (command,) = set(re.findall(r"is damaged .*type `(rm .*)`, then run the same command again", output))
     subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
     workflow.run(TARGET)
     assert _artifacts(workflow) == before
@@ -77,7 +77,7 @@ def test_a_damaged_artifact_is_named_with_the_command_that_mends_it(workflow: Wo
     assert "Nothing to be done" in workflow.run("--dry-run", TARGET)
 
 
-def test_a_damaged_table_is_named_with_the_command_that_mends_it(workflow: Workflow) -> None:
+def test_damaged_table_names_command(workflow: Workflow) -> None:
     before = _artifacts(workflow)
     shard = next((workflow.folder / "results/tiny/videos/shards").glob("*.tsv"))
     content = shard.read_bytes()
@@ -87,16 +87,18 @@ def test_a_damaged_table_is_named_with_the_command_that_mends_it(workflow: Workf
             path.unlink()
     (workflow.folder / TARGET).unlink()
     done = workflow.snakemake(TARGET)
-    shown = done.stdout + done.stderr
-    assert done.returncode != 0 and "Traceback" not in shown
-    (command,) = set(re.findall(r"is damaged or was edited\. To make it anew, type `(rm .*?)` and run the same", shown))
+    output = done.stdout + done.stderr
+    assert done.returncode != 0 and "Traceback" not in output
+    (command,) = set(
+        re.findall(r"is damaged or was edited\. To make it anew, type `(rm .*?)` and run the same", output)
+    )
     subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
     workflow.run(TARGET)
     assert shard.read_bytes() == content and _artifacts(workflow) == before
     assert workflow.computed("trajectories") == []  # the store had it all
 
 
-def test_a_damaged_store_costs_the_damaged_videos_alone(workflow: Workflow) -> None:
+def test_damaged_store_recomputes_damaged_videos_alone(workflow: Workflow) -> None:
     before = _artifacts(workflow)
     damaged = {}
     for noun in STORES:
@@ -111,7 +113,7 @@ def test_a_damaged_store_costs_the_damaged_videos_alone(workflow: Workflow) -> N
     assert {noun: len(workflow.computed(noun)) for noun in STORES} == dict.fromkeys(STORES, 1)
 
 
-def test_of_two_runs_in_one_folder_the_second_stops_and_harms_nothing(workflow: Workflow) -> None:
+def test_second_run_in_one_folder_stops(workflow: Workflow) -> None:
     before = _artifacts(workflow)
     shutil.rmtree(workflow.folder / "results")
     first = subprocess.Popen(
@@ -121,15 +123,15 @@ def test_of_two_runs_in_one_folder_the_second_stops_and_harms_nothing(workflow: 
         assert first.poll() is None
         time.sleep(0.02)
     second = workflow.snakemake(TARGET)
-    assert first.poll() is None, "the first was too quick for the second to meet it"
+    assert first.poll() is None, "the first run ended before the second began"
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert "make sure that no other Snakemake process is trying to create" in " ".join(second.stderr.split())
     assert first.wait() == 0
     assert _artifacts(workflow) == before
 
 
-def test_times_in_the_future_end_in_nothing_to_do(workflow: Workflow) -> None:
-    """A clock that is ahead: a video, then a shard's artifact, of tomorrow."""
+def test_times_in_the_future_end_up_to_date(workflow: Workflow) -> None:
+    """A clock is ahead: a video, and then the artifact of a shard, are of tomorrow."""
     before = _artifacts(workflow)
     tomorrow = time.time() + 86400
     root = Path(workflow.config["datasets"]["tiny"]["root"])

@@ -1,4 +1,4 @@
-"""`make status` on real runs: not begun, half done, finished, changed."""
+"""`make status` on real runs: not begun, half done, finished and changed."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Workflow
+from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -18,7 +18,7 @@ SKETCHES = "results/pretraining/videos/idt/all.tsv"  # frames and sketches of ev
 
 @pytest.fixture
 def workflow(tmp_path: Path, tiny_config: dict[str, Any]) -> Workflow:
-    """Six videos in two shards, one of them broken, and one run to be trained on them."""
+    """A workflow over six videos in two shards, one of them broken, with one training run."""
     settings = GeneratedSettings(
         motions=("wave", "spin"), scenes=("bricks",), per_pair=3, frames=22, width=96, height=96
     )
@@ -36,8 +36,8 @@ def workflow(tmp_path: Path, tiny_config: dict[str, Any]) -> Workflow:
     return Workflow(tmp_path, config)
 
 
-def _told(workflow: Workflow, *arguments: str) -> str:
-    """What the command of the Makefile's target prints in the workflow's folder, with its last config."""
+def _status(workflow: Workflow, *arguments: str) -> str:
+    """The output of the command of the Makefile's target, in the workflow's folder and with its last config."""
     make = ["make", "--dry-run", "--no-print-directory", "status", "CONFIG=test_config.yaml", *arguments]
     listed = subprocess.run(make, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     command = listed.stdout.splitlines()[-1].replace(".venv/bin/dtc", f"{sys.executable} -m workflow_scripts.cli")
@@ -45,73 +45,75 @@ def _told(workflow: Workflow, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def _files(told: str) -> dict[str, str]:
-    """How many of each stage's files are there, such as `1 of 2`."""
-    return dict(re.findall(r"^(\w+) .*?(\d+ of \d+)", told.partition("would run now")[0], re.MULTILINE))
+def _files(status: str) -> dict[str, str]:
+    """How many files of each stage exist, such as `1 of 2`."""
+    return dict(re.findall(r"^(\w+) .*?(\d+ of \d+)", status.partition("would run now")[0], re.MULTILINE))
 
 
-def _would_run(told: str) -> dict[str, str]:
+def _would_run(status: str) -> dict[str, str]:
     """Why a rule would run, by rule."""
-    return dict(re.findall(r"^(\w+) +\d+ +(.*)$", told.partition("would run now")[2], re.MULTILINE))
+    return dict(re.findall(r"^(\w+) +\d+ +(.*)$", status.partition("would run now")[2], re.MULTILINE))
 
 
-def test_a_run_from_its_beginning_to_a_change(workflow: Workflow) -> None:
+def test_status_from_start_to_change(workflow: Workflow) -> None:
     workflow.run("--dry-run")  # writes the config
-    told = _told(workflow)
-    assert _files(told)["videos"] == "0 of 1" and _would_run(told)["videos"] == "1 not there yet"
-    assert "What follows from the videos of tiny is known when they are indexed." in told
+    status = _status(workflow)
+    assert _files(status)["videos"] == "0 of 1" and _would_run(status)["videos"] == "1 not there yet"
+    assert "More jobs follow when the videos of tiny are indexed." in status
 
     workflow.run(SKETCHES)
-    told = _told(workflow)
-    assert _files(told) == {
+    status = _status(workflow)
+    assert _files(status) == {
         **dict.fromkeys(("videos", "codebook", "training_videos"), "1 of 1"),
         **dict.fromkeys(("trajectories", "encoding", "frames"), "2 of 2"),
-        **dict.fromkeys(("clusters", "pretraining", "bank_clusters", "examples"), "0 of 1"),
+        **dict.fromkeys(("clusters", "pretraining", "cluster_bank", "examples"), "0 of 1"),
         "report": "0 of 8",
     }
-    wanted = {"clusters", "pretraining", "bank_clusters", "examples", "report", "resolved_config"}
-    assert set(_would_run(told)) == wanted
-    assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", told, re.MULTILINE)
+    missing = {"clusters", "pretraining", "cluster_bank", "examples", "report", "resolved_config"}
+    assert set(_would_run(status)) == missing
+    assert re.search(r"^videos +tiny +1 of 1 +5 ok, 1 failed$", status, re.MULTILINE)
     failed = r"^videos that failed: 1\ndataset .*\ntiny +wave_bricks_01\S+ +videos +\w+ +\w+"
-    assert re.search(failed, told, re.MULTILINE)
+    assert re.search(failed, status, re.MULTILINE)
 
     workflow.run()
-    told = _told(workflow)
-    assert "Nothing would run: all is done and up to date." in told
-    assert all(len(set(files.split(" of "))) == 1 for files in _files(told).values())
+    status = _status(workflow)
+    assert "Nothing would run: everything is done and up to date." in status
+    assert all(len(set(files.split(" of "))) == 1 for files in _files(status).values())
 
-    # As a run that was stopped leaves it: with a checkpoint, without the model.
+    # A stopped run leaves a checkpoint and no model.
     (workflow.folder / "results/pretraining/ir/seed0/model.pt").unlink()
-    assert "\n    ir/seed0: 2 of 2 epochs done\n" in _told(workflow)
+    assert "\n    ir/seed0: 2 of 2 epochs done\n" in _status(workflow)
 
     shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
     shard.unlink()
-    told = _told(workflow)
-    assert _files(told)["trajectories"] == "1 of 2" and f"{shard.stem}: not there, and not needed" in told
-    assert re.search(rf"{shard.stem}: (\d+) of \1 videos done", told)
+    status = _status(workflow)
+    assert _files(status)["trajectories"] == "1 of 2" and f"{shard.stem}: missing but not needed" in status
+    assert re.search(rf"{shard.stem}: (\d+) of \1 videos done", status)
     shutil.rmtree(workflow.folder / "results/tiny/trajectories/.store")
-    assert "videos done" not in _told(workflow), "what the store held is gone"
+    assert "videos done" not in _status(workflow), "the store was deleted"
 
     changed = {**workflow.config, "encoding": {**workflow.config["encoding"], "components": 3}}
     workflow.run("--dry-run", config=changed)
-    why = _would_run(_told(workflow))
+    why = _would_run(_status(workflow))
     assert why["trajectories"] == "1 not there yet"
     assert why["codebook"] == "1 made with other parameters"
     assert why["encoding"] == "2 wait for input that is made first"
     assert "frames" not in why
 
-    # A new video makes the index outdated, and Snakemake forgets what follows from it; the table does not.
+    # A new video makes the index outdated. Snakemake then does not plan later stages; the table still shows them.
     shutil.copy(workflow.folder / "made/spin/spin_bricks_00.mp4", workflow.folder / "made/spin/new.mp4")
-    told = _told(workflow)
-    assert _files(told)["encoding"] == "2 of 2" and _would_run(told)["videos"] == "1 made with other parameters"
+    status = _status(workflow)
+    assert _files(status)["encoding"] == "2 of 2" and _would_run(status)["videos"] == "1 made with other parameters"
 
     shutil.rmtree(workflow.folder / "results/logs")
-    assert re.search(r"^trajectories +tiny/idt +1 of 2 +\d ok$", _told(workflow), re.MULTILINE), "from the file itself"
+    assert re.search(r"^trajectories +tiny/idt +1 of 2 +\d ok$", _status(workflow), re.MULTILINE), (
+        "from the file itself"
+    )
 
 
-def test_a_mistake_is_one_sentence(workflow: Workflow) -> None:
+def test_status_of_wrong_config(workflow: Workflow) -> None:
     workflow.snakemake("--dry-run", config={**workflow.config, "encoding": {"componets": 3}})
-    assert _told(workflow) == "error: config: encoding.componets is not a known key; did you mean components?\n"
+    assert _status(workflow) == "error: config: encoding.componets is not a known key; did you mean components?\n"
     shutil.rmtree(workflow.folder / "made")
     workflow.snakemake("--dry-run")
-    assert re.fullmatch(r"error: .*the folder made is not there[^\n]*\n", _told(workflow))
+    assert re.fullmatch(r"error: .*the folder made is not there[^\n]*\n", _status(workflow))

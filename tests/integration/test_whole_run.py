@@ -1,4 +1,4 @@
-"""The whole pipeline on a tiny generated dataset: everything is there, nothing runs twice, a change reruns its part."""
+"""The whole pipeline on a tiny generated dataset: all results exist, and a change reruns only what depends on it."""
 
 import copy
 import csv
@@ -29,14 +29,14 @@ def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
     return changed
 
 
-def test_it_ends_with_a_report_and_nothing_is_left_to_do(tiny: Workflow) -> None:
+def test_run_ends_with_report(tiny: Workflow) -> None:
     page = (tiny.folder / "results" / "report" / "index.html").read_text()
     assert "la_idt_tune" in page or "IDT" in page
     assert "Nothing to be done" in tiny.run("--dry-run")
     assert yaml.safe_load((tiny.folder / "results" / "config.yaml").read_text())["clusters"]["k"] == 3
 
 
-def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
+def test_artifacts_have_stage_and_version(tiny: Workflow) -> None:
     files = [path for path in (tiny.folder / "results").rglob("*.h5")]
     stages = Counter()
     for path in files:
@@ -50,7 +50,7 @@ def test_every_artifact_opens_and_says_what_it_is(tiny: Workflow) -> None:
     assert Counter((row["label"], row["scene"]) for row in rows).most_common()[0][1] == 2
 
 
-def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None:
+def test_records_hold_number_of_videos_and_chance(tiny: Workflow) -> None:
     results = sorted((tiny.folder / "results" / "evaluation").rglob("split1/*.json"))
     assert {(path.parts[-5], path.stem) for path in results} == {
         *((run, protocol) for run in ("scratch", "la", "la_idt_tune") for protocol in ("finetune", "linear", "knn")),
@@ -65,22 +65,22 @@ def test_results_carry_their_number_of_videos_and_chance(tiny: Workflow) -> None
     assert set(digests.values()) == {1}, "runs that differ by the objective alone have digests of their own"
 
 
-def test_models_hold_what_later_stages_need(tiny: Workflow) -> None:
+def test_models_hold_bank_and_labels(tiny: Workflow) -> None:
     model = torch.load(tiny.folder / "results/pretraining/la_idt_tune/seed0/model.pt", weights_only=True)
     assert len(model["video_ids"]) == 12 == len(model["bank"]) and model["labels"].shape == (2, 12)
 
 
-def test_one_parameter_of_a_run_reruns_it_and_what_hangs_on_it(tiny: Workflow) -> None:
+def test_changed_run_reruns_its_dependents(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "runs", "la", "lr", to=0.01)
     assert tiny.planned(config=config) == Counter(
-        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, bank_clusters=1, report=1
+        resolved_config=1, pretraining=1, finetune=1, features=1, linear=1, knn=1, cluster_bank=1, report=1
     )
     config = _changed(tiny.config, "pretraining", "runs", "la_idt", "lr", to=0.01)
     assert tiny.planned(config=config)["pretraining"] == 2  # and la_idt_tune, which starts from it
 
 
 def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets Snakemake see another VERSION of a stage, as after a mended stage; the stages themselves do not see it."""
+    """Shows Snakemake a higher VERSION of a stage, as after a repair. The stages themselves do not see it."""
     settings = f"workflow_scripts.{noun}.settings"
     (folder / "sitecustomize.py").write_text(
         "import sys\nif 'snakemake' in sys.argv[0]:\n"
@@ -93,20 +93,20 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
     ("noun", "stage", "rerun"),
     [
         ("evaluation", "linear", {"linear": 3, "report": 1}),
-        ("evaluation", "features", {"features": 3, "linear": 3, "report": 1}),
+        ("evaluation", "features", {"features": 3, "knn": 3, "linear": 3, "report": 1}),
         ("evaluation", "finetune", {"finetune": 3, "report": 1}),
-        ("evaluation", "cluster_bank", {"bank_clusters": 2, "report": 1}),
+        ("evaluation", "cluster_bank", {"cluster_bank": 2, "report": 1}),
         ("report", "draw_examples", {"examples": 1, "report": 1}),
     ],
 )
-def test_a_mended_stage_reruns_no_other_stage_of_its_noun(
+def test_raised_version_reruns_its_stage_alone(
     tiny: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noun: str, stage: str, rerun: dict[str, int]
 ) -> None:
     _raise_version(tmp_path, noun, stage, monkeypatch)
     assert tiny.planned() == Counter(rerun)
 
 
-def test_mended_select_videos_trains_nothing_again_if_the_list_stays_the_same(
+def test_raised_version_of_select_videos_retrains_nothing_for_equal_list(
     tiny: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny.folder, tmp_path / "mended")
@@ -117,14 +117,14 @@ def test_mended_select_videos_trains_nothing_again_if_the_list_stays_the_same(
     assert "Nothing to be done" in mended.run("--dry-run")
 
 
-def test_the_size_of_the_mixture_computes_no_trajectories(tiny: Workflow) -> None:
+def test_changed_mixture_reruns_no_trajectories(tiny: Workflow) -> None:
     config = _changed(tiny.config, "encoding", "components", to=5)
     planned = tiny.planned(config=config)
     assert planned["codebook"] == 2 and planned["encoding"] == 3 and planned["clusters"] == 1
     assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
 
 
-def test_the_codebook_of_each_channel_is_of_the_whole_fisher_vectors_alone(tiny: Workflow) -> None:
+def test_changed_per_channel_reruns_fisher_vectors_alone(tiny: Workflow) -> None:
     config = _changed(tiny.config, "encoding", "per_channel", to=True)
     assert tiny.planned(config=config) == Counter(resolved_config=1, report=1)
     config = _changed(config, "evaluation", "runs", to=["idt", "idt_fisher"])
@@ -132,7 +132,7 @@ def test_the_codebook_of_each_channel_is_of_the_whole_fisher_vectors_alone(tiny:
     assert planned["codebook"] == 1 and planned["fisher_vectors"] > 0 and not planned["encoding"]
 
 
-CHANGES = {  # the README's first column, and what stands for it here
+CHANGES = {  # the README's first column, and a key and a value that stand for it
     "`persons.*`, `descriptors.NAME.boxes`": ("descriptors", "idt", "boxes", "hog"),
     "`trajectories.max_side`": ("trajectories", "max_side", 100),
     "`encoding.components`": ("encoding", "components", 5),
@@ -148,13 +148,13 @@ ADDED = "a video is added"
 
 
 def _readme() -> dict[str, str]:
-    """What the README's table says that a change runs again."""
+    """The README's table: the nouns that run again, by change."""
     table = (REPOSITORY / "README.md").read_text().partition("| what you change |")[2].partition("\n\n")[0]
     return dict(re.findall(r"^\| (.+?) \| (.+?) \|", table.partition("|---|\n")[2], re.MULTILINE))
 
 
 def _nouns(planned: Counter[str]) -> str:
-    """The nouns of planned rules, in the order of the README's stages."""
+    """The nouns of planned rules, in the README's order."""
     of_rule = {
         rule: path.stem
         for path in (REPOSITORY / "rules").glob("*.smk")
@@ -164,17 +164,17 @@ def _nouns(planned: Counter[str]) -> str:
     return ", ".join(sorted({of_rule[rule] for rule in planned}, key=order.index))
 
 
-def test_the_readme_names_the_changes_that_are_tried_here() -> None:
+def test_readme_lists_tested_changes() -> None:
     assert list(_readme()) == [ADDED, *CHANGES]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> None:
+def test_change_reruns_nouns_of_readme(tiny: Workflow, change: str) -> None:
     *path, to = CHANGES[change]
     planned = tiny.planned(config=_changed(tiny.config, *path, to=to))
     assert _readme()[change] == _nouns(planned)
     if planned["trajectories"]:
-        assert planned["codebook"] == 2, "of other trajectories, fitted in this run and not in the next"
+        assert planned["codebook"] == 2, "the codebook of the new trajectories is fitted in the same run"
 
 
 @pytest.mark.parametrize(
@@ -189,33 +189,29 @@ def test_a_change_reruns_what_the_readme_says(tiny: Workflow, change: str) -> No
         (("pretraining", "lr_milestones"), [1], set()),  # there is one epoch
     ],
 )
-def test_a_change_retrains_the_runs_that_read_it(
-    tiny: Workflow, path: tuple[str, ...], to: Any, retrained: set
-) -> None:
-    told = tiny.run("--dry-run", config=_changed(tiny.config, *path, to=to))
-    assert set(re.findall(r"output: results/pretraining/([^/]+)/seed0/model.pt", told)) == retrained
+def test_change_retrains_runs_that_read_it(tiny: Workflow, path: tuple[str, ...], to: Any, retrained: set) -> None:
+    output = tiny.run("--dry-run", config=_changed(tiny.config, *path, to=to))
+    assert set(re.findall(r"output: results/pretraining/([^/]+)/seed0/model.pt", output)) == retrained
 
 
-def test_a_video_that_is_added_reruns_what_the_readme_says(tiny: Workflow, tmp_path: Path) -> None:
+def test_added_video_reruns_nouns_of_readme(tiny: Workflow, tmp_path: Path) -> None:
     shutil.copytree(tiny.folder, tmp_path / "grown")
     generated = {**tiny.config["datasets"]["tiny"]["generated"], "per_pair": 3}
     config = _changed(tiny.config, "datasets", "tiny", "generated", to=generated)
     grown = Workflow(tmp_path / "grown", config)
     grown.run("results/tiny/videos/index.tsv")
     planned = grown.planned()
-    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # nobody is masked here
+    assert _readme()[ADDED].replace("persons, ", "") == _nouns(planned)  # people are not masked here
     assert not planned["codebook"]
 
 
-def test_a_default_that_is_written_out_reruns_nothing(tiny: Workflow) -> None:
+def test_explicit_default_reruns_nothing(tiny: Workflow) -> None:
     config = _changed(tiny.config, "pretraining", "momentum", to=0.9)
     assert "Nothing to be done" in tiny.run("--dry-run", config=config)
 
 
-def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
-    tiny: Workflow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And no longer where a key that the run reads has changed."""
+def test_training_folder_depends_on_read_keys(tiny: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of a key that a run reads gives another folder."""
     monkeypatch.chdir(tiny.folder)
     config = resolve(tiny.config)
     changed = resolve(_changed(tiny.config, "pretraining", "neighbours", to=7))
@@ -223,24 +219,22 @@ def test_the_checkpoint_of_a_training_is_found_by_what_it_depends_on(
         (folder,) = Path(f"results/pretraining/{run}/seed0/checkpoints").iterdir()
         assert training_folder(config, run, 0) == folder
         assert (training_folder(changed, run, 0) == folder) == (run == "ir")
-    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave nothing"
+    assert not list(Path("results/evaluation").rglob("checkpoints")), "finished evaluations leave no checkpoints"
 
 
-def test_a_report_of_snakemakes_own_is_made(tiny: Workflow) -> None:
+def test_snakemake_report_is_written(tiny: Workflow) -> None:
     tiny.run("--report", "snakemake_report.html")
     page = (tiny.folder / "snakemake_report.html").read_text()
-    assert "few_shot.svg" in page and "Accuracy of every run" in page
+    assert "few_shot.svg" in page and "Accuracy of each run" in page
 
 
-def test_keeping_the_samples_trajectories_alone_gives_the_same_sketches(
-    tiny: Workflow, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_keep_sample_gives_equal_sketches(tiny: Workflow, tmp_path_factory: pytest.TempPathFactory) -> None:
     config = _changed(tiny.config, "trajectories", "keep", to="sample")
     workflow = Workflow(tmp_path_factory.mktemp("sample"), config)
     encodings = [f"results/tiny/encoding/idt/{shard}.h5" for shard in ("000of002", "001of002")]
     workflow.run(*encodings)
-    kept = sum(len(h5py.File(path)) for path in (workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
-    assert kept == 6 == config["encoding"]["sample_videos"]
+    n_stored = sum(len(h5py.File(path)) for path in (workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
+    assert n_stored == 6 == config["encoding"]["sample_videos"]
     for path in encodings:
         with h5py.File(tiny.folder / path) as one, h5py.File(workflow.folder / path) as other:
             assert len(one["sketch"]) > 0 and (one["video_id"][:] == other["video_id"][:]).all()

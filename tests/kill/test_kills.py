@@ -1,8 +1,8 @@
-"""SIGKILL at random moments of every stage: nothing finished is lost, and the end is that of an undisturbed run.
+"""SIGKILL at random moments of every stage: finished work is not lost, and the results equal an undisturbed run.
 
-`make test-kill KILLS=50 KILL_SEED=1`. A round is one run of the whole pipeline on a few videos. Each of its stages is
-killed once, in one of its jobs, somewhere between its start and its end, together with snakemake and all that it has
-started. Then comes what a user types: `snakemake --unlock`, and the same command again.
+`make test-kill KILLS=50 KILL_SEED=1`. A round is one run of the whole pipeline on a few videos. The test kills each
+stage once, at a random moment of one of its jobs, together with snakemake and all its processes. Then it types what a
+user would type: `snakemake --unlock`, and the same command again.
 """
 
 import json
@@ -27,7 +27,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 
 KILLS = int(os.environ.get("KILLS", "10"))
 SEED = int(os.environ.get("KILL_SEED", "1"))
-STAGES = {  # and the modules of workflow_scripts that run in them
+STAGES = {  # with the modules of workflow_scripts that run in them
     "videos": ["videos.index_videos"],
     "persons": ["persons.detect_persons"],
     "trajectories": ["trajectories.extract_shard"],
@@ -39,15 +39,15 @@ STAGES = {  # and the modules of workflow_scripts that run in them
     "evaluation": ["evaluation.finetune", "evaluation.linear", "evaluation.svm", "evaluation.cluster_bank"],
     "report": ["report.build_report"],
 }
-# One job at a time, so that each can be met; and the weights of a network depend on the number of threads.
+# One job at a time, so that the test can kill each; and the weights of a network depend on the number of threads.
 ONE_CORE = ("--cores", "1")
-# What may differ from an undisturbed run: how long things took, the report's page with it; what was kept on the way.
+# What may differ from an undisturbed run: times, the report (which shows times), stores and checkpoints.
 DIFFER = re.compile(r"(logs|benchmarks)/|report/index\.html|.*/\.store/|.*/checkpoints/")
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The tiny config with people masked, on folders of videos whose times are the same for every run."""
+    """The tiny config with masked people, on folders of videos that all runs share."""
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "tests" / "integration" / "tiny.yaml").read_text())
     config["descriptors"] = {"idt": {"boxes": "hog"}}
     for name, dataset in config["datasets"].items():
@@ -64,7 +64,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
     return workflow
 
 
-def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
+def test_killed_run_resumes_to_equal_results(
     tmp_path: Path, config: dict[str, Any], undisturbed: Workflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
     draw = random.Random(SEED)
@@ -78,12 +78,12 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
             break
         workflow = Workflow(tmp_path / str(number), config)
         workflow.folder.mkdir()
-        wanted = {stage for stage in STAGES if hits.total() < KILLS or stage not in hits}
-        aims = {draw.choice(modules): stage for stage, modules in STAGES.items() if stage in wanted}
+        stages_to_kill = {stage for stage in STAGES if hits.total() < KILLS or stage not in hits}
+        aims = {draw.choice(modules): stage for stage, modules in STAGES.items() if stage in stages_to_kill}
         while aims and not enough():
             hit = _run_and_kill(workflow, aims, draw.uniform(0.1, 0.9), undisturbed)
             if hit is None:
-                break  # it came to its end between two aims
+                break  # the run ended before another kill
             hits[aims.pop(hit[0])] += 1
             with capfd.disabled():
                 print(f"\nkill {hits.total()}: {hit[0]} after {hit[1]:.1f} s", end="", flush=True)
@@ -101,9 +101,9 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
 def _run_and_kill(
     workflow: Workflow, aims: dict[str, str], moment: float, undisturbed: Workflow
 ) -> tuple[str, float] | None:
-    """Kills the first job of the modules `aims` at the share `moment` of its time; says which, and after how long.
+    """Kills the first job of the modules `aims` after the fraction `moment` of its time.
 
-    None where snakemake came to its end before any of them was met.
+    Returns the module and the delay in seconds, or None if snakemake ended before any of these jobs ran.
     """
     with open(workflow.folder / "killed.log", "a") as log:
         started = subprocess.Popen(workflow.command(*ONE_CORE), stdout=log, stderr=log, env=ENVIRONMENT)
@@ -115,7 +115,7 @@ def _run_and_kill(
                 delay = moment * _seconds(undisturbed, aims[module])
                 time.sleep(delay)
                 if not _jobs(process):
-                    continue  # it was quicker than before; its next one, then
+                    continue  # the job ended earlier than before: try the next one
                 _kill_all(process)
                 started.wait()
                 return module, delay
@@ -126,19 +126,19 @@ def _run_and_kill(
 
 def _jobs(process: psutil.Process) -> set[str]:
     """The modules of workflow_scripts that run below snakemake."""
-    found = set()
+    modules = set()
     for child in process.children(recursive=True):
         try:
             command = child.cmdline()
         except psutil.Error:
             continue
         if command[1:2] == ["-m"]:
-            found.add(command[2].removeprefix("workflow_scripts."))
-    return found
+            modules.add(command[2].removeprefix("workflow_scripts."))
+    return modules
 
 
 def _kill_all(process: psutil.Process) -> None:
-    """SIGKILL to snakemake and to all that it has started; none of them sees another die."""
+    """Sends SIGKILL to snakemake and all its processes. They are suspended first, so none reacts to another's end."""
     family = [process, *process.children(recursive=True)]
     for member in family:
         member.suspend()
@@ -148,7 +148,7 @@ def _kill_all(process: psutil.Process) -> None:
 
 
 def _seconds(undisturbed: Workflow, stage: str) -> float:
-    """How long the shortest job of a stage takes, as snakemake has measured; it does not measure the report."""
+    """The time of the shortest job of a stage, as measured by snakemake, which does not measure the report."""
     folder, pattern = {
         "codebook": ("encoding", "*/*/codebook.tsv"),
         "encoding": ("encoding", "*/*/*of*.tsv"),
@@ -158,7 +158,7 @@ def _seconds(undisturbed: Workflow, stage: str) -> float:
 
 
 def _assert_equal(results: Path, expected: Path) -> None:
-    """The same files with the same content, but for times; nothing left behind."""
+    """Asserts the same files with the same content except times, and no temporary files."""
 
     def files(folder: Path) -> set[str]:
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -174,7 +174,7 @@ def _assert_equal(results: Path, expected: Path) -> None:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """A model without the seconds that its epochs took and waited."""
+    """A model without the times of its epochs."""
     model: dict[str, Any] = torch.load(path, weights_only=True)
     for epoch in model["history"]:
         del epoch["seconds"], epoch["waiting"]
@@ -193,7 +193,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _assert_nothing_was_repeated(results: Path) -> None:
-    """Each store holds one record a video: what was in it when the kill came was not computed again."""
+    """Asserts that each store holds one record per video: no finished video was computed again."""
     stores = [path for path in results.glob("*/*/.store/**/*") if path.is_file()]
     assert {path.relative_to(results).parts[1] for path in stores} == {
         "videos",

@@ -1,4 +1,4 @@
-"""What training and judging the networks will take: which trainings and evaluations are counted, and as what."""
+"""Which trainings and evaluations the estimate counts, and how."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """An hour a clip in training, two hours in a forward pass; holds the batches and threads that were measured."""
+    """Sets an hour per clip in training, two in a forward pass. Returns the measured batches and threads."""
     batches: list[tuple[int, int]] = []
 
     def rate(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
@@ -46,7 +46,7 @@ def _lines(config: dict[str, Any], cores: int = 2) -> dict[tuple[str, str, str],
     return {(dataset, line.stage, line.of): line for dataset, line in lines}
 
 
-def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, int]]) -> None:
+def test_network_lines_have_the_dataset_of_the_training_or_evaluation(measured: list[tuple[int, int]]) -> None:
     lines = _lines(CONFIG)
     stages = {("a", "pretraining"), ("a", "features"), ("b", "features")}
     assert {(dataset, stage) for dataset, stage, _ in lines} == stages
@@ -56,7 +56,7 @@ def test_each_line_is_of_the_dataset_that_it_is_about(measured: list[tuple[int, 
     assert finetuned["b", "finetune", "ir"].jobs == 3, "the official splits of HMDB51"
 
 
-def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_split_alone(
+def test_network_lines_count_the_splits_of_the_config_and_of_the_run(
     measured: list[tuple[int, int]],
 ) -> None:
     finetuned = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "protocols": ["finetune", "linear"]}}
@@ -72,13 +72,13 @@ def test_a_folder_is_split_as_its_config_says_and_a_run_is_judged_on_its_own_spl
     assert lines["a", "features", "sup"].hours.value == pytest.approx(2 * 4)
 
 
-def test_evaluations_of_tables_alone_are_counted(measured: list[tuple[int, int]]) -> None:
+def test_network_lines_count_evaluations_of_tables_alone(measured: list[tuple[int, int]]) -> None:
     table = {"title": "One", "datasets": ["b"], "splits": [1], "rows": [{"method": "IR", "run": "ir"}]}
     lines = _lines({**CONFIG, "report": {"tables": {"t": table}}})
     assert lines["b", "finetune", "ir"].jobs == 1
 
 
-def test_networks_are_measured_in_their_batch_with_the_threads_that_they_use(measured: list[tuple[int, int]]) -> None:
+def test_network_lines_measure_networks_with_their_batch_and_threads(measured: list[tuple[int, int]]) -> None:
     config = {**CONFIG, "pretraining": {**CONFIG["pretraining"], "batch_size": 32}}
     _lines(config, cores=2)
     assert set(measured) == {(32, 2), (128, 2)}

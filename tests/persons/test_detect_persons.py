@@ -1,4 +1,4 @@
-"""The persons stage: boxes of every video by id, broken videos as rows, the stride, what is kept."""
+"""The persons stage: its file, the store, the stride and errors."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -7,133 +7,119 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from frames_and_videos import write_shard_list
 
 from idt_tools.attributes import read_attributes
-from workflow_scripts.ground.artifacts import write_columns
-from workflow_scripts.ground.identity import video_id
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detect_persons import boxes_of, detect_persons
 from workflow_scripts.persons.hog import Hog
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 
 @pytest.fixture
 def shard(tmp_path: Path) -> Path:
-    """The list of a shard with two generated videos and a file that is none."""
-    generated = GeneratedSettings(motions=("wave",), scenes=("bricks", "beach"), per_pair=1, frames=4)
-    paths = [row["path"] for row in generate_videos(tmp_path / "videos", generated)]
+    """The list of a shard with two generated videos and a broken file."""
+    (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "broken.avi").write_text("no video at all")
-    rows = []
-    for path in [*paths, "broken.avi"]:
-        stat = (tmp_path / "videos" / path).stat()
-        rows.append(
-            {
-                "video_id": video_id(path),
-                "path": str(tmp_path / "videos" / path),
-                "bytes": stat.st_size,
-                "mtime_ns": stat.st_mtime_ns,
-            }
-        )
-    write_columns(tmp_path / "shard.tsv", rows, ["video_id", "path", "bytes", "mtime_ns"])
-    return tmp_path / "shard.tsv"
+    generated = GeneratedSettings(motions=("wave",), scenes=("bricks", "beach"), per_pair=1, frames=4)
+    return write_shard_list(tmp_path, generated, "broken.avi")
 
 
-def run(shard: Path, output: str, settings: PersonsSettings, store: str = "store", detector: str = "hog") -> Path:
+def detect(shard: Path, output: str, settings: PersonsSettings, store: str = "store", detector: str = "hog") -> Path:
     out = shard.parent / output
     detect_persons(shard, out, shard.parent / store, detector, settings)
     return out
 
 
-def test_every_video_has_a_group_and_a_status(shard: Path) -> None:
-    out = run(shard, "a.h5", PersonsSettings())
+def test_detect_persons_writes_a_group_per_video(shard: Path) -> None:
+    out = detect(shard, "a.h5", PersonsSettings())
     with h5py.File(out) as file:
         assert read_attributes(file)["stage"] == "persons"
         assert list(file) == sorted(file) and len(file) == 3
         for name, group in file.items():
-            boxes, told = group["boxes"][:], read_attributes(group)
+            boxes, attributes = group["boxes"][:], read_attributes(group)
             assert boxes.dtype == np.float32 and boxes.shape[1] == 6
             if name.startswith("broken"):
-                assert told["status"] == "unreadable" and told["reason"] and not len(boxes)
+                assert attributes["status"] == "unreadable" and attributes["reason"] and not len(boxes)
                 continue
-            assert told["status"] == "ok"
-            assert (told["n_frames"], told["width"], told["height"]) == (4, 160, 120)
+            assert attributes["status"] == "ok"
+            assert (attributes["n_frames"], attributes["width"], attributes["height"]) == (4, 160, 120)
             assert len(boxes) and (np.diff(boxes[:, 0]) >= 0).all()
             assert set(boxes[:, 0]) <= {0, 1, 2, 3}
             assert (boxes[:, 1:3] >= 0).all() and (boxes[:, 3:5] <= (160, 120)).all()
-    again = run(shard, "b.h5", PersonsSettings(), store="another store")
-    assert out.read_bytes() == again.read_bytes()
+    repeated = detect(shard, "b.h5", PersonsSettings(), store="another store")
+    assert out.read_bytes() == repeated.read_bytes()
 
 
-def test_settings_of_other_detectors_recompute_nothing(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
-    run(shard, "a.h5", PersonsSettings())
+def test_detect_persons_ignores_settings_of_other_detectors(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
+    detect(shard, "a.h5", PersonsSettings())
     caplog.set_level("DEBUG", "workflow_scripts")
     caplog.clear()
-    run(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch_size=2))
+    detect(shard, "b.h5", PersonsSettings(weights="elsewhere.pkl", batch_size=2))
     assert "computed" not in caplog.text
-    run(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
+    detect(shard, "c.h5", PersonsSettings(hog_threshold=0.2))
     assert caplog.text.count("computed") == 3
 
 
-def test_a_shard_that_was_stopped_goes_on_with_the_next_video(
+def test_detect_persons_resumes_a_stopped_shard(
     shard: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = run(shard, "whole.h5", PersonsSettings(), store="another store")
+    whole = detect(shard, "whole.h5", PersonsSettings(), store="another store")
     videos_left = [1]
 
-    def detect(hog: Hog, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-        boxes = found(hog, frames)
+    def detect_once(hog: Hog, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        boxes = hog_detect(hog, frames)
         if not videos_left:
             raise RuntimeError("the GPU is gone")
         videos_left.pop()
         return boxes
 
-    found = Hog.detect
-    monkeypatch.setattr(Hog, "detect", detect)
+    hog_detect = Hog.detect
+    monkeypatch.setattr(Hog, "detect", detect_once)
     with pytest.raises(RuntimeError, match="the GPU is gone"):
-        run(shard, "a.h5", PersonsSettings())
+        detect(shard, "a.h5", PersonsSettings())
     monkeypatch.undo()
     caplog.set_level("DEBUG", "workflow_scripts")
     caplog.clear()
-    assert run(shard, "a.h5", PersonsSettings()).read_bytes() == whole.read_bytes()
+    assert detect(shard, "a.h5", PersonsSettings()).read_bytes() == whole.read_bytes()
     assert caplog.text.count("computed") == 1, "the broken video and the one before are kept"
 
 
-class Counting:
-    """Finds one person per frame, at the x that the frame's brightness says, and notes it."""
+class BrightnessDetector:
+    """Finds one person per frame, whose x is the brightness of the frame, and records the brightness."""
 
     def __init__(self) -> None:
         self.parameters: dict[str, str] = {}
-        self.looked: list[int] = []
+        self.brightness: list[int] = []
 
     def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-        before = len(self.looked)
-        self.looked += [int(frame[0, 0, 0]) for frame in frames]
-        return [np.array([[x, 0, x + 20.0, 2, 1]], np.float32) for x in self.looked[before:]]
+        before = len(self.brightness)
+        self.brightness += [int(frame[0, 0, 0]) for frame in frames]
+        return [np.array([[x, 0, x + 20.0, 2, 1]], np.float32) for x in self.brightness[before:]]
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3, 100])
 @pytest.mark.parametrize("n_frames", [0, 1, 64, 70])
-def test_every_frame_has_boxes_where_few_are_looked_at(stride: int, n_frames: int) -> None:
+def test_boxes_of_all_frames_with_a_stride(stride: int, n_frames: int) -> None:
     frames = (np.full((4, 5, 3), number, np.uint8) for number in range(n_frames))
-    counting = Counting()
-    result = boxes_of(frames, counting, stride)
+    detector = BrightnessDetector()
+    result = boxes_of(frames, detector, stride)
     boxes = result.arrays["boxes"]
-    assert counting.looked == sorted({*range(0, n_frames, stride), *range(n_frames)[-1:]})
+    assert detector.brightness == sorted({*range(0, n_frames, stride), *range(n_frames)[-1:]})
     assert result.attributes["n_frames"] == n_frames
     assert boxes[:, 0].tolist() == list(range(n_frames))
-    if stride < 20:  # farther on, the person has left his place
+    if stride < 20:  # with a larger stride, the boxes do not overlap
         np.testing.assert_allclose(boxes[:, 1], np.arange(n_frames), atol=1e-4)
 
 
 @pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed here")
-def test_a_missing_detector_stops_before_any_work(shard: Path) -> None:
+def test_detect_persons_without_the_detector(shard: Path) -> None:
     with pytest.raises(StageError, match="detectron2 cannot be used here"):
-        run(shard, "a.h5", PersonsSettings(), detector="detectron2")
+        detect(shard, "a.h5", PersonsSettings(), detector="detectron2")
     assert not (shard.parent / "store").exists() and not (shard.parent / "a.h5").exists()
 
 
-def test_a_stride_of_zero_is_refused(shard: Path) -> None:
+def test_detect_persons_with_a_stride_of_zero(shard: Path) -> None:
     with pytest.raises(StageError, match=r"persons\.stride"):
-        run(shard, "a.h5", PersonsSettings(stride=0))
+        detect(shard, "a.h5", PersonsSettings(stride=0))

@@ -1,4 +1,4 @@
-"""A Mask R-CNN of torchvision that is small enough to be trained by a test, and its training on generated people."""
+"""A Mask R-CNN of torchvision that is small enough for a test, and its training on generated persons."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -17,7 +17,7 @@ CHANNELS = 64
 
 
 def toy_mask_rcnn(**options: Any) -> MaskRCNN:
-    """MaskRCNN of two classes, background and person, for frames of up to 160 pixels; `options` of MaskRCNN."""
+    """Returns a MaskRCNN of two classes, background and person, for frames of up to 160 pixels."""
     layers: list[nn.Module] = []
     for before, after, stride in ((3, 24, 2), (24, 48, 2), (48, CHANNELS, 2), (CHANNELS, CHANNELS, 1)):
         layers += [nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
@@ -44,24 +44,26 @@ def toy_mask_rcnn(**options: Any) -> MaskRCNN:
     )
 
 
-def generated_people(takes: range, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frames (120, 160, 3) uint8 of `frames` moments of every motion, scene and take, each with its person's box."""
+def generated_persons(takes: range, frames: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields `frames` frames (120, 160, 3) uint8 of every motion, scene and take, each with its person's box."""
     settings = GeneratedSettings(frames=frames, fps=4)
     for take, scene, motion in product(takes, settings.scenes, settings.motions):
         for frame in render_with_truth(motion, scene, take, settings):
             yield frame.image, frame.box
 
 
-def trained(steps: int, seed: int = 0) -> dict[str, torch.Tensor]:
-    """The state dict of a toy detector after so many steps on generated people, mirrored and moved at random."""
+def train_toy(steps: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Returns the state dict of a toy trained on generated persons, which are mirrored and moved at random."""
     torch.manual_seed(seed)
     draw = np.random.default_rng(seed)
-    people = list(generated_people(range(4), frames=4))
+    examples = list(generated_persons(range(4), frames=4))
     network = toy_mask_rcnn().train()
     optimizer = torch.optim.AdamW(network.parameters(), 2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps)
     for _ in range(steps):
-        images, targets = zip(*(_example(*people[n], draw) for n in draw.integers(len(people), size=8)), strict=True)
+        images, targets = zip(
+            *(_example(*examples[n], draw) for n in draw.integers(len(examples), size=8)), strict=True
+        )
         loss = sum(network(list(images), list(targets)).values())
         optimizer.zero_grad()
         loss.backward()
@@ -74,13 +76,13 @@ def trained(steps: int, seed: int = 0) -> dict[str, torch.Tensor]:
 def _example(
     frame: np.ndarray, box: np.ndarray, draw: np.random.Generator
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """An image (3, 120, 160), 0..1, and its target: the person may stand anywhere and face either way."""
+    """Returns an image (3, 120, 160), 0..1, and its target, with the person at any place and facing either way."""
     height, width = frame.shape[:2]
     if draw.random() < 0.5:
         frame, box = frame[:, ::-1], np.array([width - box[2], box[1], width - box[0], box[3]])
-    aside = int(draw.integers(-box[0], width - box[2] + 1))  # what leaves on one side comes in on the other
-    frame, box = np.roll(frame, aside, axis=1), box + np.array([aside, 0, aside, 0])
-    mask = np.zeros((1, height, width), np.uint8)  # the box's: its inside is all that the truth tells
+    shift = int(draw.integers(-box[0], width - box[2] + 1))  # np.roll wraps the background around
+    frame, box = np.roll(frame, shift, axis=1), box + np.array([shift, 0, shift, 0])
+    mask = np.zeros((1, height, width), np.uint8)  # the whole box: no finer mask is known
     x1, y1, x2, y2 = box.astype(int)
     mask[:, y1:y2, x1:x2] = 1
     target = {

@@ -1,4 +1,4 @@
-"""A small dataset that the tests of pretraining share: coloured squares that move before noisy walls."""
+"""A small dataset for the tests of pretraining: colored squares that move before noisy walls."""
 
 import dataclasses
 from collections.abc import Callable
@@ -33,7 +33,7 @@ TINY = PretrainingSettings(
 
 @pytest.fixture(scope="session")
 def tiny() -> PretrainingSettings:
-    """Settings of a run that takes a fraction of a second."""
+    """Settings of a run that takes less than a second."""
     return TINY
 
 
@@ -43,7 +43,7 @@ def one_thread() -> None:
 
 
 def moving_square(number: int, n_frames: int = 12) -> np.ndarray:
-    """(n_frames, 40, 52, 3) uint8: a square that goes right before a dark wall (even numbers) or down a bright one."""
+    """(n_frames, 40, 52, 3) uint8: a square that moves right on a dark wall (even numbers) or down on a bright one."""
     random = np.random.default_rng(number)
     frames = (
         random.integers(20 + 100 * (number % 2), 120 + 100 * (number % 2), (1, 40, 52, 1))
@@ -86,7 +86,7 @@ def videos_table(tmp_path_factory: pytest.TempPathFactory, video_ids: list[str])
 
 @pytest.fixture
 def clusters_file(tmp_path: Path, video_ids: list[str]) -> Path:
-    """IDT clusters in another order than the videos', with one video more."""
+    """IDT clusters in another order than that of the videos, with an additional video."""
     path = tmp_path / "clusters.h5"
     names = [*reversed(video_ids), "another"]
     labels = np.array([[int(name[5:]) % 2 if name != "another" else 0 for name in names]] * 2, np.int32)
@@ -98,7 +98,7 @@ def clusters_file(tmp_path: Path, video_ids: list[str]) -> Path:
 
 @pytest.fixture
 def encoding_files(tmp_path: Path, video_ids: list[str]) -> list[Path]:
-    """IDT sketches in two shards; every third video is near the others of its kind."""
+    """IDT sketches in two shards. Videos n, n + 3, ... are near each other."""
     paths = [tmp_path / "encoding0.h5", tmp_path / "encoding1.h5"]
     random = np.random.default_rng(5)
     for number, path in enumerate(paths):
@@ -114,7 +114,7 @@ def encoding_files(tmp_path: Path, video_ids: list[str]) -> list[Path]:
 
 @pytest.fixture
 def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> Callable[..., dict[str, object]]:
-    """Trains a run of the tiny dataset in this process and returns what model.pt holds."""
+    """Trains on the tiny dataset in this process and returns the content of model.pt."""
 
     def run(name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
         changed = options.pop("changed", {})

@@ -1,4 +1,4 @@
-"""Clips as the paper cuts them: positions, scales, repeatable draws, the range that the network sees."""
+"""The draws of clips: positions, scales and repeatability."""
 
 from collections import Counter
 
@@ -18,14 +18,14 @@ from workflow_scripts.pretraining.augmentation import (
 )
 
 
-def test_scales_and_positions_are_those_of_hara_et_al():
+def test_square_positions_of_hara_et_al():
     assert pytest.approx([1, 0.840896, 0.707107, 0.594604, 0.5], abs=1e-6) == SCALES
     assert square(100, 160, 1.0, (0.5, 0.5)) == (0, 30, 100)
     places = {square(100, 160, 0.5, position)[:2] for position in CENTRE_AND_CORNERS}
     assert places == {(25, 55), (0, 0), (0, 110), (50, 0), (50, 110)}
 
 
-def test_draws_depend_on_seed_epoch_and_video_alone():
+def test_draw_training_depends_on_seed_epoch_and_video_only():
     draws = {
         (seed, epoch, name): draw_training(seed, epoch, name, 40, 16)
         for seed in (0, 1)
@@ -45,7 +45,7 @@ def test_draws_depend_on_seed_epoch_and_video_alone():
     )
 
 
-def test_every_start_scale_position_and_side_is_drawn_equally_often():
+def test_draw_training_corner_draws_are_uniform():
     draws = [draw for epoch in range(4000) for draw in draw_training(0, epoch, "a", 20, 16, crop="corner")]
     for values, n in (
         ([draw.start for draw in draws], 5),
@@ -58,21 +58,21 @@ def test_every_start_scale_position_and_side_is_drawn_equally_often():
         assert all(abs(count - 4000 / n) < 5 * (4000 / n) ** 0.5 for count in counts.values())
 
 
-def test_random_crops_lie_everywhere_within_the_frame_equally_often():
+def test_draw_training_random_draws_are_uniform():
     draws = [draw for epoch in range(4000) for draw in draw_training(0, epoch, "a", 20, 16)]
-    squares = [square(120, 200, 0.5, draw.position) for draw in draws]  # leaves 60 x 140 pixels of room
+    squares = [square(120, 200, 0.5, draw.position) for draw in draws]  # can move by 60 x 140 pixels
     assert all(0 <= top <= 60 and 0 <= left <= 140 and side == 60 for top, left, side in squares)
     cells = Counter((top // 20, left // 35) for top, left, _ in squares)  # 3 x 4 of them
     assert len(cells) == 12 and all(abs(count - 4000 / 12) < 5 * (4000 / 12) ** 0.5 for count in cells.values())
     assert len({draw.scale for draw in draws}) == len(SCALES) and len({draw.start for draw in draws}) == 5
 
 
-def test_fewer_scales_are_the_larger_ones():
+def test_draw_training_n_scales_uses_the_largest():
     draws = [draw for epoch in range(50) for draw in draw_training(0, epoch, "a", 20, 16, n_scales=2)]
     assert {draw.scale for draw in draws} == set(SCALES[:2])
 
 
-def test_test_clips_are_centre_squares_of_random_times():
+def test_draw_test_clips_are_centre_squares():
     draws = draw_test(0, "a", 100, 16, 5)
     assert len(draws) == 5 and len({draw.start for draw in draws}) > 1
     assert all(draw.scale == 1 and draw.position == (0.5, 0.5) and not draw.flip for draw in draws)
@@ -80,12 +80,12 @@ def test_test_clips_are_centre_squares_of_random_times():
     assert {draw.start for draw in draw_test(0, "a", 9, 16, 5)} == {0}
 
 
-def test_middle_clip_is_in_the_middle():
+def test_draw_middle_start():
     assert draw_middle("a", 40, 16) == [Draw(start=12)]
     assert draw_middle("a", 9, 16) == [Draw(start=0)]
 
 
-def test_square_is_cut_from_the_drawn_place(frames_files, video_ids):
+def test_cut_square_crops_the_drawn_position(frames_files, video_ids):
     store = FrameStore(frames_files)
     frames = store.read_clip(video_ids[0], 2, 4)
     assert np.array_equal(cut_square(store, video_ids[0], Draw(start=2), 4), frames[:, :, 6:46])

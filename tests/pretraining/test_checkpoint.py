@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and never trusted when damaged."""
+"""Checkpoints that are damaged or cannot be read, and signals."""
 
 import logging
 import os
@@ -19,14 +19,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_newest_is_read_and_the_one_before_is_kept(folder):
+def test_load_checkpoint_reads_the_newest(folder):
     assert load_checkpoint(folder)["number"] == 2
     assert sorted(path.name for path in folder.iterdir()) == ["last.pt", "previous.pt"]
     assert load_checkpoint(folder / "nothing here") is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "flipped", "gone"])
-def test_damaged_checkpoint_gives_way_to_the_previous_one(folder, damage, caplog):
+def test_load_checkpoint_damaged_uses_the_previous(folder, damage, caplog):
     last = folder / "last.pt"
     content = bytearray(last.read_bytes())
     middle = content.index(torch.full((8,), 2.0).numpy().tobytes())
@@ -44,14 +44,14 @@ def test_damaged_checkpoint_gives_way_to_the_previous_one(folder, damage, caplog
     assert ("is damaged" in caplog.text) == (damage != "gone")
 
 
-def test_two_damaged_checkpoints_mean_a_new_start(folder):
+def test_load_checkpoint_two_damaged_returns_none(folder):
     for path in folder.iterdir():
         path.write_bytes(b"PK\x03\x04 not an archive")
     assert load_checkpoint(folder) is None
 
 
-def test_checkpoint_that_the_system_cannot_read_is_not_given_up(folder):
-    """The system's own EMFILE, at each place where the file is opened: a training must not begin anew for it."""
+def test_load_checkpoint_too_many_open_files_raises(folder):
+    """EMFILE at each place where the file is opened must not make the training start again."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     reasons = []
     for n_free in range(4):
@@ -72,19 +72,19 @@ def test_checkpoint_that_the_system_cannot_read_is_not_given_up(folder):
 @pytest.mark.parametrize(
     "words", ["Error code 12 (Cannot allocate memory)", "unable to mmap: Cannot allocate memory (12)"]
 )
-def test_checkpoint_for_which_there_is_no_memory_is_not_given_up(folder, words, monkeypatch):
+def test_load_checkpoint_out_of_memory_raises(folder, words, monkeypatch):
     def without_memory(*_, **__):
-        raise RuntimeError(words)  # as torch says it
+        raise RuntimeError(words)  # as torch does
 
     monkeypatch.setattr(torch, "load", without_memory)
     with pytest.raises(ReadingFailed, match=r"last\.pt: Cannot allocate memory"):
         load_checkpoint(folder)
 
 
-def test_signal_that_was_ignored_from_the_start_does_not_stop_training():
+def test_save_timer_ignored_signal_stays_ignored():
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup ... &` does
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as with `nohup ... &`
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         timer = SaveTimer(600)
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Clusters and sketches joined to the training videos by id."""
+"""The clusters of the training videos."""
 
 from dataclasses import replace
 
@@ -10,14 +10,14 @@ from workflow_scripts.pretraining.clusterings import cluster_points, fixed_label
 from workflow_scripts.pretraining.ranks import Ranks
 
 
-def test_fixed_labels_follow_the_ids(clusters_file, video_ids):
+def test_fixed_labels_are_joined_by_id(clusters_file, video_ids):
     labels = fixed_labels(clusters_file, video_ids)
     assert labels.tolist() == [[0, 1] * 6] * 2
     with pytest.raises(StageError, match=r"lacks 1 of the 2 training videos \(nobody"):
         fixed_labels(clusters_file, ["nobody", video_ids[0]])
 
 
-def test_joint_space_is_both_at_unit_length():
+def test_joint_space_parts_have_unit_length():
     random = torch.Generator().manual_seed(0)
     bank = torch.nn.functional.normalize(torch.randn(12, 16, generator=random), dim=1)
     sketches = torch.nn.functional.normalize(torch.randn(12, 2000, generator=random), dim=1)
@@ -27,7 +27,7 @@ def test_joint_space_is_both_at_unit_length():
     torch.testing.assert_close((joint[0] - joint[1]).square().sum(), expected)
 
 
-def test_each_clustering_of_each_epoch_is_repeatable_and_its_own(tiny):
+def test_cluster_points_differs_by_run_and_epoch(tiny):
     random = torch.Generator().manual_seed(0)
     points = torch.nn.functional.normalize(torch.randn(40, 3, generator=random), dim=1)
     labels = cluster_points(points, tiny, seed=0, epoch=0)
@@ -38,22 +38,22 @@ def test_each_clustering_of_each_epoch_is_repeatable_and_its_own(tiny):
 
 
 class OneOfThree(Ranks):
-    """Process 1 of 3 that hears nothing of the others."""
+    """Process 1 of 3, which receives nothing from the others."""
 
     def broadcast(self, values: torch.Tensor, source: int = 0) -> torch.Tensor:
         return values if source == self.rank else values.fill_(-1)
 
 
-def test_processes_share_the_clusterings(tiny):
+def test_cluster_points_ranks_divide_the_runs(tiny):
     settings = replace(tiny, m=5)
     points = torch.nn.functional.normalize(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), dim=1)
-    alone = cluster_points(points, settings, seed=0, epoch=0)
-    shared = cluster_points(points, settings, seed=0, epoch=0, ranks=OneOfThree(1, 3))
-    assert [bool((labels >= 0).all()) for labels in shared] == [False, True, False, False, True]
-    assert torch.equal(shared[[1, 4]], alone[[1, 4]])
+    expected = cluster_points(points, settings, seed=0, epoch=0)
+    labels_of_runs = cluster_points(points, settings, seed=0, epoch=0, ranks=OneOfThree(1, 3))
+    assert [bool((labels >= 0).all()) for labels in labels_of_runs] == [False, True, False, False, True]
+    assert torch.equal(labels_of_runs[[1, 4]], expected[[1, 4]])
 
 
-def test_equal_points_share_their_clusters(tiny):
+def test_cluster_points_equal_points_have_equal_labels(tiny):
     groups = torch.tensor([0, 1, 2] * 4)
     labels = cluster_points(torch.eye(3)[groups], tiny, seed=0, epoch=0)
     assert torch.equal(labels[:, :, None] == labels[:, None, :], (groups[:, None] == groups).expand(2, 12, 12))

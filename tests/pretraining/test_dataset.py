@@ -1,4 +1,4 @@
-"""Batches: every video once an epoch, whoever loads them."""
+"""Batches of clips, loaded by this or by other processes."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ from workflow_scripts.pretraining.inputs import collate, to_input
 
 
 @given(st.integers(2, 500), st.integers(2, 64), st.integers(0, 5))
-def test_an_epoch_has_every_video_once_in_batches_of_nearly_equal_size(n, batch, epoch):
+def test_epoch_batches_have_every_video_once_and_similar_sizes(n, batch, epoch):
     batches = epoch_batches(n, batch, 0, epoch)
     sizes = {len(part) for part in batches}
     assert sorted(index for part in batches for index in part) == list(range(n))
@@ -23,50 +23,50 @@ def test_an_epoch_has_every_video_once_in_batches_of_nearly_equal_size(n, batch,
     assert max(sizes) <= max(batch, 3)
 
 
-def test_order_changes_with_epoch_and_seed():
+def test_epoch_batches_differ_by_epoch_and_seed():
     orders = {str(epoch_batches(50, 10, seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}
     assert len(orders) == 4
 
 
 @given(st.integers(0, 40), st.integers(1, 12))
-def test_consecutive_batches_are_all_in_order(n, batch):
+def test_consecutive_keeps_the_order(n, batch):
     batches = consecutive(n, batch)
     assert [index for part in batches for index in part] == list(range(n))
     assert all(len(part) == batch for part in batches[:-1])
 
 
-def test_batches_are_the_drawn_clips_in_order(frames_files, video_ids):
+def test_load_inputs_returns_the_drawn_clips_in_order(frames_files, video_ids):
     clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3, color=True))
     batches = epoch_batches(12, 4, 0, 3)
     loaded = list(load_inputs(clips, batches, 32, torch.device("cpu")))
     assert [batch.shape for batch in loaded] == [(4, 3, 8, 32, 32)] * 3
-    alone = to_input(collate(clips[batches[1][2]]), 32)
-    torch.testing.assert_close(loaded[1][2:3], alone, rtol=0, atol=1e-3)
+    expected = to_input(collate(clips[batches[1][2]]), 32)
+    torch.testing.assert_close(loaded[1][2:3], expected, rtol=0, atol=1e-3)
 
 
-def test_clips_of_a_video_stay_together(frames_files, video_ids):
+def test_load_inputs_clips_of_a_video_are_consecutive(frames_files, video_ids):
     clips = DrawnClips(FrameStore(frames_files), video_ids[:3], 4, partial(draw_test, 0, n_clips=5))
     (batch,) = load_inputs(clips, [[2, 0]], 40, torch.device("cpu"))
     assert batch.shape == (10, 3, 4, 40, 40)
     torch.testing.assert_close(batch[5:], to_input(collate(clips[0]), 40), rtol=0, atol=1e-3)
 
 
-def test_other_processes_cut_the_same_squares(frames_files, video_ids):
-    """What a GPU's loading processes do: files are opened anew in each, and draws travel there."""
+def test_drawn_clips_in_other_processes_are_the_same(frames_files, video_ids):
+    """Loading processes for a GPU open the files again and receive the draws."""
     clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3))
-    here = [clips[index] for index in range(12)]  # the files are open in this process
+    expected = [clips[index] for index in range(12)]  # opens the files in this process
     loader = torch.utils.data.DataLoader(clips, batch_size=3, num_workers=2, collate_fn=list)
-    there = [item for batch in loader for item in batch]
-    for mine, other in zip(here, there, strict=True):
-        assert mine[0][1] == other[0][1] and np.array_equal(mine[0][0], other[0][0])
+    loaded = [item for batch in loader for item in batch]
+    for ours, theirs in zip(expected, loaded, strict=True):
+        assert ours[0][1] == theirs[0][1] and np.array_equal(ours[0][0], theirs[0][0])
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_gpu_is_fed_the_same(frames_files, video_ids, workers):
+def test_load_inputs_on_a_gpu_agrees_with_a_cpu(frames_files, video_ids, workers):
     clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3, color=True))
     batches = epoch_batches(12, 4, 0, 3)
-    here = load_inputs(clips, batches, 32, torch.device("cpu"))
-    there = load_inputs(clips, batches, 32, torch.device("cuda"), workers)
-    for mine, other in zip(here, there, strict=True):
-        torch.testing.assert_close(mine, other.cpu(), rtol=0, atol=0.1)
+    on_cpu = load_inputs(clips, batches, 32, torch.device("cpu"))
+    on_gpu = load_inputs(clips, batches, 32, torch.device("cuda"), workers)
+    for expected, actual in zip(on_cpu, on_gpu, strict=True):
+        torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=0.1)

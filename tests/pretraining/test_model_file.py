@@ -1,4 +1,4 @@
-"""model.pt: damage and foreign content are noticed by the one reader that the evaluation and `dtc` share."""
+"""Damaged and foreign files in place of model.pt, read by `read_model` and by its callers."""
 
 import dataclasses
 from pathlib import Path
@@ -22,7 +22,7 @@ SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=3
 
 
 def content() -> dict[str, Any]:
-    """What the training saves, of random weights."""
+    """A model with random weights, as the training saves it."""
     torch.manual_seed(0)
     bank = torch.nn.functional.normalize(torch.randn(3, SETTINGS.embedding_dim), dim=1)
     return {
@@ -38,19 +38,19 @@ def content() -> dict[str, Any]:
     }
 
 
-def save(held: Any, path: Path) -> Path:
-    torch.save(held, path)
+def save(model: Any, path: Path) -> Path:
+    torch.save(model, path)
     return path
 
 
-def test_a_whole_model_is_read_as_it_was_saved(tmp_path: Path) -> None:
+def test_read_model_returns_what_was_saved(tmp_path: Path) -> None:
     saved = content()
     model = read_model(save(saved, tmp_path / "model.pt"))
     assert model["settings"] == saved["settings"] and torch.equal(model["bank"], saved["bank"])
     assert all(torch.equal(model["state_dict"][name], weight) for name, weight in saved["state_dict"].items())
 
 
-def test_one_flipped_bit_is_noticed_by_everyone_who_reads_a_model(tmp_path: Path) -> None:
+def test_read_model_flipped_bit_is_an_error_for_all_readers(tmp_path: Path) -> None:
     saved = content()
     path = save(saved, tmp_path / "model.pt")
     whole = path.read_bytes()
@@ -76,49 +76,47 @@ def test_one_flipped_bit_is_noticed_by_everyone_who_reads_a_model(tmp_path: Path
     [
         ({"settings": {"depth": 10**9}}, "depth is 1000000000"),
         ({"settings": {"depth": [1]}}, r"depth is \[1\]"),
-        ({"settings": {"width": float("inf")}}, "no plain values"),
+        ({"settings": {"width": float("inf")}}, "not plain values"),
         ({"settings": {"width": 1e9}}, "width is"),
         ({"settings": {"width": 0.25}}, "another network"),
         ({"settings": {"shortcut": "C"}}, "shortcut is 'C'"),
         ({"settings": {"crop_size": 10**9}}, "crop_size is"),
         ({"settings": {"clip_length": "16"}}, "clip_length is '16'"),
-        ({"settings": {"lr_milestones": [[1]]}}, "no plain values"),
-        ({"settings": 3}, "settings are no dict"),
-        ({"video_ids": ["a", 3, "c"]}, "video_ids"),
+        ({"settings": {"lr_milestones": [[1]]}}, "not plain values"),
+        ({"settings": 3}, "settings are not a dict"),
+        ({"video_ids": ["a", 3, "c"]}, "video_ids are not a list of names"),
         ({"video_ids": ["a"]}, r"bank is \(3, 16\), not \(1, 16\)"),
         ({"bank": torch.ones(3, 4)}, r"bank is \(3, 4\)"),
         ({"bank": torch.full((3, 16), float("nan"))}, "bank holds numbers that are not finite"),
-        ({"bank": "none"}, "bank is no tensor of numbers"),
+        ({"bank": "none"}, "bank is not a tensor of numbers"),
         ({"seed": "x"}, "seed is 'x'"),
         ({"state_dict": {}}, "no weights"),
-        ({"state_dict": {"fc.weight": 1, "fc.bias": 2}}, "fc.weight is no tensor"),
-        ({"classes": 5}, "classes"),
+        ({"state_dict": {"fc.weight": 1, "fc.bias": 2}}, "fc.weight is not a tensor"),
+        ({"classes": 5}, "classes are not a list of names"),
     ],
 )
-def test_a_model_with_foreign_content_is_refused_in_a_sentence(
-    tmp_path: Path, changes: dict[str, Any], reason: str
-) -> None:
-    held = content()
+def test_read_model_foreign_content_is_an_error(tmp_path: Path, changes: dict[str, Any], reason: str) -> None:
+    model = content()
     for name, value in changes.items():
-        held[name] = {**held[name], **value} if name == "settings" and isinstance(value, dict) else value
-    path = save(held, tmp_path / "model.pt")
-    with pytest.raises(StageError, match=reason) as refused:
+        model[name] = {**model[name], **value} if name == "settings" and isinstance(value, dict) else value
+    path = save(model, tmp_path / "model.pt")
+    with pytest.raises(StageError, match=reason) as error:
         read_model(path)
-    assert str(path) in str(refused.value) and "\n" not in str(refused.value)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("missing", ["settings", "state_dict", "bank", "video_ids", "seed"])
-def test_a_part_that_is_missing_is_named(tmp_path: Path, missing: str) -> None:
-    held = content()
-    del held[missing]
+def test_read_model_missing_part_is_an_error(tmp_path: Path, missing: str) -> None:
+    model = content()
+    del model[missing]
     with pytest.raises(StageError, match=f"it has no '{missing}'"):
-        read_model(save(held, tmp_path / "model.pt"))
+        read_model(save(model, tmp_path / "model.pt"))
     with pytest.raises(StageError, match="cannot be read as a pretrained model"):
         read_model(save([1, 2], tmp_path / "list.pt"))
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
-    held = content()
-    held["state_dict"]["conv1.weight"][0, 0, 0, 0, 0] = float("inf")
+def test_read_model_infinite_weights_are_an_error(tmp_path: Path) -> None:
+    model = content()
+    model["state_dict"]["conv1.weight"][0, 0, 0, 0, 0] = float("inf")
     with pytest.raises(StageError, match=r"conv1\.weight holds numbers that are not finite"):
-        read_model(save(held, tmp_path / "model.pt"))
+        read_model(save(model, tmp_path / "model.pt"))

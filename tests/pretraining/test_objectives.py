@@ -1,4 +1,4 @@
-"""The objectives against the paper's equations written out in plain loops, and their properties."""
+"""The losses compared with loops that compute the equations of the paper, and their properties."""
 
 import math
 
@@ -34,7 +34,7 @@ def reference_instance(d, bank, i) -> float:
 
 
 def reference_local_aggregation(d, bank, i, labels, neighbours) -> float:
-    """Equations 3 and 4, with the normaliser of equation 2 in place, and sets as sets."""
+    """Equations 3 and 4, with the denominator of equation 2 and with Python sets."""
     terms = [math.exp(float(bank[j] @ d) / TAU) for j in range(len(bank))]
     probability = [term / sum(terms) for term in terms]
     nearest = sorted(range(len(bank)), key=lambda j: -float(bank[j] @ d))[:neighbours]
@@ -55,14 +55,14 @@ sizes = {
 
 @settings(max_examples=60, deadline=None)
 @given(**sizes)
-def test_losses_are_the_equations(n, batch, m, k, neighbours, seed):
+def test_losses_agree_with_the_equations(n, batch, m, k, neighbours, seed):
     batch = min(batch, n)
     d, bank, i, labels = problem(n, batch, m, k, seed)
     expected = sum(reference_instance(d[b], bank, int(i[b])) for b in range(batch)) / batch
     assert float(instance_loss(d, bank, i, temperature=TAU)) == pytest.approx(expected, rel=1e-10)
     expected = sum(reference_local_aggregation(d[b], bank, int(i[b]), labels, neighbours) for b in range(batch))
-    found = float(local_aggregation_loss(d, bank, i, labels, temperature=TAU, neighbours=neighbours))
-    assert found == pytest.approx(expected / batch, rel=1e-9, abs=1e-12)
+    actual = float(local_aggregation_loss(d, bank, i, labels, temperature=TAU, neighbours=neighbours))
+    assert actual == pytest.approx(expected / batch, rel=1e-9, abs=1e-12)
 
 
 def gradients(loss, d) -> torch.Tensor:
@@ -71,15 +71,15 @@ def gradients(loss, d) -> torch.Tensor:
 
 
 def mean_row(bank, weights) -> torch.Tensor:
-    """Sum of the rows by their weights (row -> weight), which are made to sum to one."""
+    """The mean of the rows, weighted by `weights` (row -> weight)."""
     total = sum(weights.values())
     return sum((weight / total * bank[j] for j, weight in weights.items()), torch.zeros_like(bank[0]))
 
 
 @settings(max_examples=60, deadline=None)
 @given(**sizes)
-def test_gradients_are_those_of_the_equations(n, batch, m, k, neighbours, seed):
-    """By hand: tau dL/dd is the mean row under P less d_i (2); under P in B_i less that under P in C_i and B_i (3)."""
+def test_loss_gradients_agree_with_the_equations(n, batch, m, k, neighbours, seed):
+    """tau dL/dd is the mean row under P minus d_i (2), or under P in B_i minus under P in C_i and B_i (3)."""
     batch = min(batch, n)
     d, bank, i, labels = problem(n, batch, m, k, seed)
     instance, local = torch.zeros_like(d), torch.zeros_like(d)
@@ -90,29 +90,29 @@ def test_gradients_are_those_of_the_equations(n, batch, m, k, neighbours, seed):
         both = {j: term for j, term in background.items() if any(run[j] == run[own] for run in labels.tolist())}
         instance[b] = (mean_row(bank, terms) - bank[own]) / TAU / batch
         local[b] = (mean_row(bank, background) - mean_row(bank, both)) / TAU / batch
-    found = gradients(lambda x: instance_loss(x, bank, i, temperature=TAU), d)
-    torch.testing.assert_close(found, instance, rtol=1e-9, atol=1e-10)
-    found = gradients(lambda x: local_aggregation_loss(x, bank, i, labels, temperature=TAU, neighbours=neighbours), d)
-    torch.testing.assert_close(found, local, rtol=1e-9, atol=1e-10)
+    actual = gradients(lambda x: instance_loss(x, bank, i, temperature=TAU), d)
+    torch.testing.assert_close(actual, instance, rtol=1e-9, atol=1e-10)
+    actual = gradients(lambda x: local_aggregation_loss(x, bank, i, labels, temperature=TAU, neighbours=neighbours), d)
+    torch.testing.assert_close(actual, local, rtol=1e-9, atol=1e-10)
 
 
-def test_close_neighbours_are_the_union_over_clusterings():
-    """Video 0 shares one cluster with 1 in the first run and another with 2 in the second; with 3 never."""
+def test_local_aggregation_loss_uses_the_union_of_clusterings():
+    """Video 0 is in the cluster of video 1 in the first clustering, of video 2 in the second, and never of video 3."""
     d, bank, _, _ = problem(4, 1, 1, 2, seed=9)
     labels = torch.tensor([[0, 0, 1, 1], [2, 3, 2, 3]])
     terms = torch.exp(bank @ d[0] / TAU)
-    found = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
-    torch.testing.assert_close(found, -torch.log(terms[:3].sum() / terms.sum()))
-    # A cluster's number means nothing in another run: 1 of the first is not 1 of the second.
+    actual = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
+    torch.testing.assert_close(actual, -torch.log(terms[:3].sum() / terms.sum()))
+    # Cluster 1 of the first clustering is not cluster 1 of the second.
     labels = torch.tensor([[1, 0, 0, 0], [0, 1, 1, 1]])
-    found = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
-    torch.testing.assert_close(found, -torch.log(terms[0] / terms.sum()))
+    actual = local_aggregation_loss(d, bank, torch.tensor([0]), labels, temperature=TAU, neighbours=4)
+    torch.testing.assert_close(actual, -torch.log(terms[0] / terms.sum()))
 
 
-def test_float32_follows_float64_over_a_large_bank():
-    """Temperature 0.07 and 20,000 rows of 128: losses agree to 1e-5, gradients to 1e-6 of the most there can be.
+def test_losses_float32_agrees_with_float64():
+    """Losses agree to 1e-5 and gradients to 1e-6 of their maximum, for temperature 0.07 and 20,000 rows.
 
-    Which row is the 4,096th nearest may differ in the last digit of float32, by far less than that.
+    Rounding may change which row is the 4,096th nearest, which changes the results less than that.
     """
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(20_008, 128, generator=generator, dtype=torch.float64)
@@ -128,14 +128,14 @@ def test_float32_follows_float64_over_a_large_bank():
         lambda x, rows: local_aggregation_loss(x, rows, i, labels, temperature=TAU, neighbours=4096),
         lambda x, rows: local_aggregation_loss(-x, rows, i, labels, temperature=TAU, neighbours=4096),
     ):
-        exact, found = loss(d, bank), loss(d.float(), bank.float())
-        assert found.dtype == torch.float32 and float(found) == pytest.approx(float(exact), rel=1e-5, abs=1e-6)
+        exact, actual = loss(d, bank), loss(d.float(), bank.float())
+        assert actual.dtype == torch.float32 and float(actual) == pytest.approx(float(exact), rel=1e-5, abs=1e-6)
         exact = gradients(lambda x, loss=loss: loss(x, bank), d)
-        found = gradients(lambda x, loss=loss: loss(x, bank.float()), d.float()).double()
-        assert float((found - exact).norm(dim=1).max()) < 1e-6 * 2 / TAU / len(d)  # a difference of two mean rows
+        actual = gradients(lambda x, loss=loss: loss(x, bank.float()), d.float()).double()
+        assert float((actual - exact).norm(dim=1).max()) < 1e-6 * 2 / TAU / len(d)  # a difference of two mean rows
 
 
-def test_sampled_denominator_weighs_each_negative_by_those_it_stands_for():
+def test_instance_loss_weighs_sampled_negatives():
     d, bank, i, _ = problem(30, 4, 1, 2, seed=7)
     negatives = draw_negatives(i, 30, 5, torch.Generator().manual_seed(0))
     terms = torch.exp(d @ bank.T / TAU)
@@ -143,11 +143,11 @@ def test_sampled_denominator_weighs_each_negative_by_those_it_stands_for():
     for b in range(4):
         others = sum(float(terms[b, j]) for j in negatives[b]) * 29 / 5
         expected -= math.log(float(terms[b, i[b]]) / (float(terms[b, i[b]]) + others)) / 4
-    found = float(instance_loss(d, bank, i, temperature=TAU, negatives=negatives))
-    assert found == pytest.approx(expected, rel=1e-12)
+    actual = float(instance_loss(d, bank, i, temperature=TAU, negatives=negatives))
+    assert actual == pytest.approx(expected, rel=1e-12)
 
 
-def test_all_others_as_negatives_is_equation_2_itself():
+def test_instance_loss_with_all_negatives_is_exact():
     d, bank, i, _ = problem(17, 3, 1, 2, seed=3)
     others = torch.stack([torch.tensor([j for j in range(17) if j != own]) for own in i.tolist()])
     torch.testing.assert_close(
@@ -155,7 +155,7 @@ def test_all_others_as_negatives_is_equation_2_itself():
     )
 
 
-def test_negatives_are_uniform_over_all_but_the_clips_own():
+def test_draw_negatives_is_uniform_over_other_videos():
     indices = torch.tensor([0, 3, 9])
     negatives = draw_negatives(indices, 10, 20_000, torch.Generator().manual_seed(1))
     for row, own in zip(negatives, indices, strict=True):
@@ -166,11 +166,11 @@ def test_negatives_are_uniform_over_all_but_the_clips_own():
 
 
 @pytest.mark.parametrize("neighbours", [3, 40])
-def test_gradients(neighbours):
+def test_losses_gradcheck(neighbours):
     d, bank, i, labels = problem(12, 3, 2, 4, seed=11)
     d.requires_grad_()
     negatives = draw_negatives(i, 12, 4, torch.Generator().manual_seed(2))
-    warm = 0.5  # finite differences through exp(. / 0.07) would lose their digits
+    warm = 0.5  # finite differences of exp(. / 0.07) are inaccurate
     assert torch.autograd.gradcheck(lambda x: instance_loss(x, bank, i, temperature=warm, negatives=negatives), d)
     assert torch.autograd.gradcheck(lambda x: instance_loss(x, bank, i, temperature=warm), d)
     assert torch.autograd.gradcheck(
@@ -180,11 +180,11 @@ def test_gradients(neighbours):
 
 @settings(max_examples=40, deadline=None)
 @given(**sizes)
-def test_order_of_the_bank_and_names_of_clusters_do_not_matter(n, batch, m, k, neighbours, seed):
+def test_losses_do_not_depend_on_the_order_of_the_bank(n, batch, m, k, neighbours, seed):
     d, bank, i, labels = problem(n, min(batch, n), m, k, seed)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     moved = torch.empty_like(order)
-    moved[order] = torch.arange(n)  # row j went to moved[j]
+    moved[order] = torch.arange(n)  # row j is now row moved[j]
     renamed = (labels + 5) * 3
     options = {"temperature": TAU, "neighbours": neighbours}
     before = local_aggregation_loss(d, bank, i, labels, **options)
@@ -195,14 +195,14 @@ def test_order_of_the_bank_and_names_of_clusters_do_not_matter(n, batch, m, k, n
     )
 
 
-def test_one_video_in_each_cluster_is_instance_recognition_among_the_background():
+def test_local_aggregation_loss_one_video_per_cluster_is_instance_loss():
     d, bank, i, _ = problem(20, 5, 1, 2, seed=5)
     alone = torch.arange(20)[None]
     everyone = local_aggregation_loss(d, bank, i, alone, temperature=TAU, neighbours=4096)
     torch.testing.assert_close(everyone, instance_loss(d, bank, i, temperature=TAU))
 
 
-def test_all_in_one_cluster_is_no_loss_and_no_gradient():
+def test_local_aggregation_loss_one_cluster_is_zero():
     d, bank, i, _ = problem(20, 5, 1, 2, seed=5)
     d.requires_grad_()
     loss = local_aggregation_loss(d, bank, i, torch.zeros(2, 20, dtype=int), temperature=TAU, neighbours=6)
@@ -211,8 +211,8 @@ def test_all_in_one_cluster_is_no_loss_and_no_gradient():
     assert float(d.grad.abs().max()) < 1e-12
 
 
-def test_clip_far_from_its_own_row_has_a_finite_loss():
+def test_local_aggregation_loss_far_from_its_own_row_is_finite():
     bank = torch.eye(6, dtype=torch.float64)
-    d = -bank[:1]  # its own row is the farthest of all, and no other is in its cluster
+    d = -bank[:1]  # its own row is the farthest and alone in its cluster
     loss = local_aggregation_loss(d, bank, torch.tensor([0]), torch.arange(6)[None], temperature=0.001, neighbours=3)
     assert float(loss) == pytest.approx(1000 + math.log(3), rel=1e-6)

@@ -1,4 +1,4 @@
-"""Weights of others: read from files as they were published, with nothing of them executed, and trained on."""
+"""Published weights: reading them without executing code, and training from them."""
 
 import os
 import pickle
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from published_checkpoints import hara_2018, published_state
 
 from workflow_scripts.evaluation.features import features
 from workflow_scripts.evaluation.finetune import finetune
@@ -20,55 +21,12 @@ from workflow_scripts.evaluation.results import Task
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.published import AUTHORS, HARA_2020, for_our_inputs, read_weights
-from workflow_scripts.pretraining.resnet3d import PaddedShortcut, ResNet3D, load_backbone
-
-
-def published_state(
-    shortcut: str, outputs: int, *, blocks: tuple[int, ...] = (2, 2, 2, 2), width: float = 1.0, counts: bool = False
-) -> OrderedDict[str, torch.Tensor]:
-    """A state dict as the published ones are: names and shapes written down from their description, prefix `module.`.
-
-    `counts`: with batch norm's count of batches, as torch writes it since 0.4.1.
-    """
-    random = torch.Generator().manual_seed(len(blocks) + outputs)
-    state: OrderedDict[str, torch.Tensor] = OrderedDict()
-
-    def convolution(name: str, outgoing: int, incoming: int, side: int) -> None:
-        spread = (2 / (incoming * side**3)) ** 0.5
-        state[f"module.{name}.weight"] = spread * torch.randn(outgoing, incoming, *[side] * 3, generator=random)
-
-    def norm(name: str, channels: int) -> None:
-        for part, lowest in (("weight", 0.5), ("bias", -0.5), ("running_mean", -0.5), ("running_var", 0.5)):
-            state[f"module.{name}.{part}"] = lowest + torch.rand(channels, generator=random)
-        if counts:
-            state[f"module.{name}.num_batches_tracked"] = torch.tensor(1000)
-
-    channels = [round(width * base) for base in (64, 64, 128, 256, 512)]
-    convolution("conv1", channels[0], 3, 7)
-    norm("bn1", channels[0])
-    for stage, n_blocks in enumerate(blocks, start=1):
-        for block in range(n_blocks):
-            name, before = f"layer{stage}.{block}", channels[stage - (block == 0)]
-            convolution(f"{name}.conv1", channels[stage], before, 3)
-            norm(f"{name}.bn1", channels[stage])
-            convolution(f"{name}.conv2", channels[stage], channels[stage], 3)
-            norm(f"{name}.bn2", channels[stage])
-            if before != channels[stage] and shortcut == "B":
-                convolution(f"{name}.downsample.0", channels[stage], before, 1)
-                norm(f"{name}.downsample.1", channels[stage])
-    state["module.fc.weight"] = 0.1 * torch.randn(outputs, channels[4], generator=random)
-    state["module.fc.bias"] = torch.zeros(outputs)
-    return state
-
-
-def hara_2018(state: dict[str, torch.Tensor]) -> dict[str, object]:
-    momenta = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.001, "params": [0]}]}
-    return {"epoch": 200, "arch": "resnet-18", "state_dict": state, "optimizer": momenta}
+from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
 
 
 @pytest.fixture
 def authors(monkeypatch):
-    """Makes what the authors' checkpoints hold; their classes are there while they are saved, and then no more."""
+    """Saves checkpoints like those of the authors, whose classes exist only while they are saved."""
     module = types.ModuleType("src.objectives.localagg")
 
     class MemoryBank:
@@ -87,7 +45,7 @@ def authors(monkeypatch):
         with monkeypatch.context() as patch:
             for name in ("src", "src.objectives", module.__name__):
                 patch.setitem(sys.modules, name, module)
-            held = {
+            checkpoint = {
                 "model_state_dict": state,
                 "optim_state_dict": {"state": {}, "param_groups": []},
                 "memory_bank": MemoryBank(),
@@ -97,7 +55,7 @@ def authors(monkeypatch):
                 "config": DotMap(seed=1337, model_params=DotMap(out_dim=128)),
                 "val_acc": np.array([0.1, 0.2]),
             }
-            torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+            torch.save(checkpoint, path, _use_new_zipfile_serialization=not legacy)
         assert "src.objectives.localagg" not in sys.modules
 
     return save
@@ -106,14 +64,14 @@ def authors(monkeypatch):
 def assert_backbone_is(
     model: dict[str, torch.Tensor], state: dict[str, torch.Tensor], but: tuple[str, ...] = ()
 ) -> None:
-    wanted = {name.removeprefix("module."): weight for name, weight in state.items()}
-    names = {name for name in wanted if not name.startswith("fc.") and name not in but}
-    assert len(names) > 20 and all(torch.equal(model[name], wanted[name]) for name in names)
+    expected = {name.removeprefix("module."): weight for name, weight in state.items()}
+    names = {name for name in expected if not name.startswith("fc.") and name not in but}
+    assert len(names) > 20 and all(torch.equal(model[name], expected[name]) for name in names)
 
 
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("shortcut", ["A", "B"])
-def test_hara_s_files_load_by_name(tmp_path, shortcut, legacy):
+def test_read_weights_hara_files_load_by_name(tmp_path, shortcut, legacy):
     """R3D-18 of full size, with the head of Kinetics' 400 classes, saved by DataParallel before torch 0.4.1."""
     state = published_state(shortcut, 400)
     path = tmp_path / "resnet-18-kinetics.pth"
@@ -129,7 +87,7 @@ def test_hara_s_files_load_by_name(tmp_path, shortcut, legacy):
 
 
 class _Torch03:
-    """In place of `pickle` for `torch.save`: tensors as torch wrote them in 2017, by `_rebuild_tensor`."""
+    """Replaces `pickle` in `torch.save` and writes tensors as torch did in 2017, with `_rebuild_tensor`."""
 
     dump = pickle.dump
 
@@ -141,7 +99,7 @@ class _Torch03:
             return torch._utils._rebuild_tensor, (obj._typed_storage(), *place)
 
 
-def test_files_written_on_a_gpu_in_2017_load_here(tmp_path, monkeypatch):
+def test_read_weights_gpu_file_of_2017(tmp_path, monkeypatch):
     state = published_state("A", 400, width=0.125)
     path = tmp_path / "resnet-18-kinetics.pth"
     with monkeypatch.context() as patch:
@@ -167,7 +125,7 @@ def test_authors_files_load_without_their_classes(tmp_path, authors, legacy):
 
 
 @pytest.mark.parametrize("unit", [AUTHORS, HARA_2020])
-def test_weights_for_other_inputs_give_the_same_for_ours(unit):
+def test_for_our_inputs_outputs_are_equal(unit):
     state = {name.removeprefix("module."): w for name, w in published_state("B", 16, width=0.125).items()}
     theirs, ours = ResNet3D(18, 16, 0.125).eval(), ResNet3D(18, 16, 0.125).eval()
     load_backbone(theirs, state, head=True)
@@ -178,11 +136,11 @@ def test_weights_for_other_inputs_give_the_same_for_ours(unit):
             ours(clip), theirs(clip / torch.tensor(unit)[:, None, None, None]), rtol=1e-3, atol=1e-4
         )
     scale = for_our_inputs(state, unit)["conv1.weight"].norm() / state["conv1.weight"].norm()
-    assert float(scale) == pytest.approx(1, rel=0.02)  # learning rates mean what they meant
+    assert float(scale) == pytest.approx(1, rel=0.02)  # learning rates keep their effect
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
+def test_read_weights_executes_no_code(tmp_path, legacy):
     witness = tmp_path / "executed"
 
     class Command:
@@ -199,16 +157,16 @@ def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
 
     state = published_state("A", 400, width=0.125)
     path = tmp_path / "evil.pth"
-    held = {**hara_2018(state), "config": [{Opened(): Imported()}]}
-    torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+    checkpoint = {**hara_2018(state), "config": [{Opened(): Imported()}]}
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=not legacy)
     assert_backbone_is(read_weights(path).state_dict, state)
-    held["config"].append(Command())
-    torch.save(held, path, _use_new_zipfile_serialization=not legacy)
+    checkpoint["config"].append(Command())
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=not legacy)
     with pytest.raises(StageError, match=r"evil\.pth cannot be read as weights .*blocked"):
         read_weights(path)
     assert not witness.exists()
     torch.load(path, weights_only=False)
-    assert witness.exists()  # it would have
+    assert witness.exists()  # so torch.load without weights_only executes it
     witness.unlink()
 
     path.write_bytes(pickle.dumps(Command()))
@@ -216,26 +174,26 @@ def test_nothing_that_a_file_names_is_executed(tmp_path, legacy):
         read_weights(path)
     state["module.conv1.weight"] = Imported()  # type: ignore[assignment]
     torch.save(state, path)
-    with pytest.raises(StageError, match="holds no weights of a network"):
+    with pytest.raises(StageError, match="contains no weights of a network"):
         read_weights(path)
     assert not witness.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights at all", b"PK\x03\x04 truncated"])
-def test_what_is_no_file_of_weights_is_told_in_a_sentence(tmp_path, content):
+def test_read_weights_other_files_are_an_error(tmp_path, content):
     path = tmp_path / "weights.pth"
     with pytest.raises(StageError, match=r"weights\.pth cannot be read"):
         read_weights(path)
     path.write_bytes(content)
-    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*get or make it anew"):
+    with pytest.raises(StageError, match=r"weights\.pth cannot be read as weights .*download or make it again"):
         read_weights(path)
-    for held in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
-        torch.save(held, path)
-        with pytest.raises(StageError, match=r"weights\.pth holds no weights of a network; give a model\.pt"):
+    for checkpoint in ([1, 2], {}, {"state_dict": "none"}, {"model_state_dict": {}}, {"epoch": 3}):
+        torch.save(checkpoint, path)
+        with pytest.raises(StageError, match=r"weights\.pth contains no weights of a network; name a model\.pt"):
             read_weights(path)
 
 
-def test_one_damaged_bit_of_a_weight_is_found(tmp_path):
+def test_read_weights_flipped_bit_is_an_error(tmp_path):
     path = tmp_path / "weights.pth"
     torch.save({"conv1.weight": torch.full((1000,), 2.0)}, path)
     content = bytearray(path.read_bytes())
@@ -245,7 +203,7 @@ def test_one_damaged_bit_of_a_weight_is_found(tmp_path):
         read_weights(path)
 
 
-def test_a_program_is_no_file_of_weights(tmp_path):
+def test_read_weights_torchscript_program_is_an_error(tmp_path):
     path = tmp_path / "weights.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("weights/constants.pkl", b"")
@@ -253,24 +211,12 @@ def test_a_program_is_no_file_of_weights(tmp_path):
         read_weights(path)
 
 
-def test_shortcut_a_leaves_out_values_and_adds_zeros():
-    x = torch.randn(2, 3, 5, 6, 7)
-    y = PaddedShortcut(4, 2)(x)
-    assert y.shape == (2, 7, 3, 3, 4)
-    assert torch.equal(y[:, :3], torch.nn.functional.avg_pool3d(x, 1, 2)) and not y[:, 3:].any()
-    torch.manual_seed(0)
-    model = ResNet3D(10, 4, 0.125, "A")
-    assert not any("downsample" in name for name in model.state_dict())
-    model(torch.randn(2, 3, 8, 32, 32)).sum().backward()
-    assert all(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
-    with pytest.raises(ValueError, match="shortcut of type 'C'"):
-        ResNet3D(10, 4, shortcut="C")
-
-
 TINY = {"depth": 18, "width": 0.125}
 
 
-def test_published_weights_can_be_evaluated_unchanged(run_train, frames_files, videos_table, video_ids, tmp_path):
+def test_train_zero_epochs_published_weights_can_be_evaluated(
+    run_train, frames_files, videos_table, video_ids, tmp_path
+):
     """`{objective: supervised, init: resnet-18-kinetics.pth, shortcut: A, epochs: 0}`, finetuned and few-shot."""
     state = published_state("A", 400, width=0.125)
     init = tmp_path / "resnet-18-kinetics.pth"
@@ -292,7 +238,7 @@ def test_published_weights_can_be_evaluated_unchanged(run_train, frames_files, v
     assert (tmp_path / "linear.json").exists() and (tmp_path / "finetune.json").exists()
 
 
-def test_a_model_of_before_there_was_a_choice_has_shortcuts_b(run_train, tmp_path):
+def test_read_pretrained_without_shortcut_setting_has_shortcut_b(run_train, tmp_path):
     model = run_train("old", changed={"epochs": 0})
     del model["settings"]["shortcut"]
     torch.save(model, tmp_path / "model.pt")
@@ -301,7 +247,7 @@ def test_a_model_of_before_there_was_a_choice_has_shortcuts_b(run_train, tmp_pat
     assert any("downsample" in name for name in pretrained.network(2, seed=0).state_dict())
 
 
-def test_local_aggregation_goes_on_from_the_authors_embedding(run_train, authors, clusters_file, tmp_path):
+def test_train_init_authors_weights_embed_the_bank(run_train, authors, clusters_file, tmp_path):
     state = published_state("B", 16, width=0.125, counts=True)
     init = tmp_path / "authors.pth"
     authors(state, init, legacy=True)
@@ -309,7 +255,7 @@ def test_local_aggregation_goes_on_from_the_authors_embedding(run_train, authors
     model = run_train("start", "local_aggregation", changed={**TINY, "epochs": 0}, **options)
     assert_backbone_is(model["state_dict"], state, but=("bn1.running_mean", "bn1.running_var"))
     assert torch.equal(model["state_dict"]["fc.weight"], state["module.fc.weight"])
-    assert len(torch.unique(model["bank"], dim=0)) == 12  # every video embedded by that network
+    assert len(torch.unique(model["bank"], dim=0)) == 12  # the network embedded every video
     torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
     other = run_train("other", "local_aggregation", seed=1, changed={**TINY, "epochs": 0}, **options)
     assert torch.equal(other["bank"], model["bank"])
@@ -317,7 +263,7 @@ def test_local_aggregation_goes_on_from_the_authors_embedding(run_train, authors
     assert not torch.equal(trained["bank"], model["bank"])
 
 
-def test_weights_of_another_shape_are_told_with_the_file(run_train, tmp_path):
+def test_train_init_of_another_shape_is_an_error(run_train, tmp_path):
     init = tmp_path / "published.pth"
     torch.save(published_state("A", 400, width=0.125), init)  # a bare state dict
     with pytest.raises(StageError, match=r"published\.pth cannot start this run: .*shortcut"):

@@ -1,4 +1,4 @@
-"""Two processes that share every batch learn as one does, end with the same bank, and resume to the same weights."""
+"""Training in two processes gives the same results as in one, and resumes to the same weights."""
 
 import dataclasses
 import json
@@ -22,34 +22,38 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
 LABELS = torch.arange(11)[None].repeat(2, 1) // torch.tensor([[3], [4]])
-BATCHES = [[4, 0, 10, 5, 7], [1, 9, 2, 3]]  # one that two processes cannot share evenly
+BATCHES = [[4, 0, 10, 5, 7], [1, 9, 2, 3]]  # the first has an odd size
 
 
-class Still(ResNet3D):
-    """Batch norm in evaluation mode, the one thing in which processes differ."""
+class EvaluationModeResNet3D(ResNet3D):
+    """Batch norm in evaluation mode, because in training mode it differs between processes."""
 
-    def train(self, mode: bool = True) -> "Still":
+    def train(self, mode: bool = True) -> "EvaluationModeResNet3D":
         return super().train(False)
 
 
 def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
-    """What this process, alone or among others, holds after two steps."""
+    """The results of this process after two steps, alone or with others."""
     torch.set_num_threads(1)
     with process_group() as (ranks, _):
         torch.manual_seed(0)
-        model = Still(10, 16, 0.125)
-        bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # made equal by the learner
+        model = EvaluationModeResNet3D(10, 16, 0.125)
+        bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # the learner makes the banks equal
         classes = torch.arange(11) % 3
         fixed = LABELS if settings.m == len(LABELS) else None
         learner = Learner(objective, model, bank, settings, 0, targets=Targets(classes, fixed), ranks=ranks)
         learner.start_epoch(0)
         clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
-        found = {}
+        results = {}
         for step, batch in enumerate(BATCHES):
-            found[f"sums {step}"] = learner.step(clips[ranks.local_part(batch)], batch, 0, step)
+            results[f"sums {step}"] = learner.step(clips[ranks.local_part(batch)], batch, 0, step)
             gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
-            found[f"gradient {step}"] = torch.cat(gradients).clone()
-        return {**found, "bank": bank.rows, "labels": learner.labels if learner.labels is not None else torch.zeros(1)}
+            results[f"gradient {step}"] = torch.cat(gradients).clone()
+        return {
+            **results,
+            "bank": bank.rows,
+            "labels": learner.labels if learner.labels is not None else torch.zeros(1),
+        }
 
 
 def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: PretrainingSettings) -> None:
@@ -63,13 +67,13 @@ def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: Pre
     [("instance", 2), ("local_aggregation", 2), ("local_aggregation", 3), ("supervised", 2)],
     ids=["instance", "fixed clusters", "clusters of the network", "supervised"],
 )
-def test_loss_gradients_and_bank_of_two_processes_are_those_of_one(tmp_path, tiny, objective, m, free_port):
+def test_learner_step_two_processes_agree_with_one(tmp_path, tiny, objective, m, free_port):
     settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
-    alone = steps(objective, settings)
+    expected = steps(objective, settings)
     arguments = (free_port, tmp_path, objective, settings)
     multiprocessing.start_processes(one_of_two, arguments, nprocs=2, start_method="spawn")
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    for name, values in alone.items():
+    for name, values in expected.items():
         assert torch.equal(first[name], second[name]), name
         assert float((first[name] - values).double().norm()) <= 1e-5 * float(values.double().norm()), name
 
@@ -83,7 +87,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def command(videos_table, frames_files, tiny):
-    """Starts torchrun with two processes of the stage, in a folder of its own."""
+    """Starts torchrun with two processes of the stage, with results in a folder."""
     settings = json.dumps({**dataclasses.asdict(tiny), "k": 4, "epochs": 6, "checkpoint_minutes": 600})
 
     def start(folder: Path) -> subprocess.Popen[str]:
@@ -101,34 +105,36 @@ def command(videos_table, frames_files, tiny):
             stderr=subprocess.STDOUT,
             text=True,
             preexec_fn=default_signals,
-            start_new_session=True,  # a process group of its own, as a shell gives it: what Ctrl-C reaches
+            start_new_session=True,  # a new process group, which Ctrl-C signals as in a shell
         )
 
     return start
 
 
-def test_torchrun_told_to_stop_resumes_to_the_same_weights(tmp_path, command):
-    """SIGTERM goes to torchrun alone, as a scheduler sends it, and Ctrl-C to all; process 0 saves, the others end."""
+def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
+    """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Process 0 saves, the others end."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, told
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
     for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):
         process = command(stopped)
         started, deadline = time.time(), time.monotonic() + 60
         while time.monotonic() < deadline and not any(
             path.stat().st_mtime > started for path in stopped.glob("checkpoints/*/previous.pt")
         ):
-            time.sleep(0.02)  # till an epoch has ended
+            time.sleep(0.02)  # until an epoch has ended
         send(process.pid, number)
-        told, _ = process.communicate(timeout=120)
-        assert process.returncode != 0 and "stopped by a signal" in told and not (stopped / "model.pt").exists(), told
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode != 0 and "stopped by a signal" in output and not (stopped / "model.pt").exists(), (
+            output
+        )
     process = command(stopped)
-    told, _ = process.communicate(timeout=120)
-    assert process.returncode == 0 and "resumes at epoch" in told, told
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "resumes at epoch" in output, output
     one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
     assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])
-    statistics = ("running_mean", "running_var")  # process 0's are kept
+    statistics = ("running_mean", "running_var")  # of process 0
     assert all(
         torch.equal(weight, other["state_dict"][name])
         for name, weight in one["state_dict"].items()

@@ -1,57 +1,26 @@
-"""The network: shapes, names and sizes of the published one, and loading by name."""
+"""The network: its shapes, gradients, and loading of published weights by name."""
 
 import pytest
 import torch
+from published_checkpoints import published_state
 
-from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
-
-
-def published_names(blocks: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the checkpoints of Hara et al. (shortcut B), written down from their description."""
-    shapes: dict[str, tuple[int, ...]] = {"conv1.weight": (64, 3, 7, 7, 7)}
-
-    def norm(name: str, channels: int) -> None:
-        for part in ("weight", "bias", "running_mean", "running_var"):
-            shapes[f"{name}.{part}"] = (channels,)
-
-    norm("bn1", 64)
-    before = 64
-    for stage, n_blocks in enumerate(blocks):
-        channels = 64 * 2**stage
-        for block in range(n_blocks):
-            name = f"layer{stage + 1}.{block}"
-            shapes[f"{name}.conv1.weight"] = (channels, before, 3, 3, 3)
-            shapes[f"{name}.conv2.weight"] = (channels, channels, 3, 3, 3)
-            norm(f"{name}.bn1", channels)
-            norm(f"{name}.bn2", channels)
-            if before != channels:
-                shapes[f"{name}.downsample.0.weight"] = (channels, before, 1, 1, 1)
-                norm(f"{name}.downsample.1", channels)
-            before = channels
-    return shapes
+from workflow_scripts.pretraining.resnet3d import PaddedShortcut, ResNet3D, load_backbone
 
 
 @pytest.mark.parametrize(("depth", "blocks"), [(10, (1, 1, 1, 1)), (18, (2, 2, 2, 2)), (34, (3, 4, 6, 3))])
-def test_published_checkpoints_load_by_name(depth, blocks):
-    """As saved by DataParallel before torch 0.4.1, with a head of 400 classes."""
+def test_load_backbone_published_checkpoints(depth, blocks):
+    """Saved by DataParallel before torch 0.4.1, with a head of 400 classes."""
     with torch.device("meta"):
         model = ResNet3D(depth, 128)
     model = model.to_empty(device="cpu")
-    shapes = published_names(blocks)
-    generator = torch.Generator().manual_seed(0)
-    published = {f"module.{name}": torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-    published |= {"module.fc.weight": torch.zeros(400, 512), "module.fc.bias": torch.zeros(400)}
+    published = {name.removeprefix("module."): w for name, w in published_state("B", 400, blocks=blocks).items()}
     load_backbone(model, published)
     state = model.state_dict()
-    assert all(torch.equal(state[name], published[f"module.{name}"]) for name in shapes)
-    assert {name for name in state if not name.endswith("num_batches_tracked")} == {
-        *shapes,
-        "fc.weight",
-        "fc.bias",
-    }
+    assert all(torch.equal(state[name], weight) for name, weight in published.items() if not name.startswith("fc."))
+    assert {name for name in state if not name.endswith("num_batches_tracked")} == set(published)
 
 
-def test_head_is_loaded_when_asked_for():
+def test_load_backbone_with_head():
     model, other = ResNet3D(10, 16, width=0.125), ResNet3D(10, 16, width=0.125)
     load_backbone(model, other.state_dict())
     assert not torch.equal(model.fc.weight, other.fc.weight)
@@ -60,7 +29,7 @@ def test_head_is_loaded_when_asked_for():
 
 
 @pytest.mark.parametrize("other", [ResNet3D(18, 16, width=0.125), ResNet3D(10, 16, width=0.25)])
-def test_weights_of_another_network_are_refused(other):
+def test_load_backbone_of_another_network_is_an_error(other):
     with pytest.raises(ValueError, match=r"another network"):
         load_backbone(ResNet3D(10, 16, width=0.125), other.state_dict())
     with pytest.raises(ValueError, match="depth 50"):
@@ -68,14 +37,14 @@ def test_weights_of_another_network_are_refused(other):
 
 
 @pytest.mark.parametrize(("frames", "size"), [(16, 112), (8, 32), (5, 20), (64, 56)])
-def test_any_clip_gives_one_row(frames, size):
+def test_resnet3d_output_shape(frames, size):
     model = ResNet3D(10, 7, width=0.125).eval()
     with torch.no_grad():
         assert model(torch.zeros(2, 3, frames, size, size)).shape == (2, 7)
         assert model.features(torch.zeros(2, 3, frames, size, size)).shape == (2, model.n_features) == (2, 64)
 
 
-def test_stem_halves_space_and_the_pool_all():
+def test_resnet3d_stage_shapes():
     model = ResNet3D(10, 7, width=0.125).eval()
     shapes = []
     for module in (model.conv1, model.maxpool, model.layer1, model.layer2, model.layer3, model.layer4):
@@ -86,10 +55,10 @@ def test_stem_halves_space_and_the_pool_all():
 
 
 @pytest.mark.parametrize(("frames", "size"), [(16, 48), (8, 32), (4, 17), (16, 112)])
-def test_gradients_in_bfloat16_are_those_of_float32(frames, size):
-    """At every size of map, time after time: a kernel that reads beyond a small one gives garbage now and then."""
+def test_resnet3d_bfloat16_gradients_agree_with_float32(frames, size):
+    """A kernel that reads beyond a small input gives wrong values in some calls only, so the test repeats calls."""
     torch.manual_seed(0)
-    model = ResNet3D(10, 4, 0.125).eval()  # statistics of three clips would magnify the rounding
+    model = ResNet3D(10, 4, 0.125).eval()  # batch statistics of three clips would amplify rounding errors
     for weight in model.parameters():
         if weight.dim() == 5:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
@@ -105,3 +74,17 @@ def test_gradients_in_bfloat16_are_those_of_float32(frames, size):
     exact, fast = gradient(False), [gradient(True) for _ in range(4)]
     assert float((fast[0] - exact).norm() / exact.norm()) < 0.1
     assert all(torch.equal(fast[0], again) for again in fast)
+
+
+def test_padded_shortcut_subsamples_and_adds_zeros():
+    x = torch.randn(2, 3, 5, 6, 7)
+    y = PaddedShortcut(4, 2)(x)
+    assert y.shape == (2, 7, 3, 3, 4)
+    assert torch.equal(y[:, :3], torch.nn.functional.avg_pool3d(x, 1, 2)) and not y[:, 3:].any()
+    torch.manual_seed(0)
+    model = ResNet3D(10, 4, 0.125, "A")
+    assert not any("downsample" in name for name in model.state_dict())
+    model(torch.randn(2, 3, 8, 32, 32)).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in model.parameters())
+    with pytest.raises(ValueError, match="shortcut of type 'C'"):
+        ResNet3D(10, 4, shortcut="C")

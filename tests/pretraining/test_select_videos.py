@@ -1,4 +1,4 @@
-"""Which videos every run trains on."""
+"""The selection of training videos."""
 
 from pathlib import Path
 
@@ -8,16 +8,15 @@ import pytest
 
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import write_frames
-from workflow_scripts.ground.artifacts import read_columns, write_columns, write_json
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.select_videos import select_videos
-from workflow_scripts.pretraining.settings import check_clusters
 
 
 @pytest.fixture
 def inputs(tmp_path):
-    """Eight listed videos: v1 has no frames, v2 no sketch by one of two descriptors; v7 is not listed."""
+    """Seven listed videos and v7. v1 has no frames, and v2 no sketch by one of two descriptors."""
     names = [f"v{number}" for number in range(8)]
     write_columns(
         tmp_path / "list.tsv",
@@ -51,7 +50,7 @@ def selected(inputs, **changed) -> list[str]:
     return [row["video_id"] for row in rows]
 
 
-def test_unusable_videos_are_left_out_and_named(inputs, caplog):
+def test_select_videos_logs_unusable_videos(inputs, caplog):
     caplog.set_level("INFO")
     assert selected(inputs) == ["v0", "v3", "v4", "v5", "v6"]
     assert "left out: v1, frames truncated: 1 of 9" in caplog.text
@@ -59,17 +58,17 @@ def test_unusable_videos_are_left_out_and_named(inputs, caplog):
     assert "n_in 7, n_ok 5, n_failed 2" in caplog.text
 
 
-def test_without_sketches_frames_alone_decide(inputs):
+def test_select_videos_without_encodings(inputs):
     assert selected(inputs, encodings=[]) == ["v0", "v2", "v3", "v4", "v5", "v6"]
 
 
-def test_a_subset_is_drawn_by_seed_and_nested(inputs):
+def test_select_videos_number_is_drawn_by_seed_and_nested(inputs):
     two, three = selected(inputs, subset="2"), selected(inputs, subset="3")
     assert set(two) < set(three) and three == sorted(three)
     assert len({str(selected(inputs, subset="3", seed=seed)) for seed in range(8)}) > 1
 
 
-def test_a_subset_is_a_folder_or_a_number_of_its_videos(inputs):
+def test_select_videos_folder(inputs):
     assert selected(inputs, subset="run") == ["v0", "v3", "v4", "v5", "v6"]
     assert selected(inputs, subset="kinetics400") == ["v0", "v3", "v4"]
     assert selected(inputs, subset="kinetics600") == ["v5", "v6"]
@@ -77,14 +76,14 @@ def test_a_subset_is_a_folder_or_a_number_of_its_videos(inputs):
     assert len(two) == 2 and set(two) < {"v0", "v3", "v4"}
 
 
-def test_a_folder_counts_below_the_root_alone(inputs, tmp_path):
-    """/data/kinetics400/kinetics600/x.mp4 is not of kinetics400 where /data/kinetics400 is the root."""
+def test_select_videos_folder_above_the_root_does_not_count(inputs, tmp_path):
+    """/data/kinetics400/kinetics600/x.mp4 is not in kinetics400 if /data/kinetics400 is the root."""
     assert selected(inputs, subset="run", root=Path("kinetics400")) == ["v0", "v3", "v4"]
     with pytest.raises(StageError, match="no usable video is in a folder 'kinetics400' below kinetics400"):
         selected(inputs, subset="kinetics400", root=Path("kinetics400"))
 
 
-def test_a_subset_is_the_training_part_of_a_split_or_a_number_of_its_videos(inputs, tmp_path):
+def test_select_videos_split(inputs, tmp_path):
     splits = tmp_path / "splits.tsv"
     parts = {"1": ["v0", "v1", "v3", "v5"], "2": ["v6"]}  # v1 has no frames
     rows = [
@@ -102,7 +101,7 @@ def test_a_subset_is_the_training_part_of_a_split_or_a_number_of_its_videos(inpu
 
 
 @pytest.mark.parametrize(
-    "subset, sentence",
+    "subset, message",
     [
         ("0", "there are 5 usable videos"),
         ("6", "there are 5 usable videos"),
@@ -111,40 +110,17 @@ def test_a_subset_is_the_training_part_of_a_split_or_a_number_of_its_videos(inpu
         ("ru", "no usable video is in a folder 'ru'"),
     ],
 )
-def test_an_impossible_subset_is_refused(inputs, subset, sentence):
-    with pytest.raises(StageError, match=sentence):
+def test_select_videos_impossible_subset_is_an_error(inputs, subset, message):
+    with pytest.raises(StageError, match=message):
         selected(inputs, subset=subset)
 
 
-def test_lists_and_frames_of_different_videos_are_refused(inputs, tmp_path):
+def test_select_videos_without_frames_is_an_error(inputs, tmp_path):
     write_columns(tmp_path / "more.tsv", [{"video_id": "v9", "label": "", "path": ""}], ["video_id", "label", "path"])
-    with pytest.raises(StageError, match="the frames lack 1 of the"):
+    with pytest.raises(StageError, match=r"1 of the .* videos are in no frames file"):
         selected(inputs, videos=[*inputs["videos"], tmp_path / "more.tsv"])
 
 
-def test_too_many_left_out_stop_the_run(inputs):
+def test_select_videos_too_many_unusable_is_an_error(inputs):
     with pytest.raises(StageError, match="2 of 7 videos"):
         selected(inputs, max_failed_fraction=0.2)
-
-
-@pytest.mark.parametrize(
-    ("subset", "n_videos"), [("all", 40), (30, 30), (90, 40), ("k400", 20), ("k400:12", 12), ("split2", 10)]
-)
-def test_too_many_clusters_of_a_subset_are_refused_before_anything_is_trained(tmp_path, subset, n_videos):
-    rows = [{"video_id": str(n), "path": f"data/k{400 + 200 * (n % 2)}/{n}.mp4", "status": "ok"} for n in range(40)]
-    lost = [{"video_id": f"lost{n}", "path": f"data/k400/lost{n}.mp4", "status": "corrupted"} for n in range(9)]
-    write_columns(tmp_path / "index.tsv", rows + lost, ["video_id", "path", "status"])
-    write_json(tmp_path / "totals.json", {"videos": len(rows)})
-    splits = [{"split": s, "part": "train" if n < 15 - 5 * (s == 2) else "test"} for s in (1, 2) for n in range(40)]
-    write_columns(tmp_path / "splits.tsv", splits, ["split", "part"])
-    most = (n_videos - 1) // 2
-    check_clusters({"subset": subset, "k": most}, tmp_path, "data")
-    with pytest.raises(StageError, match=f"k = {most + 1} is too large for {n_videos} videos"):
-        check_clusters({"subset": subset, "k": most + 1}, tmp_path, "data")
-
-
-def test_damaged_totals_are_told_and_not_counted(tmp_path):
-    write_json(tmp_path / "totals.json", {"videos": 40})
-    (tmp_path / "totals.json").write_text('{"videos": 90}')
-    with pytest.raises(StageError, match=r"totals\.json .*damaged or was edited"):
-        check_clusters({"subset": "all", "k": 30}, tmp_path, "data")

@@ -1,4 +1,4 @@
-"""`make demo` in a fresh clone, as a stranger types it: minutes, so `make test-demo` and not `make test`."""
+"""`make demo` in a fresh clone. It takes minutes, so `make test-demo` runs it and `make test` does not."""
 
 import subprocess
 import time
@@ -15,13 +15,13 @@ def _make(folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_demo_in_a_fresh_clone(tmp_path: Path) -> None:
+def test_make_demo_in_fresh_clone(tmp_path: Path) -> None:
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
     started = time.monotonic()
-    told = _make(clone, "demo")
+    output = _make(clone, "demo")
     minutes = (time.monotonic() - started) / 60
-    assert "100%" in told and f"The report: {clone}/results/report/index.html" in told
+    assert "100%" in output and f"The report: {clone}/results/report/index.html" in output
     assert (clone / "results" / "report" / "index.html").stat().st_size < 10e6
 
     again = subprocess.run([clone / ".venv/bin/snakemake", "-n"], cwd=clone, capture_output=True, text=True)

@@ -1,6 +1,6 @@
-"""UT-Interaction, 60 real clips, through the whole pipeline: the shipped config, with short trainings.
+"""The whole pipeline on UT-Interaction, 60 real clips: the shipped config with short trainings.
 
-Minutes long, so not part of `make test`: `make test-ut`.
+It takes minutes, so `make test-ut` runs it and `make test` does not.
 """
 
 import json
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 SIZE_AND_LENGTH = 0.53  # accuracy from clip size and length alone, leave one sequence out
 
 
-def test_the_shipped_config_describes_motion_better_than_size_and_length_do(tmp_path: Path, shared: Path) -> None:
+def test_ut_interaction_idt_beats_size_and_length(tmp_path: Path, shared: Path) -> None:
     paths = tmp_path / "my_paths.yaml"
     datasets = {"ut_interaction": {"root": str(shared / "videos")}}
     # The trainings are short: this test does not check the networks' accuracy.
@@ -33,7 +33,7 @@ def test_the_shipped_config_describes_motion_better_than_size_and_length_do(tmp_
     assert {record["n_left_out"] for record in records} == {0}
     correct = sum(round(record["accuracy"] * record["n_test"]) for record in records)
     print(f"IDT + SVM: {correct} of 60 clips = {correct / 60:.1%}; size and length alone: {SIZE_AND_LENGTH:.0%}")
-    # 88 % is what the original extractor's features are worth here; 80 % is far from what size and length give.
+    # The original extractor's features give 88 %; 80 % is far above size and length.
     assert correct / 60 > 0.8
 
     runs = Counter(path.parts[-5] for path in (tmp_path / "results/evaluation").rglob("linear.json"))
@@ -43,7 +43,7 @@ def test_the_shipped_config_describes_motion_better_than_size_and_length_do(tmp_
     assert np.isfinite([record["chance"] for record in records]).all()
 
 
-def test_a_root_that_is_not_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_ut_interaction_without_root_stops_with_one_sentence(tmp_path: Path) -> None:
     command = [Path(sys.executable).parent / "snakemake", "--cores", "1", "--directory", tmp_path]
     command += ["--snakefile", REPOSITORY / "Snakefile"]
     command += ["--configfile", REPOSITORY / "configs" / "ut_interaction.yaml"]

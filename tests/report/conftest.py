@@ -1,4 +1,4 @@
-"""A small set of results as the other stages write them: generated videos, clusterings, models, evaluations."""
+"""A small set of results in the form of the other stages: generated videos, clusterings, models, evaluations."""
 
 import dataclasses
 import shutil
@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from pages import BASELINE, Page, build_page
 
 from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
-from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.metrics import Predictions
 from workflow_scripts.evaluation.results import Task, write_record
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
 from workflow_scripts.ground.identity import rng, video_id
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
-from workflow_scripts.report.settings import TableSettings
+from workflow_scripts.report.settings import ReportSettings, TableSettings
 from workflow_scripts.report.tables.paper_table import paper_table
 from workflow_scripts.synthetic.generate import render
 from workflow_scripts.synthetic.settings import GeneratedSettings
-from workflow_scripts.videos.index_videos import COLUMNS
+from workflow_scripts.videos.tables import INDEX as COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
 SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # of the networks in the models
@@ -81,17 +82,43 @@ def make_results(
     config: str = CONFIG,
     seeds: int = 1,
 ) -> Results:
-    """Writes everything under `folder`. Clusters of la are the scenes, those of IDT and la_idt the motions.
+    """Writes results under `folder`. The clusters of la are the scenes, those of IDT and la_idt the motions.
 
-    config: with `pretraining.runs`; seeds: of every run; accuracies: of each run, predictions are right with that
-    probability, draws fixed.
+    config: with `pretraining.runs`; seeds: number of seeds per run; accuracies: the probability of a correct
+    prediction per run, with fixed draws.
     """
     accuracies = accuracies or {"scratch": 0.3, "la": 0.5, "la_idt": 0.7, "supervised": 0.9, "idt": 0.8}
     results = Results(folder, {}, {}, [], [], [], [], [], [], [], [], folder / "config.yaml")
     write_text(results.config, as_yaml(resolve(yaml.safe_load(config))))
+    _write_videos(results, motions, scenes, takes, size)
+    ids = sorted(results.motions)
+    _write_statuses(results, ids)
+    _write_clusterings(results, ids, motions, scenes, seeds)
+    for (run, accuracy), seed in product(accuracies.items(), range(seeds)):
+        if run not in ("scratch", "idt"):
+            groups = results.scenes if run == "la" else results.motions
+            bank = None if run == "supervised" else vectors(run, [groups[name] for name in ids])
+            results.models.append(_write_model(folder, run, seed, ids, bank))
+        results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
+    jobs = {
+        "trajectories/toy/idt/000of001": "12.5\t301.2",
+        "trajectories/toy/idt/001of001": "7.5\t310.0",
+        "videos/toy": "0.8\tNA",
+    }
+    for job, line in jobs.items():
+        write_text(folder / f"benchmarks/{job}.tsv", f"s\tmax_rss\n{line}\n")
+    results.benchmarks.append(folder / "benchmarks")
+    results.paper_tables.append(_write_paper_table(results))
+    return results
+
+
+def _write_videos(
+    results: Results, motions: tuple[str, ...], scenes: tuple[str, ...], takes: int, size: tuple[int, int]
+) -> None:
+    """The frames and the index of the videos, with one video whose frames are damaged and one that failed."""
     settings = GeneratedSettings(frames=16, width=size[0], height=size[1])
     rows: list[dict[str, Any]] = []
-    shard = folder / "toy/frames/60/000of001.h5"
+    shard = results.folder / "toy/frames/60/000of001.h5"
     with write_hdf5(shard, stage="frames", version=1, parameters={}) as file:
         for motion, scene, take in product(motions, scenes, range(takes)):
             path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
@@ -116,33 +143,13 @@ def make_results(
     results.frames.append(shard)
     broken = {"video_id": video_id("bad/half.avi"), "path": "bad/half.avi", "label": "wave", "status": "truncated"}
     rows.append(broken | {"reason": "the file ends after 76 of 174 frames <moov>"})
-    index = folder / "toy/videos/index.tsv"
+    index = results.folder / "toy/videos/index.tsv"
     write_columns(index, sorted(rows, key=lambda row: row["video_id"]), COLUMNS)
     results.indexes.append(index)
 
-    ids = sorted(results.motions)
-    _write_statuses(results, ids)
-    _write_clusterings(results, ids, motions, scenes, seeds)
-    for (run, accuracy), seed in product(accuracies.items(), range(seeds)):
-        if run not in ("scratch", "idt"):
-            groups = results.scenes if run == "la" else results.motions
-            bank = None if run == "supervised" else vectors(run, [groups[name] for name in ids])
-            results.models.append(_write_model(folder, run, seed, ids, bank))
-        results.evaluations += _write_evaluations(results, run, seed, accuracy, splits)
-    jobs = {
-        "trajectories/toy/idt/000of001": "12.5\t301.2",
-        "trajectories/toy/idt/001of001": "7.5\t310.0",
-        "videos/toy": "0.8\tNA",
-    }
-    for job, line in jobs.items():
-        write_text(folder / f"benchmarks/{job}.tsv", f"s\tmax_rss\n{line}\n")
-    results.benchmarks.append(folder / "benchmarks")
-    results.paper_tables.append(_write_paper_table(results))
-    return results
-
 
 def _write_paper_table(results: Results) -> Path:
-    """A table of one row of ours and one that is cited."""
+    """A table with one row of ours and one cited row."""
     demo = results.folder / "demo.yaml"
     write_text(demo, as_yaml(read_config([])))
     cited = {"method": "PMAS_1", "paper": {"toy": 61.2}}
@@ -174,7 +181,7 @@ def _write_statuses(results: Results, ids: list[str]) -> None:
 
 
 def vectors(space: str, groups: list[str]) -> np.ndarray:
-    """Unit vectors (n, 16) float32, those of a group close to each other."""
+    """Unit vectors (n, 16) float32; the vectors of a group are close to each other."""
     rows = np.stack(
         [rng(space, group).normal(size=16) + 0.3 * rng(space, i).normal(size=16) for i, group in enumerate(groups)]
     )
@@ -184,7 +191,7 @@ def vectors(space: str, groups: list[str]) -> np.ndarray:
 def _write_clusterings(
     results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...], seeds: int
 ) -> None:
-    """All seeds agree, but that after the first seed a video of la_idt is in a cluster of its own."""
+    """All seeds agree, except that in later seeds one video of la_idt is in a cluster of its own."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
     files = {"toy/clusters/idt/all/kmeans_k3_m2_s0.h5": by_motion}
@@ -200,7 +207,7 @@ def _write_clusterings(
 
 @pytest.fixture
 def write_model() -> Callable[..., Path]:
-    """Writes a model.pt below a folder, of a run and seed, with the ids and bank that are given."""
+    """A function that writes the model.pt of a run and seed below a folder."""
     return _write_model
 
 
@@ -242,8 +249,8 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         }
         for protocol in ["svm"] if run == "idt" else ["finetune", "linear", "knn"]:
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
-            answers = Answers.from_scores(truth, np.eye(len(classes))[predicted])
-            write_record(path, Task(run, seed, "toy", number), protocol, split, answers, {}, **own[protocol])
+            predictions = Predictions.from_scores(truth, np.eye(len(classes))[predicted])
+            write_record(path, Task(run, seed, "toy", number), protocol, split, predictions, {}, **own[protocol])
             paths.append(path)
     return paths
 
@@ -254,3 +261,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
     folder = tmp_path_factory.mktemp("results")
     yield make_results(folder, seeds=2)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def arguments(results: Results) -> dict[str, Any]:
+    """The arguments with which `page` was built."""
+    arguments = results.arguments()
+    build_page(**arguments, settings=ReportSettings(baselines=BASELINE))
+    return arguments
+
+
+@pytest.fixture(scope="session")
+def page(arguments: dict[str, Any]) -> Page:
+    return Page(arguments["output"])

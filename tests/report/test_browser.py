@@ -1,4 +1,4 @@
-"""The report page driven in a real Chromium: no errors, choices that do what they say, keyboard, axe-core's rules."""
+"""The report page in a real Chromium: no errors, working controls, keyboard, and the rules of axe-core."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
-from page_of import build_page
+from pages import build_page, without_labels
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.report.settings import ReportSettings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make t
 
 @pytest.fixture(scope="module")
 def address(results: Any) -> str:
-    """Where a page of two motions' clusters and two scenes' is."""
+    """The address of a page."""
     arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
     build_page(**arguments, settings=ReportSettings())
     return arguments["output"].as_uri()
@@ -38,24 +37,24 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page as it opens."""
+    """The page after it has opened."""
     with opened(browser, address) as page:
         yield page
 
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """A page; whatever a test does with it, it must make no error and ask for no other file."""
+    """An open page, which must log no error and request no other file in whatever a test does."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    said, asked = [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
+    messages, requests = [], []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url.partition("#")[0]))
     page.goto(address)
     yield page
     page.close()
-    assert not said
-    assert {url for url in asked if not url.startswith("data:")} == {address}
+    assert not messages
+    assert {url for url in requests if not url.startswith("data:")} == {address}
 
 
 def names(videos: Locator) -> list[str]:
@@ -63,7 +62,7 @@ def names(videos: Locator) -> list[str]:
     return [video.get_attribute("title") or "" for video in videos.all()]
 
 
-def test_every_clustering_shows_its_clusters(page: Page, results: Any) -> None:
+def test_explorer_shows_clusters_of_every_clustering(page: Page, results: Any) -> None:
     names_of = {"la": set(results.scenes.values()), "la_idt": set(results.motions.values())}
     for space in page.locator("#space option").all():
         page.locator("#space").select_option(label=space.text_content())
@@ -77,7 +76,7 @@ def test_every_clustering_shows_its_clusters(page: Page, results: Any) -> None:
         assert page.locator("#count").text_content() == f"{len(shown)} clusters of {len(shown)}."
 
 
-def test_a_filter_leaves_one_motion_in_the_clusters_and_on_the_map(page: Page) -> None:
+def test_explorer_filter_leaves_one_motion(page: Page) -> None:
     page.locator("#only").select_option("walk")
     assert {name.split("_")[0] for name in names(page.locator("#rows .video"))} == {"walk"}
     assert page.locator("#rows .video").count() == 4
@@ -87,17 +86,17 @@ def test_a_filter_leaves_one_motion_in_the_clusters_and_on_the_map(page: Page) -
     assert page.locator("#map circle.faint").count() == 0
 
 
-def test_the_map_has_a_colour_for_each_motion_scene_or_cluster(page: Page) -> None:
-    def colours() -> set[str]:
+def test_explorer_map_colors(page: Page) -> None:
+    def colors() -> set[str]:
         return set(page.locator("#map circle").evaluate_all("dots => dots.map(dot => dot.style.fill)"))
 
     for choice, count in {"label": 3, "scene": 2, "cluster": 2}.items():
         page.locator("#color").select_option(choice)
-        assert len(colours()) == count, choice
+        assert len(colors()) == count, choice
         assert page.locator("#legend li").count() == (0 if choice == "cluster" else count)
 
 
-def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: Any) -> None:
+def test_explorer_shows_nearest_neighbours(page: Page, results: Any) -> None:
     page.locator("#rows .video[title=wave_beach_01]").click()
     assert page.locator("#near h3").text_content() == "wave_beach_01"
     assert page.locator("#map circle.chosen").count() == 1
@@ -110,7 +109,7 @@ def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: 
         cosines = bank @ bank[ids.index(_ids(results)["wave_beach_01"])]
         expected = [paths[ids[i]] for i in np.argsort(-cosines)[1:5]]
         assert names(page.locator("#near .videos").nth(row).locator(".video")) == expected
-    # A neighbour can be chosen in its turn, and the video in the clusters is marked.
+    # A neighbour can be chosen too; the video is then marked in its cluster.
     first = page.locator("#near .video").first
     name = first.get_attribute("title")
     first.click()
@@ -118,7 +117,7 @@ def test_a_video_has_its_nearest_neighbours_in_every_space(page: Page, results: 
     assert page.locator("#rows .video[aria-pressed=true]").get_attribute("title") == name
 
 
-def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results: Any) -> None:
+def test_explorer_finds_video_by_name(page: Page, results: Any) -> None:
     find = page.locator("#find")
     find.fill("walk_beach_01")
     assert page.locator("#near h3").text_content() == "walk_beach_01"
@@ -134,7 +133,7 @@ def test_a_video_is_found_by_its_name_and_links_to_its_file(page: Page, results:
     assert (page.locator("#near h3").text_content() or "").endswith("_bricks_01")
 
 
-def test_an_address_chooses_its_video(page: Page, address: str, results: Any) -> None:
+def test_explorer_address_chooses_video(page: Page, address: str, results: Any) -> None:
     for name in ("spin_bricks_00", "walk_beach_01"):
         page.evaluate(f"location.hash = 'video={_ids(results)[name]}'")
         page.wait_for_function(f"document.querySelector('#near h3')?.textContent === '{name}'")
@@ -146,15 +145,10 @@ def test_an_address_chooses_its_video(page: Page, address: str, results: Any) ->
         assert page.locator("#near h3").text_content() == "walk_beach_01"
 
 
-def test_a_page_of_videos_without_labels_offers_nothing_of_them(browser: Browser, results: Any) -> None:
-    index = results.folder / "unlabelled/toy/videos/index.tsv"
-    lines = results.indexes[0].read_text()
-    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
-        lines = lines.replace(f"\t{known}\t", "\t\t")
-    write_text(index, lines)
-    output = results.folder / "unlabelled/report/index.html"
-    build_page(**results.arguments() | {"output": output, "indexes": [index], "evaluations": []})
-    with opened(browser, output.as_uri()) as page:
+def test_explorer_without_labels(browser: Browser, results: Any) -> None:
+    arguments = without_labels(results, results.folder / "unlabelled")
+    build_page(**arguments)
+    with opened(browser, arguments["output"].as_uri()) as page:
         assert not page.locator("#only").is_visible()
         assert page.locator("#color option").all_text_contents() == ["cluster"]
         page.locator("#rows .video").first.click()
@@ -168,18 +162,18 @@ def _ids(results: Any) -> dict[str, str]:
     return {Path(row[1]).stem: row[0] for row in rows}
 
 
-def test_the_map_tells_what_lies_under_the_pointer_and_chooses_it(page: Page) -> None:
+def test_explorer_map_tooltip(page: Page) -> None:
     dot = page.locator("#map circle").last
     dot.hover()
     assert page.locator("#tip").is_visible()
-    told = page.locator("#tip .muted").text_content()
+    name = page.locator("#tip .muted").text_content()
     dot.click()
-    assert page.locator("#near h3").text_content() == told
+    assert page.locator("#near h3").text_content() == name
     page.mouse.move(5, 5)
     assert page.locator("#tip").is_hidden()
 
 
-def test_all_of_it_by_keyboard(page: Page) -> None:
+def test_explorer_by_keyboard(page: Page) -> None:
     page.locator("#space").focus()
     page.keyboard.press("ArrowDown")
     assert page.locator("#space").input_value() == "1"
@@ -190,10 +184,10 @@ def test_all_of_it_by_keyboard(page: Page) -> None:
     name = page.evaluate("document.activeElement.title")
     page.keyboard.press("Enter")
     assert page.locator("#near h3").text_content() == name
-    assert page.evaluate("document.activeElement.title") == name  # the reader stays where he was
+    assert page.evaluate("document.activeElement.title") == name  # the focus stays
 
 
-def test_the_thumbnails_can_be_stopped(page: Page) -> None:
+def test_page_stops_thumbnails(page: Page) -> None:
     thumbnail = page.locator("#gallery .thumb").first
     state = "thumb => getComputedStyle(thumb).animationPlayState"
     assert thumbnail.evaluate(state) == "running"
@@ -202,31 +196,31 @@ def test_the_thumbnails_can_be_stopped(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page: Page, scheme: Any) -> None:
+def test_page_passes_axe(page: Page, scheme: Any) -> None:
     page.emulate_media(color_scheme=scheme)
     page.locator("#rows .video").first.click()
     page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    accessibility = Axe().run(page)
+    assert accessibility.violations_count == 0, accessibility.generate_report()
 
 
-def test_a_narrow_screen_scrolls_one_way_alone(page: Page) -> None:
+def test_page_fits_narrow_screen(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_captions_and_figures_can_be_read_on_a_narrow_screen(page: Page) -> None:
+def test_page_is_legible_on_narrow_screen(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     page.locator("summary").evaluate_all("parts => parts.forEach(part => part.click())")
     captions = page.locator("caption > span, figcaption:visible")
     right = captions.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().right)")
     assert len(right) > 6 and max(right) <= 390
-    # Pixels of a figure's text, which were 5 where figures shrank with the screen.
+    # The pixels of the text in figures, which must not shrink with the screen.
     sizes = page.locator("figure svg").evaluate_all(
         "figures => figures.flatMap(figure => [...figure.querySelectorAll('text')].map(text => "
         "parseFloat(getComputedStyle(text).fontSize)"
         " * figure.getBoundingClientRect().width / figure.viewBox.baseVal.width))"
     )
     assert len(sizes) > 50 and min(sizes) >= 8.9
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    accessibility = Axe().run(page)
+    assert accessibility.violations_count == 0, accessibility.generate_report()

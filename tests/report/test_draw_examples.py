@@ -1,4 +1,4 @@
-"""Frames with trajectories: which videos are drawn, and that what is drawn is what the tracker and the boxes say."""
+"""Frames with trajectories: which videos are drawn, and that the picture shows the trajectories and the boxes."""
 
 import base64
 import re
@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import cv2
 import numpy as np
 import pytest
+from shards import write_shard
 
-from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.report.examples.draw_examples import N_EXAMPLES, draw_examples, in_turn
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -21,68 +22,59 @@ BOX = (40, 20, 80, 90)
 
 
 @pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A list of four videos of two motions and a broken one, beside it boxes: one person throughout in every video."""
+def shard_list(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of four videos of two motions and a broken one. In the boxes beside it, each frame has one person."""
     root = tmp_path_factory.mktemp("videos")
-    wanted = GeneratedSettings(
-        motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=40, width=128, height=96
-    )
-    made = generate_videos(root, wanted)
-    (root / "broken.mp4").write_bytes((root / made[0]["path"]).read_bytes()[:3000])
-    videos = {Path(row["path"]).stem: (root / row["path"], row["label"]) for row in made}
+    small = GeneratedSettings(motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=40, width=128, height=96)
+    generated = generate_videos(root, small)
+    (root / "broken.mp4").write_bytes((root / generated[0]["path"]).read_bytes()[:3000])
+    videos = {Path(row["path"]).stem: (root / row["path"], row["label"]) for row in generated}
     videos["broken"] = (root / "broken.mp4", "fall")
-    told = {"n_frames": 40, "estimated_frames": 40, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
-    rows = [{"video_id": name, "path": path, "label": label, **told} for name, (path, label) in sorted(videos.items())]
-    write_columns(root / "shard.tsv", rows, ["video_id", "path", "label", *told])
-    with write_hdf5(root / "boxes.h5", stage="persons", version=1, parameters={}) as file:
-        for row in rows:
-            group = file.create_group(row["video_id"])
-            group.attrs["key"] = "k"
-            dataset(group, "boxes", np.array([(t, *BOX, 1) for t in range(40)], np.float32))
-    return root / "shard.tsv"
+    boxes = {name: [(t, *BOX, 1) for t in range(40)] for name in videos}
+    return write_shard(root, "shard", dict(sorted(videos.items())), boxes, 40)[0]
 
 
-def drawn(path: Path) -> dict[str, np.ndarray]:
-    """The pictures (H, W, 3) uint8 BGR by what stands below them."""
+def pictures_of(path: Path) -> dict[str, np.ndarray]:
+    """The pictures (H, W, 3) uint8 BGR by their captions."""
     page = ElementTree.fromstring(f"<page>{path.read_text()}</page>")
-    found = {}
+    pictures = {}
     for figure in page.iter("figure"):
         image, caption = figure.find("img"), figure.find("figcaption")
         assert image is not None and caption is not None and image.get("alt")
         data = base64.b64decode((image.get("src") or "").split(",")[1])
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         assert picture is not None
-        found[" ".join("".join(caption.itertext()).split())] = picture
-    return found
+        pictures[" ".join("".join(caption.itertext()).split())] = picture
+    return pictures
 
 
-def test_the_middle_frames_are_drawn_and_a_broken_video_is_left_out(listed: Path, tmp_path: Path) -> None:
-    draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings())
-    pictures = drawn(tmp_path / "examples.html")
+def test_draw_examples_leaves_out_broken_video(shard_list: Path, tmp_path: Path) -> None:
+    draw_examples(shard_list, tmp_path / "examples.html", TrajectoriesSettings())
+    pictures = pictures_of(tmp_path / "examples.html")
     assert sorted(caption.split(",")[0] for caption in pictures) == [
         f"{motion} {motion}_bricks_{take:02d}" for motion, take in product(("walk", "wave"), range(2))
     ]
     for caption, picture in pictures.items():
-        told = re.fullmatch(r"\w+ \w+, frame 20: (\d+) trajectories", caption)
-        assert told and int(told[1]) > 0 and picture.shape == (360, 480, 3)
+        match = re.fullmatch(r"\w+ \w+, frame 20: (\d+) trajectories", caption)
+        assert match and int(match[1]) > 0 and picture.shape == (360, 480, 3)
         blue, green, red = picture.reshape(-1, 3).astype(int).T
         assert ((green > blue + 60) & (green > red + 60)).any()
 
 
-def test_a_video_that_is_gone_is_left_out(listed: Path, tmp_path: Path) -> None:
-    rows = read_columns(listed)
-    gone = rows[-1]["video_id"]
+def test_draw_examples_leaves_out_missing_video(shard_list: Path, tmp_path: Path) -> None:
+    rows = read_columns(shard_list)
+    missing = rows[-1]["video_id"]
     rows[-1]["path"] += ".gone"
     write_columns(tmp_path / "shard.tsv", rows, [*rows[0]])
     draw_examples(tmp_path / "shard.tsv", tmp_path / "examples.html", TrajectoriesSettings())
-    captions = " ".join(drawn(tmp_path / "examples.html"))
-    assert len(drawn(tmp_path / "examples.html")) == 3 and gone not in captions
+    captions = " ".join(pictures_of(tmp_path / "examples.html"))
+    assert len(pictures_of(tmp_path / "examples.html")) == 3 and missing not in captions
 
 
-def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -> None:
-    draw_examples(listed, tmp_path / "examples.html", TrajectoriesSettings(), boxes=listed.with_name("boxes.h5"))
-    draw_examples(listed, tmp_path / "plain.html", TrajectoriesSettings())
-    pictures, plain = drawn(tmp_path / "examples.html"), list(drawn(tmp_path / "plain.html").values())
+def test_draw_examples_tints_people(shard_list: Path, tmp_path: Path) -> None:
+    draw_examples(shard_list, tmp_path / "examples.html", TrajectoriesSettings(), boxes=shard_list.with_suffix(".h5"))
+    draw_examples(shard_list, tmp_path / "plain.html", TrajectoriesSettings())
+    pictures, plain = pictures_of(tmp_path / "examples.html"), list(pictures_of(tmp_path / "plain.html").values())
     assert len(pictures) == 4 and all(caption.endswith(", 1 person masked") for caption in pictures)
     zoom = 480 / 128
     x1, y1, x2, y2 = (round(zoom * place) for place in BOX)
@@ -94,7 +86,7 @@ def test_people_are_tinted_where_their_boxes_are(listed: Path, tmp_path: Path) -
         assert np.median(blueness[y1 + 8 : y2 - 8, x1 + 8 : x2 - 8]) > 25 and abs(np.median(blueness[outside])) < 5
 
 
-def test_classes_come_in_turn() -> None:
+def test_in_turn_alternates_classes() -> None:
     settings = TrajectoriesSettings()
     rows = {f"v{i}": {"video_id": f"v{i}", "path": "x", "label": "ab"[i > 15], "bytes": "1"} for i in range(20)}
     order = in_turn({name: _listed(row, settings) for name, row in rows.items()})

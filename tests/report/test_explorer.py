@@ -1,4 +1,4 @@
-"""The explorer's data: neighbours and map against scikit-learn, what is shown of a large set, names as they are."""
+"""The explorer's data: neighbours and map against scikit-learn, the videos of a large set, names and links."""
 
 import json
 import os
@@ -38,17 +38,17 @@ def blobs(n: int, groups: int, dimensions: int = 16) -> np.ndarray:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 40), st.integers(1, 6))
-def test_the_nearest_are_scikit_learns(n: int, wanted: int) -> None:
+def test_nearest_equals_scikit_learn(n: int, n_neighbours: int) -> None:
     vectors = blobs(n, 3)
-    found = nearest(vectors, wanted)
-    k = min(wanted, n - 1)
+    neighbours = nearest(vectors, n_neighbours)
+    k = min(n_neighbours, n - 1)
     distances, _ = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(vectors).kneighbors()
-    assert [len(row) for row in found] == [k] * n
-    assert all(i not in [j for j, _ in row] for i, row in enumerate(found))
-    np.testing.assert_allclose([[c for _, c in row] for row in found], 1 - distances[:, :k], atol=1e-5)
+    assert [len(row) for row in neighbours] == [k] * n
+    assert all(i not in [j for j, _ in row] for i, row in enumerate(neighbours))
+    np.testing.assert_allclose([[c for _, c in row] for row in neighbours], 1 - distances[:, :k], atol=1e-5)
 
 
-def test_the_map_keeps_neighbourhoods_and_is_the_same_again() -> None:
+def test_map_points_preserve_neighbourhoods_and_repeat() -> None:
     vectors = blobs(120, 5)
     points = map_points(vectors)
     assert points.min() == 0 and points.max() == 1000
@@ -57,12 +57,12 @@ def test_the_map_keeps_neighbourhoods_and_is_the_same_again() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 4, 5])
-def test_a_map_of_a_few_videos(n: int) -> None:
+def test_map_points_of_few_videos(n: int) -> None:
     assert map_points(blobs(n, 2)).shape == (n, 2) and len(nearest(blobs(n, 2))) == n
 
 
 @pytest.mark.parametrize("n", [30, 10_000])
-def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None:
+def test_videos_on_page_of_small_and_large_sets(n: int) -> None:
     ids = [f"video{i}" for i in range(n)]
     labels = np.random.default_rng(0).integers(0, max(3, n // 40), (2, n))
     clusterings = [Clustering(run, "", "seed0", ids, labels[i : i + 1]) for i, run in enumerate(["la", "la_idt"])]
@@ -76,9 +76,7 @@ def test_all_videos_of_a_small_set_and_whole_rows_of_a_large_one(n: int) -> None
             assert set(cluster.video_ids[: report.gallery_videos]) <= set(shown)
 
 
-def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(
-    tmp_path: Path, write_model: Callable[..., Path]
-) -> None:
+def test_read_vectors_joins_by_id(tmp_path: Path, write_model: Callable[..., Path]) -> None:
     vectors = blobs(5, 2).astype(np.float16)
     model = write_model(tmp_path, "la", 1, list("edcba"), vectors)
     bank = Clustering("la", "", "seed1", list("abcde"), np.zeros((1, 5), int))
@@ -99,9 +97,7 @@ def test_vectors_are_joined_by_id_from_a_bank_or_from_sketches(
     assert read_vectors(other, [model], [encoding], list("abc"))[0] == []
 
 
-def test_a_flipped_bit_in_a_model_ends_the_report_with_a_sentence(
-    tmp_path: Path, write_model: Callable[..., Path]
-) -> None:
+def test_read_runs_and_vectors_of_damaged_model(tmp_path: Path, write_model: Callable[..., Path]) -> None:
     bank = blobs(5, 2).astype(np.float32)
     model = write_model(tmp_path, "la", 1, list("edcba"), bank)
     assert [run.n_videos for run in read_runs([model])] == [5]
@@ -111,14 +107,17 @@ def test_a_flipped_bit_in_a_model_ends_the_report_with_a_sentence(
     damaged = bytearray(model.read_bytes())
     damaged[damaged.index(weights) + 5] ^= 64
     unfit = {**content, "bank": content["bank"][:3]}, {**content, "bank": content["bank"] * np.nan}
-    for write in (lambda: model.write_bytes(damaged), *(partial(torch.save, held, model) for held in unfit)):
+    for write in (
+        lambda: model.write_bytes(damaged),
+        *(partial(torch.save, unfit_content, model) for unfit_content in unfit),
+    ):
         write()
         for read in (lambda: read_runs([model]), lambda: read_vectors(clustering, [model], [], list("abcde"))):
             with pytest.raises(StageError, match=re.escape(str(model))):
                 read()
 
 
-def test_any_name_is_kept_and_none_ends_the_script(tmp_path: Path) -> None:
+def test_explorer_data_escapes_names(tmp_path: Path) -> None:
     names = ["</script><script>alert(1)", "ü & “quoted”.mp4", "broken\udcff.mp4"]
     videos = [Video(f"video{i}", name, name, dataset="toy") for i, name in enumerate(names)]
     clustering = Clustering("la", "", "seed0", [v.video_id for v in videos], np.array([[0, 0, 1]]))

@@ -1,4 +1,4 @@
-"""The gallery: which clusterings, clusters and videos are shown, and what a thumbnail holds."""
+"""The gallery: its clusterings, clusters, videos and thumbnails."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts.report.methods import IDT_KIND, Method
-from workflow_scripts.report.page import inputs
-from workflow_scripts.report.page.gallery import choose, draw_strip, gallery_columns
+from workflow_scripts.report.page.gallery import choose_clusterings, draw_strip, gallery_columns
 from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.settings import ReportSettings
 
@@ -39,22 +38,22 @@ def videos_with(labels: list[str], scenes: list[str]) -> pd.DataFrame:
         ([], []),
     ],
 )
-def test_a_network_without_prior_comes_first_then_idt_then_with_prior(runs: list[str], shown: list[str]) -> None:
+def test_choose_clusterings_network_idt_prior(runs: list[str], shown: list[str]) -> None:
     clusterings = [clustering(run, [0], "" if run else "idt") for run in runs]
-    assert [method.run for method, _ in choose(clusterings, METHODS, [], 3)] == shown
+    assert [method.run for method, _ in choose_clusterings(clusterings, METHODS, [], 3)] == shown
 
 
-def test_the_first_features_and_the_first_run_of_a_kind_are_the_configs_and_not_the_alphabets() -> None:
+def test_choose_clusterings_in_config_order() -> None:
     # A run and descriptors may share a name: the run `idt` always exists.
     methods = [Method(run, "local_aggregation", "network") for run in ("zoo", "la")] + [Method("idt", *IDT_KIND)]
     clusterings = [clustering("la", [0]), clustering("zoo", [0])]
     clusterings += [clustering("", [0], descriptors) for descriptors in ("b", "idt", "a")]
     for descriptors in (["idt", "a", "b"], ["b", "idt", "a"]):
-        found = choose(clusterings, methods, descriptors, 3)
-        assert [(one.run, one.descriptors) for _, one in found] == [("zoo", ""), ("", descriptors[0])]
+        chosen = choose_clusterings(clusterings, methods, descriptors, 3)
+        assert [(one.run, one.descriptors) for _, one in chosen] == [("zoo", ""), ("", descriptors[0])]
 
 
-def test_clusters_by_size_and_by_purity() -> None:
+def test_gallery_columns_by_size_and_purity() -> None:
     videos = videos_with(["walk" if i in (0, 1, 2, 3, 4, 7, 8) else "wave" for i in range(9)], ["city"] * 8 + ["beach"])
     # Cluster 0: 4 of one motion and 2 others; cluster 1: 2 of one motion; cluster 2: a single video.
     labels = [0, 0, 0, 0, 2, 0, 0, 1, 1]
@@ -67,7 +66,7 @@ def test_clusters_by_size_and_by_purity() -> None:
         assert big.motion is not None and (big.motion.value, big.motion.count, big.motion.known) == ("walk", 4, 6)
 
 
-def test_unknown_labels_are_not_counted() -> None:
+def test_gallery_columns_ignore_unknown_labels() -> None:
     videos = videos_with(["walk", ""], ["", ""])
     [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings())
     [cluster] = column.clusters
@@ -86,7 +85,7 @@ def frames_group(path: Path, frames: list[np.ndarray], fps: float) -> h5py.Group
     return group
 
 
-def test_a_strip_holds_the_middle_of_the_video_at_its_own_speed(tmp_path: Path) -> None:
+def test_draw_strip_shows_middle_at_normal_speed(tmp_path: Path) -> None:
     frames = [np.full((60, 80, 3), 2 * t, np.uint8) for t in range(100)]
     group = frames_group(tmp_path / "a.h5", frames, fps=20.0)
     settings = ReportSettings(thumbnail_width=80, thumbnail_frames=8, thumbnail_seconds=2.0)
@@ -96,7 +95,7 @@ def test_a_strip_holds_the_middle_of_the_video_at_its_own_speed(tmp_path: Path) 
     assert shown == pytest.approx(np.arange(30, 70, 5), abs=1)
 
 
-def test_a_short_upright_video_is_shown_whole_before_a_dark_ground(tmp_path: Path) -> None:
+def test_draw_strip_of_short_upright_video(tmp_path: Path) -> None:
     frames = [np.full((80, 30, 3), 200, np.uint8) for _ in range(5)]
     image, seconds = draw_strip(frames_group(tmp_path / "a.h5", frames, fps=25.0), ReportSettings())
     assert seconds == pytest.approx(0.2)
@@ -104,21 +103,9 @@ def test_a_short_upright_video_is_shown_whole_before_a_dark_ground(tmp_path: Pat
     assert image[48, 0].max() < 60 and image[48, 64].min() > 190 and image[1, 64].min() > 190
 
 
-def test_videos_of_the_results_have_moving_strips(results: Any) -> None:
+def test_draw_strip_moves(results: Any) -> None:
     path = results.frames[0]
     with h5py.File(path) as file:
         image, _ = draw_strip(file[sorted(results.motions)[0]], ReportSettings())
     halves = image[:, :128].astype(int), image[:, 6 * 128 : 7 * 128].astype(int)
     assert np.abs(halves[0] - halves[1]).mean() > 1
-
-
-def test_records_read_from_paths(results: Any) -> None:
-    found = inputs.read_clusterings(results.clusters)
-    assert {(c.run, c.descriptors, c.variant) for c in found} == {
-        ("la", "", "seed0"),
-        ("la", "", "seed1"),
-        ("la_idt", "", "seed0"),
-        ("la_idt", "", "seed1"),
-        ("", "idt", "all kmeans_k3_m2_s0"),
-    }
-    assert all(c.labels.shape == (2, 12) and len(c.video_ids) == 12 for c in found)

@@ -1,4 +1,4 @@
-"""What masking people does: held to motions that the test made, and the table and the page made of it."""
+"""The effect of masking people: on known motions, and in the table and the page."""
 
 import csv
 import math
@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from shards import write_shard
 
 import idt_tools
-from workflow_scripts.ground.artifacts import dataset, read_columns, write_columns, write_hdf5
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.report.examples.measure_people import (
     MEASURES,
     Effect,
@@ -28,7 +29,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
 BOX = (30, 30, 189, 149)  # three fifths of 200 x 160 pixels
-PAN, WALK = (3, 0), (0, -4)  # pixels a frame, of the background and of what is in the box
+PAN, WALK = (3, 0), (0, -4)  # pixels per frame: of the background, and in the box
 
 
 def texture(seed: int) -> np.ndarray:
@@ -51,8 +52,8 @@ def moving_person(n_frames: int) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_mask_takes_the_camera_s_motion_from_the_background(known: bool) -> None:
-    """Without the mask the larger motion, that of the box, is taken for the camera's."""
+def test_mask_effect_on_known_motion(known: bool) -> None:
+    """Without the mask, the estimate is the larger motion, that in the box."""
     frames, boxes = moving_person(20)
     motion = np.broadcast_to(np.array(PAN, float), (160, 200, 2)).copy()
     motion[BOX[1] : BOX[3] + 1, BOX[0] : BOX[2] + 1] = WALK
@@ -61,14 +62,14 @@ def test_the_mask_takes_the_camera_s_motion_from_the_background(known: bool) -> 
     assert effect.persons == 1 and effect.covered == pytest.approx(160 * 120 / (200 * 160))
     assert effect.background_error == pytest.approx((apart, 0), abs=0.3)
     assert effect.people_error == pytest.approx((0, apart), abs=0.3)
-    # What the camera's motion explains is no trajectory, but for the seam between the two motions.
+    # The tracker removes trajectories that the motion of the camera explains, except at the border of the box.
     assert effect.people_trajectories.masked > 1.5 * effect.people_trajectories.unmasked
     assert effect.background_trajectories.unmasked > 1.5 * effect.background_trajectories.masked
     n_masked = effect.background_trajectories.masked + effect.people_trajectories.masked
     assert n_masked == len(idt_tools.extract(frames, boxes))
 
 
-def test_boxes_that_leave_nothing_to_compare_are_refused() -> None:
+def test_mask_effect_rejects_boxes() -> None:
     frames, boxes = moving_person(3)
     for box in ((0, 0, 199, 159), (-50, 0, -10, 20)):
         boxes[:, 1:5] = box
@@ -77,7 +78,7 @@ def test_boxes_that_leave_nothing_to_compare_are_refused() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 9), st.floats(-1, 1)), min_size=1, max_size=30))
-def test_the_interval_lies_around_the_difference(pairs: list[tuple[float, float]]) -> None:
+def test_change_interval_contains_difference(pairs: list[tuple[float, float]]) -> None:
     mean = change([Pair(before, before + by) for before, by in pairs])
     by = [by for _, by in pairs]
     assert mean.difference == pytest.approx(np.mean(by), abs=1e-9)
@@ -88,14 +89,14 @@ def test_the_interval_lies_around_the_difference(pairs: list[tuple[float, float]
         assert min(by) - 1e-9 <= mean.low <= mean.high <= max(by) + 1e-9
 
 
-def test_the_interval_is_student_s_where_there_are_many() -> None:
+def test_change_interval_equals_students() -> None:
     by = np.random.default_rng(0).normal(0.5, 2, 400)
     mean = change([Pair(0, value) for value in by])
     half = 1.96 * by.std() / 20
     assert (mean.low, mean.high) == pytest.approx((by.mean() - half, by.mean() + half), abs=0.1 * half)
 
 
-def test_videos_stand_in_the_row_of_what_people_cover() -> None:
+def test_table_rows_by_coverage() -> None:
     nothing = Pair(1, 2)
     effects = [Effect(1, covered, nothing, nothing, nothing, nothing) for covered in (0.05, 0.1, 0.2, 0.9, 1.0)]
     counts = {row["name"]: len(row["effects"]) for row in table_rows(effects)}
@@ -105,30 +106,23 @@ def test_videos_stand_in_the_row_of_what_people_cover() -> None:
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
-    """Two shards: lists of videos, and boxes of a person in all but one of them, of which one more is broken."""
+    """The lists and boxes of two shards. One video has no boxes, and another one is broken."""
     root = tmp_path_factory.mktemp("videos")
-    wanted = GeneratedSettings(
+    settings = GeneratedSettings(
         motions=("walk", "wave"), scenes=("bricks",), per_pair=2, frames=24, width=128, height=96
     )
-    made = [Path(row["path"]) for row in generate_videos(root, wanted)]
-    (root / made[1]).write_bytes((root / made[1]).read_bytes()[:3000])
-    told = {"n_frames": 24, "estimated_frames": 24, "width": 128, "height": 96, "fps": 25, "bytes": 1, "mtime_ns": 1}
-    found = []
-    for number, paths in enumerate((made[:2], made[2:])):
-        rows = [{"video_id": path.stem, "path": root / path, "label": path.parent.name, **told} for path in paths]
-        write_columns(root / f"{number}.tsv", rows, ["video_id", "path", "label", *told])
-        with write_hdf5(root / f"{number}.h5", stage="persons", version=1, parameters={}) as file:
-            for row in rows:
-                group = file.create_group(row["video_id"])
-                group.attrs["key"] = "k"
-                boxes = [(t, 40, 20, 80, 90, 1) for t in range(24) if row["video_id"] != made[3].stem]
-                dataset(group, "boxes", np.array(boxes, np.float32).reshape(-1, 6))
-        found.append((root / f"{number}.tsv", root / f"{number}.h5"))
-    return found
+    paths_of_videos = [Path(row["path"]) for row in generate_videos(root, settings)]
+    (root / paths_of_videos[1]).write_bytes((root / paths_of_videos[1]).read_bytes()[:3000])
+    shard_files = []
+    for number, paths in enumerate((paths_of_videos[:2], paths_of_videos[2:])):
+        videos = {path.stem: (root / path, path.parent.name) for path in paths}
+        boxes = {path.stem: [(t, 40, 20, 80, 90, 1) for t in range(24) if path != paths_of_videos[3]] for path in paths}
+        shard_files.append(write_shard(root, str(number), videos, boxes, 24))
+    return shard_files
 
 
 def measured(shards: list[tuple[Path, Path]], folder: Path, **options: int) -> tuple[list[dict[str, str]], str]:
-    """The rows of the table, and the words of the page."""
+    """The rows of the table, and the text of the page."""
     videos, boxes = (list(files) for files in zip(*shards, strict=True))
     measure_people(videos, boxes, folder / "people.html", folder / "people.tsv", TrajectoriesSettings(), **options)
     with (folder / "people.tsv").open() as file:
@@ -137,7 +131,7 @@ def measured(shards: list[tuple[Path, Path]], folder: Path, **options: int) -> t
     return rows, " ".join(" ".join(page.itertext()).split())
 
 
-def test_a_row_for_each_video_that_shows_people(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_has_row_per_video(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     rows, page = measured(shards, tmp_path)
     assert sorted(row["video_id"] for row in rows) == ["walk_bricks_00", "wave_bricks_00"]
     for row in rows:
@@ -150,7 +144,7 @@ def test_a_row_for_each_video_that_shows_people(shards: list[tuple[Path, Path]],
     assert len(measured(shards, tmp_path, n_videos=1)[0]) == 1
 
 
-def test_a_video_that_is_gone_is_left_out(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_leaves_out_missing_video(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     videos, boxes = shards[0]
     rows = read_columns(videos)
     assert rows[0]["video_id"] == "walk_bricks_00"
@@ -160,11 +154,8 @@ def test_a_video_that_is_gone_is_left_out(shards: list[tuple[Path, Path]], tmp_p
     assert [row["video_id"] for row in remaining] == ["wave_bricks_00"]
 
 
-def test_a_page_without_anybody_says_so(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
+def test_measure_people_without_people(shards: list[tuple[Path, Path]], tmp_path: Path) -> None:
     videos, _ = shards[1]
-    with write_hdf5(tmp_path / "none.h5", stage="persons", version=1, parameters={}) as file:
-        for name in ("wave_bricks_00", "wave_bricks_01"):
-            file.create_group(name).attrs["key"] = "k"
-            dataset(file[name], "boxes", np.zeros((0, 6), np.float32))
-    told = measured([(videos, tmp_path / "none.h5")], tmp_path)
-    assert told == ([], "Nobody was found in any of the examined videos.")
+    _, no_boxes = write_shard(tmp_path, "none", {}, {name: [] for name in ("wave_bricks_00", "wave_bricks_01")}, 24)
+    rows_and_text = measured([(videos, no_boxes)], tmp_path)
+    assert rows_and_text == ([], "Nobody was found in any of the examined videos.")

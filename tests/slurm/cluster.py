@@ -1,7 +1,7 @@
 """A real SLURM on this machine for as long as a test session lasts: accounting, one controller, two nodes.
 
-Everything lies in one temporary folder and runs in the foreground under this process, so nothing outlives it. Only
-the configuration must be reachable as /etc/slurm, because job steps do not hand on where else it is.
+All files are in one temporary folder, and all daemons run in the foreground under this process, so that none outlives
+it. Only the configuration is linked from /etc/slurm: job steps find it nowhere else.
 """
 
 import json
@@ -23,7 +23,7 @@ PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld",
 
 
 def why_not() -> str:
-    """Why no cluster can be started here; empty where it can."""
+    """Why no cluster can be started here, or an empty text."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"needs SLURM, munge and MariaDB (make test-slurm installs them with apt); missing: {', '.join(missing)}"
@@ -35,7 +35,7 @@ def why_not() -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
-    """The first true value of `condition`, which is asked again and again; fails after `seconds`."""
+    """Calls `condition` until its value is true, and returns the value; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -110,7 +110,7 @@ class Cluster:
                 daemon.wait(20)
             except subprocess.TimeoutExpired:
                 daemon.kill()
-        for process in psutil.process_iter():  # what ran on a node that was set down, nobody has ended
+        for process in psutil.process_iter():  # jobs of a node that was set DOWN may still run
             with suppress(psutil.Error):
                 if process.environ().get("SLURM_CLUSTER_NAME") == "tests":
                     process.kill()
@@ -121,12 +121,12 @@ class Cluster:
 
     def _daemon(self, *command: str) -> None:
         with open(self.folder / "daemons.log", "ab") as log:
-            # setpriv: the kernel ends it with this process, however that ends
+            # setpriv: the kernel ends the daemon when this process ends
             started = ["setpriv", "--pdeathsig", "TERM", *command]
             self._daemons.append(subprocess.Popen(started, stdout=log, stderr=log, start_new_session=True))
 
     def command(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a SLURM command, which hangs for ever where something is amiss, within 20 s."""
+        """Runs a SLURM command for at most 20 s, because it may hang."""
         try:
             return subprocess.run(command, check=check, capture_output=True, text=True, timeout=20)
         except subprocess.TimeoutExpired:
@@ -135,7 +135,7 @@ class Cluster:
             return subprocess.CompletedProcess(command, 124, "", "")
 
     def jobs(self) -> list[dict[str, str]]:
-        """All jobs from the accounting, the oldest first; those of an array one by one."""
+        """All jobs of the accounting, the oldest first; each task of an array is a job."""
         fields = "JobID,JobIDRaw,JobName,Comment,Partition,State,ReqMem,TimelimitRaw,AllocTRES,NodeList"
         lines = self.command("sacct", "-X", "-n", "-P", "-a", f"--format={fields}", "-S", "now-1days").stdout
         rows = [
@@ -144,9 +144,9 @@ class Cluster:
         return sorted(rows, key=lambda row: int(row["JobIDRaw"]))
 
     def running(self) -> list[dict[str, Any]]:
-        """The jobs that run at this moment, as squeue tells of them."""
-        told = json.loads(self.command("squeue", "--json", "--states", "RUNNING").stdout)
-        return list(told["jobs"])
+        """The running jobs, as squeue describes them."""
+        queue = json.loads(self.command("squeue", "--json", "--states", "RUNNING").stdout)
+        return list(queue["jobs"])
 
     def wait_until_idle(self) -> None:
         """Waits until no job is left and both nodes are idle."""

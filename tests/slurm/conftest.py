@@ -1,4 +1,4 @@
-"""A SLURM cluster, a config that is quick on it, and what comes out of that config without any cluster."""
+"""A SLURM cluster, a small config for it, and the results of this config without a cluster."""
 
 import shutil
 import tempfile
@@ -46,7 +46,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def undisturbed(cluster: Cluster, config: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """The config run on this machine, as every test's outcome must be."""
+    """A run of the config without a cluster. The results of every test must equal it."""
     workflow = Workflow(tmp_path_factory.mktemp("undisturbed"), config)
     workflow.run("--max-threads", "1")
     return workflow

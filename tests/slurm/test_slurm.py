@@ -1,4 +1,4 @@
-"""The README's cluster section on a real SLURM, and what happens to jobs on a real cluster: `make test-slurm`."""
+"""The README's cluster section on a real SLURM, and jobs that are cancelled, fail or lose their node."""
 
 import filecmp
 import os
@@ -26,9 +26,9 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", SECTION.group(1) if SECTION else "", re.DOTALL)
     for line in block.splitlines()
 ]
-# Beside what the profile says: status checks in seconds, and the numbers of threads of the undisturbed run.
+# On top of the profile: status checks after seconds, and the number of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "linear", "bank_clusters", "persons"}
+ON_GPUS = {"pretraining", "finetune", "linear", "cluster_bank", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 
@@ -47,7 +47,7 @@ def repository(folder: Path, config: dict[str, Any]) -> Path:
 
 
 def start(command: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """A snakemake command as a user types it, its words kept in snakemake.log."""
+    """Starts a snakemake command as a user types it. Its output is in snakemake.log."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with open(folder / "snakemake.log", "w") as log:
         return subprocess.Popen(
@@ -63,19 +63,19 @@ def start(command: str, folder: Path, **environment: str) -> subprocess.Popen[st
 
 
 def finish(run: subprocess.Popen[str], folder: Path, seconds: float = 400) -> str:
-    """What the run said, which must end well."""
+    """Waits for a run, which must succeed, and returns its output."""
     try:
         code = run.wait(seconds)
     except subprocess.TimeoutExpired:
         run.kill()
         code = -1
-    said = (folder / "snakemake.log").read_text()
-    assert code == 0, f"exit code {code}\n{said[-8000:]}"
-    return said
+    output = (folder / "snakemake.log").read_text()
+    assert code == 0, f"exit code {code}\n{output[-8000:]}"
+    return output
 
 
-def same(one: Path, other: Path) -> bool:
-    """Whether two artifacts hold the same: arrays and attributes of HDF5 files, tensors of models, else bytes."""
+def equal_artifacts(one: Path, other: Path) -> bool:
+    """Whether two artifacts are equal: arrays and attributes of HDF5 files, tensors of models, else bytes."""
     if one.suffix == ".h5":
         return contents(one) == contents(other)
     if one.suffix == ".pt":
@@ -88,7 +88,7 @@ def same(one: Path, other: Path) -> bool:
 
 def contents(path: Path) -> dict[str, Any]:
     """Every group and dataset of an HDF5 file with its attributes and values, as bytes."""
-    found: dict[str, Any] = {}
+    items: dict[str, Any] = {}
     with h5py.File(path) as file:
 
         def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -97,15 +97,15 @@ def contents(path: Path) -> dict[str, Any]:
             if isinstance(item, h5py.Dataset):
                 read = item[()]
                 values = read.tolist() if read.dtype == object else (read.dtype, read.shape, read.tobytes())
-            found[name] = attributes, values
+            items[name] = attributes, values
 
         visit("/", file)
         file.visititems(visit)
-    return found
+    return items
 
 
 def artifacts(folder: Path) -> list[Path]:
-    """The results that must not depend on where they were computed, relative to the folder."""
+    """The paths, relative to the folder, of the results that must not depend on the machine."""
     patterns = (
         "*/trajectories/*/*.h5",
         "*/encoding/*/*.h5",
@@ -117,7 +117,7 @@ def artifacts(folder: Path) -> list[Path]:
 
 
 def by_rule(jobs: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
-    """Jobs by the rule they ran, which the slurm executor leaves in the comment, our submit command in the name."""
+    """Jobs by rule. The slurm executor writes the rule into the comment, our submit command into the name."""
     rules: dict[str, list[dict[str, str]]] = {}
     for job in jobs:
         rule = job["Comment"].removeprefix("rule_").partition("_wildcards_")[0] or job["JobName"]
@@ -125,13 +125,13 @@ def by_rule(jobs: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
     return rules
 
 
-def test_readme_commands_to_the_report(
+def test_readme_commands_make_report(
     cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path: Path
 ) -> None:
     (tmp_path / "clone").mkdir()
     folder = repository(tmp_path / "clone", config)
     dry_run, command, _ = COMMANDS
-    # Writes down which program looks into the folders of videos.
+    # Records which programs list the folders of videos.
     listings, inside = tmp_path / "listings.txt", config["datasets"]["tiny"]["root"] + os.sep
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
@@ -145,7 +145,7 @@ def test_readme_commands_to_the_report(
     finish(start(command, folder, PYTHONPATH=str(tmp_path)), folder)
     assert (folder / "results" / "report" / "index.html").exists()
     for path in artifacts(undisturbed.folder):
-        assert same(folder / path, undisturbed.folder / path), path
+        assert equal_artifacts(folder / path, undisturbed.folder / path), path
 
     jobs = by_rule(cluster.jobs()[known:])
     assert {job["State"] for rule in jobs.values() for job in rule} == {"COMPLETED"}
@@ -159,13 +159,15 @@ def test_readme_commands_to_the_report(
         assert len([job for job in jobs[rule] if "_" in job["JobID"]]) >= 4 and len(arrays) <= 2, jobs[rule]
         assert list((folder / "results" / "logs" / "slurm" / f"rule_{rule}").glob("*_*.log"))
 
-    # The stage `videos` alone looks there: every job parses the Snakefile, and must not list 235,000 files for it.
+    # Only the stage `videos` lists them: every job parses the Snakefile, and must not list 235,000 files for that.
     listed = listings.read_text().splitlines()
     assert listed and not [line for line in listed if "index_videos" not in line]
     assert "Nothing to be done" in finish(start(command, folder), folder)
 
 
-def test_old_cluster_command(cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path: Path) -> None:
+def test_cluster_generic_command(
+    cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path: Path
+) -> None:
     """A smaller pipeline: networks are not finetuned."""
     small = {**config, "evaluation": {**config["evaluation"], "protocols": ["linear"]}}
     folder = repository(tmp_path, small)
@@ -173,11 +175,11 @@ def test_old_cluster_command(cluster: Cluster, config: dict[str, Any], undisturb
     run = start(COMMANDS[2], folder)
     victim = wait_for(lambda: [job for job in cluster.running() if job["name"] == "trajectories"], "trajectories")[0]
     cluster.command("scancel", str(victim["job_id"]))
-    said = finish(run, folder)
-    assert "Trying to restart" in said
+    output = finish(run, folder)
+    assert "Trying to restart" in output
     assert (folder / "results" / "report" / "index.html").exists()
     for path in artifacts(folder):
-        assert same(folder / path, undisturbed.folder / path), path
+        assert equal_artifacts(folder / path, undisturbed.folder / path), path
     jobs = by_rule(cluster.jobs()[known:])
     assert [job["State"].split()[0] for job in jobs["trajectories"]].count("CANCELLED") == 1
     assert {job["Partition"] for job in jobs["pretraining"]} == {"gpu"}
@@ -187,9 +189,9 @@ def test_old_cluster_command(cluster: Cluster, config: dict[str, Any], undisturb
 
 
 class Frozen:
-    """A stage's process, stopped in mid-work so that what befalls its job finds it there.
+    """The process of a stage, stopped in mid-work, so that the fault of its job comes before its end.
 
-    SLURM wakes it by SIGCONT before it sends SIGTERM, so the process can still save what it has.
+    SLURM sends SIGCONT before SIGTERM, so the process can still save its work.
     """
 
     def __init__(self, output: str, begun: Callable[[], bool]) -> None:
@@ -203,15 +205,15 @@ class Frozen:
 
     @staticmethod
     def _find(output: str) -> int:
-        found = []
+        processes = []
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             try:
                 words = path.read_bytes().decode().split("\0")
-            except OSError:  # it has just ended
+            except OSError:  # the process has ended
                 continue
             if words[1:2] == ["-m"] and words[2].startswith("workflow_scripts.") and output in words:
-                found.append(int(path.parent.name))
-        return min(found, default=0)  # a child that it forks bears its name for a moment
+                processes.append(int(path.parent.name))
+        return min(processes, default=0)  # a forked child has the same command line for a moment
 
     def wait_until_gone(self) -> None:
         wait_for(lambda: not Path(f"/proc/{self.process}").exists(), "the end of a job's process", 150)
@@ -225,20 +227,20 @@ def computed(log: Path) -> set[str]:
 def bad_day(
     cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, list[dict[str, str]]], dict[str, set[str]]]:
-    """Four shards and a training run, each with a fault of its own, in one run of snakemake.
+    """Four shards and a training, each with its own fault, in one run of snakemake.
 
-    Gives the folder, the jobs of every output, the oldest first, and what the jobs that were ended had computed.
+    Returns the folder, the jobs of every output (the oldest first), and the videos that the ended jobs had computed.
     """
     folder = repository(tmp_path_factory.mktemp("bad_day"), config)
     shutil.copytree(undisturbed.folder / "results", folder / "results")
-    for made in ("tiny_test/trajectories", "pretraining/ir", "logs"):
-        shutil.rmtree(folder / "results" / made)
+    for noun in ("tiny_test/trajectories", "pretraining/ir", "logs"):
+        shutil.rmtree(folder / "results" / noun)
     # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
-    # 60 MB are less than snakemake itself takes, so that the job is above it for as long as it lives: SLURM looks once
-    # a second, and the stage alone may be done before it does.
+    # 60 MB are less than snakemake itself takes, so the job is always above its limit. SLURM checks once a second, and
+    # the stage alone could end before that.
     path = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(path.read_text())
-    del profile["slurm-array-jobs"]  # whose tasks all ask for what the first asks for
+    del profile["slurm-array-jobs"]  # all tasks of an array get the resources of the first
     profile["set-resources"]["trajectories"] = {
         "mem_mb": "60 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
         "runtime": "1 if wildcards.shard == '002of004' and attempt == 1 else 30",
@@ -274,7 +276,7 @@ def bad_day(
         finish(run, folder)
     finally:
         run.kill()
-        cluster.command("scontrol", "update", "NodeName=n2", "State=RESUME", check=False)  # may be back by itself
+        cluster.command("scontrol", "update", "NodeName=n2", "State=RESUME", check=False)  # may have resumed by itself
     jobs: dict[str, list[dict[str, str]]] = {}
     for job in cluster.jobs()[known:]:
         number = re.search(r"_(\d+)of004", job["Comment"])
@@ -283,20 +285,18 @@ def bad_day(
 
 
 @pytest.mark.parametrize(("shard", "state"), [(0, "CANCELLED"), (1, "FAILED"), (2, "TIMEOUT"), (3, "NODE_FAIL")])
-def test_a_job_that_is_ended_is_retried_and_goes_on(
-    shard: int, state: str, bad_day: Any, undisturbed: Workflow
-) -> None:
+def test_ended_job_is_retried_and_resumes(shard: int, state: str, bad_day: Any, undisturbed: Workflow) -> None:
     folder, jobs, before = bad_day
     output = f"results/tiny_test/trajectories/idt/{shard:03}of004.h5"
     ended, retried = jobs[output]
     assert ended["State"].split()[0] == state and retried["State"] == "COMPLETED"
-    assert same(folder / output, undisturbed.folder / output)
+    assert equal_artifacts(folder / output, undisturbed.folder / output)
     if state == "FAILED":
         (log,) = (folder / "results/logs/slurm/rule_trajectories").glob(f"*{shard:03}of004/{ended['JobID']}.log")
         assert "exceeded memory limit" in log.read_text()
         assert (ended["ReqMem"], retried["ReqMem"]) == ("60M", "6000M")
         return
-    # The video in hand and those not begun were computed by the second job, and nothing else.
+    # The second job computed exactly the videos that the first had not finished.
     after = computed(folder / f"results/logs/trajectories/tiny_test/idt/{shard:03}of004.log")
     with h5py.File(folder / output) as file:
         assert before[output] and before[output].isdisjoint(after) and before[output] | after == set(file)
@@ -306,10 +306,10 @@ def test_a_job_that_is_ended_is_retried_and_goes_on(
         assert (ended["NodeList"], retried["NodeList"]) == ("n2", "n1")
 
 
-def test_training_ended_by_its_time_limit_goes_on_to_the_same_weights(bad_day: Any, undisturbed: Workflow) -> None:
+def test_training_resumes_after_time_limit_to_equal_weights(bad_day: Any, undisturbed: Workflow) -> None:
     folder, jobs, _ = bad_day
     model = "results/pretraining/ir/seed0/model.pt"
     assert [job["State"] for job in jobs[model]] == ["TIMEOUT", "COMPLETED"]
     assert all("gres/gpu=1" in job["AllocTRES"] for job in jobs[model])
     assert re.search(r"resumes at epoch [1-9]", (folder / "results/logs/pretraining/ir/seed0.log").read_text())
-    assert same(folder / model, undisturbed.folder / model)
+    assert equal_artifacts(folder / model, undisturbed.folder / model)

@@ -1,4 +1,4 @@
-"""Every table of configs/paper.yaml, in miniature: the same runs under the same names, on generated videos."""
+"""Every table of configs/paper.yaml in miniature: the same runs and names, on generated videos."""
 
 import dataclasses
 from collections import Counter
@@ -13,7 +13,7 @@ from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
-# What the paper's values become, so that each of the forty trainings takes seconds.
+# Small values in place of the paper's, so that each of the forty trainings takes seconds.
 SMALL = {
     "clip_length": {32: 6, 64: 8},
     "crop_size": {224: 40},
@@ -32,7 +32,7 @@ def paper() -> dict[str, Any]:
 
 
 def kinetics(root: Path, settings: GeneratedSettings) -> dict[str, Any]:
-    """Two releases as they are distributed, the second with the videos of the first and 8 more."""
+    """Two releases in the official layout; the second has the videos of the first and 8 more."""
     (root / "annotations").mkdir(parents=True)
     for release, per_pair in (("kinetics400", 4), ("kinetics600", 6)):
         rows = generate_videos(root / release, dataclasses.replace(settings, per_pair=per_pair))
@@ -51,12 +51,12 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     }
     folder = tmp_path_factory.mktemp("tables")
     videos = {"motions": ["walk", "spin"], "scenes": ["bricks", "beach"], "frames": 20, "width": 128, "height": 96}
-    judged = {"layout": "generated", "shards": 1, "splits": "random", "n_splits": 3, "test_fraction": 0.5}
+    evaluated = {"layout": "generated", "shards": 1, "splits": "random", "n_splits": 3, "test_fraction": 0.5}
     config = {
         "datasets": {
             "kinetics": kinetics(folder / "kinetics", GeneratedSettings(**videos)),
-            "ucf101": {**judged, "generated": {**videos, "per_pair": 2, "seed": 1}},
-            "hmdb51": {**judged, "generated": {**videos, "per_pair": 2, "seed": 2}},
+            "ucf101": {**evaluated, "generated": {**videos, "per_pair": 2, "seed": 1}},
+            "hmdb51": {**evaluated, "generated": {**videos, "per_pair": 2, "seed": 2}},
         },
         "descriptors": {"idt": {"boxes": "hog"}, "idt_nodet": {"boxes": "none"}},
         "encoding": {
@@ -80,30 +80,30 @@ def workflow(paper: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
     return Workflow(folder, config)
 
 
-def trained(told: str) -> set[str]:
+def trained(output: str) -> set[str]:
     """The runs whose training a dry run announces."""
     return {
         line.split("/")[2]
-        for line in told.splitlines()
+        for line in output.splitlines()
         if line.strip().startswith("output: results/pretraining/") and "model.pt" in line
     }
 
 
-def test_a_table_asks_for_what_it_needs_and_no_more(workflow: Workflow) -> None:
+def test_table_plans_exactly_what_it_needs(workflow: Workflow) -> None:
     indexes = [f"results/{name}/videos/index.tsv" for name in ("kinetics", "ucf101", "hmdb51")]
     workflow.run(*indexes)
-    told = workflow.run("--dry-run", "table2")
-    assert trained(told) == {"ir_warmup", "ir", "la", "la_idt_fixed", "la_idt", "supervised"}
+    output = workflow.run("--dry-run", "table2")
+    assert trained(output) == {"ir_warmup", "ir", "la", "la_idt_fixed", "la_idt", "supervised"}
     planned = workflow.planned("table2")
     assert planned["linear"] == 5 and not planned["finetune"] and not planned["report"]
-    assert "hmdb51/split" not in told and "split2" not in told
-    assert "idt_nodet" not in told, "nothing is tracked a second time, with nobody masked, but for table 5"
+    assert "hmdb51/split" not in output and "split2" not in output
+    assert "idt_nodet" not in output, "table 5 alone tracks the videos again without the mask"
     assert trained(workflow.run("--dry-run", "table5")) == {
         *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet", "supervised")
     }
 
 
-def test_every_table_of_the_paper_comes_out(workflow: Workflow, paper: dict[str, Any]) -> None:
+def test_every_table_of_the_paper(workflow: Workflow, paper: dict[str, Any]) -> None:
     tables = paper["report"]["tables"]
     workflow.run(*tables)
     for name, table in tables.items():

@@ -1,4 +1,4 @@
-"""The tracker against the original's output on its reference clips: the gates of idt_reference/compare.py."""
+"""Compares the tracker to the original's output on reference clips, by the gates of idt_reference/compare.py."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def reference(shared: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def compare(reference: Path) -> ModuleType:
-    """The reference's own comparison."""
+    """The module of the reference that compares trajectories."""
     spec = importlib.util.spec_from_file_location("compare", reference / "compare.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,29 +31,29 @@ def compare(reference: Path) -> ModuleType:
     return module
 
 
-def assert_gate(compare: ModuleType, gate: str, expected: Mapping[str, Any], found: idt_tools.Trajectories) -> None:
-    figures = compare.compare(expected, {"info": found.info, "descriptors": found.descriptors})
+def assert_gate(compare: ModuleType, gate: str, expected: Mapping[str, Any], tracked: idt_tools.Trajectories) -> None:
+    figures = compare.compare(expected, {"info": tracked.info, "descriptors": tracked.descriptors})
     assert compare.holds(figures, gate), f"gate {gate}: {figures}"
 
 
 @pytest.mark.parametrize(("clip", "gate"), [(CARPHONE, "A"), (BOXING, "authors"), (BOWLING, "A")])
-def test_with_the_originals_homographies(compare: ModuleType, reference: Path, clip: str, gate: str) -> None:
+def test_extract_with_the_originals_homographies(compare: ModuleType, reference: Path, clip: str, gate: str) -> None:
     expected = np.load(reference / f"{clip}.npz")
-    found = idt_tools.extract(expected["frames"], homographies=expected["homographies"])
-    assert_gate(compare, gate, expected, found)
+    tracked = idt_tools.extract(expected["frames"], homographies=expected["homographies"])
+    assert_gate(compare, gate, expected, tracked)
 
 
 @pytest.mark.parametrize("clip", [CARPHONE, BOXING, BOWLING])
-def test_with_its_own_homographies(compare: ModuleType, reference: Path, clip: str) -> None:
+def test_extract_with_its_own_homographies(compare: ModuleType, reference: Path, clip: str) -> None:
     expected = np.load(reference / f"{clip}.npz")
     assert_gate(compare, "B", expected, idt_tools.extract(expected["frames"]))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_gate_b_does_not_hang_on_chance(
+def test_extract_with_perturbed_homographies(
     compare: ModuleType, reference: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    """Another order of the matches, fewer of them, other last digits: as another computer might have it."""
+    """Gate B must not depend on the order, number or last digits of the matches, which differ between computers."""
     rng = np.random.default_rng(seed)
 
     def perturbed(tracker: _core.Tracker, mask: np.ndarray | None) -> np.ndarray:
@@ -66,13 +66,13 @@ def test_gate_b_does_not_hang_on_chance(
     assert_gate(compare, "B", expected, idt_tools.extract(expected["frames"]))
 
 
-def test_with_person_boxes(compare: ModuleType, reference: Path) -> None:
+def test_extract_with_person_boxes(compare: ModuleType, reference: Path) -> None:
     frames = np.load(reference / f"{BOWLING}.npz")["frames"]
     expected = np.load(reference / f"{BOWLING}_boxes.npz")
     assert_gate(compare, "B", expected, idt_tools.extract(frames, boxes=expected["boxes"]))
 
 
-def test_a_video_file_gives_the_reference_frames(shared: Path, reference: Path) -> None:
+def test_read_video_gives_the_reference_frames(shared: Path, reference: Path) -> None:
     frames = np.load(reference / f"{BOWLING}.npz")["frames"]
-    read = list(idt_tools.read_video(shared / "videos" / "samples" / f"{BOWLING}.avi"))
-    assert np.array_equal(frames, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in read])
+    video = list(idt_tools.read_video(shared / "videos" / "samples" / f"{BOWLING}.avi"))
+    assert np.array_equal(frames, [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in video])

@@ -1,4 +1,4 @@
-"""Which files of a folder are its videos: by suffix, whatever links there are, and what is passed over is told."""
+"""The videos of a folder: suffixes, links, and what is passed over."""
 
 import os
 import subprocess
@@ -7,16 +7,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from dataset_files import index_rows, touch
 
 import idt_tools
 from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.videos.folders import VIDEO_SUFFIXES, video_files, walk
-from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
-# Container and codec that files of a suffix hold.
-WRITTEN = {
+# Container format and codec of the test video of each suffix.
+FORMATS = {
     ".264": ("h264", "libx264"),
     ".265": ("hevc", "libx265"),
     ".3g2": ("3g2", "h263"),
@@ -69,8 +69,8 @@ PIXELS = {"apng": "rgb24", "gif": "rgb8", "mjpeg": "yuvj420p"}
 N_FRAMES = 30
 
 
-def write(path: Path, container_format: str, codec: str) -> None:
-    """A bright square that moves over a ramp, 30 frames at 25 a second."""
+def write_video(path: Path, container_format: str, codec: str) -> None:
+    """Writes 30 frames, at 25 per second, of a bright square that moves over a ramp."""
     width, height = (720, 576) if codec == "dvvideo" else (176, 144)
     with av.open(str(path), "w", format=container_format) as container:
         stream = container.add_stream(codec, rate=25)  # type: ignore[call-overload]
@@ -82,51 +82,43 @@ def write(path: Path, container_format: str, codec: str) -> None:
         container.mux(stream.encode())
 
 
-def test_each_suffix_that_counts_is_tried() -> None:
-    assert WRITTEN.keys() == VIDEO_SUFFIXES
+def test_video_suffixes_all_have_a_test_video() -> None:
+    assert FORMATS.keys() == VIDEO_SUFFIXES
 
 
 @pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
-def test_a_video_of_each_suffix_is_listed_and_read_whole(tmp_path: Path, suffix: str) -> None:
+def test_video_files_of_each_suffix(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"VIDEO{suffix.upper()}"
-    write(path, *WRITTEN[suffix])
+    write_video(path, *FORMATS[suffix])
     assert video_files(tmp_path) == [path]
     info = idt_tools.probe_video(path)
     assert (info.width, info.height) == ((720, 576) if suffix == ".dv" else (176, 144))
-    if suffix == ".dv":  # whose header has the rate of a clock in place of the frames'
+    if suffix == ".dv":  # its header gives a clock rate in place of the frame rate
         assert (info.n_frames, info.fps) == (N_FRAMES, 25)
     assert len(list(idt_tools.read_video(path))) == N_FRAMES
-
-
-def touch(root: Path, *paths: str) -> None:
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).touch()
 
 
 def names(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in video_files(root)]
 
 
-def test_what_is_no_video_by_its_suffix_is_counted_and_hidden_files_are_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_walk_counts_other_suffixes_but_no_hidden_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     touch(tmp_path, "a/x.mp4", "a/y.MKV", "a/notes.txt", "b/more.TXT", "README", ".hidden.mp4", ".git/z.mp4", "._x.mp4")
     caplog.set_level("INFO")
     walked = walk(tmp_path)
     assert [path.name for path in walked.videos] == ["x.mp4", "y.MKV"]
     assert walked.others == {".txt": 2, "": 1} and not walked.links
-    assert "passed over by their suffix: 2 .txt, 1 without suffix" in caplog.text
+    assert "passed over for their suffix: 2 .txt, 1 without suffix" in caplog.text
 
 
-def test_of_many_suffixes_the_most_frequent_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_walk_logs_the_most_frequent_suffixes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     touch(tmp_path, *(f"frame.{number:03d}" for number in range(100)), *(f"{number}.jpg" for number in range(3)))
     caplog.set_level("INFO")
     assert len(walk(tmp_path).others) == 101
     assert "suffix: 3 .jpg, 1 .000, 1 .001" in caplog.text and "1 .008, 91 of 91 other suffixes" in caplog.text
 
 
-def test_a_folder_is_read_once_whatever_links_lead_to_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_walk_reads_linked_folders_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     touch(root, "walk/1.mp4", "walk/deep/2.mp4", "run/3.mp4")
     touch(outside, "4.mp4", "in/5.mp4")
@@ -142,18 +134,19 @@ def test_a_folder_is_read_once_whatever_links_lead_to_it(tmp_path: Path, caplog:
     passed_over = {"again", "up", "a_link_before_run", "twice", "back"}
     assert {path.name for path in walk(root).links} == passed_over
     assert all(
-        f"{name}: passed over: the link leads to a folder that is read already" in caplog.text for name in passed_over
+        f"{name}: link passed over: it leads to a folder that is read under another path" in caplog.text
+        for name in passed_over
     )
 
 
-def test_a_root_that_is_a_link_is_read(tmp_path: Path) -> None:
+def test_walk_of_a_root_that_is_a_link(tmp_path: Path) -> None:
     touch(tmp_path / "real", "a/x.mp4")
     (tmp_path / "link").symlink_to("real")
     assert names(tmp_path / "link") == ["a/x.mp4"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
-def test_a_folder_that_cannot_be_read_is_told_and_loses_no_videos(tmp_path: Path) -> None:
+def test_walk_raises_for_an_unreadable_folder(tmp_path: Path) -> None:
     touch(tmp_path, "a/x.mp4", "b/y.mp4")
     (tmp_path / "b").chmod(0)
     try:
@@ -163,59 +156,56 @@ def test_a_folder_that_cannot_be_read_is_told_and_loses_no_videos(tmp_path: Path
         (tmp_path / "b").chmod(0o755)
 
 
-def test_a_folder_that_goes_away_while_it_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_walk_raises_for_a_folder_that_disappears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "a/x.mp4", "c/y.mp4")
-    listed = os.scandir
+    scandir = os.scandir
 
     def stale(path: str) -> object:
         if os.fspath(path).endswith("/c"):
             raise OSError(116, "Stale file handle", path)
-        return listed(path)
+        return scandir(path)
 
     monkeypatch.setattr(os, "scandir", stale)
-    with pytest.raises(
-        StageError, match=r"/c: the folder cannot be read \(Stale file handle\), .* run the same command"
-    ):
+    with pytest.raises(StageError, match=r"/c: the folder cannot be read \(Stale file handle\), .* run the same"):
         walk(tmp_path)
 
 
 @pytest.fixture
-def made(shared: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """The folder that the make.sh of a reported input makes."""
+def reported_folder(shared: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The folder that the make.sh of a reported input creates."""
     script = shared / "videos" / "reported" / request.param / "make.sh"
     subprocess.run(["sh", script, tmp_path / "made"], check=True)
     return tmp_path / "made"
 
 
-def index(root: Path, folder: Path) -> list[dict[str, str]]:
-    index_videos("d", folder / "index.tsv", DatasetSettings("folder", str(root)))
-    return read_columns(folder / "index.tsv")
+def index_folder(root: Path, folder: Path) -> list[dict[str, str]]:
+    return index_rows(folder, DatasetSettings("folder", str(root)))
 
 
-@pytest.mark.parametrize("made", ["symlink_loop"], indirect=True)
-def test_a_folder_with_a_link_to_itself_has_its_six_videos(made: Path, tmp_path: Path) -> None:
-    rows = index(made, tmp_path / "results")
+@pytest.mark.parametrize("reported_folder", ["symlink_loop"], indirect=True)
+def test_index_videos_of_a_folder_with_a_link_to_itself(reported_folder: Path, tmp_path: Path) -> None:
+    rows = index_folder(reported_folder, tmp_path / "results")
     assert [(row["label"], row["status"]) for row in rows] == [("run", "ok")] * 3 + [("walk", "ok")] * 3
     (line,) = read_columns(tmp_path / "results" / "passed_over.tsv")
-    assert line == {"kind": "link", "name": str(made / "again"), "files": ""}
+    assert line == {"kind": "link", "name": str(reported_folder / "again"), "files": ""}
 
 
-@pytest.mark.parametrize("made", ["name_with_newline_or_tab"], indirect=True)
-def test_names_with_control_characters_are_read_back_and_lead_to_their_files(made: Path, tmp_path: Path) -> None:
-    rows = index(made, tmp_path / "results")
+@pytest.mark.parametrize("reported_folder", ["name_with_newline_or_tab"], indirect=True)
+def test_index_videos_with_control_characters_in_names(reported_folder: Path, tmp_path: Path) -> None:
+    rows = index_folder(reported_folder, tmp_path / "results")
     stems = {"new\nline", "tab\there", "cr\rret", "nel\x85x", "ls\u2028x"}
     assert {Path(row["path"]).stem for row in rows} == stems and {row["status"] for row in rows} == {"ok"}
     shards = [row for path in (tmp_path / "results" / "shards").glob("*.tsv") for row in read_columns(path)]
     assert {Path(row["path"]).stem for row in shards} == stems and all(Path(row["path"]).is_file() for row in shards)
 
 
-@pytest.mark.parametrize("made", ["braces_in_folder"], indirect=True)
-def test_braces_in_a_folder_are_a_label_as_any(made: Path, tmp_path: Path) -> None:
-    assert {row["label"] for row in index(made, tmp_path / "results")} == {"b", "brace{x}"}
+@pytest.mark.parametrize("reported_folder", ["braces_in_folder"], indirect=True)
+def test_index_videos_with_braces_in_a_label(reported_folder: Path, tmp_path: Path) -> None:
+    assert {row["label"] for row in index_folder(reported_folder, tmp_path / "results")} == {"b", "brace{x}"}
 
 
-def test_camera_and_web_formats_are_videos_of_their_folder(shared: Path, tmp_path: Path) -> None:
-    rows = index(shared / "videos" / "reported" / "suffixes_left_out", tmp_path / "results")
+def test_index_videos_of_camera_and_web_formats(shared: Path, tmp_path: Path) -> None:
+    rows = index_folder(shared / "videos" / "reported" / "suffixes_left_out", tmp_path / "results")
     assert sorted(Path(row["path"]).name for row in rows) == ["00001.MTS", "anim.gif", "div.divx", "s1.mp4"]
     assert {row["status"] for row in rows} == {"ok"}
     assert read_columns(tmp_path / "results" / "passed_over.tsv") == [{"kind": "suffix", "name": "", "files": "1"}]

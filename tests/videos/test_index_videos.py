@@ -1,4 +1,4 @@
-"""The index of a dataset: every file has a row, its companions change only where the files do."""
+"""The index of a dataset, and the files beside it."""
 
 import shutil
 from collections import Counter
@@ -16,8 +16,8 @@ from workflow_scripts.videos.settings import DatasetSettings
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("made")
+def generated_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("generated")
     generate_videos(
         root, GeneratedSettings(motions=("walk", "spin"), scenes=("bricks",), per_pair=4, frames=4, width=64, height=48)
     )
@@ -25,14 +25,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "videos"))
+def root(generated_root: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(generated_root, tmp_path / "videos"))
 
 
 def _index(root: Path, folder: Path, **settings: object) -> list[dict[str, str]]:
     index = folder / "index.tsv"
-    given = {"layout": "folder", "root": str(root), "shards": 3, **settings}
-    index_videos("d", index, DatasetSettings(**given), seed=0, sample_videos=5, max_failed_fraction=0.5)
+    entry = {"layout": "folder", "root": str(root), "shards": 3, **settings}
+    index_videos("d", index, DatasetSettings(**entry), seed=0, sample_videos=5, max_failed_fraction=0.5)
     return read_columns(index)
 
 
@@ -40,7 +40,7 @@ def _times(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in [*folder.glob("shards/*.tsv"), *folder.glob("s*.tsv")]}
 
 
-def test_every_file_has_a_row_and_every_usable_one_a_shard(root: Path, tmp_path: Path) -> None:
+def test_index_videos_with_a_broken_video(root: Path, tmp_path: Path) -> None:
     (root / "walk" / "broken.avi").write_text("not a video")
     (root / "walk" / "notes.txt").write_text("not meant to be one")
     (root / ".hidden.mp4").write_text("")
@@ -60,7 +60,7 @@ def test_every_file_has_a_row_and_every_usable_one_a_shard(root: Path, tmp_path:
     assert {row["video_id"] for row in read_columns(tmp_path / "results" / "splits.tsv")} == set(listed)
 
 
-def test_a_new_video_touches_its_own_shard_and_not_the_sample(root: Path, tmp_path: Path) -> None:
+def test_index_videos_after_adding_a_video(root: Path, tmp_path: Path) -> None:
     _index(root, tmp_path / "results")
     before = _times(tmp_path / "results")
     sample = read_columns(tmp_path / "results" / "sample.tsv")
@@ -75,48 +75,48 @@ def test_a_new_video_touches_its_own_shard_and_not_the_sample(root: Path, tmp_pa
     assert read_columns(tmp_path / "results" / "sample.tsv") == sample
 
 
-def test_the_sample_is_drawn_anew_when_asked_or_of_another_size(root: Path, tmp_path: Path) -> None:
+def test_index_videos_draws_the_sample_again(root: Path, tmp_path: Path) -> None:
     _index(root, tmp_path / "results")
-    chosen = [row["video_id"] for row in read_columns(tmp_path / "results" / "sample.tsv")]
+    sample = [row["video_id"] for row in read_columns(tmp_path / "results" / "sample.tsv")]
     (root / "walk" / "walk_bricks_00.mp4").unlink()
     settings = DatasetSettings(layout="folder", root=str(root), shards=3)
     index = tmp_path / "results" / "index.tsv"
     index_videos("d", index, settings, seed=0, sample_videos=5, resample=True)
-    there = {row["video_id"] for row in read_columns(index)}
-    again = [row["video_id"] for row in read_columns(tmp_path / "results" / "sample.tsv")]
-    assert set(again) <= there and set(chosen) & there <= set(again)  # by hash: who was drawn and is there stays
+    listed = {row["video_id"] for row in read_columns(index)}
+    new_sample = [row["video_id"] for row in read_columns(tmp_path / "results" / "sample.tsv")]
+    assert set(new_sample) <= listed and set(sample) & listed <= set(new_sample)  # drawn by hash
     index_videos("d", index, settings, seed=0, sample_videos=3)
     assert len(read_columns(tmp_path / "results" / "sample.tsv")) == 3
 
 
-def test_a_shard_without_videos_is_gone(root: Path, tmp_path: Path) -> None:
+def test_index_videos_removes_an_empty_shard(root: Path, tmp_path: Path) -> None:
     _index(root, tmp_path / "results", shards=50)
     shards = {path.stem for path in (tmp_path / "results" / "shards").glob("*.tsv")}
     (root / "walk" / "walk_bricks_00.mp4").unlink()
     _index(root, tmp_path / "results", shards=50)
-    left = {path.stem for path in (tmp_path / "results" / "shards").glob("*.tsv")}
-    assert shards - left <= {shard_of(video_id("walk/walk_bricks_00.mp4"), 50)}
+    remaining = {path.stem for path in (tmp_path / "results" / "shards").glob("*.tsv")}
+    assert shards - remaining <= {shard_of(video_id("walk/walk_bricks_00.mp4"), 50)}
 
 
-def test_a_manifest_says_labels_groups_and_splits(root: Path, tmp_path: Path) -> None:
+def test_index_videos_of_a_manifest(root: Path, tmp_path: Path) -> None:
     lines = ["path,label,group,split", "walk/walk_bricks_00.mp4,a,g1,train", "walk/walk_bricks_01.mp4,a,g2,test"]
     lines += ["spin/spin_bricks_00.mp4,b,g1,train", "spin/spin_bricks_01.mp4,b,g2,test", "spin/gone.mp4,b,g3,test"]
     (root / "list.csv").write_text("\n".join(lines) + "\n")
-    given = {"layout": "manifest", "manifest": str(root / "list.csv")}
-    rows = _index(root, tmp_path / "column", splits="column", **given)
+    entry = {"layout": "manifest", "manifest": str(root / "list.csv")}
+    rows = _index(root, tmp_path / "column", splits="column", **entry)
     assert [row["status"] for row in rows if "gone" in row["path"]] == ["missing"]
     parts = {row["video_id"]: row["part"] for row in read_columns(tmp_path / "column" / "splits.tsv")}
     assert sorted(parts.values()) == ["test", "test", "train", "train"]
     (unread,) = read_columns(tmp_path / "column" / "unread.tsv")
     assert (unread["split"], unread["part"], unread["label"], unread["status"]) == ("1", "test", "b", "missing")
     assert parts[video_id("walk/walk_bricks_01.mp4")] == "test"
-    _index(root, tmp_path / "groups", splits="leave_one_group_out", **given)
+    _index(root, tmp_path / "groups", splits="leave_one_group_out", **entry)
     assert {row["split"] for row in read_columns(tmp_path / "groups" / "splits.tsv")} == {"1", "2"}
-    only = _index(root, tmp_path / "some", include="walk/*", splits="leave_one_group_out", **given)
-    assert [row["label"] for row in only] == ["a", "a"]
+    included = _index(root, tmp_path / "some", include="walk/*", splits="leave_one_group_out", **entry)
+    assert [row["label"] for row in included] == ["a", "a"]
 
 
-def test_generated_videos_have_a_scene_and_are_tested_in_places_of_their_own(tmp_path: Path) -> None:
+def test_index_videos_of_generated_videos(tmp_path: Path) -> None:
     generated = {"motions": ["walk", "spin"], "scenes": ["bricks", "city"], "per_pair": 3, "frames": 2}
     generated |= {"width": 64, "height": 48}
     rows = _index(Path(), tmp_path, layout="generated", generated=generated, splits="column")
@@ -129,28 +129,14 @@ def test_generated_videos_have_a_scene_and_are_tested_in_places_of_their_own(tmp
     assert {take[row["video_id"]] for row in parts if row["part"] == "train"} == {"take01", "take02"}
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("file,label\na.mp4,x\n", "has no `path`"),
-        ("path,label\na.mp4,x\na.mp4,y\n", r"line 3: line 2 gives the same video 'a.mp4' another label"),
-        ("path,label\n,x\n", "line 2: the path is empty"),
-    ],
-)
-def test_a_wrong_manifest_is_told_with_its_line(root: Path, tmp_path: Path, text: str, sentence: str) -> None:
-    (root / "list.csv").write_text(text)
-    with pytest.raises(StageError, match=sentence):
-        _index(root, tmp_path / "results", layout="manifest", manifest=str(root / "list.csv"))
-
-
-def test_nothing_included_or_nobody_there_is_an_error(root: Path, tmp_path: Path) -> None:
+def test_index_videos_without_included_videos_or_root(root: Path, tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"no video in .* matches include: 'jump/\*'"):
         _index(root, tmp_path / "results", include="jump/*")
     with pytest.raises(StageError, match="does not exist"):
         _index(root / "nowhere", tmp_path / "results")
 
 
-def test_the_sample_is_uniform_over_the_videos(tmp_path: Path) -> None:
+def test_update_sample_is_uniform(tmp_path: Path) -> None:
     names = [f"video-{i}" for i in range(60)]
     counts: Counter[str] = Counter()
     for seed in range(200):

@@ -1,4 +1,4 @@
-"""Manifests as people save them: what has one meaning is read, anything else is told with its line."""
+"""The layout manifest: CSV files as different programs write them."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ from workflow_scripts.videos.layouts.layout import Listed
 from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
-AS_IS = [Listed("m/a.mp4", "run"), Listed("m/b.mp4", "walk")]
+VIDEOS = [Listed("m/a.mp4", "run"), Listed("m/b.mp4", "walk")]
 
 
-def read(root: Path, content: str | bytes) -> list[Listed]:
-    """The videos of a manifest with this content."""
+def read_manifest(root: Path, content: str | bytes) -> list[Listed]:
+    """Returns the videos of a manifest with this content."""
     manifest = root / "list.csv"
     manifest.write_bytes(content.encode() if isinstance(content, str) else content)
     return list_videos("d", DatasetSettings("manifest", str(root), manifest=str(manifest)), root)[1].videos
@@ -37,7 +37,7 @@ def read(root: Path, content: str | bytes) -> list[Listed]:
         "path,label\r\nm/a.mp4,run\r\nm/b.mp4,walk\r\n",  # line ends of Windows
         "path,label\rm/a.mp4,run\rm/b.mp4,walk",  # and of an old Mac
         "\ufeffpath,label\nm/a.mp4,run\nm/b.mp4,walk\n",
-        "path;label\nm/a.mp4;run\nm/b.mp4;walk\n",  # where a comma is the decimal point
+        "path;label\nm/a.mp4;run\nm/b.mp4;walk\n",  # as saved where a comma is the decimal point
         "path\tlabel\nm/a.mp4\trun\nm/b.mp4\twalk\n",
         "path,label\nm/a.mp4,run\n\n,\nm/b.mp4,walk\n,,,\n",  # empty rows
         "label,path\nrun,m/a.mp4\nwalk,m/b.mp4\n",
@@ -47,8 +47,8 @@ def read(root: Path, content: str | bytes) -> list[Listed]:
         "\ufeffpath,label\r\nm/a.mp4,run\r\nm/b.mp4,walk\r\n".encode("utf-16-be"),
     ],
 )
-def test_a_manifest_is_read_whatever_program_saved_it(tmp_path: Path, content: str | bytes) -> None:
-    assert read(tmp_path, content) == AS_IS
+def test_read_manifest_of_different_programs(tmp_path: Path, content: str | bytes) -> None:
+    assert read_manifest(tmp_path, content) == VIDEOS
 
 
 @given(
@@ -58,21 +58,21 @@ def test_a_manifest_is_read_whatever_program_saved_it(tmp_path: Path, content: s
         min_size=1,
     )
 )
-def test_whatever_a_csv_writer_quotes_is_read_back(
+def test_read_manifest_with_quoted_cells(
     tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]]
 ) -> None:
     pairs = [(path.strip() or "x", label.strip()) for path, label in pairs]
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([("path", "label"), *pairs])
-    read_back = read(tmp_path_factory.mktemp("manifest"), text.getvalue())
-    assert {(video.path, video.label) for video in read_back} == set(pairs)
+    videos = read_manifest(tmp_path_factory.mktemp("manifest"), text.getvalue())
+    assert {(video.path, video.label) for video in videos} == set(pairs)
 
 
 @pytest.mark.parametrize(
-    "content, sentence",
+    "content, message",
     [
-        ("file,label\na.mp4,x\n", r"list.csv: the first line .* has no `path`; it names file, label"),
-        ("", r"list.csv: the first line .* has no `path`"),
+        ("file,label\na.mp4,x\n", r"list.csv: the first line must name the columns `path`; it names file, label"),
+        ("", r"list.csv: the first line must name the columns `path`"),
         (
             "path,Class\na.mp4,x\n",
             r"list.csv: .* no column `label`, but a column 'class'; rename that to label, or add",
@@ -81,39 +81,39 @@ def test_whatever_a_csv_writer_quotes_is_read_back(
         ("path,label,Label\na.mp4,x,y\n", r"names the column 'label' twice"),
         ("path,label,split1,split 1\na.mp4,x,train,test\n", r"two columns describe split 1 "),
         ("path,label\na.mp4,x,y\n", r"list.csv, line 2: it has 3 cells, and the first line names 2 columns"),
-        ('path,label\na.mp4,x\n"b.mp4,y\nc.mp4,z\n', r"list.csv, line 4: it is no line of a CSV file"),
+        ('path,label\na.mp4,x\n"b.mp4,y\nc.mp4,z\n', r"list.csv, line 4: it is not a line of a CSV file"),
         ("path,label\n,x\n", r"list.csv, line 2: the path is empty"),
         (
             "path,label\na.mp4,x\nb.mp4,x\n./a.mp4,y\n",
             r"list.csv, line 4: line 2 gives the same video .* label.*; remove",
         ),
-        ("path,label\nm/\xe9.mp4,a\n".encode("cp1252"), r"list.csv, line 2: .* not UTF-8, .* \(in Excel: CSV UTF-8\)"),
+        ("path,label\nm/\xe9.mp4,a\n".encode("cp1252"), r"list.csv, line 2: .* not UTF-8; .* \(in Excel: CSV UTF-8\)"),
         ("path,label\nm/s.mp4,caf\xe9\n".encode("cp1252"), r"list.csv, line 2: .* not UTF-8"),
         ("path,caf\xe9\nm/s.mp4,x\n".encode("cp1252"), r"list.csv, line 1: .* not UTF-8"),
-        ("path,label\na.mp4,x\n".encode("utf-16-le"), r"list.csv: it holds zero bytes"),
+        ("path,label\na.mp4,x\n".encode("utf-16-le"), r"list.csv: it contains zero bytes"),
         ("path,label\na.mp4,x\n".encode("utf-16") + b"\0", r"list.csv: it cannot be read: .*utf-16"),
     ],
 )
-def test_what_has_no_one_meaning_is_told_with_its_line(tmp_path: Path, content: str | bytes, sentence: str) -> None:
-    with pytest.raises(StageError, match=sentence) as error:
-        read(tmp_path, content)
+def test_read_manifest_malformed_or_ambiguous(tmp_path: Path, content: str | bytes, message: str) -> None:
+    with pytest.raises(StageError, match=message) as error:
+        read_manifest(tmp_path, content)
     assert "\n" not in str(error.value)
 
 
-def test_a_manifest_without_labels_says_so_and_can_be_meant(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert read(tmp_path, "path,fps\na.mp4,25\n") == [Listed("a.mp4")]
+def test_read_manifest_without_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_manifest(tmp_path, "path,fps\na.mp4,25\n") == [Listed("a.mp4")]
     assert "list.csv has no column `label`, so the videos have no labels" in caplog.text
     caplog.clear()
-    assert read(tmp_path, "path,label\na.mp4,\n") == [Listed("a.mp4")]
+    assert read_manifest(tmp_path, "path,label\na.mp4,\n") == [Listed("a.mp4")]
     assert "no column" not in caplog.text
 
 
-def test_parts_of_splits_are_read_and_others_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_read_manifest_split_columns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     content = (
         "path,label,Split ,split_2,split3_of,split_source\na,x,Training,test,train,set=1\nb,y,not used,TRAIN,,a b\n"
     )
-    assert [video.splits for video in read(tmp_path, content)] == [
+    assert [video.splits for video in read_manifest(tmp_path, content)] == [
         ((1, "train"), (2, "test")),
         ((2, "train"),),
     ]
@@ -121,34 +121,37 @@ def test_parts_of_splits_are_read_and_others_are_counted(tmp_path: Path, caplog:
     assert "columns that are not read: split3_of, split_source" in caplog.text
 
 
-def test_a_name_that_is_not_utf8_is_read_where_the_file_has_it(tmp_path: Path) -> None:
+def test_read_manifest_name_not_utf8(tmp_path: Path) -> None:
     name = b"caf\xe9.mp4"
     (tmp_path / os.fsdecode(name)).touch()
-    (video,) = read(tmp_path, b"path,label\n" + name + b",a\n")
+    (video,) = read_manifest(tmp_path, b"path,label\n" + name + b",a\n")
     assert os.fsencode(video.path) == name
 
 
-def test_a_name_with_blanks_at_its_ends_is_read_where_the_file_has_it(tmp_path: Path) -> None:
+def test_read_manifest_name_with_blanks_at_its_ends(tmp_path: Path) -> None:
     (tmp_path / " a.mp4 ").touch()
-    assert read(tmp_path, 'path,label\n" a.mp4 ",x\n') == [Listed(" a.mp4 ", "x")]
+    assert read_manifest(tmp_path, 'path,label\n" a.mp4 ",x\n') == [Listed(" a.mp4 ", "x")]
 
 
-def test_a_path_that_goes_up_behind_a_link_leads_where_the_system_says(tmp_path: Path) -> None:
+def test_read_manifest_path_up_from_a_link(tmp_path: Path) -> None:
     for path in ("root/m/a.mp4", "other/m/a.mp4", "other/deep/x"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
     (tmp_path / "root" / "link").symlink_to("../other/deep")
-    videos = read(tmp_path / "root", "path,label\nm/a.mp4,x\nlink/../m/a.mp4,y\n")
+    videos = read_manifest(tmp_path / "root", "path,label\nm/a.mp4,x\nlink/../m/a.mp4,y\n")
     assert {(video.path, video.label) for video in videos} == {("m/a.mp4", "x"), ("link/../m/a.mp4", "y")}
 
 
-def test_a_label_with_the_words_of_a_split_changes_no_split(shared: Path, tmp_path: Path) -> None:
-    """Splits were once text of the kind `split1=train`, which such a label rewrote."""
-    evil = "train label=EVIL video_id=other"
+def test_index_videos_label_with_the_words_of_a_split(shared: Path, tmp_path: Path) -> None:
+    """Such a label once changed the splits, which were stored as text like `split1=train`."""
+    hostile_label = "train label=EVIL video_id=other"
     samples = sorted(path.name for path in (shared / "videos" / "samples").glob("*.avi"))[:4]
-    rows = [(name, evil if number % 2 else "b", ("train", "test")[number // 2]) for number, name in enumerate(samples)]
+    rows = [
+        (name, hostile_label if number % 2 else "b", ("train", "test")[number // 2])
+        for number, name in enumerate(samples)
+    ]
     text = io.StringIO()
-    csv.writer(text).writerows([("path", "label", "split1", "split2"), *((*row, evil) for row in rows)])
+    csv.writer(text).writerows([("path", "label", "split1", "split2"), *((*row, hostile_label) for row in rows)])
     (tmp_path / "list.csv").write_text(text.getvalue())
     root = str(shared / "videos" / "samples")
     settings = DatasetSettings("manifest", root, manifest=str(tmp_path / "list.csv"), splits="column")
@@ -162,7 +165,7 @@ def test_a_label_with_the_words_of_a_split_changes_no_split(shared: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "table, note, splits",
+    "table, reason, splits",
     [
         ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,\n", "a label for every video .*, but 1 have none", "auto"),
         ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\nm/s3.mp4,c\n", "a label with at least two usable videos", "auto"),
@@ -172,8 +175,8 @@ def test_a_label_with_the_words_of_a_split_changes_no_split(shared: Path, tmp_pa
         ("path,label\nm/s1.mp4,a\nm/s2.mp4,b\n", "leave_one_group_out needs a group", "leave_one_group_out"),
     ],
 )
-def test_videos_that_cannot_be_judged_are_indexed_and_why_is_noted(
-    shared: Path, tmp_path: Path, table: str, note: str, splits: str
+def test_index_videos_notes_why_there_are_no_splits(
+    shared: Path, tmp_path: Path, table: str, reason: str, splits: str
 ) -> None:
     (tmp_path / "list.csv").write_text(table)
     root = str(shared / "videos" / "reported" / "partly_labelled")
@@ -182,7 +185,7 @@ def test_videos_that_cannot_be_judged_are_indexed_and_why_is_noted(
     index_videos("d", results / "index.tsv", settings)
     assert len(read_columns(results / "index.tsv")) == table.count("mp4")
     assert read_columns(results / "splits.tsv") == []
-    assert re.search(note, read_json(results / "splits.json")["reason_for_none"])
+    assert re.search(reason, read_json(results / "splits.json")["reason_for_none"])
 
 
 REPORTED = {
@@ -194,14 +197,12 @@ REPORTED = {
 
 
 @pytest.mark.parametrize("name", REPORTED)
-def test_reported_manifests_have_the_labels_and_parts_that_a_reader_sees(
-    shared: Path, tmp_path: Path, name: str
-) -> None:
+def test_index_videos_of_reported_manifests(shared: Path, tmp_path: Path, name: str) -> None:
     manifest = shared / "videos" / "reported" / name
-    layout = "column" if "split" in manifest.name else "auto"
-    settings = DatasetSettings("manifest", str(manifest.parent), manifest=str(manifest), splits=layout)
+    kind = "column" if "split" in manifest.name else "auto"
+    settings = DatasetSettings("manifest", str(manifest.parent), manifest=str(manifest), splits=kind)
     index_videos("d", tmp_path / "index.tsv", settings)
-    if layout == "column":
+    if kind == "column":
         rows = read_columns(tmp_path / "splits.tsv")
         assert {row["video_id"][:2]: (row["label"], row["part"]) for row in rows} == REPORTED[name]
     else:

@@ -1,4 +1,4 @@
-"""Splits: disjoint parts, every class trained on, stable when a video is added, one-sentence errors."""
+"""Splits of a dataset: disjoint parts, each class in training, stability when a video is added, errors."""
 
 from collections import Counter
 from typing import Any
@@ -16,12 +16,12 @@ Rows = list[dict[str, str]]
 
 
 def row(number: int, label: str = "wave", group: str = "", **parts: str) -> dict[str, str]:
-    """A video; `parts` are split<N>="train" or "test", as its dataset says."""
+    """Returns a video. `parts` are split<N>="train" or "test", as its dataset defines them."""
     return {"video_id": f"video-{number}", "label": label, "group": group, **parts}
 
 
 def make_splits(rows: Rows, kind: str, **options: Any) -> Rows:
-    """`splits.make_splits` of these videos; numbers of splits as texts."""
+    """Returns the splits of these videos, with the numbers of splits as texts."""
     videos = pd.DataFrame(rows, columns=["video_id", "label", "group"], dtype=object)
     parts = [
         (int(name.removeprefix("split")), video["video_id"], part)
@@ -30,11 +30,11 @@ def make_splits(rows: Rows, kind: str, **options: Any) -> Rows:
         if name.startswith("split")
     ]
     table = pd.DataFrame(parts, columns=["split", "video_id", "part"])
-    made = splits_module.make_splits(videos, table, kind, **options).astype({"split": str})
-    return made[["split", "video_id", "part", "label", "group"]].to_dict("records")
+    splits = splits_module.make_splits(videos, table, kind, **options).astype({"split": str})
+    return splits[["split", "video_id", "part", "label", "group"]].to_dict("records")
 
 
-# Videos with distinct ids, each of one of a few classes.
+# Videos with distinct ids and one of four labels.
 datasets = st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from("abcd")), unique_by=lambda x: x[0]).map(
     lambda pairs: [row(number, label) for number, label in pairs]
 )
@@ -50,7 +50,7 @@ def part_of(splits: Rows, split: str = "1") -> dict[str, str]:
 
 @settings(deadline=None)
 @given(datasets.filter(has_a_class_of_two), st.integers(0, 5), st.floats(0.05, 0.95), st.integers(1, 3))
-def test_random_is_stratified(rows: Rows, seed: int, fraction: float, n_splits: int) -> None:
+def test_make_splits_random_is_stratified(rows: Rows, seed: int, fraction: float, n_splits: int) -> None:
     splits = make_splits(rows, "random", seed=seed, test_fraction=fraction, n_splits=n_splits)
     assert len(splits) == n_splits * len(rows)
     assert len({(r["split"], r["video_id"]) for r in splits}) == len(splits)  # one part each: disjoint
@@ -64,7 +64,7 @@ def test_random_is_stratified(rows: Rows, seed: int, fraction: float, n_splits: 
 
 @settings(deadline=None)
 @given(datasets.filter(has_a_class_of_two), st.integers(10_001, 20_000), st.sampled_from("abcde"))
-def test_random_is_stable_when_a_video_is_added(rows: Rows, number: int, label: str) -> None:
+def test_make_splits_random_after_adding_a_video(rows: Rows, number: int, label: str) -> None:
     before = part_of(make_splits(rows, "random", seed=1))
     after = part_of(make_splits([row(number, label), *rows], "random", seed=1))
     moved = [r for r in rows if before[r["video_id"]] != after[r["video_id"]]]
@@ -74,12 +74,12 @@ def test_random_is_stable_when_a_video_is_added(rows: Rows, number: int, label: 
 
 @settings(deadline=None)
 @given(datasets.filter(has_a_class_of_two), st.randoms())
-def test_random_does_not_depend_on_the_order_of_the_rows(rows: Rows, random) -> None:  # type: ignore[no-untyped-def]
+def test_make_splits_random_of_shuffled_rows(rows: Rows, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(rows, len(rows))
     assert make_splits(rows, "random", seed=2) == make_splits(shuffled, "random", seed=2)
 
 
-def test_random_splits_and_seeds_differ() -> None:
+def test_make_splits_random_differs_by_split_and_seed() -> None:
     rows = [row(number, "ab"[number % 2]) for number in range(40)]
     splits = make_splits(rows, "random", seed=1, n_splits=2)
     assert part_of(splits, "1") != part_of(splits, "2")
@@ -89,7 +89,7 @@ def test_random_splits_and_seeds_differ() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), min_size=2, max_size=40))
-def test_leave_one_group_out(pairs: list[tuple[int, str]]) -> None:
+def test_make_splits_leave_one_group_out(pairs: list[tuple[int, str]]) -> None:
     rows = [row(number, label, group=f"seq{group}") for number, (group, label) in enumerate(pairs)]
     groups = sorted({group for group, _ in pairs})
     if len(groups) < 2:
@@ -103,7 +103,7 @@ def test_leave_one_group_out(pairs: list[tuple[int, str]]) -> None:
     assert len(splits) == len(groups) * len(rows)
 
 
-def test_column_splits_hold_the_videos_that_the_dataset_puts_into_them() -> None:
+def test_make_splits_column() -> None:
     rows = [
         row(1, split1="train", split2="test", split10="test"),
         row(2, split1="test", split2="train", split10="train"),
@@ -120,7 +120,7 @@ def test_column_splits_hold_the_videos_that_the_dataset_puts_into_them() -> None
     ]
 
 
-def test_splits_hold_the_group_of_every_video_and_need_no_label_of_a_video_outside() -> None:
+def test_make_splits_column_with_groups_and_unlabelled_videos() -> None:
     rows = [row(1, group="film", split1="train"), row(2, "run", split1="test"), row(3, "")]
     assert make_splits(rows, "column", seed=0) == [
         {"split": "1", "video_id": "video-1", "part": "train", "label": "wave", "group": "film"},
@@ -131,7 +131,7 @@ def test_splits_hold_the_group_of_every_video_and_need_no_label_of_a_video_outsi
 
 
 @pytest.mark.parametrize(
-    ("rows", "layout", "message"),
+    ("rows", "kind", "message"),
     [
         ([], "random", "no usable video"),
         ([row(1, ""), row(2)], "random", "label for every video in a split, but 1 have none \\(video-1\\)"),
@@ -143,18 +143,18 @@ def test_splits_hold_the_group_of_every_video_and_need_no_label_of_a_video_outsi
         ([row(1), row(2)], "official", "unknown"),
     ],
 )
-def test_errors_are_one_sentence(rows: Rows, layout: str, message: str) -> None:
+def test_make_splits_errors(rows: Rows, kind: str, message: str) -> None:
     with pytest.raises(StageError, match=message) as error:
-        make_splits(rows, layout, seed=0)
+        make_splits(rows, kind, seed=0)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("options", [{"test_fraction": 0.0}, {"test_fraction": 1.0}, {"n_splits": 0}])
-def test_bad_settings(options: dict[str, float]) -> None:
+def test_make_splits_bad_settings(options: dict[str, float]) -> None:
     with pytest.raises(StageError):
         make_splits([row(1), row(2)], "random", seed=0, **options)  # type: ignore[arg-type]
 
 
-def test_natural_key() -> None:
+def test_natural_key_orders_numbers() -> None:
     names = ["set10", "set2", "10", "9", "set", ""]
     assert sorted(names, key=natural_key) == ["", "9", "10", "set", "set2", "set10"]

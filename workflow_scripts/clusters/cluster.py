@@ -1,4 +1,4 @@
-"""The one entry to clustering: points in, a clustering out, by the method that the settings name."""
+"""Clusters points by the method that the settings name."""
 
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -14,23 +14,23 @@ from workflow_scripts.ground.stage import StageError
 
 @dataclass(frozen=True)
 class Clustering:
-    """Clusters of N points in R^d: the label of each point, the centroids, and the objective per iteration."""
+    """K clusters of N points in R^d."""
 
     labels: NDArray[np.int32]  # (N,) in [0, K)
     centroids: NDArray[np.float32]  # (K, d)
-    objective: NDArray[np.float64]  # (iterations,), what the method minimises
+    objective: NDArray[np.float64]  # (iterations,), the value that the method minimises
 
 
 def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: str | torch.device = "cpu") -> Clustering:
     """Clusters `points` (N, d) once, from `settings.seed`, by `settings.method` on `device`.
 
-    The same arguments give the same clusters on one kind of device, to the last bit. Where the points cannot form
-    `settings.k` clusters, there are fewer.
+    The same arguments give the same bytes on one kind of device. There are fewer than `settings.k` clusters if the
+    points cannot form as many.
 
     Args:
         points: Finite numbers, at least one row.
-        settings: The method, the number of clusters, and what the method itself reads.
-        device: Where to compute. A method may use another one if it has no code for this one.
+        settings: The method and its parameters.
+        device: Where to compute. A method may use another device if it does not support this one.
 
     Raises:
         StageError: No method has this name.
@@ -44,6 +44,6 @@ def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: str
     return clustering
 
 
-def repeats(settings: ClustersSettings) -> list[ClustersSettings]:
-    """The settings of each of the `settings.m` clusterings, which differ in their seed."""
+def settings_per_run(settings: ClustersSettings) -> list[ClustersSettings]:
+    """The settings of each of the `settings.m` clusterings, which differ in the seed."""
     return [replace(settings, seed=settings.seed + run) for run in range(settings.m)]

@@ -1,8 +1,8 @@
 """Stage: clusters the videos by their sketches, several times (paper 3.3, 4.2: K-means, K = 6000, m = 3).
 
-In:  encoding/{descriptors}/{shard}.h5 of all shards, and a table whose column video_id says which videos take part.
-Out: clusters/{descriptors}/{subset}/{method}_k{K}_m{m}_s{seed}.h5: video_id (N,) sorted, labels (m, N) int32, centroids
-     (m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
+Inputs: encoding/{descriptors}/{shard}.h5 of all shards, and a table whose column video_id lists the videos. Output:
+clusters/{descriptors}/{subset}/{method}_k{K}_m{m}_s{seed}.h5 with video_id (N,) sorted, labels (m, N) int32, centroids
+(m, K, 2000) float32, objective (m, iterations) float64, seeds (m,).
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workflow_scripts.clusters.cluster import Clustering, cluster, repeats
+from workflow_scripts.clusters.cluster import Clustering, cluster, settings_per_run
 from workflow_scripts.clusters.settings import VERSIONS, ClustersSettings, check_k
 from workflow_scripts.ground.artifacts import dataset, read_columns, read_hdf5, write_hdf5
 from workflow_scripts.ground.identity import digest
@@ -25,47 +25,47 @@ log = logging.getLogger(__name__)
 
 
 def read_sketches(encodings: list[Path], video_ids: list[str]) -> NDArray[np.float32]:
-    """The sketches (N, 2000) of the videos, in the order of `video_ids`; joined by id, never by row.
+    """The sketches (N, 2000) of the videos, in the order of `video_ids`.
 
-    Raises StageError, with the ids, if a video is in none of the files or has no usable sketch.
+    Raises StageError with the ids if a video is in none of the files or has no usable sketch.
     """
-    wanted = {video_id: row for row, video_id in enumerate(video_ids)}
+    row_of = {video_id: row for row, video_id in enumerate(video_ids)}
     sketches: NDArray[np.float32] | None = None
     unusable = dict.fromkeys(video_ids, "not in the encoding files")
     for path in encodings:
         with read_hdf5(path) as shard:
             if sketches is None:
                 sketches = np.zeros((len(video_ids), shard["sketch"].shape[1]), np.float32)
-            of_shard = shard["sketch"][:]
-            for video_id, status, sketch in zip(
-                shard["video_id"].asstr()[:], shard["status"].asstr()[:], of_shard, strict=True
-            ):
-                if video_id not in wanted:
+            columns = shard["video_id"].asstr()[:], shard["status"].asstr()[:], shard["sketch"][:]
+            for video_id, status, sketch in zip(*columns, strict=True):
+                if video_id not in row_of:
                     continue
                 if status == "ok":
-                    sketches[wanted[video_id]] = sketch
+                    sketches[row_of[video_id]] = sketch
                     del unusable[video_id]
                 else:
                     unusable[video_id] = status
     if unusable:
-        named = ", ".join(f"{video_id} ({why})" for video_id, why in list(unusable.items())[:5])
+        examples = ", ".join(f"{video_id} ({reason})" for video_id, reason in list(unusable.items())[:5])
         raise StageError(
-            f"{len(unusable)} of {len(video_ids)} videos to cluster have no sketch: {named}"
-            f"{' ...' if len(unusable) > 5 else ''}; encode them, or leave them out of the table of videos"
+            f"{len(unusable)} of {len(video_ids)} videos to cluster have no sketch: {examples}"
+            f"{' ...' if len(unusable) > 5 else ''}; encode them, or remove them from the table of videos"
         )
     if sketches is None or not len(sketches):
-        raise StageError("there is no video to cluster: the table of videos, or the list of encodings, is empty")
+        raise StageError(
+            "there is no video to cluster, because the table of videos or the list of encodings is empty; add videos"
+        )
     return sketches
 
 
 def read_labels(path: Path) -> tuple[list[str], NDArray[np.int32]]:
-    """Video ids (N,), sorted, and their cluster labels (m, N) of a clusters file."""
+    """The video ids (N,), sorted, and the labels (m, N) of a clusters file."""
     with read_hdf5(path) as file:
         return list(file["video_id"].asstr()[:]), file["labels"][:]
 
 
 def write_clusters(file: h5py.File, video_ids: list[str], runs: list[Clustering], seeds: list[int]) -> None:
-    """Adds m clusterings of the same N videos to an open file, with the datasets that this module's docstring lists."""
+    """Writes m clusterings of the same N videos to an open file, as the docstring of this module describes."""
     labels = np.stack([run.labels for run in runs])
     centroids = np.stack([run.centroids for run in runs])
     objective = np.stack([run.objective for run in runs])
@@ -79,14 +79,14 @@ def write_clusters(file: h5py.File, video_ids: list[str], runs: list[Clustering]
 def cluster_sketches(
     encodings: list[Path], videos: Path, output: Path, settings: ClustersSettings, threads: int = 1
 ) -> None:
-    """Clusters the videos listed in `videos` by their sketches, `settings.m` times from different starts.
+    """Clusters the videos by their sketches, `settings.m` times with different seeds.
 
     Args:
-        encodings: The shards' files, in any order.
+        encodings: Shards, in any order.
         videos: Table whose column video_id lists the videos.
         output: The clusters file.
-        settings: The method, the number of clusters and of clusterings.
-        threads: Number of clusterings at a time. Each computes on one core, so the result does not depend on it.
+        settings: The method and its parameters.
+        threads: Number of clusterings at a time. Each uses one core, so the result does not depend on it.
 
     Raises:
         StageError: A video has no usable sketch, or there are too many clusters for the videos.
@@ -94,14 +94,14 @@ def cluster_sketches(
     video_ids = sorted(row["video_id"] for row in read_columns(videos))
     sketches = read_sketches(encodings, video_ids)
     check_k(settings.k, len(video_ids))
-    of_runs = repeats(settings)
-    with ThreadPoolExecutor(threads, initializer=_one_thread) as pool:
-        runs = list(pool.map(lambda of_run: cluster(sketches, of_run), of_runs))
-    for of_run, result in zip(of_runs, runs, strict=True):
+    run_settings = settings_per_run(settings)
+    with ThreadPoolExecutor(threads, initializer=_use_one_core) as pool:
+        runs = list(pool.map(lambda run: cluster(sketches, run), run_settings))
+    for run, result in zip(run_settings, runs, strict=True):
         log.info(
             "%s, seed %d: %d videos, %d of %d clusters used, objective %.4f to %.4f",
             settings.method,
-            of_run.seed,
+            run.seed,
             len(video_ids),
             len(np.unique(result.labels)),
             len(result.centroids),
@@ -116,11 +116,11 @@ def cluster_sketches(
         parameters=vars(settings),
         sketches=content,
     ) as file:
-        write_clusters(file, video_ids, runs, [of_run.seed for of_run in of_runs])
+        write_clusters(file, video_ids, runs, [run.seed for run in run_settings])
 
 
-def _one_thread() -> None:
-    """Keeps the products of the calling thread on one core."""
+def _use_one_core() -> None:
+    """Limits torch and faiss in the calling thread to one core."""
     torch.set_num_threads(1)
     try:
         import faiss

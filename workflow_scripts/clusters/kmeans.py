@@ -1,15 +1,13 @@
-"""K-means by Lloyd's steps, through two backends that start from the same centroids: faiss and torch.
+"""K-means by Lloyd's algorithm, with two backends that start from the same centroids: faiss and torch.
 
-A step assigns every point to its nearest centroid (squared Euclidean distance), then moves each centroid to the mean
-of its points. `objective` is the sum over all points of the squared distance to the nearest centroid, taken at every
-assignment, so that entry t belongs to the centroids before step t. All points take part. (By default faiss draws 256
-points per centroid and does not report it.)
+An iteration assigns each point to its nearest centroid (squared Euclidean distance), then moves each centroid to the
+mean of its points. Entry t of `objective` is the sum of the squared distances of all points to their nearest centroids
+before iteration t. All points are used. (By default, faiss silently draws 256 points per centroid.)
 
-The start is K distinct points, drawn uniformly. A cluster that loses all its points gets new ones: torch moves it to
-the point farthest from its centroid, faiss splits a large cluster.
+The first centroids are K distinct points, drawn uniformly. If a cluster loses all its points, torch moves it to the
+point that is farthest from its centroid, and faiss splits a large cluster.
 
-faiss computes on the CPU, and on a GPU where its package has GPU support (`faiss.get_num_gpus()`). Otherwise torch
-computes, on the same device.
+faiss is used on the CPU, and on a GPU if its package has GPU support (`faiss.get_num_gpus()`). Otherwise torch is used.
 """
 
 import logging
@@ -29,7 +27,7 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("faiss", "torch")
 BLOCK_NUMBERS = 1 << 24  # distances in memory at a time, 64 MiB
-BLOCK_COLUMNS = 256  # of the points, sorted by cluster at a time: 230 MiB of 235,000 points
+BLOCK_COLUMNS = 256  # of the points that are sorted at a time, 230 MiB of 235,000 points
 
 
 def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: torch.device) -> Clustering:
@@ -47,34 +45,34 @@ def kmeans(
     device: str | torch.device = "cpu",
     start: NDArray[np.float32] | None = None,
 ) -> Clustering:
-    """Clusters `points` (N, d) into `k` clusters, or into as many as there are distinct points.
+    """Clusters `points` (N, d) into `k` clusters, or fewer if there are fewer distinct points.
 
-    The same arguments give the same clusters on one kind of device, to the last bit.
+    The same arguments give the same bytes on one kind of device.
 
     Args:
         points: Finite numbers, at least one row.
         k: Number of clusters.
-        iterations: Number of Lloyd's steps.
-        seed: Chooses the points that the centroids start from.
-        backend: faiss or torch. By default faiss, and torch if faiss cannot compute on the device.
+        iterations: Of Lloyd's algorithm.
+        seed: Draws the first centroids.
+        backend: faiss or torch. By default faiss, or torch if faiss does not support the device.
         device: Where to compute.
-        start: First centroids (k, d), in place of drawn ones.
+        start: The first centroids (k, d). None: they are drawn.
 
     Raises:
         ValueError: There are no points, they are not finite, or an argument is out of range.
     """
     points = np.ascontiguousarray(points, np.float32)
     if points.ndim != 2 or not points.size or not np.isfinite([points.min(), points.max()]).all():
-        raise ValueError(f"K-means needs an array (N, d) of finite numbers, N > 0; this one has shape {points.shape}")
+        raise ValueError(f"K-means needs an array (N, d) of finite numbers with N > 0, not one of shape {points.shape}")
     if k < 1 or iterations < 1 or backend not in ("", *BACKENDS):
         raise ValueError(f"K-means cannot run with k={k}, iterations={iterations}, backend={backend!r}")
     if start is None:
         start = draw_start(points, k, seed)
         if len(start) < k:
-            log.warning("K-means: %d clusters asked for, made %d: no more points are distinct", k, len(start))
+            log.warning("K-means: %d clusters instead of %d, because no more points are distinct", len(start), k)
     elif start.shape != (k, points.shape[1]):
         raise ValueError(
-            f"{k} clusters of these points start from ({k}, {points.shape[1]}) centroids, not {start.shape}"
+            f"K-means: the first centroids must have the shape ({k}, {points.shape[1]}), not {start.shape}"
         )
     start, device = np.ascontiguousarray(start, np.float32), torch.device(device)
     if (backend or _backend(device)) == "faiss":
@@ -83,20 +81,20 @@ def kmeans(
 
 
 def _backend(device: torch.device) -> str:
-    """faiss if it is installed and computes on this device, else torch."""
+    """faiss if it is installed and supports the device, else torch."""
     try:
-        import faiss  # here, so that machines without it can import this module
+        import faiss  # here, because it is optional
     except ImportError:
-        log.warning("K-means: faiss is not installed, torch computes in its place")
+        log.warning("K-means: faiss is not installed, so torch is used")
         return "torch"
     if device.type == "cpu" or (device.type == "cuda" and faiss.get_num_gpus() > (device.index or 0)):
         return "faiss"
-    log.debug("K-means: the installed faiss has no GPU support, torch computes on the GPU in its place")
+    log.debug("K-means: the installed faiss has no GPU support, so torch is used")
     return "torch"
 
 
 def draw_start(points: NDArray[np.float32], k: int, seed: int) -> NDArray[np.float32]:
-    """The first centroids: `k` of the points (N, d), uniform among the distinct ones; all where there are fewer."""
+    """Draws the first centroids (k, d) uniformly from the distinct points of (N, d); fewer if k is larger."""
     rows: dict[bytes, int] = {}
     for row in rng(seed, "kmeans").permutation(len(points)):
         rows.setdefault(points[row].tobytes(), row)
@@ -110,24 +108,24 @@ def _faiss(
 ) -> Clustering:
     import faiss
 
-    run = faiss.Kmeans(
+    faiss_kmeans = faiss.Kmeans(
         points.shape[1],
         len(start),
-        niter=1,  # step by step, for the progress
+        niter=1,  # one per call, to show progress
         min_points_per_centroid=1,
-        max_points_per_centroid=len(points),  # by default it draws 256 points per centroid
+        max_points_per_centroid=len(points),  # the default draws 256 points per centroid
     )
     resources: Any = None
     if device.type == "cuda":
         resources = faiss.StandardGpuResources()  # must live as long as the index
-        run.index = faiss.index_cpu_to_gpu(resources, device.index or 0, run.index)
+        faiss_kmeans.index = faiss.index_cpu_to_gpu(resources, device.index or 0, faiss_kmeans.index)
     centroids = start
     objective = []
     for _ in _steps(iterations, len(start)):
-        run.train(points, init_centroids=centroids)
-        centroids = np.asarray(run.centroids, np.float32)
-        objective.append(np.asarray(run.obj)[0])
-    labels = run.index.search(points, 1)[1][:, 0].astype(np.int32)
+        faiss_kmeans.train(points, init_centroids=centroids)
+        centroids = np.asarray(faiss_kmeans.centroids, np.float32)
+        objective.append(np.asarray(faiss_kmeans.obj)[0])
+    labels = faiss_kmeans.index.search(points, 1)[1][:, 0].astype(np.int32)
     return Clustering(labels, centroids, np.array(objective, np.float64))
 
 
@@ -153,14 +151,14 @@ def _steps(iterations: int, k: int) -> Iterable[int]:
 
 
 def _nearest(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Index (N,) of the nearest centroid of each point of x (N, d), and the squared distance to it (N,)."""
+    """The index (N,) of the nearest centroid of each point of x (N, d), and the squared distance (N,) to it."""
     labels = torch.empty(len(x), dtype=torch.int64, device=x.device)
     distances = torch.empty(len(x), dtype=x.dtype, device=x.device)
     norms = (centroids**2).sum(dim=1)
     rows = max(1, BLOCK_NUMBERS // len(centroids))
     for first in range(0, len(x), rows):
         block = x[first : first + rows]
-        # |x - c|^2 less |x|^2, which is the same for all centroids
+        # |x - c|^2 - |x|^2, because |x|^2 is the same for all centroids
         least, nearest = torch.addmm(norms, block, centroids.T, alpha=-2).min(dim=1)
         labels[first : first + rows] = nearest
         distances[first : first + rows] = (least + torch.linalg.vector_norm(block, dim=1) ** 2).clamp_min(0)
@@ -168,10 +166,10 @@ def _nearest(x: torch.Tensor, centroids: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _sums_by_cluster(x: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Sum (K, d) of the points of x (N, d) of each cluster, `counts` (K,) points per cluster.
+    """The sums (K, d) of the points of x (N, d) per cluster; `counts` (K,) is the number of points per cluster.
 
-    A cluster's points are added in their order. On a GPU, index_add_ adds in an order that changes from run to run;
-    centroids, and then labels, would change with it.
+    The points are added in their order. index_add_ adds in an order that varies between runs on a GPU, which would
+    change the rounding of the centroids.
     """
     order = labels.argsort(stable=True)
     blocks = x.split(BLOCK_COLUMNS, dim=1)
@@ -179,7 +177,7 @@ def _sums_by_cluster(x: torch.Tensor, labels: torch.Tensor, counts: torch.Tensor
 
 
 def _fill_empty(labels: torch.Tensor, distances: torch.Tensor, k: int) -> None:
-    """Gives each cluster without points the one farthest from its centroid, out of a cluster that has others."""
+    """Moves the farthest point from its centroid to each empty cluster, except the only point of a cluster."""
     counts = torch.bincount(labels, minlength=k).tolist()
     empty = [cluster for cluster, count in enumerate(counts) if count == 0]
     if not empty:

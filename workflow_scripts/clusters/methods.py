@@ -1,6 +1,6 @@
-"""The clustering methods, by the name that `clusters.method` gives.
+"""The clustering methods, by the names in `clusters.method`.
 
-A new method is one module with a function `cluster(points, settings, device) -> Clustering`, and one entry here. This
+To add a method, add a module with a function `cluster(points, settings, device) -> Clustering`, and an entry here. This
 module imports no method, so that Snakemake can read the names without torch.
 """
 
@@ -9,13 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """A clustering method.
+    """A clustering method."""
 
-    title: its name in texts; module: where its function `cluster` is.
-    """
-
-    title: str
-    module: str
+    title: str  # in the report
+    module: str  # with the function `cluster`
 
 
 METHODS = {

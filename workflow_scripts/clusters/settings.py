@@ -1,4 +1,4 @@
-"""What can be set about the clusters; the defaults are the paper's values where it gives them."""
+"""The settings of the clusters. The defaults are the values of the paper where it gives them."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from workflow_scripts.clusters.methods import METHODS
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.ground.stage import StageError
 
-# The VERSION of each stage, raised when the same settings give other clusters.
+# The VERSION of each stage. Raise it when the same settings give other clusters.
 VERSIONS = {"cluster_sketches": 1}
 
 
@@ -17,19 +17,24 @@ class ClustersSettings:
     method: str = setting("kmeans", "Method that forms the clusters.", source="paper 4.2", enum=list(METHODS))
     k: int = setting(
         6000,
-        "Clusters per clustering. A fiftieth to a tenth of the number of videos suits; it must be less than half.",
+        "Clusters per clustering. Suitable: a fiftieth to a tenth of the number of videos. It must be less than half.",
         source="paper 4.2",
         minimum=1,
     )
-    m: int = setting(3, "Clusterings from different starts. Their clusters are joined.", source="paper 4.2", minimum=1)
+    m: int = setting(
+        3,
+        "Clusterings with different seeds. Two videos are close neighbours if they share a cluster in at least one.",
+        source="paper 4.2",
+        minimum=1,
+    )
     iterations: int = setting(20, "Steps of Lloyd's algorithm per clustering.", source="authors' code", minimum=1)
     seed: int = 0  # the config's seed; clustering i starts from seed + i
 
 
 def check_k(k: int, n_videos: int) -> None:
-    """Raises StageError if `k` clusters are at least half of the videos: most would hold one video or none."""
+    """Raises StageError if `k` is at least half of the number of videos, because most clusters would hold one video."""
     if k > 1 and 2 * k >= n_videos:
-        fewest, most = (max(1, n_videos // part) for part in (50, 10))
+        fewest, most = (max(1, n_videos // divisor) for divisor in (50, 10))
         raise StageError(
             f"k = {k} is too large for {n_videos} videos: most clusters would hold one video. Set clusters.k (or the "
             f"run's k) {f'between {fewest} and {most}' if fewest < most else f'to {most}'}"

@@ -1,1 +1,1 @@
-"""The config: its settings, its checks, and what follows from it for the rules."""
+"""The config: its settings and checks, and the inputs and parameters that it gives the rules."""

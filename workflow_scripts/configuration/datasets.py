@@ -1,4 +1,4 @@
-"""Datasets: where their videos and lists lie, which detector finds their people, which trajectories are kept."""
+"""Datasets: paths of their videos and lists, the detector of their persons, which trajectories are kept."""
 
 import os
 from pathlib import Path
@@ -19,19 +19,19 @@ def used_datasets(config: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(name for name in named if name))
 
 
-def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, Any]:
+def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> dict[str, Any]:
     """Returns a dataset's entry with the path of its manifest or annotations.
 
     Args:
         config: The resolved config.
         name: The dataset.
-        beside: The folder of the Snakefile. The manifest or the annotations are looked up below the dataset's root,
-            then in the working folder, then here.
+        snakefile_folder: The manifest or the annotations are searched in the dataset's root, the working folder and
+            this folder.
 
     Raises:
         StageError: The root, the manifest or the annotations do not exist.
     """
-    # Every job runs this, so it lists no folder below the root.
+    # Each job calls this function, so it lists no folder below the root.
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
     layout = LAYOUTS[values["layout"]]
     if layout.source == "generated":
@@ -44,14 +44,14 @@ def dataset_values(config: dict[str, Any], name: str, beside: str) -> dict[str, 
     key = layout.source
     if not key:
         return values
-    places = [place / values[key] for place in (Path(values["root"]), Path(), Path(beside))]
-    there = [place for place in places if place.is_file() or (key == "annotations" and place.is_dir())]
-    if not there:
+    candidates = [folder / values[key] for folder in (Path(values["root"]), Path(), Path(snakefile_folder))]
+    existing = [path for path in candidates if path.is_file() or (key == "annotations" and path.is_dir())]
+    if not existing:
         raise StageError(
             f"config: datasets.{name}.{key}: no file {values[key] or '(empty)'} in {values['root']}, in the working "
-            f"folder or beside the Snakefile; give {layout.source_meaning}"
+            f"folder or in the folder of the Snakefile; give {layout.source_meaning}"
         )
-    values[key] = str(there[0])
+    values[key] = str(existing[0])
     return values
 
 
@@ -62,31 +62,31 @@ def dataset_root(values: dict[str, Any], name: str) -> str:
 
 
 def sources_digest(values: dict[str, Any]) -> str:
-    """Returns a digest of the names and times of a dataset's manifest, or of the folders in root and its annotations.
+    """Returns a digest that changes when the dataset changes.
 
-    It changes when the dataset changes. Deeper folders do not count: to find them, each job would have to read the
-    names of all videos. Snakemake does not get these paths as input files, because it would take a name with braces
-    for a pattern.
+    It depends on names and times of the manifest, or of the annotations and the folders in the root. It ignores deeper
+    folders: to find them, each job would have to list all videos. These paths are not input files of a rule, because
+    Snakemake would take a name with braces for a pattern.
     """
     source = LAYOUTS[values["layout"]].source
     if source == "generated":
         return digest()
     if source == "manifest":
-        places = [values["manifest"]]
+        paths = [values["manifest"]]
     else:
-        places = [values["root"], *(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
+        paths = [values["root"], *(entry.path for entry in os.scandir(values["root"]) if entry.is_dir())]
         annotations = values.get("annotations") or values["root"]
         if annotations != values["root"]:
-            places.append(annotations)
+            paths.append(annotations)
             if Path(annotations).is_dir():
-                places += [entry.path for entry in os.scandir(annotations) if entry.is_file()]
-    return digest(sorted((os.fspath(place), os.stat(place).st_mtime_ns) for place in places))
+                paths += [entry.path for entry in os.scandir(annotations) if entry.is_file()]
+    return digest(sorted((os.fspath(path), os.stat(path).st_mtime_ns) for path in paths))
 
 
 def detector_of(config: dict[str, Any], descriptors: str) -> str:
     """Returns the detector whose persons these descriptors mask; "none" if they are read from rows."""
-    described = config["descriptors"][descriptors]
-    return "none" if described["rows"] else str(described["boxes"])
+    entry = config["descriptors"][descriptors]
+    return "none" if entry["rows"] else str(entry["boxes"])
 
 
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The inputs and parameters of the rules of a dataset, as far as they depend on the config or on the dataset's videos.
+"""The inputs and parameters of a dataset's rules that depend on the config or on the dataset's videos.
 
 Methods that take `wildcards` are functions for rules: Snakemake calls them with the wildcards of a job.
 """
@@ -15,13 +15,13 @@ from workflow_scripts.ground.identity import digest, shard_of
 
 
 def stage_inputs(wildcards: Any, input: Any) -> str:
-    """`--name file ...` for each named input of a rule that has files; a rule's input and its option have one name."""
-    named = ((name, [files] if isinstance(files, str) else files) for name, files in input.items())
-    return " ".join(filter(None, (argument(name, files) for name, files in named)))
+    """Returns `--name file ...` for each named input of a rule, without inputs that have no files."""
+    lists = ((name, [files] if isinstance(files, str) else files) for name, files in input.items())
+    return " ".join(filter(None, (argument(name, files) for name, files in lists)))
 
 
 class DatasetInputs:
-    """What the stages from the videos to frames, sketches and clusters read.
+    """The inputs of the stages from videos to frames, sketches and clusters.
 
     Args:
         config: The resolved config.
@@ -30,26 +30,23 @@ class DatasetInputs:
     """
 
     def __init__(
-        self,
-        config: dict[str, Any],
-        entries: Mapping[str, dict[str, Any]],
-        beside_index: Callable[..., list[str]],
+        self, config: dict[str, Any], entries: Mapping[str, dict[str, Any]], beside_index: Callable[..., list[str]]
     ) -> None:
         self.config, self.entries, self.beside_index = config, entries, beside_index
         self.reading = changed_settings("videos", config["videos"], "ReadingSettings")
 
     def section(self, noun: str, **values: Any) -> str:
-        """JSON of the keys of a section that differ from the defaults; `values` override the section's."""
+        """The keys of a section that differ from the defaults, as JSON; `values` override those of the section."""
         return changed_settings(noun, {**self.config[noun], "seed": self.config["seed"], **values})
 
     def settings(self, noun: str) -> Callable[[Any], str]:
-        """A section as a parameter. Snakemake would take the braces of a plain string for wildcards."""
+        """A function for rules that returns `section(noun)`; Snakemake would take braces in a text for wildcards."""
         return lambda wildcards: self.section(noun)
 
     # Videos
 
     def dataset_settings(self, wildcards: Any) -> str:
-        """How the dataset lies on disk, as JSON."""
+        """The layout of the dataset on disk, as JSON."""
         return changed_settings("videos", self.entries[wildcards.dataset], "DatasetSettings")
 
     def sources(self, wildcards: Any) -> str:
@@ -78,7 +75,7 @@ class DatasetInputs:
         return self.beside_index(wildcards.dataset, "unread.tsv")
 
     def sample(self, wildcards: Any) -> list[str]:
-        """The table of the videos that the codebook is fitted on."""
+        """The table of the videos that the codebook is fitted to."""
         return self.beside_index(wildcards.dataset, "sample.tsv")
 
     # Frames and persons
@@ -107,7 +104,7 @@ class DatasetInputs:
         return self.section("trajectories", rows=self.config["descriptors"][wildcards.descriptors]["rows"])
 
     def keeps_all_trajectories(self, wildcards: Any) -> bool:
-        """Whether the trajectories of all videos are kept, or those of the sampled videos alone."""
+        """Whether the trajectories of all videos are kept, not of the sampled videos alone."""
         (totals,) = self.beside_index(wildcards.dataset, "totals.json")
         return datasets.keeps_all_trajectories(self.config, Path(totals))
 
@@ -127,7 +124,7 @@ class DatasetInputs:
     # Encoding
 
     def codebook_settings(self, wildcards: Any) -> str:
-        """How the codebook of all channels together, or that of each channel, is fitted, as JSON."""
+        """How the codebook is fitted, of all channels or of each channel, as JSON."""
         per_channel = wildcards.space == "per_channel"
         chosen = {} if per_channel else {"channels": self.config["descriptors"][wildcards.descriptors]["channels"]}
         return self.section("encoding", per_channel=per_channel, **chosen)

@@ -33,21 +33,21 @@ INTRODUCTION = """# The config
 `make schema` writes this page and `rules/schemas/config.schema.yaml` from the settings dataclasses
 (`workflow_scripts/*/settings.py` and `workflow_scripts/configuration/sections.py`); change those, not these files.
 
-A config file says only what differs from the defaults. The defaults are the paper's values where the paper gives them.
-An unknown key aborts the run; the error names it. The column *source* says who states a default: the paper (with its
-section), a reference of the paper (with its number), the authors' published code, or this project (ours).
+A config file gives only the values that differ from the defaults. The defaults are the paper's values where the paper
+gives them. An unknown key aborts the run; the error names it. The column *source* names who states a default: the paper
+(with its section), a reference of the paper (with its number), the authors' published code, or this project (ours).
 """
 
 
 def schema_text() -> str:
-    """The text of the schema's file."""
+    """Returns the text of the schema's file."""
     return "# Written by `make schema` from the settings dataclasses: change those, not this file.\n" + yaml.safe_dump(
         config_schema(), sort_keys=False, allow_unicode=True, width=120
     )
 
 
 def documentation_text() -> str:
-    """The text of docs/configuration.md: a table per section."""
+    """Returns the text of docs/configuration.md: a table per section."""
     sections = config_schema()["properties"]
     single = {key: node for key, node in sections.items() if not _keys(node)}
     parts = [INTRODUCTION, "## Keys outside the sections", _table(single, [])]
@@ -58,41 +58,41 @@ def documentation_text() -> str:
 
 
 def _keys(node: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The keys of a section, or of each entry of a mapping or a list; none for a plain value."""
+    """Returns the keys of a section, or of the entries of a mapping or list; none for a plain value."""
     return dict(_object(node).get("properties", {}))
 
 
 def _object(node: dict[str, Any]) -> dict[str, Any]:
-    """The section itself, or an entry of a mapping or a list."""
+    """Returns the node of a section, or of an entry of a mapping or list."""
     return node if "properties" in node else node.get("additionalProperties") or node.get("items") or {}
 
 
 def _chapter(path: str, node: dict[str, Any], heading: str) -> list[str]:
-    """What the page says of a section, or of a key with keys of its own."""
+    """Returns the paragraphs about a section, or about a key that has keys itself."""
     keys = _keys(node)
     own = {key: part for key, part in keys.items() if "$ref" not in part}
     parts = [f"{heading} {path}"]
-    if heading == "##":  # else the description stands in the table above
+    if heading == "##":  # other descriptions are in the table of the section
         parts.append(node["description"])
     if "properties" not in node:
         parts.append("Keys of an entry:")
     parts.append(_table(own, _object(node).get("required", [])))
     if len(own) < len(keys):
-        parts.append(_of_sections(part for part in keys.values() if "$ref" in part))
+        parts.append(_inherited_keys(part for part in keys.values() if "$ref" in part))
     for key, part in own.items():
         if _keys(part):
             parts += _chapter(f"{path}.{key}", part, "###")
     return parts
 
 
-def _of_sections(nodes: Iterable[dict[str, Any]]) -> str:
-    """A sentence that names the keys of other sections that an entry can set."""
+def _inherited_keys(nodes: Iterable[dict[str, Any]]) -> str:
+    """Returns a sentence that names the keys of other sections that an entry can set."""
     sections: dict[str, list[str]] = {}
     for node in nodes:
         _, _, section, _, key = node["$ref"].split("/")  # #/properties/SECTION/properties/KEY
         sections.setdefault(section, []).append(f"`{key}`")
     listed = "; ".join(f"of `{section}` {', '.join(keys)}" for section, keys in sections.items())
-    return f"An entry can also set these keys for itself: {listed}."
+    return f"An entry can also override these keys: {listed}."
 
 
 def _table(keys: dict[str, dict[str, Any]], required: Sequence[str]) -> str:
@@ -113,7 +113,7 @@ def _meaning(node: dict[str, Any]) -> str:
 
 
 def _values(node: dict[str, Any]) -> str:
-    """Choices or type, limits and unit of a value."""
+    """Returns choices or type, limits and unit of a value."""
     items = node.get("items", {})
     if choices := node.get("enum") or items.get("enum"):
         kind = ", ".join(f"`{choice}`" for choice in choices)

@@ -1,8 +1,8 @@
-"""Where every artifact lies: the patterns that rules fill by wildcards and other code by `format`."""
+"""The paths of all artifacts, as patterns: rules fill them by wildcards, other code by `format`."""
 
 from pathlib import PurePath
 
-# Folders of `results/` that no dataset may be named like.
+# Folders in `results/`; no dataset may have one of these names.
 RESERVED = frozenset({"pretraining", "evaluation", "report", "tables", "logs", "benchmarks", "estimate"})
 
 INDEX = "results/{dataset}/videos/index.tsv"
@@ -21,7 +21,7 @@ MODEL = "results/pretraining/{run}/seed{seed}/model.pt"
 
 RESULT = "results/evaluation/{run}/seed{seed}/{dataset}/split{split}/{protocol}.json"
 FEATURES = "results/evaluation/{run}/seed{seed}/{dataset}/features.h5"
-BANK_CLUSTERS = "results/evaluation/{run}/seed{seed}/clusters.h5"
+CLUSTER_BANK = "results/evaluation/{run}/seed{seed}/clusters.h5"
 
 CONFIG = "results/config.yaml"
 EXAMPLES = "results/report/examples.html"
@@ -37,33 +37,33 @@ BENCHMARKS = "results/benchmarks"
 
 
 def result(protocol: str) -> str:
-    """The pattern of the results of a protocol."""
+    """Returns the pattern of the results of a protocol."""
     return RESULT.replace("{protocol}", protocol)
 
 
 def log(artifact: str) -> str:
-    """The log of the job that makes an artifact: results/logs/STAGE/..."""
+    """Returns the log of the job that makes an artifact: results/logs/STAGE/..."""
     return f"results/logs/{_job(artifact)}.log"
 
 
 def benchmark(artifact: str) -> str:
-    """The time and memory that Snakemake measured for the job that makes an artifact."""
+    """Returns the file with time and memory of the job that makes an artifact, as Snakemake measures them."""
     return f"{BENCHMARKS}/{_job(artifact)}.tsv"
 
 
 def store(artifact: str) -> str:
-    """The folder with the results of single videos from which a shard's artifact is put together."""
+    """Returns the record file of the shard's videos, from which the stage writes the artifact."""
     results, dataset, noun, *rest = PurePath(artifact).with_suffix("").parts
     return "/".join([results, dataset, noun, ".store", *rest])
 
 
 def checkpoints(artifact: str) -> str:
-    """The folder with the checkpoints of the training that ends with an artifact."""
+    """Returns the folder of the checkpoints of the training that writes an artifact."""
     return str(PurePath(artifact).with_name("checkpoints"))
 
 
 def _job(artifact: str) -> str:
-    """STAGE/DATASET/... of an artifact of a dataset, STAGE/... of others; the folder where it is the main file."""
+    """Returns STAGE/DATASET/... for an artifact of a dataset and STAGE/... for others, without `index` or `model`."""
     path = PurePath(artifact)
     path = path.parent if path.stem in ("index", "model") else path.with_suffix("")
     first, *rest = path.parts[1:]

@@ -1,4 +1,4 @@
-"""Checks of a config that a schema cannot express: every name that it refers to exists."""
+"""Checks of a config that a schema cannot express: each name that it refers to exists."""
 
 import keyword
 import re
@@ -15,12 +15,12 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detectors import DETECTORS
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 
-# Runs that every config has.
+# Runs that each config has.
 ALWAYS = ("scratch", *IDT_RUNS)
 
 RULES = Path(__file__).parents[2] / "rules"
 
-# Tables in `results/tables/` that are made for every config.
+# Tables in `results/tables/` that each config gives.
 RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
 
 
@@ -68,17 +68,17 @@ def _check_runs(config: dict[str, Any]) -> None:
 
 
 def _check_init(runs: dict[str, Any], name: str) -> None:
-    """Raises StageError if a run starts from no known run or file, or, over other runs, from itself."""
+    """Raises StageError if the run or file in `init` does not exist, or if it leads back to the run."""
     key, init = f"pretraining.runs.{name}", runs[name].get("init")
     if init and init not in runs and not Path(init).is_file():
         raise StageError(
             f"config: {key}.init names {init!r}, which is not among {', '.join(runs)}, and no file has this path"
         )
-    earlier = {name}
+    ancestors = {name}
     while init in runs:
-        if init in earlier:
+        if init in ancestors:
             raise StageError(f"config: {key}.init leads back to {init}: a run cannot start from itself")
-        earlier.add(init)
+        ancestors.add(init)
         init = runs[init].get("init")
 
 
@@ -87,14 +87,14 @@ def _check_report(config: dict[str, Any]) -> None:
     for table, entry in config["report"]["tables"].items():
         key = f"report.tables.{table}"
         if table in RESERVED_TABLES:
-            raise StageError(f"config: {key}: results/tables/{table}.tsv is another table's; rename it")
+            raise StageError(f"config: {key}: results/tables/{table}.tsv is another table; choose another name")
         if table in rule_names() or keyword.iskeyword(table):
             raise StageError(f"config: {key}: {table} is the name of a rule; choose another")
-        in_rows = [row["run"] for row in entry["rows"] if "run" in row]
-        for name in in_rows:
+        row_runs = [row["run"] for row in entry["rows"] if "run" in row]
+        for name in row_runs:
             _check_known(key, name, runs)
         for name in {entry["supervised"], *(row.get("supervised", "") for row in entry["rows"])} - {""}:
-            _check_known(f"{key}.supervised", name, in_rows)
+            _check_known(f"{key}.supervised", name, row_runs)
     for comparison in config["report"]["comparisons"]:
         for name in comparison["runs"]:
             _check_known(f"report.comparisons, {comparison['title']!r},", name, evaluated_runs(config))
@@ -116,7 +116,7 @@ def _check_descriptors(config: dict[str, Any]) -> None:
 
 
 def rule_names() -> set[str]:
-    """Returns the names of all rules; a table must have another name."""
+    """Returns the names of all rules. No table may have one of these names."""
     files = [RULES.parent / "Snakefile", *RULES.glob("*.smk")]
     rules = re.compile(r"^(?:rule|checkpoint) (\w+):", re.MULTILINE)
     return {name for path in files for name in rules.findall(path.read_text())}

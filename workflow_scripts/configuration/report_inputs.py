@@ -17,7 +17,7 @@ from workflow_scripts.evaluation.settings import IDT_RUNS
 
 
 class ReportInputs:
-    """What the report and the tables read; `runs` finds the files of runs and of datasets."""
+    """The inputs of the report and the tables; `runs` finds the files of runs and datasets."""
 
     def __init__(self, runs: RunInputs) -> None:
         self.runs, self.data, self.config = runs, runs.data, runs.config
@@ -32,7 +32,7 @@ class ReportInputs:
     # The page
 
     def evaluations(self, wildcards: Any) -> list[str]:
-        """The result of every run, seed, dataset, split and protocol."""
+        """The result of each run, seed, dataset, split and protocol."""
         return self.runs.results(evaluations(self.config))
 
     def models(self, wildcards: Any) -> list[str]:
@@ -46,7 +46,7 @@ class ReportInputs:
         """
         for run in self.trained_runs:
             self.runs.check_clusters(run_values(self.config, run), run)
-        networks = [paths.BANK_CLUSTERS.format(run=run, seed=seed) for run in self.trained_runs for seed in self.seeds]
+        networks = [paths.CLUSTER_BANK.format(run=run, seed=seed) for run in self.trained_runs for seed in self.seeds]
         values = run_values(self.config, "scratch")
         return networks + [
             self.runs.clusters_file({**values, "descriptors": descriptors})
@@ -54,7 +54,7 @@ class ReportInputs:
         ]
 
     def indexes(self, wildcards: Any) -> list[str]:
-        """The index of every dataset."""
+        """The index of each dataset."""
         return [file for dataset in self.data.entries for file in self.data.beside_index(dataset, "index.tsv")]
 
     def statuses(self, wildcards: Any) -> list[str]:
@@ -76,7 +76,7 @@ class ReportInputs:
         return self.masked_boxes()[:1]
 
     def people_videos(self, wildcards: Any) -> list[str]:
-        """The lists of the videos of the first four shards: enough to choose from."""
+        """The lists of the videos of the first four shards, which are enough for the examples."""
         return self.data.all_shard_videos(self.runs.dataset)[:4]
 
     def people_boxes(self, wildcards: Any) -> list[str]:
@@ -99,18 +99,16 @@ class ReportInputs:
     # Tables
 
     def table_results(self, wildcards: Any) -> list[str]:
-        """The results that a table needs.
+        """The results in a table.
 
-        Waits for the indexes of all their datasets. Snakemake (9.27) does not resolve the checkpoints of jobs that
-        come in with these results, if their indexes are there already.
+        Waits for the indexes of all their datasets. Snakemake (9.27) does not resolve the checkpoints of the jobs that
+        make these results if the indexes exist already.
         """
-        wanted = list(table_evaluations(self.config, [wildcards.table]))
-        for dataset in dict.fromkeys(
-            [self.runs.dataset, self.runs.validation_dataset, *(one.dataset for one in wanted)]
-        ):
-            if dataset:
-                self.data.beside_index(dataset)
-        return self.runs.results(wanted)
+        in_table = list(table_evaluations(self.config, [wildcards.table]))
+        datasets = [self.runs.dataset, self.runs.validation_dataset, *(one.dataset for one in in_table)]
+        for dataset in dict.fromkeys(filter(None, datasets)):
+            self.data.beside_index(dataset)
+        return self.runs.results(in_table)
 
     def table_settings(self, wildcards: Any) -> str:
         """The table's entry in report.tables, as JSON."""

@@ -1,7 +1,4 @@
-"""The config: read, checked against the schema and filled with its defaults before any work starts.
-
-The settings dataclasses carry the paper's values as defaults; a config file says only what differs.
-"""
+"""Reads the config, checks it against the schema and adds the defaults, before any work starts."""
 
 import difflib
 import json
@@ -24,11 +21,10 @@ from workflow_scripts.ground.stage import StageError
 DEMO = Path(__file__).parents[2] / "config.yaml"
 
 # Limits of a config: values (each alias of YAML counts as a copy), levels, and bytes of a file.
-MOST_VALUES, DEEPEST, LONGEST_FILE = 100_000, 50, 10_000_000
+MAX_VALUES, MAX_DEPTH, MAX_FILE_BYTES = 100_000, 50, 10_000_000
 
-# Patterns of the rules' wildcards: a name that the config gives, and a run's `subset` (as in the schema).
+# Patterns of the rules' wildcards: a name in the config, and a run's `subset` (as in the schema).
 NAME = "[A-Za-z0-9_-]+"
-
 SUBSET = r"[^/\x00-\x1f]+"
 
 SUBSETS = (
@@ -36,7 +32,7 @@ SUBSETS = (
     "characters"
 )
 
-# Keys below which numbers are names: the paper's accuracies by number of shots.
+# Keys whose entries are named by numbers: the paper's accuracies by number of shots.
 _BY_NUMBER = ("paper", "paper_of_supervised")
 
 
@@ -48,11 +44,11 @@ def read_config(files: list[Path]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for path in files or [DEMO]:
         try:
-            if path.stat().st_size > LONGEST_FILE:
-                raise WorkflowError(f"it is longer than {LONGEST_FILE} bytes")
-            of_file = load_configfile(path)
-            _check_extent(of_file)
-            update_config(config, of_file)
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise WorkflowError(f"it is longer than {MAX_FILE_BYTES} bytes")
+            file_config = load_configfile(path)
+            _check_extent(file_config)
+            update_config(config, file_config)
         except RecursionError as error:
             raise StageError(f"config: {path} cannot be read: it is nested too deeply") from error
         except (OSError, WorkflowError) as error:
@@ -72,7 +68,7 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
     errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise StageError("; ".join(map(_sentence, errors)))
-    config = _filled(schema, config)
+    config = _with_defaults(schema, config)
     check_references(config)
     check_label_leakage(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
     return config
@@ -81,22 +77,21 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
 def _check_extent(config: Any) -> None:
     """Raises StageError if the config has too many values or levels.
 
-    Aliases of YAML take no memory, because each is the same object. But code that visits every value takes as long as
-    for copies.
+    All aliases of a YAML value are one object and take no memory. But visiting all values takes as long as for copies.
     """
-    waiting, n_values = [(config, 0)], 0
-    while waiting:
-        value, depth = waiting.pop()
+    stack, n_values = [(config, 0)], 0
+    while stack:
+        value, depth = stack.pop()
         n_values += 1
-        if n_values > MOST_VALUES or depth > DEEPEST:
+        if n_values > MAX_VALUES or depth > MAX_DEPTH:
             raise StageError(
-                f"config: it has more than {MOST_VALUES} values, or more than {DEEPEST} levels. Each alias (*name) "
+                f"config: it has more than {MAX_VALUES} values, or more than {MAX_DEPTH} levels. Each alias (*name) "
                 "counts as a copy. Use fewer aliases"
             )
         if isinstance(value, Mapping):
-            waiting += [(part, depth + 1) for part in value.values()]
+            stack += [(part, depth + 1) for part in value.values()]
         elif isinstance(value, list | tuple):
-            waiting += [(part, depth + 1) for part in value]
+            stack += [(part, depth + 1) for part in value]
 
 
 def _check_keys(node: Any, where: str = "") -> None:
@@ -110,35 +105,35 @@ def _check_keys(node: Any, where: str = "") -> None:
             _check_keys(value, f"{where}{key}.")
 
 
-def _filled(schema: dict[str, Any], value: Any) -> Any:
+def _with_defaults(schema: dict[str, Any], value: Any) -> Any:
     """Returns `value` with the defaults of `schema` for its missing keys. A run's keys have no defaults."""
     if not isinstance(value, dict):
         return value
     keys, entries = schema.get("properties", {}), schema.get("additionalProperties")
-    filled = {}  # in the order of the schema: what is written out changes nothing
+    filled = {}
     for key, part in keys.items():
         if key in value or "default" in part:
-            filled[key] = _filled(part, value.get(key, part.get("default")))
+            filled[key] = _with_defaults(part, value.get(key, part.get("default")))
     for key in value.keys() - keys.keys():
-        filled[key] = _filled(entries if isinstance(entries, dict) else {}, value[key])
+        filled[key] = _with_defaults(entries if isinstance(entries, dict) else {}, value[key])
     return {key: filled[key] for key in [*keys, *value] if key in filled}
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
-    """Returns one sentence with the key's full name; for an unknown key, also the nearest known one."""
+    """Returns one sentence with the key's full name; for an unknown key, also the most similar key."""
     where = ".".join(map(str, error.absolute_path)).encode("unicode_escape").decode()
     node = cast(dict[str, Any], error.schema)
     if error.validator == "additionalProperties":
         known = list(node["properties"])
         sentences = []
         for key in cast(dict[str, Any], error.instance).keys() - set(known):
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            matches = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean {matches[0]}?" if matches else f"known are {', '.join(known)}"
             sentences.append(f"config: {where + '.' if where else ''}{key} is not a known key; {hint}")
         return "; ".join(sorted(sentences))
-    if error.validator in ("pattern", "anyOf") and "description" in node:  # of which the message shows the pattern
-        wanted = SUBSETS if where.endswith("subset") else f"is not of this kind: {node['description']}"
-        return f"config: {where}: {error.instance!r} {wanted}"
+    if error.validator in ("pattern", "anyOf") and "description" in node:  # the message would show the pattern
+        expectation = SUBSETS if where.endswith("subset") else f"is not of this kind: {node['description']}"
+        return f"config: {where}: {error.instance!r} {expectation}"
     return f"config: {where or 'the top level'}: {error.message}"
 
 

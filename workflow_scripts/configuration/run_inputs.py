@@ -24,7 +24,7 @@ from workflow_scripts.pretraining.settings import check_clusters, split_of_subse
 
 
 class RunInputs:
-    """What the training and the evaluation of runs read; `data` finds the files of datasets."""
+    """The inputs of the training and the evaluation of runs; `data` finds the files of datasets."""
 
     def __init__(self, data: DatasetInputs) -> None:
         self.data, self.config = data, data.config
@@ -50,7 +50,7 @@ class RunInputs:
         return self.data.frames(self.dataset, self.config["frames"]["short_side"])
 
     def training_encodings(self, wildcards: Any) -> list[str]:
-        """The sketches of pretraining.dataset by the first descriptors, which count for all runs, and by the list's."""
+        """The sketches of pretraining.dataset by the first descriptors, which all runs use, and by the list's."""
         both = dict.fromkeys([next(iter(self.config["descriptors"])), wildcards.descriptors])
         return [file for descriptors in both for file in self.data.encodings(self.dataset, descriptors)]
 
@@ -70,7 +70,7 @@ class RunInputs:
         return run_settings(self.config, wildcards.run)
 
     def checkpoint_minutes(self, wildcards: Any) -> str:
-        """Minutes between checkpoints, as text: Snakemake would add up numbers over all running jobs."""
+        """Minutes between checkpoints, as text, because Snakemake adds up numbers of all running jobs."""
         return str(self.values(wildcards)["checkpoint_minutes"])
 
     def threads(self, wildcards: Any) -> int:
@@ -83,7 +83,7 @@ class RunInputs:
         return paths.TRAINING_VIDEOS.format(descriptors=values["descriptors"], subset=values["subset"])
 
     def frames(self, wildcards: Any) -> list[str]:
-        """The frames that the run is trained on."""
+        """The frames that the run is trained on. Raises WorkflowError if K is too large for the videos."""
         if OBJECTIVES[self.values(wildcards)["objective"]].clusters:
             self.check_clusters(self.values(wildcards), wildcards.run)
         return self.data.frames(self.dataset, self.values(wildcards)["short_side"])
@@ -138,7 +138,7 @@ class RunInputs:
         return [paths.MODEL.format(run=wildcards.run, seed=wildcards.seed)]
 
     def architecture(self, wildcards: Any) -> str:
-        """The shape of a network from scratch and of its clips, as JSON; a model brings its own."""
+        """The shape of a network from scratch and of its clips, as JSON; a model file contains its own."""
         return changed_settings("evaluation", {} if self.model(wildcards) else self.values(wildcards), "Architecture")
 
     def evaluated_frames(self, wildcards: Any) -> list[str]:
@@ -165,14 +165,14 @@ class RunInputs:
         return lambda wildcards: changed_settings("evaluation", settings_of(protocol, self.config["evaluation"]))
 
     def features_settings(self, wildcards: Any) -> str:
-        """The number of clips per video, as JSON: the one key that the features depend on."""
+        """The number of clips per video, as JSON: the only key that the features depend on."""
         return changed_settings("evaluation", {"clips": self.config["evaluation"]["clips"]})
 
     def frames_without_bank(self, wildcards: Any) -> list[str]:
         """The frames that the run was trained on, if its model has no memory bank."""
         return [] if OBJECTIVES[self.values(wildcards)["objective"]].bank else self.frames(wildcards)
 
-    def bank_clusters_settings(self, wildcards: Any) -> str:
+    def cluster_bank_settings(self, wildcards: Any) -> str:
         """The section `clusters` with K and m of the run."""
         values = self.values(wildcards)
         return self.data.section("clusters", k=values["k"], m=values["m"])

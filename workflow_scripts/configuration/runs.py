@@ -1,4 +1,4 @@
-"""Pretraining runs: everything that defines a run, and the settings that its training reads."""
+"""Pretraining runs: the values that define a run, and the settings that its training reads."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from workflow_scripts.pretraining.settings import useful_threads, values_read
 
 def run_values(config: dict[str, Any], run: str) -> dict[str, Any]:
     """Returns all keys of a run: its own ones override those of the sections pretraining, clusters and frames."""
-    of_all = ("runs", "seeds", "dataset", "validation")
-    section = {key: value for key, value in config["pretraining"].items() if key not in of_all}
+    common_keys = ("runs", "seeds", "dataset", "validation")
+    section = {key: value for key, value in config["pretraining"].items() if key not in common_keys}
     clusters = {key: config["clusters"][key] for key in ("k", "m")} | {"cluster_method": config["clusters"]["method"]}
-    shared = {"descriptors": next(iter(config["descriptors"])), "init": "", "clusters": ""}
+    defaults = {"descriptors": next(iter(config["descriptors"])), "init": "", "clusters": ""}
     own = {"objective": "scratch"} if run == "scratch" else config["pretraining"]["runs"][run]
-    return {**section, **clusters, **shared, "short_side": config["frames"]["short_side"], **own}
+    return {**section, **clusters, **defaults, "short_side": config["frames"]["short_side"], **own}
 
 
 def run_settings(config: dict[str, Any], run: str) -> str:

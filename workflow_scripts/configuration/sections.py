@@ -1,6 +1,6 @@
-"""The whole config as dataclasses: its sections are the settings of the stages and what the rules alone read.
+"""The config as dataclasses: the settings of the stages, and the keys that only the rules read.
 
-They describe the config; the config itself is a dictionary.
+These dataclasses only describe the config, which is a dictionary.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class VideosSection(ReadingSettings):
 
     shards: int = setting(
         16,
-        "Parts of a dataset; the stages work through one per job. Jobs of 15 to 60 minutes suit a cluster.",
+        "Parts of a dataset; each job processes one. Jobs of 15 to 60 minutes suit a cluster.",
         source="ours",
         minimum=1,
     )
@@ -43,13 +43,13 @@ class DescriptorsEntry:
 
     rows: str = setting(
         "",
-        "Folder of descriptors that exist already, named after the videos: .txt or .txt.gz by the original extractor, "
-        ".h5 by `idt extract`. They are read in place of tracking.",
+        "Folder of existing descriptors, which are read in place of tracking. Files are named after the videos: .txt "
+        "or .txt.gz by the original extractor, .h5 by `idt extract`.",
         source="ours",
     )
     boxes: str = setting(
         "detectron2",
-        "Which detector's boxes keep persons out of the estimate of the camera's motion.",
+        "Detector whose boxes exclude persons from the estimate of the camera's motion.",
         source="paper 3.3",
         enum=["none", *DETECTORS],
     )
@@ -70,15 +70,15 @@ class TrajectoriesSection(TrajectoriesSettings):
 
     keep: str = setting(
         "auto",
-        "Whose trajectories stay on disk. all: another PCA, GMM or sketch then needs no new tracking; sample: those "
-        "of the sampled videos alone; auto: all where keep_gb suffices.",
+        "Videos whose trajectories stay on disk. all: changing the PCA, GMM or sketch needs no new tracking; sample: "
+        "the sampled videos alone; auto: all if keep_gb suffices.",
         source="ours",
         influences_result=False,
         enum=["auto", "all", "sample"],
     )
     keep_gb: float = setting(
         100,
-        "The most that auto keeps per dataset, estimated from the number and the size of its frames.",
+        "Largest size that auto keeps per dataset, estimated from the number and the size of its frames.",
         source="ours",
         unit="gigabytes",
         influences_result=False,
@@ -91,7 +91,7 @@ class EncodingSection(EncodingSettings):
     """Section `encoding`."""
 
     resample: bool = setting(
-        False, "Draw the sampled videos anew when videos are added. Otherwise the first sample stays.", source="ours"
+        False, "Draw a new sample when videos are added. Otherwise the first sample stays.", source="ours"
     )
 
 
@@ -101,27 +101,25 @@ class RunEntry:
 
     objective: str = setting(
         "",
-        "What is learnt. supervised learns the labels, so evaluate it on another dataset, or train it with subset "
-        "splitN and evaluate it on that split. scratch trains nothing: it is a baseline of another shape.",
+        "What the network learns. supervised learns the labels, so evaluate it on another dataset, or train it with "
+        "subset splitN and evaluate it on that split. scratch trains nothing: it is a baseline of another shape.",
         source="paper 3",
         required=True,
         enum=[*OBJECTIVES, "scratch"],
     )
     init: str | None = setting(
         None,
-        "Run whose weights and memory bank this one starts from; or a file: a model.pt, a state dict, or a checkpoint "
+        "Run whose weights and memory bank this run starts from, or a file: a model.pt, a state dict, or a checkpoint "
         "of Hara et al. or of the paper's authors.",
         source="paper 4.2",
     )
     clusters: str | None = setting(
         None,
-        "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both together.",
+        "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both (joint).",
         source="paper 3.2",
         enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )
-    descriptors: str | None = setting(
-        None, "Entry of `descriptors` that the clusters are made of. Left out: the first."
-    )
+    descriptors: str | None = setting(None, "Entry of `descriptors` whose sketches are clustered. Left out: the first.")
 
 
 @dataclass(frozen=True)
@@ -131,8 +129,8 @@ class PretrainingSection(PretrainingSettings):
     dataset: str = setting("", "Name of the dataset to train on.", required=True)
     subset: str | int = setting(
         "all",
-        "Videos to train on. all; a NUMBER, drawn at random; FOLDER: the videos in folders of that name; splitN: the "
-        "training part of split N; FOLDER:NUMBER and splitN:NUMBER: a number of these.",
+        "Videos to train on. all; NUMBER: so many randomly drawn videos; FOLDER: the videos in folders of that name; "
+        "splitN: the training part of split N; FOLDER:NUMBER and splitN:NUMBER: so many of these.",
         source="paper 4.1",
         anyOf=[
             {"type": "integer", "minimum": 1},
@@ -141,16 +139,16 @@ class PretrainingSection(PretrainingSettings):
     )
     validation: str = setting(
         "",
-        "Dataset whose nearest neighbours are looked up after each epoch, to watch the training. Empty: the training "
+        "Dataset whose nearest neighbours are computed after each epoch, to monitor the training. Empty: the training "
         "videos.",
         source="ours",
         influences_result=False,
     )
     seeds: list[int] = setting(
-        [0], "Every run is trained once per seed.", source="ours", items=SEEDS, minItems=1, uniqueItems=True
+        [0], "Seeds; each run is trained once per seed.", source="ours", items=SEEDS, minItems=1, uniqueItems=True
     )
     runs: dict[str, RunEntry] = setting(
-        {}, "Named trainings. A run can set most keys of this section anew.", propertyNames=NAMES
+        {}, "Named trainings. A run can override most keys of this section.", propertyNames=NAMES
     )
 
 
@@ -161,8 +159,8 @@ class EvaluationSection(EvaluationSettings):
     datasets: list[str] = setting([], "Names of the datasets to evaluate on.")
     runs: list[str] = setting(
         [],
-        "Names of the runs to evaluate. Empty: all, scratch and idt (a linear SVM on IDT sketches). idt_fisher (full "
-        "Fisher vectors, 400 kB per video) only where it is named.",
+        "Names of the runs to evaluate. Empty: all runs, scratch and idt (a linear SVM on IDT sketches). idt_fisher "
+        "(full Fisher vectors, 400 kB per video) is evaluated only if it is named.",
     )
     protocols: list[str] = setting(
         list(NETWORK_PROTOCOLS),
@@ -184,9 +182,7 @@ class TableEntry(TableSettings):
 class SourceEntry:
     """An entry of `report.sources`."""
 
-    key: str = setting(
-        "", "RUN.KEY, SECTION.KEY or descriptors.NAME.KEY. An asterisk stands for any text.", required=True
-    )
+    key: str = setting("", "RUN.KEY, SECTION.KEY or descriptors.NAME.KEY. An asterisk matches any text.", required=True)
     value: object = setting("", "The value that comes from this source.", required=True)
     source: str = setting("", "paper N, reference [N], authors' code or ours.", required=True)
 
@@ -197,14 +193,14 @@ class ReportSection(ReportSettings):
 
     tables: dict[str, TableEntry] = setting(
         {},
-        "Tables beside the paper's. `snakemake NAME` computes what table NAME needs and writes it to results/tables/; "
-        "the report shows it.",
+        "Tables that compare our results with the paper's. `snakemake NAME` computes the results of table NAME and "
+        "writes it to results/tables/; the report shows it.",
         propertyNames=WORDS,
     )
     sources: list[SourceEntry] = setting(
         [],
-        "Where single values come from, if the source of their key is wrong for them. Values whose source begins with "
-        "paper are not listed beside a table as departures from the paper.",
+        "Sources of single values, in place of the source of their key. A value whose source begins with paper is not "
+        "listed with a table as a departure from the paper.",
     )
 
 
@@ -214,30 +210,30 @@ class ConfigSettings:
 
     seed: int = setting(
         0,
-        "Seed of all random choices but those of the trainings: samples, codebook, clusters, splits.",
+        "Seed of all random choices except those of the trainings: samples, codebook, clusters, splits.",
         source="ours",
         minimum=0,
         maximum=2**32 - 1,
     )
     max_failed_fraction: float = setting(
         0.1,
-        "Share of a dataset's videos that may fail. With more, the run stops and lists them.",
+        "Fraction of a dataset's videos that may fail. If more fail, the run stops and lists them.",
         source="ours",
         minimum=0,
         maximum=1,
     )
     datasets: dict[str, DatasetSettings] = setting(
         {},
-        "Named datasets. pretraining.dataset and evaluation.datasets choose among them.",
+        "Named datasets, for pretraining.dataset and evaluation.datasets.",
         required=True,
         propertyNames=NAMES,
         minProperties=1,
     )
-    videos: VideosSection = setting({}, "How videos are read and shared out.")
+    videos: VideosSection = setting({}, "How videos are read and divided into shards.")
     persons: PersonsSettings = setting({}, "How persons are found. The estimate of the camera's motion ignores them.")
     descriptors: dict[str, DescriptorsEntry] = setting(
         {"idt": {"boxes": "detectron2"}},
-        "Named ways to describe a video by IDT. The first is the default of runs and evaluation.",
+        "Named ways to describe a video by IDT. Runs and evaluation use the first by default.",
         propertyNames=NAMES,
         minProperties=1,
     )
@@ -247,10 +243,10 @@ class ConfigSettings:
     frames: FramesSettings = setting({}, "How frames are stored for training.")
     pretraining: PretrainingSection = setting({}, "How networks are pretrained.", required=True)
     evaluation: EvaluationSection = setting({}, "How the trained networks are evaluated.")
-    report: ReportSection = setting({}, "What the report shows; all defaults are ours, and none changes a result.")
+    report: ReportSection = setting({}, "What the report shows. All defaults are ours, and no key changes a result.")
 
 
-# The keys of sections that a run can set anew for itself.
+# The keys of sections that a run can override.
 CONFIG_KEYS_OF_RUNS = {
     "pretraining": ("subset", *(one.name for one in fields(PretrainingSettings) if "meaning" in one.metadata)),
     "clusters": ("k", "m"),

@@ -1,7 +1,7 @@
 """The settings and the VERSION of a stage, as its rule passes them.
 
-A rule passes the keys that differ from the defaults of the stage's settings dataclass. The config's
-schema is made from the same dataclasses, so a new key with a default reruns nothing.
+A rule passes only the keys that differ from the defaults of the stage's settings, so a new key with a default reruns
+nothing.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ def changed_settings(noun: str, values: dict[str, Any], name: str = "") -> str:
 
     Args:
         noun: The package of the settings.
-        values: Values by key. Keys that the settings do not have are left out: rules alone read them.
+        values: Values by key. Keys that the settings do not have are left out, because only rules read them.
         name: The settings class; by default the one named after the noun.
     """
     kind = _settings_class(noun, name)
@@ -40,5 +40,5 @@ def versions(noun: str) -> dict[str, int]:
 
 
 def version(noun: str, stage: str) -> int:
-    """Returns the VERSION of a stage, which is raised when its result changes."""
+    """Returns the VERSION of a stage."""
     return versions(noun)[stage]

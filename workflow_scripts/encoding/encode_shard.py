@@ -1,10 +1,10 @@
-"""Encodes the videos of a shard: trajectories to one sketch each, or to the whole Fisher vector (paper 3.3).
+"""Stage: encodes the trajectories of each video of a shard as one sketch or one Fisher vector (paper 3.3).
 
-In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5, /{video_id}/descriptors (n, 426) float16. Where only the
-     sampled videos' trajectories are kept, those of the others come from their videos as they are tracked.
+In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5 with /{video_id}/descriptors (n, 426) float16. If that file
+     holds the sampled videos alone, the other videos are tracked here.
 Out: encoding/{descriptors}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
-     reason (n,). Every video of the shard has its row, sorted by id; one that failed has a sketch of zeros. Or
-     encoding/{descriptors}/fisher/{shard}.h5, the same with `fisher` (n, 2KD) float32 in place of `sketch`.
+     reason (n,). Each video of the shard has a row; rows are sorted by id. The sketch of a failed video is zero.
+     encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 in place of `sketch`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,11 +27,11 @@ from workflow_scripts.trajectories.describe_video import Video, shard_videos
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
-READ_ROWS = 16384  # descriptors read at a time: 13 MiB
+READ_ROWS = 16384  # descriptors per read: 13 MiB
 
 
-def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
-    """Blocks (n, 426) of a video's descriptors from a trajectories file. Raises Undescribed where there are none."""
+def stored_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
+    """Yields blocks (n, 426) of a video's descriptors from a trajectories file. Raises Undescribed if it has none."""
     with read_hdf5(path) as file:
         video = file[video_id]
         outcome = read_attributes(video)
@@ -45,17 +45,27 @@ def kept_descriptors(path: Path, video_id: str) -> Iterator[np.ndarray]:
 
 
 def encode_video(descriptors: Iterable[np.ndarray], codebook: Encoder, fisher: bool = False) -> Result:
-    """The sketch, or the Fisher vector, of a video from blocks of its descriptors, or the status it failed with."""
+    """Returns a video's sketch or Fisher vector.
+
+    Args:
+        descriptors: Blocks (n, 426).
+        codebook: The codebook.
+        fisher: Return the Fisher vector in place of the sketch.
+
+    Returns:
+        Array `sketch` (2000,) or `fisher` (2KD,) float32, and attribute `n_trajectories`; a status other than `ok` if
+        the video has no descriptors or if they are not finite.
+    """
     n_trajectories = 0
 
-    def counted() -> Iterator[np.ndarray]:
+    def counted_blocks() -> Iterator[np.ndarray]:
         nonlocal n_trajectories
         for block in descriptors:
             n_trajectories += len(block)
             yield block
 
     try:
-        vector = codebook.fisher(counted()) if fisher else codebook.encode(counted())
+        vector = codebook.fisher(counted_blocks()) if fisher else codebook.encode(counted_blocks())
     except Undescribed as error:
         return Result(error.status, error.reason)
     if not np.isfinite(vector).all():
@@ -75,21 +85,18 @@ def encode_shard(
     threads: int = 1,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Encodes every video of a trajectories file, and the other videos of the list `videos`, with a codebook.
-
-    Results that are in `store` are not computed again. Memory grows neither with the number nor with the length of the
-    videos.
+    """Encodes the videos of a shard with a codebook. Memory does not grow with the length of a video.
 
     Args:
-        trajectories: The trajectories of the shard, of all its videos or of the sampled videos alone.
+        trajectories: The trajectories of all videos of the shard, or of the sampled videos alone.
         codebook: The codebook.
-        output: The HDF5 file that is written.
-        store: Folder of the results of single videos.
-        settings: How videos without stored trajectories are tracked. Their sketches are the same either way.
-        videos: The list of the shard's videos, if the file holds the trajectories of the sampled videos alone.
-        boxes: The boxes of persons that are masked in the videos that are tracked here.
+        output: The HDF5 file to write.
+        store: The record file of the shard. Results in it are not computed again.
+        settings: How videos without stored trajectories are tracked. Their sketches equal those of stored trajectories.
+        videos: The list of the shard's videos, if `trajectories` holds the sampled videos alone.
+        boxes: The boxes of persons to mask in the videos that are tracked here.
         fisher: Write Fisher vectors in place of sketches.
-        threads: Videos that are encoded at a time.
+        threads: How many videos are encoded at once.
         reading: Which videos are refused.
 
     Raises:
@@ -99,32 +106,25 @@ def encode_shard(
         book = Codebook.load(codebook)
     except ValueError as error:
         raise StageError(f"{error}; delete it and run again") from error
-    content = book.digest()
+    codebook_digest = book.digest()
     with read_hdf5(trajectories) as file:
-        kept = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
+        stored_keys = {video_id: read_attributes(file[video_id])["key"] for video_id in file}
     listed: dict[str, Video] = shard_videos(videos, settings, boxes, reading) if videos else {}
-    tracked, unread = keys_by_video((name for name in listed if name not in kept), lambda name: listed[name].key)
-    sources = tracked | kept
-    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `make status` finds the log
-    keys = {video_id: digest(stage, VERSIONS["encode_shard"], content, source) for video_id, source in sources.items()}
+    tracked_keys, unread = keys_by_video(
+        (video_id for video_id in listed if video_id not in stored_keys), lambda video_id: listed[video_id].key
+    )
+    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `dtc status` finds the log
+    prefix = (stage, VERSIONS["encode_shard"], codebook_digest)
+    keys = {video_id: digest(*prefix, key) for video_id, key in (tracked_keys | stored_keys).items()}
 
     def compute(video_id: str) -> Result:
-        if video_id in kept:
-            return encode_video(kept_descriptors(trajectories, video_id), book, fisher)
+        if video_id in stored_keys:
+            return encode_video(stored_descriptors(trajectories, video_id), book, fisher)
         return encode_video((block.descriptors for block in listed[video_id].trajectories()), book, fisher)
 
-    name, dimension = ("fisher", len(book.sketch_hash)) if fisher else ("sketch", book.sketch_dimension)
-    vectors = np.zeros((len(keys), dimension), np.float32)
-    counts = np.zeros(len(keys), np.int64)
-    outcomes = []
-    with threadpool_limits(1):  # cores share the videos; one thread a product, for the same bytes on any number
-        encoded = process_shard(store, keys, compute, stage=stage, threads=threads, unread=unread)
-        for row, (_, result) in enumerate(encoded):
-            outcomes.append((result.status, result.reason))
-            if result.status == "ok":
-                vectors[row] = result.arrays[name]
-                counts[row] = result.attributes["n_trajectories"]
-    _write_encodings(output, book, content, keys, {name: vectors, "n_trajectories": counts}, outcomes)
+    with threadpool_limits(1):  # one thread per product, so that the bytes do not depend on the number of cores
+        results = process_shard(store, keys, compute, stage=stage, threads=threads, unread=unread)
+        _write_encodings(output, book, codebook_digest, keys, results, fisher)
 
 
 def _write_encodings(
@@ -132,15 +132,20 @@ def _write_encodings(
     codebook: Encoder,
     codebook_digest: str,
     keys: dict[str, str],
-    arrays: dict[str, np.ndarray],
-    outcomes: list[tuple[str, str]],
+    results: Iterable[tuple[str, Result]],
+    fisher: bool,
 ) -> None:
-    """Writes the vectors and the outcomes of a shard; the videos are sorted by id."""
-    meanings = {
-        "sketch": "count sketch of the normalised Fisher vector; zeros where it failed",
-        "fisher": "normalised Fisher vector; zeros where it failed",
-        "n_trajectories": "descriptors that the sketch averages",
-    }
+    """Writes the vectors and the outcomes of a shard; `results` are sorted by video id."""
+    vector, dimension = ("fisher", len(codebook.sketch_hash)) if fisher else ("sketch", codebook.sketch_dimension)
+    vectors = np.zeros((len(keys), dimension), np.float32)
+    counts = np.zeros(len(keys), np.int64)
+    outcomes = []
+    for row, (_, result) in enumerate(results):
+        outcomes.append((result.status, result.reason))
+        if result.status == "ok":
+            vectors[row] = result.arrays[vector]
+            counts[row] = result.attributes["n_trajectories"]
+    meaning = "normalised Fisher vector" if fisher else "count sketch of the normalised Fisher vector"
     with write_hdf5(
         output,
         stage="encoding.encode_shard",
@@ -150,9 +155,8 @@ def _write_encodings(
         trajectories=digest(keys),
     ) as file:
         dataset(file, "video_id", sorted(keys), meaning="ids of the shard's videos, sorted")
-        for name, array in arrays.items():
-            unit = "trajectories" if name == "n_trajectories" else ""
-            dataset(file, name, array, unit=unit, meaning=meanings[name])
+        dataset(file, vector, vectors, meaning=f"{meaning}; zeros where it failed")
+        dataset(file, "n_trajectories", counts, unit="trajectories", meaning="descriptors that the sketch averages")
         dataset(file, "status", [status for status, _ in outcomes], meaning="ok, or why there is no sketch")
         dataset(file, "reason", [reason for _, reason in outcomes], meaning="the same in words")
 

@@ -1,7 +1,9 @@
-"""Fits the codebook: PCA and Gaussian mixture on a sample of descriptors, and the drawn sketch (paper 3.3, 4.2).
+"""Stage: fits PCA and Gaussian mixture to a sample of descriptors and draws the sketch (paper 3.3, 4.2).
 
-In:  sample.tsv (column video_id) and the dataset's trajectories, /{video_id}/descriptors (n, 426) float16 per shard.
-Out: codebook/{descriptors}/joint.h5, the arrays of `idt_tools.codebook.MEANING`; or per_channel.h5, a group each.
+In:  sample.tsv (column video_id), and trajectories/{descriptors}/{shard}.h5 with /{video_id}/descriptors (n, 426)
+     float16.
+Out: codebook/{descriptors}/joint.h5 with the arrays of `idt_tools.codebook.MEANING`, or per_channel.h5 with a group of
+     them per channel.
 """
 
 import json
@@ -31,13 +33,22 @@ log = logging.getLogger(__name__)
 def sample_descriptors(
     video_ids: Sequence[str], trajectories: list[Path], settings: EncodingSettings
 ) -> dict[str, NDArray[np.float16]]:
-    """`settings.sample_descriptors` rows (m, 426) of each video, sorted by id; all rows of a shorter one.
+    """Draws descriptors of each video, uniformly and without replacement.
 
-    Drawn without replacement, uniform over the video's trajectories, by the seed and the video's id alone: neither
-    the other videos nor the shards matter. Videos whose trajectories failed are left out. Raises StageError for
-    videos that are in none of the files.
+    The draw depends on the seed and the video's id, not on the other videos or the shards.
+
+    Args:
+        video_ids: The sampled videos.
+        trajectories: The trajectories of the shards, in any order.
+        settings: `sample_descriptors` is the number of rows per video; a video with fewer rows gives all of them.
+
+    Returns:
+        Rows (m, 426) by video id, sorted by id. Videos whose trajectories failed are left out.
+
+    Raises:
+        StageError: A video is in none of the files.
     """
-    drawn: dict[str, NDArray[np.float16]] = {}
+    sampled: dict[str, NDArray[np.float16]] = {}
     missing = set(video_ids)
     for path in tqdm(trajectories, "sampling descriptors", unit="shard"):
         with read_hdf5(path) as shard:
@@ -47,30 +58,41 @@ def sample_descriptors(
                     continue
                 rows: NDArray[np.float16] = shard[video_id]["descriptors"][:]
                 if len(rows) > settings.sample_descriptors:
-                    draw = rng(settings.seed, "descriptors", video_id)
-                    rows = rows[np.sort(draw.choice(len(rows), settings.sample_descriptors, replace=False))]
-                drawn[video_id] = rows[np.isfinite(rows).all(axis=1)]
+                    generator = rng(settings.seed, "descriptors", video_id)
+                    rows = rows[np.sort(generator.choice(len(rows), settings.sample_descriptors, replace=False))]
+                sampled[video_id] = rows[np.isfinite(rows).all(axis=1)]
     if missing:
         raise StageError(
-            f"{len(missing)} videos of the sample are in no trajectories file, such as {sorted(missing)[:3]}: "
-            "make the trajectories of the same index, or draw the sample anew (encoding.resample)"
+            f"{len(missing)} videos of the sample are in no trajectories file, such as {sorted(missing)[:3]}; "
+            "compute the trajectories for the same index, or draw a new sample (encoding.resample)"
         )
-    return dict(sorted(drawn.items()))
+    return dict(sorted(sampled.items()))
 
 
 def fit_pca(
-    blocks: Sequence[NDArray[np.floating]], variance: float, most: int | None = None
+    blocks: Sequence[NDArray[np.floating]], variance: float, max_axes: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    """Mean (d,), principal axes (D, d) by falling variance, and the share of variance that they keep.
+    """Fits a PCA by the covariance matrix, which is summed in float64 block by block.
 
-    D is the least number of axes, and at most `most`, that keep at least the share `variance` of that of all rows of
-    `blocks` (each (n, d)). The sign of an axis is such that its largest entry is positive. Exact, from the covariance
-    matrix in float64, block by block. Raises ValueError where the rows do not vary.
+    This is not scikit-learn's PCA(svd_solver="covariance_eigh"): with 200,000 rows of 426 columns, that takes twice the
+    time and 487 MiB of memory (this function: 8 MiB), and its float32 axes of nearly equal variances are inaccurate.
+
+    Args:
+        blocks: The rows, in blocks (n, d).
+        variance: The fraction of the variance to keep, 0 to 1. The fewest axes that keep it are returned.
+        max_axes: The largest number of axes; None: d.
+
+    Returns:
+        The mean (d,), the axes (D, d) in descending order of variance, and the fraction of the variance that they keep.
+        The entry of an axis with the largest absolute value is positive.
+
+    Raises:
+        ValueError: All rows are equal.
     """
     n = sum(len(block) for block in blocks)
     mean = sum(block.sum(axis=0, dtype=np.float64) for block in blocks) / n
     covariance = np.zeros((len(mean), len(mean)))
-    with threadpool_limits(1):  # the same bytes on any number of cores
+    with threadpool_limits(1):  # so that the bytes do not depend on the number of cores
         for block in blocks:
             centred = block.astype(np.float64) - mean
             covariance += centred.T @ centred
@@ -78,21 +100,18 @@ def fit_pca(
     variances, axes = np.maximum(variances[::-1], 0), axes.T[::-1]
     if variances.sum() == 0:
         raise ValueError("all descriptors of the sample are equal")
-    kept = np.cumsum(variances) / variances.sum()
-    size = min(int(np.searchsorted(kept, variance - 1e-12)) + 1, int(np.count_nonzero(variances)), most or len(axes))
-    axes = axes[:size]
-    largest = axes[np.arange(size), np.abs(axes).argmax(axis=1)]
-    return (
-        mean.astype(np.float32),
-        (axes * np.sign(largest)[:, None]).astype(np.float32),
-        float(kept[size - 1]),
-    )
+    fractions = np.cumsum(variances) / variances.sum()
+    n_needed = int(np.searchsorted(fractions, variance - 1e-12)) + 1
+    n_axes = min(n_needed, int(np.count_nonzero(variances)), max_axes or len(axes))
+    axes = axes[:n_axes]
+    signs = np.sign(axes[np.arange(n_axes), np.abs(axes).argmax(axis=1)])
+    return mean.astype(np.float32), (axes * signs[:, None]).astype(np.float32), float(fractions[n_axes - 1])
 
 
 def project(
     blocks: Sequence[NDArray[np.floating]], mean: NDArray[np.float32], axes: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """All rows of the blocks (n, d), one after the other, in the space of the axes: (sum of n, D)."""
+    """Projects the rows of all blocks (n, d) on the axes (D, d) and concatenates them: (sum of n, D)."""
     projected = np.empty((sum(len(rows) for rows in blocks), len(axes)), np.float32)
     first = 0
     with threadpool_limits(1):
@@ -102,33 +121,43 @@ def project(
     return projected
 
 
-Facts = dict[str, int | float]  # what is worth knowing of a fit
+FitSummary = dict[str, int | float]
 
 
 def fit(
     blocks: Sequence[NDArray[np.float16]], settings: EncodingSettings, threads: int = 1
-) -> tuple[Codebook | ChannelCodebook, dict[str, Facts]]:
-    """The codebook of the sampled descriptors, blocks (n, 426) each, and facts of its fit, by channel where it has any.
+) -> tuple[Codebook | ChannelCodebook, dict[str, FitSummary]]:
+    """Fits a codebook to descriptors. The result does not depend on the number of threads.
 
-    With `settings.per_channel`, each channel has a PCA to half its columns and a mixture of its own (Wang and Schmid,
-    ICCV 2013, section 3.2). The same to the last bit for any number of `threads`. Raises ValueError where the
-    descriptors, or those of a channel, are all equal.
+    With `settings.per_channel`, each channel has a PCA to half of its columns and a mixture of its own (Wang and
+    Schmid, ICCV 2013, section 3.2).
+
+    Args:
+        blocks: Descriptors, in blocks (n, 426).
+        settings: How the codebook is fitted.
+        threads: How many cores are used.
+
+    Returns:
+        The codebook, and a summary of the fit by channel; without channels, by the empty name.
+
+    Raises:
+        ValueError: All descriptors, or all those of a channel, are equal.
     """
-    fits: dict[str, tuple[Mixture, Facts]] = {}
+    fits: dict[str, tuple[Mixture, FitSummary]] = {}
     if settings.per_channel:
         for name, columns in CHANNELS.items():
-            of_channel, half = [rows[:, columns] for rows in blocks], (columns.stop - columns.start) // 2
-            fits[name] = _fit_mixture(name, fit_pca(of_channel, 1.0, half), of_channel, settings, threads)
+            channel_blocks, half = [rows[:, columns] for rows in blocks], (columns.stop - columns.start) // 2
+            fits[name] = _fit_mixture(name, fit_pca(channel_blocks, 1.0, half), channel_blocks, settings, threads)
     else:
         pca = _pca_of_channels(blocks, settings.channels, settings.pca_variance)
         fits[""] = _fit_mixture("codebook", pca, blocks, settings, threads)
     mixtures = {name: mixture for name, (mixture, _) in fits.items()}
     length = sum(2 * mixture.gmm_means.size for mixture in mixtures.values())
-    places, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
-    sketch: dict[str, Any] = {"sketch_hash": places, "sketch_sign": signs, "sketch_dimension": settings.sketch_dim}
+    buckets, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
+    sketch: dict[str, Any] = {"sketch_hash": buckets, "sketch_sign": signs, "sketch_dimension": settings.sketch_dim}
     joint = mixtures.get("")
     codebook = Codebook(**vars(joint), **sketch) if joint else ChannelCodebook(mixtures, **sketch)
-    return codebook, {name: facts for name, (_, facts) in fits.items()}
+    return codebook, {name: summary for name, (_, summary) in fits.items()}
 
 
 def _pca_of_channels(
@@ -150,10 +179,10 @@ def _fit_mixture(
     blocks: Sequence[NDArray[np.float16]],
     settings: EncodingSettings,
     threads: int,
-) -> tuple[Mixture, Facts]:
-    """The mixture of descriptors (n, d) in the space of their PCA, as `fit_pca` gives it."""
-    mean, axes, kept = pca
-    log.info("%s: %d principal axes keep %.1f %% of the variance", name, len(axes), 100 * kept)
+) -> tuple[Mixture, FitSummary]:
+    """Fits a mixture to descriptors (n, d), projected by what `fit_pca` returned."""
+    mean, axes, kept_variance = pca
+    log.info("%s: %d principal axes keep %.1f %% of the variance", name, len(axes), 100 * kept_variance)
     projected = project(blocks, mean, axes)
     log.info("%s: %d descriptors projected", name, len(projected))
     mixture = DiagonalGMM(
@@ -166,16 +195,16 @@ def _fit_mixture(
     ).fit(projected)
     return Mixture(mean, axes, mixture.weights_, mixture.means_, mixture.covariances_), {
         "n_descriptors": len(projected),
-        "pca_kept_variance": kept,
+        "pca_kept_variance": kept_variance,
         "gmm_log_likelihood": mixture.lower_bound_,
         "gmm_iterations": mixture.n_iter_,
     }
 
 
-def masking(trajectories: Path) -> str:
-    """`masked` where people were left out of the camera's motion in a trajectories file, else `not masked`.
+def _persons_of(trajectories: Path) -> str:
+    """Returns `masked` if persons were masked in the estimate of the camera's motion, else `not masked`.
 
-    It becomes an attribute of the codebook, by which `idt encode` knows whether new videos need boxes.
+    By this attribute of the codebook, `idt encode` knows whether new videos need boxes.
     """
     with read_hdf5(trajectories) as file:
         return str(json.loads(read_attributes(file).get("parameters", "{}")).get("persons", "not masked"))
@@ -184,29 +213,33 @@ def masking(trajectories: Path) -> str:
 def fit_codebook(
     sample: Path, trajectories: list[Path], output: Path, settings: EncodingSettings, threads: int = 1
 ) -> None:
-    """Fits PCA and Gaussian mixture to descriptors of the videos in `sample`, and draws the sketch.
+    """Fits PCA and Gaussian mixture to descriptors of the sampled videos, and draws the sketch.
 
-    `sample`: table with a column video_id; `trajectories`: the shards' files, in any order. The result is the same
-    for any number of shards and of `threads`. Raises StageError where the sample has too few descriptors.
+    The result does not depend on the number of shards and threads.
+
+    Args:
+        sample: Table of the sampled videos, with a column video_id.
+        trajectories: The trajectories of the shards, in any order.
+        output: The HDF5 file to write.
+        settings: How the codebook is fitted.
+        threads: How many cores are used.
+
+    Raises:
+        StageError: The sample has too few descriptors, or all are equal.
     """
     video_ids = [row["video_id"] for row in read_columns(sample)]
-    drawn = sample_descriptors(video_ids, trajectories, settings)
-    n = sum(len(rows) for rows in drawn.values())
-    log.info(
-        "codebook: %d descriptors of %d videos, %d of them failed",
-        n,
-        len(video_ids),
-        len(video_ids) - len(drawn),
-    )
+    descriptors = sample_descriptors(video_ids, trajectories, settings)
+    n, n_failed = sum(len(rows) for rows in descriptors.values()), len(video_ids) - len(descriptors)
+    log.info("codebook: %d descriptors of %d videos, %d of them failed", n, len(video_ids), n_failed)
     if n < settings.components or n < 2:
         raise StageError(
             f"{sample}: its {len(video_ids)} videos give {n} descriptors, too few for encoding.components = "
-            f"{settings.components}: sample more or longer videos, or set fewer components"
+            f"{settings.components}; sample more or longer videos, or set fewer components"
         )
     try:
-        codebook, facts = fit([rows for rows in drawn.values() if len(rows)], settings, threads)
+        codebook, summaries = fit([rows for rows in descriptors.values() if len(rows)], settings, threads)
     except ValueError as error:
-        raise StageError(f"{sample}: {error}, so there is nothing to describe: use other videos") from error
+        raise StageError(f"{sample}: no codebook can be fitted ({error}); use other videos") from error
     with write_hdf5(
         output,
         stage="encoding.fit_codebook",
@@ -215,9 +248,9 @@ def fit_codebook(
         sample=digest(sorted(video_ids)),
     ) as file:
         codebook.write(file)
-        write_attributes(file, {"digest": codebook.digest(), "persons": masking(trajectories[0])})
-        for channel, of_channel in facts.items():
-            file[channel or "/"].attrs.update(of_channel)
+        write_attributes(file, {"digest": codebook.digest(), "persons": _persons_of(trajectories[0])})
+        for channel, summary in summaries.items():
+            file[channel or "/"].attrs.update(summary)
 
 
 if __name__ == "__main__":

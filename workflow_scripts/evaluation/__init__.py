@@ -1,5 +1,5 @@
-"""How good is a representation (paper 4)? A file per protocol: finetune, linear, knn, svm.
+"""The evaluation of representations (paper 4). Each protocol is a file: finetune, linear, knn, svm.
 
-`protocols` lists them, `metrics` lists the metrics, `results` writes their records, `evaluations` says what the config
-asks for.
+`protocols` lists the protocols and `metrics` the metrics. `results` writes the records. `evaluations` lists what the
+config asks for.
 """

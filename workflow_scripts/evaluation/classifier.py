@@ -5,12 +5,12 @@ from sklearn.base import ClassifierMixin
 
 
 def class_scores(classifier: ClassifierMixin, features: np.ndarray, n_classes: int) -> np.ndarray:
-    """The scores (n, n_classes) float64 of a linear classifier, the higher the likelier.
+    """The scores (n, n_classes) float64 of a linear classifier, which predicts the class with the highest score.
 
-    A class without training videos scores -inf. The class with the highest score is the one that it predicts.
+    A class without training videos scores -inf.
     """
     decisions = classifier.decision_function(features)
-    if decisions.ndim == 1:  # of two classes sklearn scores the second alone
+    if decisions.ndim == 1:  # for two classes, sklearn scores only the second one
         decisions = np.stack([-decisions, decisions], axis=1)
     scores = np.full((len(features), n_classes), -np.inf)
     scores[:, classifier.classes_] = decisions

@@ -1,7 +1,7 @@
-"""Stage: clusters of the videos in the space of a trained network, for comparison with the IDT space (paper 4.5).
+"""Stage: cluster the videos in the space of a trained network, for comparison with the IDT space (paper 4.5).
 
-It clusters the memory bank that the run ended with, several times. A supervised run has no bank: its training videos
-are embedded anew, one clip each, by what the network gives below its head, L2-normalised.
+The stage clusters the memory bank at the end of the training, several times. A supervised run has no memory bank: the
+stage clusters the L2-normalised features of its training videos, computed from one clip per video.
 
 Inputs: model.pt; frames shards where there is no bank. Output: a clusters file (see `clusters.cluster_sketches`).
 """
@@ -12,18 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.clusters.cluster import cluster, repeats
+from workflow_scripts.clusters.cluster import cluster, settings_per_run
 from workflow_scripts.clusters.cluster_sketches import write_clusters
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.evaluation.features import CLIPS_AT_ONCE, video_features
 from workflow_scripts.evaluation.network import TestClips, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture
-from workflow_scripts.evaluation.split import l2_normalised
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.artifacts import write_hdf5
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.threads import use_threads
 
 log = logging.getLogger(__name__)
@@ -34,15 +34,15 @@ def cluster_bank(
 ) -> None:
     """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
 
-    If K is larger than the number of videos, each video is a cluster. The config is checked before the training, and a
-    figure must not end the report after it.
+    If K is larger than the number of videos, each video is a cluster. An error would come too late: the training is
+    over.
 
     Args:
         model: The run's model.pt.
         output: The clusters file.
         settings: The method, the number of clusters and of clusterings.
-        frames: Shards of the training videos, for a model without a memory bank.
-        workers: Processes that load clips beside a GPU; 0 for none.
+        frames: Frames of the training videos, for a model without a memory bank.
+        workers: Processes that load clips for a GPU; 0 for none.
 
     Raises:
         StageError: The file is not a model, or frames are missing.
@@ -59,18 +59,18 @@ def cluster_bank(
         embeddings = l2_normalised(video_features(pretrained.network(outputs=1, seed=0), clips)).astype(np.float32)
     order = np.argsort(video_ids)
     embeddings, video_ids = embeddings[order], sorted(video_ids)
-    of_runs = repeats(settings)
-    runs = [cluster(embeddings, of_run, best_device()) for of_run in of_runs]
-    content = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
+    run_settings = settings_per_run(settings)
+    runs = [cluster(embeddings, one_run, best_device()) for one_run in run_settings]
+    embeddings_digest = digest(video_ids, embeddings.sum(axis=1, dtype=np.float64).tolist())
     parameters = dataclasses.asdict(settings)
     with write_hdf5(
         output,
         stage="evaluation.cluster_bank",
         version=VERSIONS["cluster_bank"],
         parameters=parameters,
-        embeddings=content,
+        embeddings=embeddings_digest,
     ) as file:
-        write_clusters(file, video_ids, runs, [of_run.seed for of_run in of_runs])
+        write_clusters(file, video_ids, runs, [one_run.seed for one_run in run_settings])
     log.info("%s: %d videos, %d clusters, %d runs", model, len(video_ids), len(runs[0].centroids), len(runs))
 
 

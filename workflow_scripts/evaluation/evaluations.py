@@ -1,4 +1,4 @@
-"""Which runs are evaluated on which videos, as the config says: for the rules, the plan and the estimate."""
+"""The evaluations that a config asks for: which run, on which splits of which dataset, by which protocol."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from workflow_scripts.pretraining.settings import lineage
 
 
 class Evaluation(NamedTuple):
-    """A run that a protocol evaluates on a dataset: on these of its splits, or on all if none are named."""
+    """The evaluation of a run by a protocol on `splits` of a dataset; no splits: on all of them."""
 
     run: str
     seed: int
@@ -21,12 +21,12 @@ class Evaluation(NamedTuple):
 
 
 def evaluated_runs(config: dict[str, Any]) -> list[str]:
-    """The runs that are evaluated: those that the config names, by default all."""
+    """The runs in `evaluation.runs`; all runs if it is empty."""
     return list(config["evaluation"]["runs"]) or ["scratch", *config["pretraining"]["runs"], "idt"]
 
 
 def table_runs(config: dict[str, Any], tables: Iterable[str] | None = None) -> list[str]:
-    """The runs in the rows of these tables of `report.tables`; by default of all."""
+    """The runs in the rows of `tables`, which are names in `report.tables`; default: all tables."""
     entries = config["report"]["tables"]
     return [
         row["run"]
@@ -37,7 +37,7 @@ def table_runs(config: dict[str, Any], tables: Iterable[str] | None = None) -> l
 
 
 def needed_runs(config: dict[str, Any], runs: Iterable[str] | None = None) -> list[str]:
-    """These runs and those that they start from, these first. Default: the runs of `evaluation` and of all tables."""
+    """The runs and those that they start from, which come first. Default: the runs of `evaluation` and all tables."""
     if runs is None:
         runs = [*evaluated_runs(config), *table_runs(config)]
     trainings = config["pretraining"]["runs"]
@@ -51,7 +51,7 @@ def evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
 
 
 def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = None) -> Iterator[Evaluation]:
-    """The evaluations that these tables of `report.tables` need; by default all tables."""
+    """The evaluations that `tables` need, which are names in `report.tables`; default: all tables."""
     entries = config["report"]["tables"]
     for table in entries if tables is None else tables:
         entry = entries[table]
@@ -66,23 +66,32 @@ def all_evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
 
 
 def result_files(
-    config: dict[str, Any], wanted: Iterable[Evaluation], numbers: Callable[[str], Collection[int]]
+    config: dict[str, Any], requested: Iterable[Evaluation], split_numbers: Callable[[str], Collection[int]]
 ) -> dict[str, Evaluation]:
-    """The evaluation behind each result file; `numbers` returns the numbers of a dataset's splits.
+    """The result files of the requested evaluations.
 
-    Raises StageError if a run is trained on a split that the dataset does not have.
+    Args:
+        config: The resolved config.
+        requested: The evaluations.
+        split_numbers: Returns the numbers of a dataset's splits.
+
+    Returns:
+        The evaluation of each result file.
+
+    Raises:
+        StageError: A run is trained on a split that the dataset does not have.
     """
-    wanted = list(wanted)
-    of_dataset = {dataset: numbers(dataset) for dataset in dict.fromkeys(one.dataset for one in wanted)}
+    requested = list(requested)
+    numbers = {dataset: split_numbers(dataset) for dataset in dict.fromkeys(each.dataset for each in requested)}
     return {
-        RESULT.format(**{**one._asdict(), "split": split}): one
-        for one in wanted
-        for split in evaluated_splits(config, one, of_dataset[one.dataset])
+        RESULT.format(**{**evaluation._asdict(), "split": split}): evaluation
+        for evaluation in requested
+        for split in evaluated_splits(config, evaluation, numbers[evaluation.dataset])
     }
 
 
 def evaluated_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
-    """The splits, among the dataset's `numbers`, that the evaluation is on. Raises StageError as `result_files`."""
+    """Those of the dataset's splits `numbers` that the evaluation is on. Raises StageError like `result_files`."""
     run, dataset, only = evaluation.run, evaluation.dataset, only_split(config, evaluation.run, evaluation.dataset)
     if only is not None and only not in numbers:
         known = ", ".join(map(str, sorted(numbers))) or "none"
@@ -103,7 +112,7 @@ def _evaluations(
 ) -> Iterator[Evaluation]:
     seeds = config["pretraining"]["seeds"]
     for run in runs:
-        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # IDT draws nothing: another seed gives the same result
+        for seed in seeds[:1] if run in IDT_RUNS else seeds:  # IDT is not random: another seed gives the same result
             for dataset in datasets:
                 for protocol in ["svm"] if run in IDT_RUNS else protocols:
                     yield Evaluation(run, seed, dataset, protocol, tuple(splits))

@@ -1,11 +1,11 @@
-"""Stage: the frozen network's features of a dataset's videos, which the protocols `linear` and `knn` read.
+"""Stage: compute the features of a dataset's videos by a frozen network, for the protocols `linear` and `knn`.
 
-Feature of a video: what the network gives below its head (512 x width), averaged over the video's random clips. Clips
-depend on the seed and the video alone, so one file serves all splits.
+The features of a video are the network's output below its head (512 x width), averaged over random clips of the video.
+The clips depend only on the seed and the video, so one file serves all splits.
 
-Inputs: model.pt, splits.tsv, frames shards. Output: `features.h5`: video_id (n,) sorted, of the videos that are in a
-split; status (n,), `ok` or why a video has no frames; features (n, d) float64, zeros without frames. Its parameters say
-which network and which clips.
+Inputs: model.pt, splits.tsv, frames shards. Output: `features.h5` with video_id (n,), the sorted videos of the splits;
+status (n,), `ok` or why a video has no frames; features (n, d) float64, zeros for a video without frames. Its
+parameters name the network and the clips.
 """
 
 import json
@@ -20,10 +20,11 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation.network import TestClips, open_frames, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
-from workflow_scripts.evaluation.split import Split, l2_normalised, read_split, require_known
+from workflow_scripts.evaluation.split import Split, read_split, require_known
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
 
@@ -48,11 +49,11 @@ def features(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The features file.
-        seed: Chooses the clips and random weights.
+        seed: Draws the clips and random weights.
         settings: The number of clips per video.
-        architecture: Of random weights; a model brings its own.
+        architecture: The network's shape, if its weights are random.
         model: The run's model.pt; None for random weights.
-        workers: Processes that read clips beside a GPU.
+        workers: Processes that load clips for a GPU.
 
     Raises:
         StageError: A video of the splits is in no frames file, or the network's output is not finite.
@@ -64,10 +65,10 @@ def features(
     require_known(video_ids, statuses, splits)
     usable = [video_id for video_id in video_ids if statuses[video_id] == "ok"]
     clips = TestClips(store, usable, pretrained.architecture, settings.clips, seed, workers)
-    of_usable = video_features(pretrained.network(outputs=1, seed=seed), clips)
-    rows = np.zeros((len(video_ids), of_usable.shape[1]))
-    rows[[statuses[video_id] == "ok" for video_id in video_ids]] = of_usable
-    parameters = {"clips": settings.clips, "seed": seed, **pretrained.described()}
+    usable_features = video_features(pretrained.network(outputs=1, seed=seed), clips)
+    rows = np.zeros((len(video_ids), usable_features.shape[1]))
+    rows[[statuses[video_id] == "ok" for video_id in video_ids]] = usable_features
+    parameters = {"clips": settings.clips, "seed": seed, **pretrained.provenance()}
     with artifacts.write_hdf5(
         output, stage="evaluation.features", version=VERSIONS["features"], parameters=parameters
     ) as file:
@@ -79,9 +80,9 @@ def features(
 
 @torch.no_grad()
 def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
-    """What the network gives below its head, (n, n_features) float64: the mean over the clips of each video.
+    """The network's output below its head, (n, n_features) float64, averaged over the clips of each video.
 
-    Raises StageError naming a video whose numbers are not finite.
+    Raises StageError naming a video for which the output is not finite.
     """
     network.eval()
     batches = [torch.zeros(0, network.n_features, dtype=torch.float64)]
@@ -93,13 +94,13 @@ def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
     rows = torch.cat(batches).numpy()
     for video_id, is_finite in zip(clips.video_ids, np.isfinite(rows).all(axis=1), strict=True):
         if not is_finite:
-            raise StageError(f"{video_id}: the network's output is not a finite number; train the network anew")
+            raise StageError(f"{video_id}: the network's output is not finite; train the network again")
     return rows
 
 
 @dataclass(frozen=True)
 class SplitFeatures:
-    """The usable videos of a split with their features, L2-normalised, and what the features were made with."""
+    """The usable videos of a split, their L2-normalised features, and the parameters of the features."""
 
     split: Split
     train: np.ndarray  # (n_train, d)
@@ -108,9 +109,16 @@ class SplitFeatures:
 
 
 def read_features(path: Path, splits: Path, split: int, unread: Path | None = None) -> SplitFeatures:
-    """Reads the features of split number `split`; unread: as `read_split` takes it.
+    """Reads the features of a split.
 
-    Raises StageError if the file lacks a video of the split, or there is nothing to train on.
+    Args:
+        path: The features file.
+        splits: The dataset's splits.tsv.
+        split: The number of the split.
+        unread: Table of the videos that could not be read.
+
+    Raises:
+        StageError: The file lacks a video of the split, or there is nothing to train on.
     """
     with artifacts.read_hdf5(path) as file:
         row_of = {video_id: row for row, video_id in enumerate(file["video_id"].asstr()[:])}
@@ -118,8 +126,7 @@ def read_features(path: Path, splits: Path, split: int, unread: Path | None = No
         rows, parameters = file["features"][:], json.loads(file.attrs["parameters"])
     parts = read_split(splits, split, statuses, unread)
     train, test = (l2_normalised(rows[[row_of[video_id] for video_id in part]]) for part in (parts.train, parts.test))
-    own = {key: parameters[key] for key in ("architecture", "pretraining")}
-    return SplitFeatures(parts, train, test, {"clips": parameters["clips"], **own})
+    return SplitFeatures(parts, train, test, {key: parameters[key] for key in ("clips", "architecture", "pretraining")})
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """Stage: finetune a pretrained network (or train one from scratch) on a split and test it (paper 4.2).
 
-SGD on random clips, multi-scale cropped and flipped. The learning rate drops when the loss on held-out *training*
-videos stops falling. The lowest blocks keep their pretrained weights and batch norm statistics. Then the network is
-trained again on the whole training part, with the same rates (`finetune_refit`). At last the softmax scores of five
-random clips of each test video, centre crop, are averaged.
+SGD trains on random clips with multi-scale crops and flips. The learning rate drops when the loss on held-out
+*training* videos stops falling. The lowest blocks keep their pretrained weights and batch norm statistics. Then the
+network is trained again on the whole training part, with the same learning rates (`finetune_refit`). The prediction for
+a test video averages the softmax scores of five random clips, centre crop.
 
 Inputs: model.pt, splits.tsv, unread.tsv, frames shards. Output: `finetune.json`, a record (see `results`) with
-`n_train`, the training videos of the tested network; `n_held_out`, the videos that only decided when to lower the rate;
-`history`, a row per epoch of the training that found the rates; and `refit`, the rows of the second training, if there
-was one. After every epoch the state is saved in `checkpoints`. A killed job resumes from there and ends with the same
-result. The checkpoints are removed at the end.
+`n_train`, the number of videos that trained the tested network; `n_held_out`, the number of videos that only decided
+when the learning rate drops; `history`, a row per epoch of the first training; and `refit`, the rows of the second
+training, if there was one. Each epoch writes a checkpoint to `checkpoints`. A killed job resumes from it and ends with
+the same result. The end of the job deletes the checkpoints.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from typing import Any
 from torch import nn
 
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.metrics import Predictions
 from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
@@ -57,13 +57,13 @@ def finetune(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The record.
-        task: What is evaluated; its seed is that of all draws, its layout says which blocks are frozen.
+        task: What is evaluated; its seed draws everything, its layout says which blocks are frozen.
         checkpoints: A folder of this run and split alone.
         settings: How to train and test.
-        architecture: Of a network from scratch; a model brings its own.
+        architecture: The shape of a network from scratch.
         unread: Table of the videos that could not be read.
         model: The run's model.pt; None to train from scratch.
-        workers: Processes that read clips beside a GPU.
+        workers: Processes that load clips for a GPU.
 
     Raises:
         StageError: A readable video of the split is in no frames file, or there is nothing to train on.
@@ -71,8 +71,17 @@ def finetune(
     pretrained = read_pretrained(model, architecture)
     use_threads(best_device(), vars(pretrained.architecture), settings.finetune_batch_size)
     split, store = read_inputs(splits, task.split, frames, unread)
-    used = {**settings_of("finetune", dataclasses.asdict(settings)), **pretrained.described(), "layout": task.layout}
-    request = {"VERSION": VERSIONS["finetune"], "split": dataclasses.asdict(split), "seed": task.seed, "settings": used}
+    record_settings = {
+        **settings_of("finetune", dataclasses.asdict(settings)),
+        **pretrained.provenance(),
+        "layout": task.layout,
+    }
+    request = {
+        "VERSION": VERSIONS["finetune"],
+        "split": dataclasses.asdict(split),
+        "seed": task.seed,
+        "settings": record_settings,
+    }
     folder = checkpoints / run_digest(request, [model] if model else [], frames)
 
     def new_trainer(name: str) -> Trainer:
@@ -83,11 +92,11 @@ def finetune(
         )
 
     trainer, training = train(new_trainer, split, folder, settings, task.seed)
-    scores = trainer.predict(list(split.test), settings.clips, shown=True)
-    answers = Answers.from_scores(split.targets(split.test), scores)
-    record = results.write_record(output, task, "finetune", split, answers, used, **training)
+    scores = trainer.predict(list(split.test), settings.clips, show_progress=True)
+    predictions = Predictions.from_scores(split.targets(split.test), scores)
+    record = results.write_record(output, task, "finetune", split, predictions, record_settings, **training)
     shutil.rmtree(checkpoints, ignore_errors=True)  # also those of earlier settings
-    log.info("%s finetuned on %s split %d: %s", *task.named(), results.in_words(record))
+    log.info("%s finetuned on %s split %d: %s", *task.log_fields(), results.summary(record))
 
 
 def train(
@@ -96,14 +105,14 @@ def train(
     """Finds the learning rates on a part of the training videos, then trains on all of them (`finetune_refit`).
 
     Args:
-        new_trainer: Makes the trainer of a training with this name, with the weights to start from.
+        new_trainer: Makes a trainer of this name with the initial weights.
         split: The videos of the split.
         folder: For the checkpoints of both trainings.
         settings: The share of videos to hold out, and whether to train again.
         seed: Chooses the videos to hold out.
 
     Returns:
-        The trainer with the trained network, and what the record says of its training.
+        The trainer with the trained network, and the record's entries about its training.
     """
     held_out = hold_out(split.train, split.groups, settings.finetune_validation_fraction, seed)
     trained = {video_id: label for video_id, label in split.train.items() if video_id not in held_out}
@@ -122,13 +131,22 @@ def train(
 
 
 def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn.Module]:
-    """Fixes the stem and the first blocks (layer1, ...) that `blocks` says for a dataset of `layout`, or for `other`.
+    """Freezes the stem and the first blocks (layer1, ...) of the network.
 
-    Returns what is fixed. Raises StageError for more blocks than there are.
+    Args:
+        network: The network.
+        blocks: The number of blocks by layout; `other` is for all other layouts. 0 freezes nothing, not even the stem.
+        layout: The dataset's layout.
+
+    Returns:
+        The frozen modules.
+
+    Raises:
+        StageError: The network has fewer blocks.
     """
     n = blocks.get(layout, blocks.get("other", 0))
     if not 0 <= n <= 4:
-        raise StageError(f"finetune_freeze_blocks: {n} for {layout}, and the network has 4 blocks to freeze")
+        raise StageError(f"finetune_freeze_blocks: {n} for {layout}, but the network has 4 blocks; set 0 to 4")
     names = ["conv1", "bn1", *(f"layer{i}" for i in range(1, n + 1))] if n else []
     frozen = [network.get_submodule(name) for name in names]
     for module in frozen:
@@ -137,19 +155,22 @@ def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn
 
 
 def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: float, seed: int) -> set[str]:
-    """The training videos that only decide when to lower the learning rate: about `fraction` of each class.
+    """The training videos to hold out for validation: about `fraction` of each class.
 
-    Groups (films, recordings) are held out whole, in all classes, because the network would know a recording after
-    learning another of its clips. `seed` draws the order in which groups are tried. A group is held out if this brings
-    the number of videos nearer to `fraction`, brings those of its classes no further from it than one video, and leaves
-    each class a video to train on. If no group fits, the smallest group that leaves each class a video is held out; if
-    there is none, the result is empty.
+    A group (film, recording) is held out as a whole, in all classes, because its clips look alike. `seed` draws the
+    order in which the groups are tried. A group is held out if three conditions are met. The number of held-out videos
+    gets nearer to its target. The numbers of its classes do not get further from their targets by a whole video in sum.
+    Each class has a video left to train on. If no group meets them, the smallest group that meets the last condition is
+    held out. If there is none, the result is empty.
 
     Args:
         labels: Of the training videos.
         groups: Group of a training video; "" or missing for a video without one.
         fraction: Share of the videos to hold out, 0..1.
         seed: Draws the order.
+
+    Returns:
+        The ids of the held-out videos.
     """
     if fraction <= 0:
         return set()
@@ -158,26 +179,26 @@ def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: flo
         group = groups.get(video_id, "")
         units.setdefault(("group", group) if group else ("video", video_id), []).append(video_id)
     order = sorted(units.values(), key=lambda unit: identity.digest(seed, "validation", unit))
-    left = Counter(labels.values())
-    wanted = {label: fraction * n for label, n in left.items()}
-    missing = max(1.0, fraction * len(labels))
+    n_trained = Counter(labels.values())
+    class_targets = {label: fraction * n for label, n in n_trained.items()}
+    target = max(1.0, fraction * len(labels))
     held_out: set[str] = set()
 
-    def sizes(unit: list[str]) -> dict[str, int]:
+    def class_counts(unit: list[str]) -> dict[str, int]:
         return Counter(labels[video_id] for video_id in unit)
 
-    def spares(unit: list[str]) -> bool:
-        return all(left[label] > n for label, n in sizes(unit).items())
+    def leaves_every_class(unit: list[str]) -> bool:
+        return all(n_trained[label] > n for label, n in class_counts(unit).items())
 
     for unit in order:
-        gain = sum(abs(wanted[label]) - abs(wanted[label] - n) for label, n in sizes(unit).items())
-        if abs(missing - len(unit)) < missing and gain > -1 + 1e-9 and spares(unit):
+        gain = sum(abs(class_targets[label]) - abs(class_targets[label] - n) for label, n in class_counts(unit).items())
+        if abs(target - len(unit)) < target and gain > -1 + 1e-9 and leaves_every_class(unit):
             held_out |= set(unit)
-            missing -= len(unit)
-            for label, n in sizes(unit).items():
-                left[label] -= n
-                wanted[label] -= n
-    smallest = sorted((unit for unit in order if spares(unit)), key=len)[:1]
+            target -= len(unit)
+            for label, n in class_counts(unit).items():
+                n_trained[label] -= n
+                class_targets[label] -= n
+    smallest = sorted((unit for unit in order if leaves_every_class(unit)), key=len)[:1]
     return held_out or {video_id for unit in smallest for video_id in unit}
 
 

@@ -1,28 +1,25 @@
-"""Stage: a vote of the nearest training videos, by the cosine of a frozen network's features ([46]), and retrieval.
+"""Stage: classify test videos by a vote of their nearest training videos, by the cosine of frozen features ([46]).
 
 Inputs: features.h5, splits.tsv, unread.tsv. Output: `knn.json`, a record (see `results`) with `neighbours`, the number
-of videos that vote. Its metrics include R@k, whether one of the k nearest training videos has the test video's class.
+of videos that vote. Its metrics include R@k: the share of test videos with a video of their class among the k nearest.
 """
 
 import dataclasses
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.features import read_features
-from workflow_scripts.evaluation.metrics import RETRIEVED, Answers
+from workflow_scripts.evaluation.metrics import RETRIEVED, Predictions
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.vectors import nearest_rows
 from workflow_scripts.pretraining.knn import nearest_classes
 
 log = logging.getLogger(__name__)
-
-QUERIES_AT_ONCE = 1024  # bounds memory; no influence on the result
 
 
 def knn(
@@ -39,42 +36,33 @@ def knn(
         features: The features file of the run and seed on the dataset.
         splits: The dataset's splits.tsv.
         output: The record.
-        task: What is evaluated; nothing is drawn.
-        settings: How many videos vote, and how a vote counts.
+        task: What is evaluated; its seed has no influence.
+        settings: How many videos vote, and the weight of a vote.
         unread: Table of the videos that could not be read.
 
     Raises:
         StageError: The features lack a video of the split, or there is nothing to train on.
     """
-    read = read_features(features, splits, task.split, unread)
-    classes, truth = read.split.targets(read.split.train), read.split.targets(read.split.test)
-    neighbours = min(settings.knn_neighbours, len(read.train))
+    data = read_features(features, splits, task.split, unread)
+    split = data.split
+    classes, truth = split.targets(split.train), split.targets(split.test)
+    neighbours = min(settings.knn_neighbours, len(data.train))
     voted = nearest_classes(
-        *(torch.from_numpy(array) for array in (read.test, read.train, classes)),
+        *(torch.from_numpy(array) for array in (data.test, data.train, classes)),
         neighbours=neighbours,
         temperature=settings.knn_temperature,
     ).numpy()
-    ranked = classes[nearest_rows(read.test, read.train, max(RETRIEVED) + 1)]
+    ranked, _ = nearest_rows(data.test, data.train, max(RETRIEVED) + 1)
     record = results.write_record(
         output,
         task,
         "knn",
-        read.split,
-        Answers(truth, voted, len(read.split.classes), neighbours=ranked),
-        {**settings_of("knn", dataclasses.asdict(settings)), **read.parameters},
+        split,
+        Predictions(truth, voted, len(split.classes), neighbours=classes[ranked]),
+        {**settings_of("knn", dataclasses.asdict(settings)), **data.parameters},
         neighbours=neighbours,
     )
-    log.info("%s, nearest neighbours on %s split %d: %s", *task.named(), results.in_words(record))
-
-
-def nearest_rows(queries: NDArray[np.float64], rows: NDArray[np.float64], k: int) -> NDArray[np.int64]:
-    """The numbers (Q, min(k, N)) of the rows (N, d) nearest to each query (Q, d), by inner product, nearest first."""
-    return np.concatenate(
-        [
-            np.argsort(-queries[start : start + QUERIES_AT_ONCE] @ rows.T, axis=1, kind="stable")[:, :k]
-            for start in range(0, len(queries), QUERIES_AT_ONCE)
-        ]
-    )
+    log.info("%s, nearest neighbours on %s split %d: %s", *task.log_fields(), results.summary(record))
 
 
 if __name__ == "__main__":

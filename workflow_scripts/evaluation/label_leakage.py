@@ -55,8 +55,8 @@ def _split_of(config: dict[str, Any], run: str) -> int | None:
 
 
 def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
-    """The runs in which a run has learned labels, with the split on whose training part each is trained (None: any)."""
-    with_labels = [name for name, one in OBJECTIVES.items() if one.labels]
+    """The trainings in which a run has learned labels, with the split that each is trained on (None: all videos)."""
+    with_labels = [name for name, objective in OBJECTIVES.items() if objective.labels]
     return {
         name: _split_of(config, name)
         for name in lineage(config["pretraining"]["runs"], run)
@@ -65,9 +65,9 @@ def _labels_learned(config: dict[str, Any], run: str) -> dict[str, int | None]:
 
 
 def share_videos(config: dict[str, Any], one: str, other: str) -> bool:
-    """Whether two datasets may have videos in common, according to the config.
+    """Whether the datasets `one` and `other` may have videos in common, according to the config.
 
-    They may if one root is equal to or inside the other, if the manifest or the annotations are the same, or if both
+    This is so if one root is equal to or inside the other, if the manifest or the annotations are the same, or if both
     are generated from the same seed.
     """
     if one == other:
@@ -83,7 +83,7 @@ def share_videos(config: dict[str, Any], one: str, other: str) -> bool:
 
 
 def _list_of(values: dict[str, Any]) -> str:
-    """The real path of a dataset's manifest or annotations, below its root or as given; empty where it has none."""
+    """The real path of a dataset's manifest or annotations; empty if it has none."""
     name = values["manifest"] or values["annotations"]
     below = Path(values["root"]) / name
     return os.path.realpath(below if below.exists() else name) if name else ""

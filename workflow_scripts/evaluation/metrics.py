@@ -1,7 +1,7 @@
-"""The metrics of a protocol's answers, and the interval of the accuracy.
+"""The metrics of a protocol's predictions, and the interval of the accuracy.
 
-A new metric is one function of `Answers` and one entry in METRICS: every record then has it under this name, and the
-report shows it.
+To add a metric, write a function of `Predictions` and add its entry to METRICS. Every record then has it under this
+name, and the report shows it.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from workflow_scripts.ground.identity import rng
 
 RESAMPLES = 5000  # of the recordings, for an interval
-RETRIEVED = (1, 5, 10, 20)  # the k of R@k, as papers of video retrieval give them
+RETRIEVED = (1, 5, 10, 20)  # the k of R@k, as in papers on video retrieval
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a protocol answers for the n test videos of a split; classes are numbers from 0.
+class Predictions:
+    """A protocol's predictions for the n test videos of a split. Classes are numbers from 0.
 
-    scores: one per class, -inf for a class that it never answers, where the protocol has scores; neighbours: classes of
-    the nearest training videos, the nearest first, where the protocol ranks these.
+    `scores` has a score per class, -inf for a class that is never predicted; None if the protocol has no scores.
+    `neighbours` has the classes of the nearest training videos, the nearest first; None if the protocol has none.
     """
 
     truth: NDArray[np.int64]  # (n,)
@@ -32,12 +32,12 @@ class Answers:
     neighbours: NDArray[np.int64] | None = None  # (n, number of neighbours)
 
     @classmethod
-    def from_scores(cls, truth: NDArray[np.int64], scores: NDArray[np.float64]) -> "Answers":
-        """The answers whose score (n, n_classes) is the highest."""
+    def from_scores(cls, truth: NDArray[np.int64], scores: NDArray[np.float64]) -> "Predictions":
+        """Predicts the classes with the highest scores (n, n_classes)."""
         return cls(truth, scores.argmax(axis=1), scores.shape[1], scores)
 
     def confusion(self) -> NDArray[np.int64]:
-        """Counts (n_classes, n_classes): rows are the true classes, columns the answers."""
+        """Counts (n_classes, n_classes) int64: rows are the true classes, columns the predicted classes."""
         counts = np.zeros((self.n_classes, self.n_classes), dtype=np.int64)
         np.add.at(counts, (self.truth, self.predicted), 1)
         return counts
@@ -45,48 +45,48 @@ class Answers:
 
 @dataclass(frozen=True)
 class Metric:
-    """A number in 0..1 that says how good answers are.
+    """A measure in 0..1 of the quality of predictions.
 
-    title: head of its column; value: the number, or None for answers that it does not apply to.
+    `title` is the head of its column. `value` returns the measure, or None if it does not apply to the predictions.
     """
 
     title: str
-    value: Callable[[Answers], float | None]
+    value: Callable[[Predictions], float | None]
 
 
-def accuracy(answers: Answers) -> float:
+def accuracy(predictions: Predictions) -> float:
     """The share of the videos whose class was recognised (top-1)."""
-    return float(np.mean(answers.predicted == answers.truth))
+    return float(np.mean(predictions.predicted == predictions.truth))
 
 
-def mean_class_accuracy(answers: Answers) -> float:
+def mean_class_accuracy(predictions: Predictions) -> float:
     """The mean, over the classes of the test videos, of the share of a class's videos that were recognised."""
-    confusion = answers.confusion()
+    confusion = predictions.confusion()
     tested = confusion.sum(axis=1)
     present = tested > 0
     return float(np.mean(np.diag(confusion)[present] / tested[present]))
 
 
-def top_k_accuracy(answers: Answers, k: int) -> float | None:
+def top_k_accuracy(predictions: Predictions, k: int) -> float | None:
     """The share of the videos whose class is among the k with the highest scores; None for k classes or fewer.
 
-    Classes with equal scores count as one place; one that scores -inf is among none.
+    Classes with equal scores share a place. A class that scores -inf is never among the k.
     """
-    if answers.scores is None or answers.n_classes <= k:
+    if predictions.scores is None or predictions.n_classes <= k:
         return None
-    own = answers.scores[np.arange(len(answers.truth)), answers.truth]
-    places = (answers.scores > own[:, None]).sum(axis=1)
-    return float(np.mean((places < k) & np.isfinite(own)))
+    true_scores = predictions.scores[np.arange(len(predictions.truth)), predictions.truth]
+    places = (predictions.scores > true_scores[:, None]).sum(axis=1)
+    return float(np.mean((places < k) & np.isfinite(true_scores)))
 
 
-def recall_at(answers: Answers, k: int) -> float | None:
-    """R@k: the share of the videos that have one of their class among the k nearest training videos.
+def recall_at(predictions: Predictions, k: int) -> float | None:
+    """R@k: the share of the videos with a video of their class among the k nearest training videos.
 
-    None if k is not smaller than the number of ranked training videos, where all would be retrieved.
+    None if k is not smaller than the number of ranked training videos, because all would be retrieved.
     """
-    if answers.neighbours is None or answers.neighbours.shape[1] <= k:
+    if predictions.neighbours is None or predictions.neighbours.shape[1] <= k:
         return None
-    return float(np.mean((answers.neighbours[:, :k] == answers.truth[:, None]).any(axis=1)))
+    return float(np.mean((predictions.neighbours[:, :k] == predictions.truth[:, None]).any(axis=1)))
 
 
 METRICS = {
@@ -97,29 +97,29 @@ METRICS = {
 }
 
 
-def measure(answers: Answers) -> dict[str, float]:
-    """Every metric that applies to these answers, by name."""
-    values = {name: metric.value(answers) for name, metric in METRICS.items()}
+def measure(predictions: Predictions) -> dict[str, float]:
+    """The metrics that apply to these predictions, by name."""
+    values = {name: metric.value(predictions) for name, metric in METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def accuracy_interval(right: NDArray[np.bool_], recordings: NDArray[np.int64], confidence: float = 0.95) -> list[float]:
     """The percentile bootstrap interval of an accuracy (0..1), by drawing recordings with replacement.
 
-    Answers for clips of one recording are right or wrong together, so there are fewer independent answers than videos.
-    If each video is a recording of its own, the number of right answers is binomial, and its quantiles are those of
-    infinitely many draws. A single recording cannot be drawn in another way and is treated likewise. All answers right
-    or all wrong give a point.
+    Predictions for clips of one recording tend to be right or wrong together, so the videos are not independent. If
+    each video is a recording of its own, the number of right predictions is binomial, and the quantiles of the binomial
+    distribution are exact. With a single recording, the bootstrap cannot draw anything else, and the same quantiles are
+    used. If all predictions are right, or all are wrong, the bounds are equal.
 
     Args:
-        right: Whether the answer for each test video is right, (n,).
-        recordings: The number of the recording (group) that each test video is cut from, (n,).
+        right: Whether the prediction for each test video is right, (n,).
+        recordings: The number of the recording (group) of each test video, (n,).
         confidence: The interval's probability.
 
     Returns:
         The lower and the upper bound.
     """
-    from scipy.stats import binom  # here: the report reads METRICS, and scipy takes a second
+    from scipy.stats import binom  # imported here because the report reads METRICS, and scipy takes a second
 
     quantiles = (1 - confidence) / 2, (1 + confidence) / 2
     n_test, share = len(right), float(np.mean(right))

@@ -1,8 +1,8 @@
 """The network that is evaluated, and its test clips, which are the same for all protocols.
 
-A run's network is read from its model.pt, which holds its depth, width, clip length and crop size. `scratch` is a
-network of the given shape with random weights. The functions of the pretraining load the clips, so the input range and
-the mean are those of the pretraining.
+A run's network is read from its model.pt, which holds its depth, width, clip length and crop size. The run `scratch` is
+a network with random weights. The functions of the pretraining load the clips, so that the network's input has the same
+range and mean.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A run's weights (None: from scratch), their architecture, and their origin (for the record)."""
+    """A run's weights (None: from scratch), their architecture, and their origin for the record."""
 
     architecture: Architecture
     state_dict: dict[str, Tensor] | None
@@ -49,35 +49,35 @@ class Pretrained:
             raise StageError(str(error)) from error
         return network.to(best_device())
 
-    def described(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Architecture and origin, for the record."""
         return {"architecture": dataclasses.asdict(self.architecture), "pretraining": self.origin}
 
 
 def read_pretrained(model: Path | None, architecture: Architecture) -> Pretrained:
-    """The network of model.pt, which brings its own architecture, or (model None) one of `architecture` from scratch.
+    """The network of model.pt with its own architecture; without `model`, a network of `architecture` from scratch.
 
     Raises StageError if the file is not a model of the pretraining, or is damaged.
     """
     if model is None:
         return Pretrained(architecture, None, {}, [], None)
     saved = read_model(model)
-    own = Architecture(**{name: saved["settings"][name] for name in dataclasses.asdict(architecture)})
-    known = ("objective", "clusters", "digest", "settings", "seed")  # the first three are not in older models
-    origin = {key: saved[key] for key in known if key in saved} | {"n_videos": len(saved["video_ids"])}
-    return Pretrained(own, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
+    model_architecture = Architecture(**{name: saved["settings"][name] for name in dataclasses.asdict(architecture)})
+    keys = ("objective", "clusters", "digest", "settings", "seed")  # older models lack the first three
+    origin = {key: saved[key] for key in keys if key in saved} | {"n_videos": len(saved["video_ids"])}
+    return Pretrained(model_architecture, saved["state_dict"], origin, saved["video_ids"], saved["bank"])
 
 
 def read_inputs(
     splits: Path, split: int, frames: Sequence[Path], unread: Path | None = None
 ) -> tuple[Split, FrameStore]:
-    """The split's videos that have frames, and the store of their frames; unread: as `read_split` takes it."""
+    """The split's videos that have frames, and the store of their frames. The arguments are those of `read_split`."""
     store, statuses = open_frames(frames)
     return read_split(splits, split, statuses, unread), store
 
 
 def open_frames(frames: Sequence[Path]) -> tuple[FrameStore, dict[str, str]]:
-    """The store of the frames, and the status of each video in it. Raises StageError if a file cannot be read."""
+    """The store of the frames, and the status of each video. Raises StageError if a file cannot be read."""
     try:
         store = FrameStore(frames)
     except (OSError, ValueError) as error:
@@ -87,9 +87,9 @@ def open_frames(frames: Sequence[Path]) -> tuple[FrameStore, dict[str, str]]:
 
 @dataclass(frozen=True)
 class TestClips:
-    """`n_clips` clips of each video, random in time, centre crop (paper 4.2): a function of the seed and the id."""
+    """`n_clips` clips of each video, random in time, centre crop (paper 4.2), which depend on seed and id only."""
 
-    __test__ = False  # no test, though pytest would take it for one
+    __test__ = False  # or pytest would collect it as a test
 
     store: FrameStore
     video_ids: Sequence[str]
@@ -99,9 +99,9 @@ class TestClips:
     workers: int = 0
 
     def inputs(self, clips_at_once: int) -> Iterator[Tensor]:
-        """All clips as the network takes them, (B x n_clips, 3, T, S, S) float32, those of a video together.
+        """Batches of clips as the network's input, (B x n_clips, 3, T, S, S) float32. A video's clips are consecutive.
 
-        Batches of `clips_at_once` or fewer, at least one video, read beside a GPU by `workers` processes.
+        A batch has at most `clips_at_once` clips, but at least one video. For a GPU, `workers` processes load them.
         """
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
         clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)

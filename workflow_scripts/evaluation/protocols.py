@@ -1,7 +1,7 @@
 """The protocols that evaluate a representation, by the name that the config and the records use.
 
-A new protocol is one stage in a file of its own, its rule in `rules/evaluation.smk`, and one entry here. This module
-imports no stage, so that Snakemake can read it without torch.
+To add a protocol, write a stage in a new file and its rule in `rules/evaluation.smk`, and add an entry here. This
+module imports no stage, so that Snakemake can read it without torch.
 """
 
 from collections.abc import Mapping
@@ -11,17 +11,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to evaluate a representation on a split.
+    """A way to evaluate a representation on a split."""
 
-    title: in the tables; input: what it reads, frames (it trains the network), features (the network is frozen) or
-    encodings (IDT, no network); settings: prefixes of its keys in the section `evaluation`; record: what its record has
-    beside the keys of all records (see `results`), with their types.
-    """
-
-    title: str
-    input: str
-    settings: tuple[str, ...]
-    record: Mapping[str, type] = field(default_factory=dict)
+    title: str  # in the tables
+    input: str  # frames (trains the network), features (of the frozen network) or encodings (IDT, no network)
+    settings: tuple[str, ...]  # prefixes of its keys in the section `evaluation`
+    record: Mapping[str, type] = field(default_factory=dict)  # keys that only its record has, with their types
 
 
 PROTOCOLS = {
@@ -31,7 +26,7 @@ PROTOCOLS = {
     "svm": Protocol("linear SVM", "encodings", ("svm_",)),
 }
 
-# Those that evaluate networks, which `evaluation.protocols` chooses from.
+# The protocols that evaluate networks: the values of `evaluation.protocols`.
 NETWORK_PROTOCOLS = tuple(name for name, protocol in PROTOCOLS.items() if protocol.input != "encodings")
 
 

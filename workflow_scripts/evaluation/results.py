@@ -1,11 +1,10 @@
-"""The record of one evaluation: a JSON file that has each number with what it rests on.
+"""The record of one evaluation, a JSON file.
 
-A record says which run, seed, dataset, split and protocol it is of, with which settings, on how many videos the
-protocol trained (`n_train`) and tested, and the accuracy of always answering the most frequent training class
-(`chance`). The metrics of METRICS that apply stand under their names, over the `n_test` videos that could be tested.
-The dataset's test list has `n_listed` videos; `n_left_out` is the difference, and `left_out` has the reasons.
-`accuracy_interval` is the 95 % bootstrap interval of the accuracy over the test videos, drawn by recording where there
-are groups.
+A record names the run, seed, dataset, split, protocol and settings. `n_train` is the number of training videos.
+`chance` is the accuracy of always predicting the most frequent training class. The metrics of METRICS that apply have
+their names as keys; they are over the `n_test` videos that could be tested. The dataset's test list has `n_listed`
+videos. `n_left_out` is the difference, and `left_out` has the reasons. `accuracy_interval` is the 95 % bootstrap
+interval of the accuracy over the test videos, drawn by recording if there are groups.
 """
 
 from collections import Counter
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts.evaluation.metrics import METRICS, Answers, accuracy_interval, measure
+from workflow_scripts.evaluation.metrics import METRICS, Predictions, accuracy_interval, measure
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.evaluation.settings import VERSIONS
 from workflow_scripts.evaluation.split import Split
@@ -26,7 +25,7 @@ from workflow_scripts.ground.stage import StageError
 
 Record = dict[str, Any]
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
+_TYPES: dict[str, type | tuple[type, ...]] = {
     "run": str,
     "seed": int,
     "dataset": str,
@@ -60,8 +59,8 @@ class Task:
     split: int = 1
     layout: str = ""
 
-    def named(self) -> tuple[str, str, int]:
-        """Run, dataset and split, for a line of the log."""
+    def log_fields(self) -> tuple[str, str, int]:
+        """Run, dataset and split, for a log line."""
         return self.run, self.dataset, self.split
 
 
@@ -70,21 +69,21 @@ def write_record(
     task: Task,
     protocol: str,
     split: Split,
-    answers: Answers,
+    predictions: Predictions,
     settings: Mapping[str, Any],
-    **own: Any,
+    **extra: Any,
 ) -> Record:
-    """Writes (and returns) the record of a protocol's answers for the test videos of a split.
+    """Writes and returns the record of a protocol's predictions for the test videos of a split.
 
     Args:
         output: The record's file.
         task: What is evaluated.
         protocol: Its name in PROTOCOLS.
         split: The videos of the split.
-        answers: Those for split.test, in its order.
-        settings: All that the result depends on besides the data, also what the network was trained with.
-        own: What only this protocol has, such as `shots` or `history`; or another value in place of what the split
-            says, such as `n_train` of a network that was not trained on all videos.
+        predictions: The predictions for split.test, in its order.
+        settings: All settings that the result depends on, including those of the network's training.
+        extra: Entries that only this protocol has, such as `shots` or `history`. They may override an entry that comes
+            from the split, such as `n_train`.
 
     Raises:
         StageError: The record contradicts itself, or cannot be written.
@@ -96,20 +95,20 @@ def write_record(
         "dataset": task.dataset,
         "split": task.split,
         "protocol": protocol,
-        **measure(answers),
-        "accuracy_interval": accuracy_interval(answers.predicted == answers.truth, split.recordings()),
+        **measure(predictions),
+        "accuracy_interval": accuracy_interval(predictions.predicted == predictions.truth, split.recordings()),
         "chance": chance(split),
         "n_train": len(split.train),
         "n_test": len(split.test),
         "n_listed": len(split.test) + len(split.left_out),
         "n_left_out": len(split.left_out),
-        **own,
+        **extra,
         "settings": dict(settings),
         "config_digest": digest(protocol, version, dict(settings)),
         "VERSION": version,
         "classes": split.classes,
-        "confusion": answers.confusion().tolist(),
-        "predictions": dict(zip(split.test, (split.classes[i] for i in answers.predicted), strict=True)),
+        "confusion": predictions.confusion().tolist(),
+        "predictions": dict(zip(split.test, (split.classes[i] for i in predictions.predicted), strict=True)),
         "left_out": split.left_out,
         "unused": split.unused,
     }
@@ -119,7 +118,7 @@ def write_record(
 
 
 def read_record(path: Path) -> Record:
-    """Reads a record and checks it; raises StageError if the file is not one."""
+    """Reads and validates a record. Raises StageError if the file is not a valid record."""
     try:
         record = artifacts.read_json(path)
     except (OSError, ValueError, RecursionError) as error:
@@ -129,14 +128,14 @@ def read_record(path: Path) -> Record:
 
 
 def validate(record: Any, path: Path) -> None:
-    """Raises StageError naming `path` and the first thing wrong with `record`."""
+    """Raises StageError naming `path` and the first fault of `record`."""
 
     def require(condition: bool, what: str) -> None:
         if not condition:
-            raise StageError(f"{path} is not a whole evaluation record: {what}; delete it and rerun")
+            raise StageError(f"{path} is not a valid evaluation record: {what}; delete it and rerun")
 
     require(isinstance(record, dict), "not a JSON object")
-    for key, kind in _KINDS.items():
+    for key, kind in _TYPES.items():
         require(isinstance(record.get(key), kind), f"no usable {key!r}")
     require(record["protocol"] in PROTOCOLS, f"protocol {record['protocol']!r} is not known")
     for key in [key for key in (*METRICS, "chance") if key in record]:
@@ -156,14 +155,14 @@ def validate(record: Any, path: Path) -> None:
 
 
 def chance(split: Split) -> float:
-    """The accuracy (0..1) of always answering the most frequent training class (of equals, the luckiest)."""
+    """The accuracy (0..1) of always predicting the most frequent training class (of a tie, the best on the tests)."""
     trained, tested = Counter(split.train.values()), Counter(split.test.values())
     most = max(trained.values())
     return max(tested[label] for label, n in trained.items() if n == most) / len(split.test)
 
 
-def in_words(record: Record) -> str:
-    """One line for the log: accuracy with its interval, chance and the videos it rests on."""
+def summary(record: Record) -> str:
+    """One line for the log: the accuracy with its interval, chance and the numbers of videos."""
     low, high = record["accuracy_interval"]
     return (
         f"accuracy {record['accuracy']:.1%} ({low:.1%} to {high:.1%}, chance {record['chance']:.1%}), "

@@ -10,20 +10,20 @@ from workflow_scripts.videos.settings import LAYOUTS
 # The VERSION of each stage, raised when the same settings give another result.
 VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
 
-# The runs that always exist and train no network: what of the encoding their linear SVM sees.
+# The runs without a network, which every config has, and the dataset of the encoding that their linear SVM reads.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
 
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How the protocols train and test; a key's prefix names its protocol, `clips` is of both network protocols."""
+    """How the protocols train and test. A key's prefix names its protocol; `clips` is for all network protocols."""
 
     clips: int = setting(
-        5, "Random clips per test video, and per video whose features are taken. Centre crop.", source="paper 4.2"
+        5, "Random clips per test video, and per video for its features. Centre crop.", source="paper 4.2"
     )
 
     finetune_epochs: int = setting(
-        40, "Passes over the training part. The authors' code takes 40 on UCF101, 30 on HMDB51.", source="authors' code"
+        40, "Passes over the training part. The authors' code uses 40 on UCF101, 30 on HMDB51.", source="authors' code"
     )
     finetune_batch_size: int = setting(
         128, "Videos per step; fewer if the training part is smaller.", source="paper 4.2"
@@ -34,7 +34,7 @@ class EvaluationSettings:
     finetune_momentum: float = setting(0.9, "Momentum of SGD.", source="paper 4.2")
     finetune_dampening: float = setting(
         0.9,
-        "Dampening of the momentum. With 0.9, a learning rate of 0.1 acts like 0.01 without.",
+        "Dampening of the momentum. With dampening 0.9, a learning rate of 0.1 acts like 0.01 without dampening.",
         source="authors' code, reference [14]",
     )
     finetune_weight_decay: float = setting(
@@ -42,15 +42,15 @@ class EvaluationSettings:
     )
     finetune_validation_fraction: float = setting(
         0.1,
-        "Share of the training part that is set aside for validation, in whole groups where the dataset has groups. It "
-        "decides when the learning rate drops.",
+        "Share of the training part that is held out for validation, in whole groups if the dataset has groups. Its "
+        "loss decides when the learning rate drops.",
         source="ours",
         minimum=0,
         exclusiveMaximum=1,
     )
     finetune_refit: bool = setting(
         True,
-        "After the validation, train anew on the whole training part with the same drops of the learning rate. This "
+        "Whether to train a second time, on the whole training part with the learning rates of the first time. This "
         "doubles the time.",
         source="ours",
     )
@@ -68,7 +68,7 @@ class EvaluationSettings:
     finetune_n_scales: int = setting(
         5,
         "Sizes of the square to draw from: the first n of 1, 2^-1/4, 2^-1/2, 2^-3/4, 1/2 of the frame's shorter side. "
-        "The authors' code takes 2.",
+        "The authors' code uses 2.",
         source="paper 4.2, reference [14]",
         minimum=1,
         maximum=5,
@@ -105,7 +105,7 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What pretraining and evaluation must share: of a run it is read from model.pt, from scratch it is given here."""
+    """The network's shape and input, for a network from scratch. Other runs read them from model.pt."""
 
     depth: int = PretrainingSettings.depth
     width: float = PretrainingSettings.width

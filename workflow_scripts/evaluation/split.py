@@ -1,8 +1,8 @@
 """One split of a dataset: the videos that a protocol can use, and those left out.
 
-A network needs frames, an SVM on IDT needs encodings, and neither needs the other's files. A video is used if its
-status in the stage file is `ok`. Other videos are left out and counted, with the reason, so each accuracy says how many
-videos of the test list it covers. A video that is in no stage file is an error: the files belong to different data.
+A network needs frames, and an SVM on IDT needs encodings. A video is used if its status in these files is `ok`. Other
+videos are left out and counted with the reason, so each record says how many videos of the test list it covers. A video
+that is in none of the files is an error: the files belong to different data.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,19 +17,14 @@ from workflow_scripts.ground.stage import StageError
 
 @dataclass(frozen=True)
 class Split:
-    """The usable videos of one split, as video_id -> label in the order of the ids, and those left out.
+    """The usable videos of one split, and those left out. Each mapping is by video id, sorted."""
 
-    `classes` are all labels of the usable videos, sorted. `left_out` maps the ids of the test videos that cannot be
-    tested to the reason, `unused` those of the training videos that cannot be trained on; `groups` maps ids to the
-    group of a video, where it has one.
-    """
-
-    train: dict[str, str]
-    test: dict[str, str]
-    classes: list[str]
-    left_out: dict[str, str] = field(default_factory=dict)
-    unused: dict[str, str] = field(default_factory=dict)
-    groups: dict[str, str] = field(default_factory=dict)
+    train: dict[str, str]  # labels
+    test: dict[str, str]  # labels
+    classes: list[str]  # the labels of all usable videos, sorted
+    left_out: dict[str, str] = field(default_factory=dict)  # test videos: why they cannot be tested
+    unused: dict[str, str] = field(default_factory=dict)  # training videos: why they cannot be trained on
+    groups: dict[str, str] = field(default_factory=dict)  # groups of the videos that have one
 
     def targets(self, labels: Mapping[str, str]) -> np.ndarray:
         """The class indices (n,) int64 of `labels`, `train` or `test`."""
@@ -37,9 +32,9 @@ class Split:
         return np.array([index[label] for label in labels.values()], dtype=np.int64)
 
     def recordings(self) -> np.ndarray:
-        """The number (n_test,) int64 of the recording that each test video is of.
+        """The number (n_test,) int64 of the recording of each test video.
 
-        A recording is a group, also across classes. A video without a group is a recording by itself.
+        A recording is a group, even across classes. A video without a group is a recording of its own.
         """
         names = [
             ("group", self.groups[video_id]) if video_id in self.groups else ("video", video_id)
@@ -50,12 +45,17 @@ class Split:
 
 
 def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Path | None = None) -> Split:
-    """Reads split number `split` of splits.tsv and keeps the videos whose status is `ok`.
+    """Reads a split and keeps the videos whose status is `ok`.
 
-    `statuses` maps video_id to its status (`ok`, or why it cannot be used) and must know all these videos. `unread` is
-    the table of those that belong to the splits too and could not be read or were not there: all of them are left out.
-    Raises StageError if the split is not there, a video is unknown to a stage, no video is left to use, or those to
-    train on are of a single class.
+    Args:
+        splits: The dataset's splits.tsv.
+        split: The number of the split.
+        statuses: The status of each video of the splits: `ok`, or why it cannot be used.
+        unread: Table of further videos of the splits, which could not be read or are missing. All are left out.
+
+    Raises:
+        StageError: There is no such split, a video has no status, no video can be used, or all training videos are of
+            one class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]
     if not rows:
@@ -82,13 +82,13 @@ def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Pa
     return Split(**parts, classes=classes, left_out=unusable["test"], unused=unusable["train"], groups=groups)
 
 
-def require_known(video_ids: Sequence[str], known: Mapping[str, str], what: Path) -> None:
-    """Raises StageError naming the videos that `what` lists and `known` lacks."""
+def require_known(video_ids: Sequence[str], known: Mapping[str, str], listing: Path) -> None:
+    """Raises StageError if `known` lacks videos that `listing` lists, and names some."""
     missing = [video_id for video_id in video_ids if video_id not in known]
     if missing:
         names = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise StageError(
-            f"{len(missing)} of the {len(video_ids)} videos in {what} are in none of the given files ({names}); "
+            f"{len(missing)} of the {len(video_ids)} videos in {listing} are in none of the given files ({names}); "
             "rerun the stages from the same index"
         )
 
@@ -100,9 +100,3 @@ def read_statuses(encodings: Sequence[Path]) -> dict[str, str]:
         with artifacts.read_hdf5(path) as file:
             statuses.update(zip(file["video_id"].asstr()[:], file["status"].asstr()[:], strict=True))
     return statuses
-
-
-def l2_normalised(features: np.ndarray) -> np.ndarray:
-    """The rows of `features` (n, d) at unit length; a zero row stays zero."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(norms > 0, norms, 1)

@@ -1,9 +1,10 @@
-"""Stage: a linear SVM on the IDT vectors of a split, the hand-made representation that networks are compared with.
+"""Stage: train a linear SVM on the IDT vectors of a split, the hand-crafted baseline of the networks.
 
-Paper 4.8 quotes IDT + Fisher vectors + linear SVM (C = 100) from [42]: here run `idt_fisher`. Run `idt` sees in their
-place the count sketches (2000,) that the pretraining uses as its prior. One SVM per class against the rest, with hinge
-loss, on vectors of unit length. A linear SVM needs only the inner products of the vectors. These are summed over blocks
-of entries, so only few megabytes of thousands of Fisher vectors (400 kB each) are in memory at a time.
+Paper 4.8 quotes IDT + Fisher vectors + linear SVM (C = 100) from [42]; here this is the run `idt_fisher`. The run `idt`
+uses count sketches (2000,) in place of the Fisher vectors, which the pretraining uses as its prior. The stage trains
+one SVM per class against the rest, with hinge loss, on vectors of unit length. A linear SVM needs only the inner
+products of the vectors. Their sum over blocks of entries keeps few megabytes of thousands of Fisher vectors (400 kB
+each) in memory at a time.
 
 Inputs: splits.tsv, unread.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
 """
@@ -20,7 +21,7 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.classifier import class_scores
-from workflow_scripts.evaluation.metrics import Answers
+from workflow_scripts.evaluation.metrics import Predictions
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import IDT_RUNS, EvaluationSettings
 from workflow_scripts.evaluation.split import read_split, read_statuses
@@ -42,18 +43,18 @@ def svm(
 ) -> None:
     """Trains a linear SVM on the vectors of a split's training videos and tests it on the others.
 
-    A video in which nothing moves has a vector of zeros, which the SVM classifies too.
+    A video without trajectories has a vector of zeros, which the SVM classifies too.
 
     Args:
         encodings: The dataset's encoding shards, of Fisher vectors for the run idt_fisher.
         splits: The dataset's splits.tsv.
         output: The record.
-        task: What is evaluated; nothing is drawn.
+        task: What is evaluated; its seed has no influence.
         settings: The penalty.
         unread: Table of the videos that could not be read.
 
     Raises:
-        StageError: A readable video of the split is in no shard, or there is a single class to train on.
+        StageError: A readable video of the split is in no shard, or all training videos are of one class.
     """
     statuses = read_statuses(encodings)
     usable = {name: "ok" if status == "no_trajectories" else status for name, status in statuses.items()}
@@ -63,15 +64,23 @@ def svm(
     machine = OneVsRestClassifier(SVC(kernel="precomputed", C=settings.svm_c))
     machine.fit(cosines[:n_train, :n_train], parts.targets(parts.train))
     scores = class_scores(machine, cosines[n_train:, :n_train], len(parts.classes))
-    answers = Answers.from_scores(parts.targets(parts.test), scores)
-    record = results.write_record(output, task, "svm", parts, answers, settings_of("svm", dataclasses.asdict(settings)))
-    log.info("%s + SVM on %s split %d: %s", *task.named(), results.in_words(record))
+    predictions = Predictions.from_scores(parts.targets(parts.test), scores)
+    record = results.write_record(
+        output, task, "svm", parts, predictions, settings_of("svm", dataclasses.asdict(settings))
+    )
+    log.info("%s + SVM on %s split %d: %s", *task.log_fields(), results.summary(record))
 
 
 def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> np.ndarray:
-    """The cosines (n, n) float64 between the vectors of the videos; that with a zero vector is 0.
+    """The cosines (n, n) float64 between the vectors of the videos; 0 for a vector of zeros.
 
-    vectors: `sketch` or `fisher`, the dataset of the shards. Raises StageError for a vector that is not finite.
+    Args:
+        encodings: The shards.
+        vectors: The dataset of the shards, `sketch` or `fisher`.
+        video_ids: The n videos.
+
+    Raises:
+        StageError: A vector is not finite.
     """
     place = {video_id: i for i, video_id in enumerate(video_ids)}
     with read_hdf5(encodings[0]) as file:
@@ -89,7 +98,7 @@ def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> n
         products += block @ block.T
     norms = np.sqrt(np.diag(products))
     norms[norms == 0] = 1
-    products /= norms  # in place: n x n is the most of the memory
+    products /= norms  # in place, because n x n takes most of the memory
     products /= norms[:, None]
     return products
 

@@ -1,4 +1,4 @@
-"""Trains a network with a classifier on top, epoch by epoch from checkpoints, and tests it."""
+"""Trains a network with a classifier head, with a checkpoint per epoch, and tests it."""
 
 import logging
 import math
@@ -25,22 +25,22 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 
 log = logging.getLogger(__name__)
 
-SHOWN_EVERY = 1.0  # seconds between updates of the progress bar
-LOGGED_EVERY = 30.0  # seconds between log lines within an epoch; the first comes after the first batch
+PROGRESS_INTERVAL = 1.0  # seconds between updates of the progress bar
+LOG_INTERVAL = 30.0  # seconds between log lines within an epoch; the first batch has a line too
 
 
 class Trainer:
     """Trains and tests a network.
 
     Args:
-        name: For the progress bar and the log.
-        network: On its device.
+        name: In the progress bar and the log.
+        network: The network, on its device.
         frozen: Modules whose weights and statistics do not change.
         store: The frames.
-        architecture: Length and size of the clips.
+        architecture: The length and size of the clips.
         settings: How to train.
-        seed: Of all draws.
-        workers: Processes that read clips beside a GPU.
+        seed: Draws the clips and their order.
+        workers: Processes that load clips for a GPU.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Trainer:
         """Trains on the videos of `labels`, from the checkpoint in `folder` if there is one.
 
         Args:
-            labels: Of the training videos.
+            labels: The labels of the training videos.
             classes: All labels, in the order of the network's outputs.
-            folder: For the checkpoints.
-            held_out: Labels of the videos whose loss decides when the learning rate drops. Without them, the training
-                loss decides.
-            rates: The learning rate of each epoch, if it is known. Then no loss decides.
+            folder: The folder of the checkpoints.
+            held_out: The labels of the videos whose loss decides when the learning rate drops. Without them, the
+                training loss decides.
+            rates: The learning rate of each epoch. If given, no loss decides.
 
         Returns:
             The history, a row per epoch: epoch (from 0), loss, validation_loss (None if nothing is held out), lr.
@@ -99,7 +99,7 @@ class Trainer:
         trained, validation, epochs = sorted(labels), sorted(held_out or {}), self.settings.finetune_epochs
         history = self._restore(folder)
         done, total = len(history) * len(trained), epochs * len(trained)
-        with tqdm(total=total, initial=done, desc=self.name, unit="clip", mininterval=SHOWN_EVERY) as bar:
+        with tqdm(total=total, initial=done, desc=self.name, unit="clip", mininterval=PROGRESS_INTERVAL) as bar:
             for epoch in range(len(history), epochs):
                 if rates is not None:
                     self.optimizer.param_groups[0]["lr"] = rates[epoch]
@@ -117,7 +117,7 @@ class Trainer:
         return history
 
     def _train_epoch(self, epoch: int, video_ids: list[str], target: Mapping[str, int], bar: "tqdm[Any]") -> float:
-        """One random clip of every video; returns the mean loss."""
+        """Trains on one random clip of every video and returns the mean loss."""
         self.network.train()
         for module in self.frozen:
             module.eval()  # batch norm statistics are frozen too
@@ -140,7 +140,7 @@ class Trainer:
             seen += len(indices)
             bar.update(len(indices))
             bar.set_postfix(epoch=epoch + 1, loss=f"{total / seen:.3f}", refresh=False)
-            if time.monotonic() - logged >= LOGGED_EVERY:
+            if time.monotonic() - logged >= LOG_INTERVAL:
                 logged = time.monotonic()
                 log.debug(
                     "%s: epoch %d, %d of %d clips, loss %.4g", self.name, epoch, seen, len(video_ids), total / seen
@@ -148,24 +148,24 @@ class Trainer:
         return total / len(video_ids)
 
     def _loss(self, video_ids: list[str], target: Mapping[str, int]) -> float:
-        """The mean cross-entropy of one clip of each video, centre crop, the same clip in every epoch."""
+        """The mean cross-entropy of one clip per video, centre crop. The clip is the same in every epoch."""
         scores = self.predict(video_ids, n_clips=1)
-        right = scores[np.arange(len(video_ids)), [target[video_id] for video_id in video_ids]]
-        return float(-np.log(np.maximum(right, 1e-12)).mean())
+        true_scores = scores[np.arange(len(video_ids)), [target[video_id] for video_id in video_ids]]
+        return float(-np.log(np.maximum(true_scores, 1e-12)).mean())
 
     @torch.no_grad()
-    def predict(self, video_ids: list[str], n_clips: int, *, shown: bool = False) -> np.ndarray:
-        """Scores (n, classes) float64, rows summing to 1: the softmax averaged over each video's test clips.
+    def predict(self, video_ids: list[str], n_clips: int, *, show_progress: bool = False) -> np.ndarray:
+        """The softmax scores (n, classes) float64, averaged over the test clips of each video. Rows sum to 1.
 
-        shown: with a progress bar. Raises StageError if the network gives what is not a finite number.
+        Raises StageError if the network's output is not finite.
         """
         self.network.eval()
         clips = TestClips(self.store, video_ids, self.architecture, n_clips, self.seed, self.workers)
         batches = []
-        with tqdm(total=len(video_ids), desc=f"{self.name}, test", unit="video", disable=not shown) as bar:
+        with tqdm(total=len(video_ids), desc=f"{self.name}, test", unit="video", disable=not show_progress) as bar:
             for inputs in clips.inputs(self.settings.finetune_batch_size):
-                of_clips = self.network(inputs).double().softmax(dim=1)
-                batches.append(of_clips.unflatten(0, (-1, n_clips)).mean(dim=1).cpu())
+                clip_scores = self.network(inputs).double().softmax(dim=1)
+                batches.append(clip_scores.unflatten(0, (-1, n_clips)).mean(dim=1).cpu())
                 bar.update(len(batches[-1]))
         scores: np.ndarray = torch.cat(batches).numpy()
         if not np.isfinite(scores).all():
@@ -173,7 +173,7 @@ class Trainer:
         return scores
 
     def _state(self, history: list[dict[str, Any]]) -> dict[str, Any]:
-        """All that changes during training. Clips and their order depend on the epoch alone, not on a generator."""
+        """All that changes during training. Clips and their order depend only on the epoch."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

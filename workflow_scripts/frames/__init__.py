@@ -1,1 +1,1 @@
-"""Each video decoded once, resized and kept as JPEG frames; clips read back for training (paper, section 4.2)."""
+"""Stores the resized frames of each video as JPEG, and reads clips of them for training (paper 4.2)."""

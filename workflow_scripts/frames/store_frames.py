@@ -1,9 +1,10 @@
-"""Stage: the frames of a shard's videos, decoded once and kept small for training (paper, section 4.2).
+"""Stage: decodes the videos of a shard once and stores their resized frames for training (paper 4.2).
 
-In: a shard list. Out: frames/{short_side}/{shard}.h5, per video id a group with `jpeg` (all frames' JPEG bytes, one
-after the other) and `offsets` (T + 1; frame t is jpeg[offsets[t]:offsets[t + 1]]); attributes width, height (pixels of
-the stored frames), fps, n_frames, n_skipped (damaged frames, left out), status and reason. A video that cannot be read
-keeps its group, empty.
+In:  the list of a shard's videos.
+Out: frames/{short_side}/{shard}.h5 with a group per video id: `jpeg` (concatenated JPEG files of all frames) and
+     `offsets` (T + 1; frame t is jpeg[offsets[t]:offsets[t + 1]]); attributes width, height (pixels of the stored
+     frames), fps, n_frames, n_skipped (damaged frames, which are left out), status and reason. The group of an
+     unreadable video is empty.
 """
 
 import dataclasses
@@ -25,22 +26,22 @@ from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.work_keys import attributes_of
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
-LONGEST_SIDE = 65500  # pixels, of libjpeg
+MAX_SIDE = 65500  # pixels, a limit of libjpeg
 
 
 def stored_size(width: int, height: int, short_side: int) -> tuple[int, int]:
-    """Width and height at which the shorter side is exactly `short_side`, the aspect ratio kept to a pixel.
+    """Returns width and height with exactly `short_side` pixels on the shorter side, at the same aspect ratio.
 
-    Smaller videos are enlarged: crops are cut in proportion to the frame, so all videos must share one scale.
+    Smaller videos are enlarged: crops are cut in proportion to the frame, so all videos must have the same scale.
     """
     scale = short_side / min(width, height)
     return max(short_side, round(width * scale)), max(short_side, round(height * scale))
 
 
 def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Result:
-    """A video's frames, (H, W, 3) uint8 RGB each, as JPEG bytes with offsets.
+    """Encodes the frames of a video, (H, W, 3) uint8 RGB each, as JPEG.
 
-    A status and reason instead where they cannot be read (idt_tools.VideoError) or there are none.
+    Returns arrays `jpeg` and `offsets`, or a status other than `ok` if the video is unreadable or has no frames.
     """
     encoded: list[np.ndarray] = []
     width = height = 0
@@ -48,27 +49,32 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
         for frame in frames:
             if not encoded:
                 width, height = stored_size(frame.shape[1], frame.shape[0], settings.short_side)
-                if max(width, height) > LONGEST_SIDE:
+                if max(width, height) > MAX_SIDE:
                     enlarged = f"{frame.shape[1]}x{frame.shape[0]} pixels would be stored as {width}x{height}"
-                    return Result("too_large", f"{enlarged}; a JPEG has at most {LONGEST_SIDE} on a side")
+                    return Result("too_large", f"{enlarged}; a JPEG has at most {MAX_SIDE} on a side")
             encoded.append(jpeg.encode(resize(frame, width, height), settings.jpeg_quality))
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
     if not encoded:
         return Result("unreadable", "it holds no frame")
     offsets = np.concatenate([[0], np.cumsum([len(jpeg) for jpeg in encoded])]).astype(np.int64)
-    seen: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
-    # Frames of a file know more. Not asked by their type: a GPU machine need not have PyAV.
-    seen |= {name: getattr(frames, name) for name in ("n_skipped", "fps") if hasattr(frames, name)}
-    return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=seen)
+    attributes: dict[str, str | int | float] = {"width": width, "height": height, "n_frames": len(encoded)}
+    # `read_video` returns these two. isinstance would need PyAV, which a GPU machine may lack.
+    attributes |= {name: getattr(frames, name) for name in ("n_skipped", "fps") if hasattr(frames, name)}
+    return Result(arrays={"jpeg": np.concatenate(encoded), "offsets": offsets}, attributes=attributes)
 
 
 def write_frames(
     output: Path, settings: FramesSettings, videos: str, results: Iterable[tuple[str, Result]], fps: Mapping[str, float]
 ) -> None:
-    """Writes encoded videos by id to the artifact `output`; `videos` is their digest.
+    """Writes the encoded frames of videos.
 
-    fps: frame rates; where one is 0, that of the frames that were decoded is written.
+    Args:
+        output: The HDF5 file to write.
+        settings: How the frames were encoded.
+        videos: A digest of the videos.
+        results: What `encode_frames` returned, by video id.
+        fps: Frame rates by video id; for 0, the rate of the decoded frames is written.
     """
     parameters = dataclasses.asdict(settings)
     with write_hdf5(
@@ -80,9 +86,9 @@ def write_frames(
             offsets = result.arrays.get("offsets", np.zeros(1, np.int64))
             dataset(group, "jpeg", content, unit="byte", meaning="JPEG files of all frames, one after the other")
             dataset(group, "offsets", offsets, unit="byte", meaning="frame t is jpeg[offsets[t]:offsets[t + 1]]")
-            seen = {"width": 0, "height": 0, "n_frames": 0, "n_skipped": 0, "fps": 0.0, **result.attributes}
-            told = {"fps": fps[name] or seen["fps"], "status": result.status, "reason": result.reason}
-            write_attributes(group, {**seen, **told})
+            attributes = {"width": 0, "height": 0, "n_frames": 0, "n_skipped": 0, "fps": 0.0, **result.attributes}
+            attributes |= {"fps": fps[name] or attributes["fps"], "status": result.status, "reason": result.reason}
+            write_attributes(group, attributes)
 
 
 def store_frames(
@@ -93,9 +99,15 @@ def store_frames(
     threads: int = 1,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Decodes every video of the shard list `videos` once and writes its frames, small, to `output`.
+    """Decodes the videos of a shard and writes their resized frames.
 
-    What is already in `store` is not decoded again.
+    Args:
+        videos: The list of the shard's videos.
+        output: The HDF5 file to write.
+        store: The record file of the shard. Videos in it are not decoded again.
+        settings: Size and quality of the frames.
+        threads: How many videos are decoded at once.
+        reading: Which videos are refused.
     """
     rows = {row["video_id"]: row for row in read_columns(videos)}
     keys = {name: digest(VERSIONS["store_frames"], settings, reading, attributes_of(row)) for name, row in rows.items()}

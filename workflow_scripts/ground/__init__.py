@@ -1,1 +1,1 @@
-"""What every stage stands on: ids, artifacts, the record file, the command line of a stage."""
+"""Modules that all stages use: ids, artifacts, the record file, the command line of a stage."""

@@ -1,8 +1,8 @@
-"""The device that a stage computes on. Imports torch alone."""
+"""Chooses the device that a stage computes on. It needs torch alone."""
 
 import torch
 
 
 def best_device(gpu: int = 0) -> torch.device:
-    """GPU number `gpu`, or the CPU of a machine without a GPU."""
+    """Returns GPU number `gpu`, or the CPU if the machine has no GPU."""
     return torch.device("cuda", gpu) if torch.cuda.is_available() else torch.device("cpu")

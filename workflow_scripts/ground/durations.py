@@ -1,8 +1,8 @@
-"""Durations as people read them."""
+"""Formats durations for people."""
 
 
 def in_words(seconds: float) -> str:
-    """A duration as people say it: 4.2 s, 12 min, 3.5 h, 4.2 days."""
+    """Returns a duration as text: 4.2 s, 12 min, 3.5 h, 4.2 days."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (36 * 3600, 3600, "h")):

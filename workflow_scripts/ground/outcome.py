@@ -1,4 +1,4 @@
-"""The outcome of a job, as JSON beside its log: what `dtc status` reads.
+"""The outcome of a job, which it writes as JSON beside its log and `dtc status` reads.
 
 A job writes its outcome when it starts, while it works (at most once per second) and when it ends. An outcome without
 an end belongs to a job that is running or was killed.
@@ -21,10 +21,10 @@ WRITE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """The state of a job.
 
-    `status` is started, done, failed or stopped (by a signal); `reason` is the sentence of a job that failed or was
-    stopped. `n_videos`, `n_done` and `failed` (id, status, reason) count the videos of a shard.
+    `status` is started, done, failed or stopped (by a signal). `reason` tells why a job failed or stopped. `n_videos`,
+    `n_done` and `failed` (id, status, reason) count the videos of a shard.
     """
 
     stage: str = ""
@@ -39,12 +39,12 @@ class Outcome:
 
 
 def outcome_file(log: Path) -> Path:
-    """The outcome beside a log."""
+    """Returns the path of the outcome of the job that writes this log."""
     return log.with_suffix(".json")
 
 
 def read_outcome(log: Path) -> Outcome | None:
-    """The outcome of the job that writes this log; None if there is no readable one."""
+    """Returns the outcome of the job that writes this log; None if there is no readable one."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         values = json.loads(outcome_file(log).read_text())
         return Outcome(**{**values, "failed": tuple((str(a), str(b), str(c)) for a, b, c in values["failed"])})
@@ -64,14 +64,14 @@ class OutcomeHandler(logging.Handler):
         self._write()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes the numbers of videos from a log record."""
+        """Updates the numbers of videos from a log record."""
         if changes := getattr(record, "outcome", None):
             self.outcome = dataclasses.replace(self.outcome, **changes)
             if time.monotonic() - self._written >= WRITE_SECONDS:
                 self._write()
 
     def end(self, status: str, reason: str = "") -> None:
-        """Writes the outcome of the job that has ended."""
+        """Writes the final outcome."""
         self.outcome = dataclasses.replace(self.outcome, status=status, reason=reason, ended=_now())
         self._write()
 

@@ -58,28 +58,24 @@ def process_shard(
 ) -> Iterator[tuple[str, Result]]:
     """Computes the results that the record file lacks, then yields (video_id, Result) of every video, sorted by id.
 
-    Every result is appended to the record file before the next one is awaited. A result with a status other than `ok`
-    is stored like any other, so a broken video is tried once. A video that cannot be read for a reason outside it
-    (ReadingFailed, MemoryError) gets no record; the next run tries it again.
+    Each result is appended to the record file at once, even that of a broken video, which is therefore tried once. A
+    video that cannot be read for a reason outside it (ReadingFailed, MemoryError) gets no record; the next run retries.
 
     Args:
         store: the record file.
         keys: the key of the work by video id, `digest(version, settings, size and time of the video, keys of inputs)`.
-        compute: returns the Result of a video id; the status is not `ok` if the video itself is broken. It runs in
-            `threads` threads (decoding, OpenCV and the tracker release the GIL). Any exception but the two above is a
-            bug of the stage and stops it.
+        compute: returns the Result of a video id; the status is not `ok` if the video itself is broken. Any exception
+            but the two above is a bug of the stage and stops it.
         stage: the name of the stage, for the log.
-        threads: how many videos are computed at once.
+        threads: how many videos are computed at once; decoding, OpenCV and the tracker release the GIL.
         max_failed_fraction: the largest fraction of videos that may fail.
         unread: videos that could not be read when their keys were made (`work_keys.keys_by_video`).
 
     Raises:
         UnreadVideos: if videos could not be read, after all others were computed.
-        StageError: if more than `max_failed_fraction` of the videos failed (the log names them), if another process
-            has the record file, or if that cannot be written.
+        StageError: if too many videos failed, if another process has the record file, or if that cannot be written.
     """
     video_ids = sorted(keys)
-    n_videos = len(video_ids) + len(unread or {})
     reasons = {video_id: str(error) for video_id, error in (unread or {}).items()}
     for video_id, reason in reasons.items():
         log.warning("%s: %s: %s", stage, video_id, reason)
@@ -97,17 +93,17 @@ def process_shard(
                     yield video_id, outcome
 
         missing = [video_id for video_id in video_ids if not records.has(video_id, keys[video_id])]
-        counts = {"n_videos": n_videos, "n_done": len(video_ids) - len(missing)}
-        log.info("%s: %d videos, %d of them already done", stage, n_videos, counts["n_done"], extra={"outcome": counts})
+        counts = {"n_videos": len(video_ids) + len(reasons), "n_done": len(video_ids) - len(missing)}
+        log.info("%s: %d videos, %d of them already done", stage, *counts.values(), extra={"outcome": counts})
         for _ in tqdm(computed(missing), stage, len(missing), unit="video", disable=not missing):
             pass
         if reasons:
-            raise UnreadVideos(stage, reasons, n_videos)
+            raise UnreadVideos(stage, reasons, counts["n_videos"])
         _report_failures({video_id: records.outcome(video_id) for video_id in video_ids}, stage, max_failed_fraction)
         for video_id in video_ids:
             result = records.read(video_id) or dict(computed([video_id])).get(video_id)
             if result is None:
-                raise UnreadVideos(stage, reasons, n_videos)
+                raise UnreadVideos(stage, reasons, counts["n_videos"])
             yield video_id, result
         records.compact(video_ids)
 

@@ -1,6 +1,6 @@
-"""How a settings dataclass describes its fields: `setting` writes the default, meaning, limits and source of one key.
+"""Describes the fields of settings dataclasses: default, meaning, limits and source of each key.
 
-The config's schema and docs/configuration.md are made of these descriptions (`make schema`).
+`make schema` writes the config's schema and docs/configuration.md from these descriptions.
 """
 
 import copy
@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 
 class Limits(TypedDict, total=False):
-    """Which values a key may have, in the words of JSON Schema; the type is that of the field."""
+    """Keywords of JSON Schema that limit the values of a key."""
 
     minimum: float
     exclusiveMinimum: float
@@ -42,15 +42,15 @@ def setting(
     """A field of a settings dataclass that is a key of the config.
 
     Args:
-        default: The value where the config gives none. None: the config may leave the key out.
+        default: The value if the config does not give one. None: the config may leave the key out.
         meaning: One or two sentences for the user, without default, unit, limits and source.
-        source: Who states the default: "paper 4.2", "reference [46]", "authors' code" or "ours". Several are separated
-            by commas, the first counts. A default whose source begins with "paper" is the paper's value. Empty for keys
-            that only name things.
+        source: Who states the default: "paper 4.2", "reference [46]", "authors' code" or "ours". Commas separate
+            several sources; the first one decides. A default whose source begins with "paper" is the paper's value.
+            Empty for keys that only name something.
         unit: The unit of the value.
         required: Whether a config must give the key.
         default_key: The key of the config whose value is the default.
-        detectors: The detectors of persons that the key concerns. None named: all.
+        detectors: The detectors of persons that use the key; empty: all.
         influences_result: Whether another value can change a result.
         **limits: Which values the key may have.
     """

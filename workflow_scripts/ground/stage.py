@@ -1,7 +1,7 @@
-"""The command line over a stage: one typed function in, one program out.
+"""The command line of a stage, made from the signature of its function.
 
-A stage is a plain function of paths and settings. `command_line(function)` reads its signature and makes of it
-`python -m workflow_scripts.<noun>.<stage> --name value ...`, so that a stage file holds the work and nothing else.
+A stage is a function of paths and settings. `command_line(function)` makes it a program:
+`python -m workflow_scripts.<noun>.<stage> --name value ...`.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from workflow_scripts.ground.outcome import OutcomeHandler
 
 
 class StageError(Exception):
-    """What the user must know and do, in one sentence; shown as `error: ...` with exit code 1, no traceback.
+    """One sentence that tells the user the problem and what to do. The command line shows no traceback for it.
 
-    Snakemake shows it too, so control characters of names are escaped here.
+    Control characters are escaped, because Snakemake prints the sentence too.
     """
 
     def __init__(self, text: str) -> None:
@@ -38,26 +38,26 @@ class StageError(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """What an error says in its first line, or its kind: torch adds a page of advice."""
+    """Returns the first line of an error's message, without the advice that torch adds; its type if it is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def cannot_write(path: Path, error: OSError) -> StageError:
-    """The sentence for a file that the system does not let us write: a full disk, a read-only one, another writer."""
+    """Returns the error for a file that cannot be written: a full or read-only disk, or another writer."""
     if isinstance(error, BlockingIOError) or isinstance(error.__cause__, BlockingIOError):
-        advice = "wait until that one ends, or stop it"
+        advice = "wait until that process ends, or stop it"
     elif error.errno in (errno.ENOSPC, errno.EDQUOT):
         advice = "free some space"
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         advice = "make its folder writable"
     else:
-        advice = "see to the disk"
-    why = error.strerror or error
-    return StageError(f"{path}: {why}; {advice}, then run the same command again: what was computed is kept")
+        advice = "check the disk"
+    reason = error.strerror or error
+    return StageError(f"{path}: {reason}; {advice}, then run the same command again: what was computed is kept")
 
 
 class _LogFile(logging.FileHandler):
-    """A log that says once that it cannot be written (a full disk) and never stops the stage."""
+    """A log that does not stop the stage if it cannot be written (a full disk); it prints one warning."""
 
     failed = False
 
@@ -68,12 +68,12 @@ class _LogFile(logging.FileHandler):
 
 
 def _read_settings(kind: type, text: str) -> Any:
-    """A settings dataclass from the JSON of those keys that differ from its defaults."""
-    given = json.loads(text)
-    unknown = set(given) - {field.name for field in dataclasses.fields(kind)}
+    """Returns a settings dataclass from JSON with the keys that differ from its defaults."""
+    values = json.loads(text)
+    unknown = set(values) - {field.name for field in dataclasses.fields(kind)}
     if unknown:
-        raise StageError(f"{kind.__name__} has no {', '.join(sorted(unknown))}; see its definition for the keys")
-    return kind(**given)
+        raise StageError(f"{kind.__name__} has no key {', '.join(sorted(unknown))}; its definition lists the keys")
+    return kind(**values)
 
 
 def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect.Parameter, kind: Any) -> None:
@@ -87,7 +87,7 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect
     if kind is bool:
         options["action"] = argparse.BooleanOptionalAction
     elif typing.get_origin(kind) is list:
-        # A list may be empty on the command line, so nothing is required of it.
+        # Rules leave out the option of an empty list.
         options.update(nargs="*", type=typing.get_args(kind)[0], default=[], required=False)
     elif dataclasses.is_dataclass(kind):
         settings = typing.cast(type, kind)
@@ -102,31 +102,31 @@ def _add_argument(parser: argparse.ArgumentParser, name: str, parameter: inspect
 
 
 def _holds_files(kind: Any) -> bool:
-    """Whether `kind` is a dataclass of files, whose fields are options of their own."""
+    """Returns whether `kind` is a dataclass with files; each of its fields is an option."""
     hints = typing.get_type_hints(kind).values() if dataclasses.is_dataclass(kind) else ()
     return any(Path in (hint, *typing.get_args(hint)) for hint in hints)
 
 
 def _read_list(path: str, kind: Callable[[str], Any]) -> list[Any]:
-    """The list in the JSON file at `path`."""
+    """Returns the list in a JSON file."""
     try:
         values = json.loads(Path(path).read_text())
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-            raise ValueError("it holds no list of texts")
+            raise ValueError("it is not a list of texts")
     except (OSError, ValueError) as error:
         raise StageError(f"{path}: the list cannot be read ({error}); run the same command again") from error
     return [kind(value) for value in values]
 
 
 def _log_to(path: Path | None) -> None:
-    """Sends what a user wants to read to the terminal, and that with each video's name to the file."""
+    """Logs to the terminal and, with a line per video, to the file at `path`."""
     terminal = logging.StreamHandler(sys.stderr)
     terminal.setLevel(logging.INFO)
     handlers: list[logging.Handler] = [terminal]
     if path:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # The names of files need not be UTF-8.
+            # Names of files may not be UTF-8.
             handlers.append(_LogFile(path, mode="w", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise cannot_write(path, error) from error
@@ -134,62 +134,72 @@ def _log_to(path: Path | None) -> None:
         handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     logging.getLogger("workflow_scripts").setLevel(logging.DEBUG)
-    logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which of its libraries it tried to load
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # faiss logs each library that it tries to load
 
 
-def command_line(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
-    """Runs `function` with arguments from the command line (`arguments`, default sys.argv), then exits if it failed.
+def make_parser(function: Callable[..., Any]) -> argparse.ArgumentParser:
+    """Returns the parser of a stage's options: one per parameter, and one per field of a dataclass with files.
 
-    Parameters of type Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (as JSON of the
-    keys that differ from the defaults) become `--their-name`; a list may also be read from a JSON file,
-    `--their-name-in FILE`. A dataclass with a field of type Path becomes one option per field. `--log FILE` collects
-    log lines and, of an unforeseen exception, the traceback; the terminal shows one sentence. The outcome is written as
-    JSON beside the log. A StageError or ReadingFailed exits with 1, an unforeseen exception with 2, Ctrl-C with 130,
-    SIGTERM with 143.
+    Types are Path, str, int, float, bool, `X | None`, `list[X]` and settings dataclasses (JSON with the keys that
+    differ from the defaults). `--name-in FILE` reads a list from a JSON file.
     """
     parser: argparse.ArgumentParser = PrintableParser(description=(function.__doc__ or "").split("\n")[0])
     hints = typing.get_type_hints(function)
-    groups: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if _holds_files(hints[name]):
-            groups[name] = hints[name]
-            kinds = typing.get_type_hints(hints[name])
-            for field, of_field in inspect.signature(hints[name]).parameters.items():
-                _add_argument(parser, field, of_field, kinds[field])
+            field_hints = typing.get_type_hints(hints[name])
+            for field_name, field_parameter in inspect.signature(hints[name]).parameters.items():
+                _add_argument(parser, field_name, field_parameter, field_hints[field_name])
         else:
             _add_argument(parser, name, parameter, hints[name])
     parser.add_argument("--log", type=Path, help="file that collects the log lines")
+    return parser
+
+
+def command_line(function: Callable[..., Any], arguments: list[str] | None = None) -> None:
+    """Runs a stage with the options of `make_parser`, and exits if it fails.
+
+    The terminal shows one sentence for an error. `--log FILE` collects log lines and the traceback of an unexpected
+    exception; the outcome is written as JSON beside it. Exit codes: 1 for StageError and ReadingFailed, 2 for an
+    unexpected exception, 130 for Ctrl-C, 143 for SIGTERM.
+
+    Args:
+        function: The stage.
+        arguments: The words of the command line; None: those of sys.argv.
+    """
+    parser = make_parser(function)
     log: Path | None = None
     outcome: OutcomeHandler | None = None
     status, reason, code = "done", "", 0
     _log_to(log)
     try:
-        given = vars(parser.parse_args(arguments))
-        log = given.pop("log")
+        values = vars(parser.parse_args(arguments))
+        log = values.pop("log")
         _log_to(log)
         if log and os.environ.get("RANK", "0") == "0":  # the processes of a distributed training share a log
             outcome = OutcomeHandler(log, function.__name__)
             logging.getLogger().addHandler(outcome)
-        for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in dataclasses.fields(group)})
+        for name, hint in typing.get_type_hints(function).items():
+            if _holds_files(hint):
+                values[name] = hint(**{field.name: values.pop(field.name) for field in dataclasses.fields(hint)})
         with interruptible():
-            function(**given)
+            function(**values)
     except StageError as error:
         status, reason, code = "failed", str(error), 1
     except ReadingFailed as error:
-        reason = f"{error} (it could not be read just now); run the same command again"
+        reason = f"{error} (the file could not be read just now); run the same command again"
         status, code = "failed", 1
     except KeyboardInterrupt as stop:
-        reason = "interrupted; what was computed is kept, and the same command goes on from there"
+        reason = "interrupted; what was computed is kept, and the same command continues from there"
         status, code = "stopped", exit_code_of(stop)
     except Exception as error:
-        where = f"; the traceback is in {log}" if log else ""
-        status, reason, code = "failed", f"{type(error).__name__}: {error}{where}", 2
-        unforeseen = traceback.format_exc()
+        traceback_place = f"; the traceback is in {log}" if log else ""
+        status, reason, code = "failed", f"{type(error).__name__}: {error}{traceback_place}", 2
+        traceback_text = traceback.format_exc()
     if code:
         logging.error("%s%s", "" if status == "stopped" else "error: ", reason)
     if code == 2:
-        _write_traceback(unforeseen, log)
+        _write_traceback(traceback_text, log)
     if outcome:
         outcome.end(status, reason)
     if code:
@@ -197,7 +207,7 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
 
 
 def _write_traceback(text: str, log: Path | None) -> None:
-    """Appends a traceback to the log; without a log, prints it if DEBUG is set."""
+    """Appends a traceback to the log. Without a log, prints it if the environment has DEBUG."""
     if log:
         with contextlib.suppress(OSError), open(log, "a") as file:
             file.write(text)

@@ -1,9 +1,9 @@
-"""Files of `torch.save`, read so that damage is noticed and nothing that a file names is run.
+"""Reads files of `torch.save`: detects damage, and runs no code that a file names.
 
-The only place that calls `torch.load`. It always uses torch's unpickler `weights_only`, which builds tensors and plain
-values, and refuses everything else. Before that the archive itself is checked: each entry has the checksum that was
-written with it, none is compressed, and together they are not larger than the file; so a short file cannot ask for much
-memory. Files of torch before 1.6 are no archives and have no checksums.
+Only this module calls `torch.load`, always with torch's unpickler `weights_only`, which builds tensors and plain values
+and refuses everything else. First it checks the archive: the checksums match, no entry is compressed, and the entries
+are not larger than the file, so a short file cannot claim much memory. Files of torch before 1.6 are not archives and
+have no checksums.
 """
 
 import os
@@ -22,17 +22,17 @@ from torch import Tensor
 from idt_tools.reading import OF_THE_SYSTEM, raise_if_of_the_system
 from workflow_scripts.ground.stage import StageError, first_line
 
-# How the pickle of torch's magic number begins, with which files of torch before 1.6 begin.
+# Files of torch before 1.6 begin with the pickle of torch's magic number.
 _BEFORE_1_6 = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
-_MOST_TUPLES = 20_000  # in one pickle; a tensor takes four
-_PICKLES_BEFORE_1_6 = 5  # magic number, protocol, system, the object itself, keys of its storages
+_MAX_TUPLES = 20_000  # per pickle; a tensor takes four
+_N_PICKLES_BEFORE_1_6 = 5  # magic number, protocol, system, the object, keys of its storages
 
 
 class Unknown:
-    """Stands for a class or function that is not torch's. It does nothing.
+    """Replaces a class or function that torch does not define. It does nothing.
 
-    Objects that are made without arguments may take items as a dict does (subclasses of OrderedDict), so they become
-    an OrderedDict; others take a state, which is dropped.
+    An object made without arguments becomes an OrderedDict, because it may get items like a dict (subclasses of
+    OrderedDict). Others get a state, which is dropped.
     """
 
     def __new__(cls, *arguments: Any) -> Any:
@@ -42,11 +42,11 @@ class Unknown:
 
 
 def read_torch(path: Path, *, foreign: bool = False) -> Any:
-    """What was saved to `path`, its tensors on the CPU.
+    """Returns what was saved to `path`, with its tensors on the CPU.
 
-    With `foreign` the file may name classes that torch does not know; each is replaced by `Unknown`. Raises StageError
-    where there is no file, or it is damaged, claims more than it holds, or asks for anything to be run; ReadingFailed
-    where the system cannot read it just now.
+    With `foreign`, each class that torch does not define is replaced by `Unknown`. Raises StageError if there is no
+    file, if it is damaged, if it claims more bytes than it has or if it would run code; ReadingFailed if the system
+    cannot read it just now.
     """
     try:
         if not path.exists():
@@ -57,39 +57,43 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
             is_archive = zipfile.is_zipfile(file)
             file.seek(0)
             if not is_archive and file.read(len(_BEFORE_1_6)) != _BEFORE_1_6:
-                raise ValueError("it is no file of torch.save, or is cut short")
+                raise ValueError("it is not a file of torch.save, or it is truncated")
         if is_archive:
             _check_archive(path)
-        names = _globals(path)
+        names = _global_names(path)
         with torch.serialization.safe_globals([(Unknown, name) for name in names if foreign]):
-            # Mapped into memory, no tensor can reach beyond the file; torch does not check that otherwise.
-            held = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
-        return _in_memory(held, path.stat().st_size)
+            # With mmap, torch checks that no tensor reaches beyond the file.
+            saved = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+        return _copy_tensors(saved, path.stat().st_size)
     except Exception as error:  # a damaged or foreign file can make torch raise anything
         raise_if_of_the_system(path, _system_error(error))
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else _reason(error)
-        raise StageError(f"{path} cannot be read as weights ({reason}); get or make it anew") from error
+        raise StageError(f"{path} cannot be read as weights ({reason}); download or make it again") from error
 
 
 def check_tensors(tensors: dict[str, Any], path: Path) -> None:
-    """Raises StageError naming the first tensor with a number that is not finite. `path`: the file, for the message."""
+    """Raises StageError if a tensor has a number that is not finite; it names the tensor and the file at `path`."""
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or not (tensor.is_floating_point() or tensor.dtype == torch.int64):
-            raise StageError(f"{path} cannot be read as weights ({name} is no tensor of numbers); get or make it anew")
+            raise StageError(
+                f"{path} cannot be read as weights ({name} is not a tensor of numbers); download or make it again"
+            )
         if not bool(torch.isfinite(tensor).all()):
-            raise StageError(f"{path} cannot be used: {name} holds numbers that are not finite; get or make it anew")
+            raise StageError(
+                f"{path} cannot be used: {name} holds numbers that are not finite; download or make it again"
+            )
 
 
-def _in_memory(held: Any, size: int) -> Any:
-    """`held` with copies of its tensors, which are then independent of the file.
+def _copy_tensors(saved: Any, n_bytes: int) -> Any:
+    """Returns `saved` with copies of its tensors, which do not depend on the file.
 
-    Raises ValueError where a tensor is not dense, or all are larger than `size`, the file's bytes: a stride of 0 makes
-    one number look like a billion.
+    Raises ValueError if a tensor is not dense, or if all are larger than the `n_bytes` of the file: with a stride of 0,
+    one number looks like a billion.
     """
-    copies: dict[int, tuple[Any, Any]] = {}  # by id; the original is in it too, so that its id stays its own
-    n_left = size
+    copies: dict[int, tuple[Any, Any]] = {}  # (original, copy) by id; a live original keeps its id unique
+    n_left = n_bytes
 
-    def copied(value: Any) -> Any:
+    def copy_of(value: Any) -> Any:
         nonlocal n_left
         if not isinstance(value, Tensor | dict | list | tuple):
             return value
@@ -100,21 +104,21 @@ def _in_memory(held: Any, size: int) -> Any:
                 raise ValueError("it holds a tensor that is not dense")
             n_left -= value.numel() * value.element_size()
             if n_left < 0:
-                raise ValueError("it claims more numbers than it holds")
+                raise ValueError("its tensors claim to be larger than the file")
             copies[id(value)] = value, value.detach().clone()
         elif isinstance(value, tuple):
-            copies[id(value)] = value, type(value)(map(copied, value))
+            copies[id(value)] = value, type(value)(map(copy_of, value))
         else:
             copies[id(value)] = value, value
-            for place in list(value) if isinstance(value, dict) else range(len(value)):
-                value[place] = copied(value[place])
+            for key in list(value) if isinstance(value, dict) else range(len(value)):
+                value[key] = copy_of(value[key])
         return copies[id(value)][1]
 
-    return copied(held)
+    return copy_of(saved)
 
 
 def _check_archive(path: Path) -> None:
-    """Raises ValueError where the zip archive is not as torch writes it."""
+    """Raises ValueError if torch would not write such a zip archive."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if any(Path(entry.filename).name == "constants.pkl" for entry in entries):
@@ -123,25 +127,25 @@ def _check_archive(path: Path) -> None:
             raise ValueError("its entries are compressed, which torch.save never does")
         if sum(entry.file_size for entry in entries) > path.stat().st_size:
             raise ValueError("its entries claim to be larger than the file")
-        if damaged := archive.testzip():  # torch does not look at the checksums
+        if damaged := archive.testzip():  # torch does not verify checksums
             raise ValueError(f"the checksum of {damaged} does not match")
 
 
-def _globals(path: Path) -> set[str]:
-    """`module.name` of every class and function that the file's pickles name, read without running them.
+def _global_names(path: Path) -> set[str]:
+    """Returns `module.name` of each class and function that the file's pickles name, without running them.
 
-    Raises ValueError where tuples may be nested so deeply that Python crashes when it compares them.
+    Raises ValueError if tuples may be nested so deeply that Python crashes when it compares them.
     """
     if not zipfile.is_zipfile(path):
         with open(path, "rb") as file:
-            return {name for _ in range(_PICKLES_BEFORE_1_6) for name in _globals_of_pickle(file)}
+            return {name for _ in range(_N_PICKLES_BEFORE_1_6) for name in _global_names_of_pickle(file)}
     with zipfile.ZipFile(path) as archive:
         (pickled,) = (name for name in archive.namelist() if Path(name).name == "data.pkl")
         with archive.open(pickled) as file:
-            return set(_globals_of_pickle(file))
+            return set(_global_names_of_pickle(file))
 
 
-def _globals_of_pickle(file: IO[bytes]) -> Iterator[str]:
+def _global_names_of_pickle(file: IO[bytes]) -> Iterator[str]:
     n_tuples = 0
     for opcode, argument, _ in genops(file):
         if opcode.name == "GLOBAL":
@@ -149,12 +153,12 @@ def _globals_of_pickle(file: IO[bytes]) -> Iterator[str]:
             module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
             yield f"{module}.{name}"
         n_tuples += opcode.name.startswith("TUPLE")
-        if n_tuples > _MOST_TUPLES:
+        if n_tuples > _MAX_TUPLES:
             raise ValueError("it nests tuples too deeply")
 
 
 def _system_error(error: Exception) -> Exception:
-    """The error of the system that torch tells in the words of a RuntimeError, else `error` itself."""
+    """Returns the OSError that torch raised as a RuntimeError; for other errors `error` itself."""
     if isinstance(error, RuntimeError):
         for number in OF_THE_SYSTEM:
             if os.strerror(number) in str(error):
@@ -163,7 +167,7 @@ def _system_error(error: Exception) -> Exception:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong, in one line, without torch's advice to trust the file."""
+    """Returns the reason in one line, without torch's advice to trust the file."""
     if not isinstance(error, UnpicklingError):
         return first_line(error)
     text = str(error).split("Check the documentation of torch.load")[0].split("WeightsUnpickler error:")[-1]

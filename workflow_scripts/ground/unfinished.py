@@ -1,8 +1,8 @@
-"""Makes Snakemake ask again for what a failed job did not make, whatever is the target.
+"""Makes Snakemake run failed jobs again.
 
-Snakemake (9.27) writes down the parameters and inputs of a failed job as if it had made its output. While that is
-missing, nothing tells any more that what was made from its predecessor is outdated: `snakemake results/.../model.pt`
-and the whole run answer "Nothing to be done". So the record of such an output is given parameters that no job has.
+Snakemake (9.27) records parameters and inputs of a failed job as if it had written its output. Files that were made
+from the earlier output then look up to date, and `snakemake results/.../model.pt` answers "Nothing to be done". This
+module therefore replaces the recorded parameters by ones that no job has.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ FAILED = ["the job failed"]
 
 
 def mark_failed(persistence: Any, jobs: Iterable[Any]) -> None:
-    """Writes into Snakemake's records of the `jobs`' outputs that their parameters are not those of any job."""
+    """Replaces the parameters in Snakemake's records of the outputs of `jobs`."""
     for job in jobs:
         for output in job.output:
             key = persistence._get_key(output)

@@ -1,4 +1,4 @@
-"""Keys of the work on videos: what tells that a stage has to compute a video again (see `process_shard`)."""
+"""Keys of the work on videos. If a key changes, the stage computes the video again (see `process_shard`)."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -8,9 +8,9 @@ from idt_tools.reading import ReadingFailed, system_errors
 
 
 def file_stamp(path: Path | None) -> list[int]:
-    """What tells that a file has changed, as a part of a key: its size and time; nothing where there is none.
+    """Returns size (bytes) and modification time (ns) of a file; an empty list if there is no file.
 
-    Raises ReadingFailed where the system does not tell.
+    Raises ReadingFailed if the system does not return them.
     """
     if path is None:
         return []
@@ -23,7 +23,12 @@ def file_stamp(path: Path | None) -> list[int]:
 
 
 def keys_by_video(names: Iterable[str], key: Callable[[str], str]) -> tuple[dict[str, str], dict[str, ReadingFailed]]:
-    """The key of each video's work, and in place of a key the error where the system could not read what makes it."""
+    """Returns the keys of videos, and the errors of those videos whose key could not be made.
+
+    Args:
+        names: Ids of videos.
+        key: Returns the key of a video; raises ReadingFailed if a file that it depends on cannot be read.
+    """
     keys: dict[str, str] = {}
     unread: dict[str, ReadingFailed] = {}
     for name in names:
@@ -35,5 +40,5 @@ def keys_by_video(names: Iterable[str], key: Callable[[str], str]) -> tuple[dict
 
 
 def attributes_of(row: dict[str, str]) -> dict[str, Any]:
-    """The part of a shard list's row that a video's key depends on: its size and modification time."""
+    """Returns the values of a shard list's row that a video's key depends on: size and modification time."""
     return {"bytes": row["bytes"], "mtime_ns": row["mtime_ns"]}

@@ -1,1 +1,1 @@
-"""What a user does beside a run: status, estimate, clean."""
+"""Commands beside a run: status, estimate, clean; and the plan that a run prints at its start."""

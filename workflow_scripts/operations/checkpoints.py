@@ -1,7 +1,7 @@
-"""Checkpoints: from which of them the config's trainings and evaluations can go on.
+"""Which checkpoints the config's trainings and evaluations can resume from.
 
-The folder of a training's checkpoints is named by a digest of all that the result depends on. After a change the
-training uses another folder, and the old one stays.
+The name of a checkpoint folder is a digest of all that the training's result depends on. After a change, the training
+uses another folder, and the old one stays.
 """
 
 from pathlib import Path
@@ -20,8 +20,8 @@ RESULTS = Path("results")
 
 
 def training_folder(config: dict[str, Any], run: str, seed: int) -> Path | None:
-    """The folder of the training's checkpoints with the present inputs; None if one of them is not there."""
-    from workflow_scripts.pretraining.train import run_digest, training_request  # here, for torch takes seconds
+    """The folder of the training's checkpoints with the present inputs; None if an input is missing."""
+    from workflow_scripts.pretraining.train import run_digest, training_request  # imports torch, which takes seconds
 
     inputs = RunInputs(DatasetInputs(config, config["datasets"], _beside_index))
     job, values = SimpleNamespace(run=run, seed=seed), run_values(config, run)
@@ -44,39 +44,42 @@ def _beside_index(dataset: str, *names: str) -> list[str]:
     return [str(folder / name) for name in names]
 
 
-def unneeded(config: dict[str, Any], done: set[Path]) -> list[Path]:
-    """Folders of checkpoints from which no training or evaluation of the config will go on.
+def unneeded_checkpoints(config: dict[str, Any], done: set[Path]) -> list[Path]:
+    """The checkpoint folders from which no training or evaluation of the config will resume.
 
-    `done` are the files that are there and up to date. The checkpoints of runs and seeds that are no longer in the
-    config are not needed.
+    `done` are the files that exist and are up to date. Checkpoints of runs and seeds that are no longer in the config
+    are not needed.
     """
     runs, seeds = config["pretraining"]["runs"], config["pretraining"]["seeds"]
     trainings = {RESULTS / "pretraining" / run / f"seed{seed}": (run, seed) for run in runs for seed in seeds}
     folders: list[Path] = []
     for parent in (RESULTS / "pretraining").glob("*/seed*/checkpoints"):
-        ended = parent.parent not in trainings or parent.with_name("model.pt") in done
-        current = None if ended else training_folder(config, *trainings[parent.parent])
-        if ended or current:  # without its inputs the folder in use is not known
+        is_over = parent.parent not in trainings or parent.with_name("model.pt") in done
+        current = None if is_over else training_folder(config, *trainings[parent.parent])
+        if is_over or current:  # without the inputs, the folder in use is unknown
             folders += [folder for folder in parent.iterdir() if folder != current]
-    wanted = [one for one in all_evaluations(config) if one.protocol == "finetune"]
+    finetunings = [evaluation for evaluation in all_evaluations(config) if evaluation.protocol == "finetune"]
     for parent in (RESULTS / "evaluation").glob("*/seed*/*/split*/checkpoints"):
         run, seed, dataset, split = parent.parent.parts[-4:]
-        here = [one for one in wanted if (one.run, f"seed{one.seed}", one.dataset) == (run, seed, dataset)]
-        is_wanted = any(is_evaluated_on(config, one, int(split.removeprefix("split"))) for one in here)
-        ended = not is_wanted or parent.with_name("finetune.json") in done
+        is_configured = any(
+            is_evaluated_on(config, each, int(split.removeprefix("split")))
+            for each in finetunings
+            if (each.run, f"seed{each.seed}", each.dataset) == (run, seed, dataset)
+        )
+        is_over = not is_configured or parent.with_name("finetune.json") in done
         model = RESULTS / "pretraining" / run / seed / "model.pt"
-        folders += sorted(parent.iterdir()) if ended else _of_evaluation(parent, model)
+        folders += sorted(parent.iterdir()) if is_over else _older_checkpoints(parent, model)
     return sorted(folders)
 
 
-def _of_evaluation(checkpoints: Path, model: Path) -> list[Path]:
-    """All but the newest; all if the model is newer."""
+def _older_checkpoints(checkpoints: Path, model: Path) -> list[Path]:
+    """All folders but the newest; all folders if the model is newer than they are."""
     by_age = sorted(checkpoints.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     if by_age and (not model.exists() or model.stat().st_mtime_ns <= by_age[-1].stat().st_mtime_ns):
         by_age.pop()
     return by_age
 
 
-def size(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+def folder_size(folder: Path) -> int:
+    """The bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

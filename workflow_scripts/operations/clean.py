@@ -1,4 +1,4 @@
-"""`dtc clean`: deletes the checkpoints from which nothing that the config asks for can go on."""
+"""`dtc clean`: deletes the checkpoints that the config does not need."""
 
 import logging
 import shutil
@@ -6,22 +6,22 @@ from pathlib import Path
 
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.operations.checkpoints import size, unneeded
+from workflow_scripts.operations.checkpoints import folder_size, unneeded_checkpoints
 from workflow_scripts.operations.outputs import is_running, outputs
 
 log = logging.getLogger(__name__)
 
 
 def clean(configfile: list[Path]) -> None:
-    """Deletes the checkpoints from which nothing that the config asks for can go on.
+    """Deletes the checkpoints from which no training or evaluation of the config will resume.
 
-    `configfile`: as for snakemake; an empty list means the demo. Raises StageError while a run is going on.
+    `configfile`: as for snakemake; an empty list means the demo. Raises StageError while a run is in progress.
     """
     if is_running():
-        raise StageError("a snakemake run is going on in this folder; clean when it has ended")
+        raise StageError("a snakemake run is in progress in this folder; clean after it")
     done = {output.path for output in outputs(configfile) if output.exists and not output.pending}
-    folders = unneeded(read_config(configfile), done)
-    n_bytes = sum(map(size, folders))
+    folders = unneeded_checkpoints(read_config(configfile), done)
+    n_bytes = sum(map(folder_size, folders))
     for folder in folders:
         log.info("%s", folder)
         shutil.rmtree(folder)

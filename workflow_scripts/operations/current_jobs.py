@@ -1,4 +1,4 @@
-"""Which jobs a config asks for: the benchmark files of earlier configs stay on disk."""
+"""Which jobs belong to a config. Benchmark files of earlier configs stay on disk, and the report must skip them."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +14,16 @@ from workflow_scripts.evaluation.evaluations import evaluated_runs, needed_runs,
 Job = Sequence[str]  # a benchmark file's path below the folder of benchmarks, without suffix
 
 
-def asked_for(config: dict[str, Any]) -> Callable[[Job], bool]:
-    """A function that tells whether a job is one of the resolved `config`."""
+def is_job_of(config: dict[str, Any]) -> Callable[[Job], bool]:
+    """A function that returns whether a job belongs to the resolved `config`."""
     benchmarks = (PurePath(paths.benchmark(artifact)) for artifact in _artifacts(config))
     globs = {str(path.relative_to(paths.BENCHMARKS).with_suffix("")) for path in benchmarks}
-    wanted = re.compile("|".join(map(translate, sorted(globs))))
-    return lambda job: wanted.match("/".join(job)) is not None
+    pattern = re.compile("|".join(map(translate, sorted(globs))))
+    return lambda job: pattern.match("/".join(job)) is not None
 
 
 def _artifacts(config: dict[str, Any]) -> Iterator[str]:
-    """The artifacts that the config asks for, as globs: `*` stands for the numbers of shards and splits."""
+    """The artifacts of the config as globs. `*` stands for the numbers of shards and splits."""
     every_run = [run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
     subsets = {(values["descriptors"], values["subset"]) for values in every_run}
     subsets |= {(descriptors, config["pretraining"]["subset"]) for descriptors in config["descriptors"]}
@@ -47,7 +47,7 @@ def _artifacts(config: dict[str, Any]) -> Iterator[str]:
         for run in needed_runs(config):
             yield paths.MODEL.format(run=run, seed=seed)
         for run in {*evaluated_runs(config), *table_runs(config)}:
-            yield paths.BANK_CLUSTERS.format(run=run, seed=seed)
+            yield paths.CLUSTER_BANK.format(run=run, seed=seed)
             for dataset in used_datasets(config):
                 yield paths.FEATURES.format(run=run, seed=seed, dataset=dataset)
                 yield paths.RESULT.format(run=run, seed=seed, dataset=dataset, split="*", protocol="*")

@@ -1,4 +1,4 @@
-"""The files that a config asks for, and their state, as Snakemake reports them."""
+"""The files that a config asks for and their states, as Snakemake reports them."""
 
 import dataclasses
 import subprocess
@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Output:
-    """A file that the config asks for: the rule that makes it, its state in Snakemake's words, whether it will run."""
+    """A file that the config asks for: its rule, its state as Snakemake names it, and whether it will be made."""
 
     path: Path
     rule: str
@@ -23,7 +23,7 @@ class Output:
 
     @property
     def exists(self) -> bool:
-        """Whether the file was there when Snakemake looked."""
+        """Whether the file existed when Snakemake listed it."""
         return self.state != "missing"
 
     @property
@@ -40,7 +40,7 @@ class Output:
 
     @property
     def name(self) -> str:
-        """The name of a shard; run, seed and what follows for a run or a result."""
+        """The name of a shard; for a run or a result, the part of its path from the run on."""
         if self.dataset or self.rule == "report":
             return self.path.stem
         last = self.path.parent if self.path.stem == "model" else self.path.with_suffix("")
@@ -53,9 +53,10 @@ class Output:
 
 
 def outputs(configfile: list[Path], *options: str) -> list[Output]:
-    """Every file that the config asks for, as far as Snakemake knows it before the indexes are there.
+    """The files that the config asks for. Files that depend on a missing index are not known yet.
 
-    Raises StageError with Snakemake's words if it cannot read the workflow.
+    `configfile`: as for snakemake; an empty list means the demo. Raises StageError with Snakemake's message if it
+    cannot read the workflow.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", "--nolock", "--cores", "1"]
     command += ["--snakefile", str(REPOSITORY / "Snakefile")]
@@ -75,16 +76,17 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
 
 
 def outputs_behind_indexes(configfile: list[Path], due: list[Output]) -> list[Output]:
-    """All files, also those that follow from an index that is outdated. `due`: what `outputs` returned.
+    """The files that the config asks for, including those that depend on an outdated index.
 
-    An index that has to be made again hides from Snakemake all that follows from it, unless its rule may not run.
+    `due`: the result of `outputs`. Snakemake does not list the files behind an outdated index, unless its rule is not
+    allowed to run.
     """
     if not any(output.rule == "videos" and output.exists and output.pending for output in due):
         return due
-    behind = outputs(configfile, "--allowed-rules", "report")
-    return [dataclasses.replace(output, pending=not output.exists) for output in behind]
+    listed = outputs(configfile, "--allowed-rules", "report")
+    return [dataclasses.replace(output, pending=not output.exists) for output in listed]
 
 
 def is_running() -> bool:
-    """Whether a snakemake run is going on in this folder, or was killed and left its lock."""
+    """Whether a snakemake run is in progress in this folder, or was killed and left its lock."""
     return any(Path(".snakemake/locks").glob("*"))

@@ -1,7 +1,7 @@
-"""`dtc status`: what is done, what failed, what would run and why; at any moment, also beside a run.
+"""`dtc status`: what is done, what failed, what would run and why. It may run at any time, also during a run.
 
-Snakemake (`--summary`) reports which files there are and whether they are up to date. The outcome beside each log says
-how a job ended, how far it came and which videos it lost. No shard is opened, unless its outcome is missing.
+Snakemake (`--summary`) reports which files exist and whether they are up to date. The outcome record beside each log
+says how a job ended, how far it got and which videos failed. A shard is read only if its outcome record is missing.
 """
 
 from collections.abc import Iterator
@@ -14,19 +14,19 @@ from idt_tools.printable import say
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.outcome import Outcome, read_outcome
-from workflow_scripts.operations.checkpoints import size, training_folder, unneeded
+from workflow_scripts.operations.checkpoints import folder_size, training_folder, unneeded_checkpoints
 from workflow_scripts.operations.outputs import Output, is_running, outputs, outputs_behind_indexes
 from workflow_scripts.operations.text_table import aligned
 
-# The rules in the order of the work; others come last.
+# The order of the rules in the table; others come last.
 RULES = (
     "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
-    "features linear knn svm bank_clusters examples people report".split()
+    "features linear knn svm cluster_bank examples people report".split()
 )
-SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # whose jobs count videos
+SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # their jobs count videos
 
-NO_WORK = {"resolved_config", "made_by"}  # rules that write down parameters
-WHY = {  # the states of `--summary` for files that will be made
+NO_WORK = {"resolved_config", "made_by"}  # rules that only record parameters
+WHY = {  # the reason why a file will be made, by its state in `--summary`
     "missing": "not there yet",
     "updated input files": "older than their input",
     "set of input files changed": "made from other files",
@@ -39,10 +39,10 @@ Outcomes = dict[Path, Outcome]
 
 
 def job_outcome(output: Output) -> Outcome | None:
-    """The outcome of the job that makes a file; of a shard without one, the statuses in the file itself."""
+    """The outcome of the job that makes a file. A shard without outcome record takes the statuses in the shard."""
     outcome = read_outcome(output.log)
     if outcome is None and output.exists and output.rule in SHARDS and output.path.suffix == ".h5":
-        from workflow_scripts.ground.statuses import shard_statuses  # h5py, which is seldom needed
+        from workflow_scripts.ground.statuses import shard_statuses  # imports h5py, which is rarely needed
 
         videos = shard_statuses(output.path)
         failed = tuple(video for video in videos if video[1] != "ok")
@@ -51,7 +51,7 @@ def job_outcome(output: Output) -> Outcome | None:
 
 
 def stage_table(made: list[Output], outcomes: Outcomes, pending: set[Path]) -> pd.DataFrame:
-    """A row for each stage and subject: how many files and videos there are."""
+    """The numbers of files and videos, with a row per stage and subject."""
     rows = []
     for output in made:
         outcome = outcomes.get(output.path) if output.exists and output.rule in SHARDS else None
@@ -68,8 +68,8 @@ def stage_table(made: list[Output], outcomes: Outcomes, pending: set[Path]) -> p
     return table[["stage", "of"]].assign(files=files, videos=videos)
 
 
-def lost_videos(files: list[Output], outcomes: Outcomes) -> pd.DataFrame:
-    """The videos that failed, each once, with the first stage that lost it."""
+def failed_videos(files: list[Output], outcomes: Outcomes) -> pd.DataFrame:
+    """The videos that failed, each once, with the first stage in which it failed."""
     rows = [
         [output.dataset, video, output.rule, status, reason]
         for output in sorted(files, key=lambda output: _position(output.rule))
@@ -81,7 +81,7 @@ def lost_videos(files: list[Output], outcomes: Outcomes) -> pd.DataFrame:
 
 
 def remarks(output: Output, outcome: Outcome | None, config: dict[str, Any]) -> Iterator[str]:
-    """What there is to say about a file that is not there."""
+    """Remarks on a file that does not exist."""
     if output.exists:
         return
     name = output.name
@@ -93,9 +93,9 @@ def remarks(output: Output, outcome: Outcome | None, config: dict[str, Any]) -> 
     if outcome and outcome.status in ("failed", "stopped"):
         yield f"{name} {'failed' if outcome.status == 'failed' else 'was stopped'}: {outcome.reason}"
     elif outcome and not outcome.ended:
-        yield f"{name}: its job started at {outcome.started} and has not ended: it is running, or it was killed"
+        yield f"{name}: its job started at {outcome.started} and has not ended; it is running or was killed"
     if not output.pending:
-        yield f"{name}: not there, and not needed, because what was made from it is there"
+        yield f"{name}: missing but not needed, because the files that depend on it exist"
 
 
 def has_store(output: Path) -> bool:
@@ -104,27 +104,27 @@ def has_store(output: Path) -> bool:
 
 
 def training_progress(output: Output, config: dict[str, Any]) -> str:
-    """How far the checkpoint of a training has come; empty if it has none for the inputs of now."""
+    """The progress of a training's checkpoint; empty if there is no checkpoint for the present inputs."""
     if not any((output.path.parent / "checkpoints").glob("*")):
         return ""
     run, seed = output.path.parts[2:4]
     folder = training_folder(config, run, int(seed.removeprefix("seed")))
     if folder is None or not (newest := folder / "last.pt").exists():
         return ""
-    import torch  # takes seconds, and is seldom needed
+    import torch  # takes seconds, and is rarely needed
 
     try:
         progress = torch.load(newest, map_location="cpu", weights_only=True, mmap=True)["progress"]
-    except Exception as error:  # a damaged file can make torch raise anything
-        return f"its checkpoint cannot be read ({error}); the training will use the one before it"
+    except Exception as error:  # torch may raise any exception for a damaged file
+        return f"its checkpoint cannot be read ({error}); the training will use the previous one"
     return f"{progress['epoch']} of {run_values(config, run)['epochs']} epochs done"
 
 
 def would_run(due: list[Output]) -> list[str]:
-    """What `snakemake` would run now and why, a line for each rule."""
+    """What `snakemake` would run now and why, with a line per rule."""
     pending = [output for output in due if output.pending]
     if not pending:
-        return ["Nothing would run: all is done and up to date."]
+        return ["Nothing would run: everything is done and up to date."]
     table = pd.DataFrame({"rule": [o.rule for o in pending], "why": [WHY.get(o.state, o.state) for o in pending]})
     rows = []
     for rule in sorted(set(table["rule"]), key=_position):
@@ -132,12 +132,12 @@ def would_run(due: list[Output]) -> list[str]:
         rows.append([rule, counts.sum(), ", ".join(f"{n} {why}" for why, n in counts.items())])
     lines = aligned(pd.DataFrame(rows, columns=["would run now", "files", "why"]))
     if indexed := sorted(output.dataset for output in pending if output.rule == "videos"):
-        lines.append(f"What follows from the videos of {', '.join(indexed)} is known when they are indexed.")
+        lines.append(f"More jobs follow when the videos of {', '.join(indexed)} are indexed.")
     return lines
 
 
 def status(configfile: list[Path], full: bool = False) -> None:
-    """Prints, per stage, what is done and what failed, the videos that were lost, and what would run and why.
+    """Prints, per stage, what is done and what failed; then the failed videos, and what would run and why.
 
     `configfile`: as for snakemake; an empty list means the demo. `full`: name every video and shard, not the first few.
     """
@@ -147,39 +147,39 @@ def status(configfile: list[Path], full: bool = False) -> None:
     files.sort(key=lambda output: (_position(output.rule), output.rule, output.subject, output.path))
     outcomes = {output.path: outcome for output in files if (outcome := job_outcome(output))}
     _print_stages(files, outcomes, {output.path for output in due if output.pending}, config, full)
-    lost = lost_videos(files, outcomes)
-    if len(lost):
-        header, *lines = aligned(lost)
-        say("\n".join([f"\nvideos that failed: {len(lost)}", header, *_shortened(lines, full)]))
-    folders = unneeded(config, {output.path for output in due if output.exists and not output.pending})
+    failures = failed_videos(files, outcomes)
+    if len(failures):
+        header, *lines = aligned(failures)
+        say("\n".join([f"\nvideos that failed: {len(failures)}", header, *_first_lines(lines, full)]))
+    folders = unneeded_checkpoints(config, {output.path for output in due if output.exists and not output.pending})
     if folders:
-        megabytes = sum(map(size, folders)) / 1e6
+        megabytes = sum(map(folder_size, folders)) / 1e6
         print(f"\ncheckpoints that this config does not need: {len(folders)}, {megabytes:.1f} MB (`dtc clean` deletes)")
-        say("\n".join(_shortened([str(folder) for folder in folders], full)))
+        say("\n".join(_first_lines([str(folder) for folder in folders], full)))
     print("", *would_run(due), sep="\n")
     if is_running():
-        print("\nA snakemake run is going on in this folder, or was killed (then: snakemake --unlock).")
+        print("\nA snakemake run is in progress in this folder, or was killed (then: snakemake --unlock).")
 
 
 def _print_stages(
     files: list[Output], outcomes: Outcomes, pending: set[Path], config: dict[str, Any], full: bool
 ) -> None:
-    """The table of the stages, with the remarks on missing files below the line of their stage."""
+    """Prints the table of the stages, with the remarks on missing files below the line of their stage."""
     table = stage_table(files, outcomes, pending)
     header, *lines = aligned(table)
     print(header)
     for line, stage, subject in zip(lines, table["stage"], table["of"], strict=True):
-        of_line = [output for output in files if (output.rule, output.subject) == (stage, subject)]
-        notes = [note for output in of_line for note in remarks(output, outcomes.get(output.path), config)]
-        say("\n".join([line, *(f"    {note}" for note in _shortened(notes, full))]))
+        line_files = [output for output in files if (output.rule, output.subject) == (stage, subject)]
+        notes = [note for output in line_files for note in remarks(output, outcomes.get(output.path), config)]
+        say("\n".join([line, *(f"    {note}" for note in _first_lines(notes, full))]))
 
 
 def _position(rule: str) -> int:
     return RULES.index(rule) if rule in RULES else len(RULES)
 
 
-def _shortened(lines: list[str], full: bool, shown: int = 5) -> list[str]:
-    """The first few lines, and how many more there are; all if `full`."""
+def _first_lines(lines: list[str], full: bool, shown: int = 5) -> list[str]:
+    """The first `shown` lines and the number of the others; all lines if `full`."""
     if full or len(lines) <= shown:
         return lines
     return [*lines[:shown], f"... and {len(lines) - shown} more (--full shows all)"]

@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def aligned(table: pd.DataFrame, header: bool = True) -> list[str]:
-    """The rows as lines with aligned columns, two blanks between them; the names of the columns first."""
+    """The rows as lines with aligned columns, two blanks apart. The first line has the column names, if `header`."""
     rows = [*([list(table.columns)] if header else []), *table.astype(str).values.tolist()]
     if not rows:
         return []
@@ -14,7 +14,7 @@ def aligned(table: pd.DataFrame, header: bool = True) -> list[str]:
 
 
 def markdown(table: pd.DataFrame) -> list[str]:
-    """The rows as lines of a Markdown table, aligned so that a terminal shows them well."""
+    """The rows as lines of a Markdown table with aligned columns."""
     rows = [list(table.columns), *table.astype(str).values.tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, ["-" * width for width in widths])

@@ -1,1 +1,1 @@
-"""The people in every frame, whose motion must not pass for the camera's (paper 3.3, appendix A)."""
+"""Finds the persons in every frame, so that their motion does not bias the camera's (paper 3.3, appendix A)."""

@@ -1,4 +1,4 @@
-"""Frames of several videos in one batch, so that a GPU works on full ones however short the videos are."""
+"""Batches of frames of several videos, so that a GPU processes full batches even if the videos are short."""
 
 import threading
 import time
@@ -7,55 +7,55 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+Output = TypeVar("Output")
 
 
-class Batches(Generic[Item, Answer]):
-    """Items that threads hand in, answered by one thread, as many of a kind at once as are there, at most `batch`.
+class Batches(Generic[Item, Output]):
+    """Collects the items that threads submit, and processes them in one thread, in batches of one kind.
 
-    A batch never waits to be filled: while one is answered, the next gathers. Whoever hands in more than `AHEAD`
-    batches waits, which bounds the memory. Kinds take turns.
+    A batch holds at most `batch_size` items and does not wait to be full: items gather while the batch before is
+    processed. The kinds take turns. To bound the memory, `submit` blocks while `AHEAD` full batches wait.
     """
 
     AHEAD = 4
 
-    def __init__(self, answer: Callable[[Sequence[Item]], Sequence[Answer]], batch: int) -> None:
-        self.batch = batch
-        self.busy = 0.0  # seconds spent on answers
-        self._answer = answer
-        self._waiting: dict[Hashable, list[tuple[Item, Future[Answer]]]] = {}  # by kind, the next in turn first
+    def __init__(self, process: Callable[[Sequence[Item]], Sequence[Output]], batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.busy = 0.0  # seconds spent in `process`
+        self._process = process
+        self._waiting: dict[Hashable, list[tuple[Item, Future[Output]]]] = {}  # by kind, the next in turn first
         self._lock = threading.Lock()
-        self._room = threading.Semaphore(self.AHEAD * batch)
-        self._one_at_a_time = ThreadPoolExecutor(1)
+        self._room = threading.Semaphore(self.AHEAD * batch_size)
+        self._thread = ThreadPoolExecutor(1)
 
-    def hand_in(self, item: Item, kind: Hashable) -> Future[Answer]:
-        """Its answer, to come. What `answer` raises is raised by the results of all that were in the batch."""
-        future: Future[Answer] = Future()
+    def submit(self, item: Item, kind: Hashable) -> Future[Output]:
+        """Returns the future output of an item. If `process` raises, the futures of the whole batch raise the same."""
+        future: Future[Output] = Future()
         self._room.acquire()
         with self._lock:
             self._waiting.setdefault(kind, []).append((item, future))
-        self._one_at_a_time.submit(self._answer_some)
+        self._thread.submit(self._process_next)
         return future
 
-    def _answer_some(self) -> None:
-        """The batch that is next in turn; called once for each item, it finds nothing where others took that along."""
+    def _process_next(self) -> None:
+        """Processes the next batch. It runs once per item, so earlier calls may have left nothing to do."""
         with self._lock:
             if not self._waiting:
                 return
             kind = next(iter(self._waiting))
-            handed_in = self._waiting.pop(kind)
-            taken, rest = handed_in[: self.batch], handed_in[self.batch :]
+            submitted = self._waiting.pop(kind)
+            batch, rest = submitted[: self.batch_size], submitted[self.batch_size :]
             if rest:
                 self._waiting[kind] = rest
-        self._room.release(len(taken))
+        self._room.release(len(batch))
         start = time.perf_counter()
         try:
-            answers = self._answer([item for item, _ in taken])
+            outputs = self._process([item for item, _ in batch])
         except Exception as error:
-            for _, future in taken:
+            for _, future in batch:
                 future.set_exception(error)
         else:
-            for (_, future), answer in zip(taken, answers, strict=True):
-                future.set_result(answer)
+            for (_, future), output in zip(batch, outputs, strict=True):
+                future.set_result(output)
         finally:
             self.busy += time.perf_counter() - start

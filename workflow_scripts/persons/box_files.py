@@ -1,7 +1,7 @@
-"""Boxes of people that are there already, in place of a detector's: a `.bb`, HDF5 or JSON file for every video.
+"""Reads existing boxes of persons, which replace a detector's: one `.bb`, HDF5 or JSON file per video.
 
-The files lie in one folder, in subfolders named like those of the videos or not; `idt_tools.trajectory_files` reads
-them. A video whose boxes are missing, malformed or not its own gets the status `no_boxes`.
+The files are in one folder, or in its subfolders with the names of the videos' folders. A video gets the status
+`no_boxes` if its boxes are missing or malformed, or belong to another video.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from workflow_scripts.ground.stage import StageError
 
 
 def find_file(folder: Path, row: dict[str, str]) -> Path | None:
-    """The file with the boxes of the video in a row of a shard's list, None where there is none.
+    """Returns the file with the boxes of the video in a row of a shard's list, or None.
 
-    Raises ReadingFailed where the folder is not there, or the system does not tell.
+    Raises ReadingFailed if the folder does not exist or cannot be read now.
     """
     try:
         return find_boxes(folder, Path(row["path"]), several=True)
@@ -25,12 +25,12 @@ def find_file(folder: Path, row: dict[str, str]) -> Path | None:
 
 
 def require_boxes(folder: Path, rows: dict[str, dict[str, str]]) -> None:
-    """Raises StageError where no file of boxes lies in `folder` where those of a shard's list `rows` are looked for."""
+    """Raises StageError if `folder` holds no file of boxes in any place for the videos of a shard's list `rows`."""
     places = {folder, *(folder / Path(row["path"]).parent.name for row in rows.values())}
     if not any(_holds_boxes(place) for place in places):
         raise StageError(
-            f"persons.files: {folder} holds no file of boxes; they are looked for as <the video's folder>/<the video's "
-            "name>.bb, .h5 or .json and as <the video's name>.bb, .h5 or .json"
+            f"persons.files: {folder} holds no file of boxes; name the files <the video's folder>/<the video's "
+            "name>.bb, .h5 or .json, or <the video's name>.bb, .h5 or .json"
         )
 
 
@@ -39,14 +39,14 @@ def _holds_boxes(folder: Path) -> bool:
 
 
 def boxes_of_file(path: Path | None, row: dict[str, str]) -> Result:
-    """The boxes in the file at `path` of the video in a row of the shard's list, cut to its frame.
+    """Returns the boxes in a file, clipped to the frame of the video in a row of the shard's list.
 
-    The status `no_boxes` with a reason where there is no file, where it cannot be read, and where it seems to be that
-    of another video or of another size of it: a box lies wholly outside the frame, or is of a frame well beyond the end
-    (headers are often off by a few).
+    The result has the status `no_boxes` and a reason if there is no file, or if it cannot be read. The same holds if
+    the file seems to belong to another video or another frame size: a box is completely outside the frame, or belongs
+    to a frame far beyond the end (the number of frames in headers is often wrong by a few).
     """
     if path is None:
-        return Result("no_boxes", "persons.files holds no boxes of it; nobody is masked")
+        return Result("no_boxes", "persons.files holds no boxes of this video, so no person is masked")
     width, height, n_frames = int(row["width"]), int(row["height"]), int(row["n_frames"] or 0)
     try:
         boxes = read_boxes(path)
@@ -57,10 +57,10 @@ def boxes_of_file(path: Path | None, row: dict[str, str]) -> Result:
     outside = boxes[(x1 >= width) | (y1 >= height) | (x2 < 0) | (y2 < 0)]
     if len(outside):
         place = ", ".join(f"{corner:g}" for corner in outside[0, 1:5])
-        size = f"outside the frame of {width}x{height} pixels"
-        return Result("no_boxes", f"{path.name}: a box of frame {outside[0, 0]:g}, {place}, lies {size}")
+        image = f"the image of {width}x{height} pixels"
+        return Result("no_boxes", f"{path.name}: the box {place} of frame {outside[0, 0]:g} is outside {image}")
     beyond = boxes[(boxes[:, 0] < 0) | (n_frames > 0) & (boxes[:, 0] > 1.1 * n_frames + 3), 0]
     if len(beyond):
-        return Result("no_boxes", f"{path.name}: a box is of frame {beyond[0]:g}, and the video has {n_frames} frames")
+        return Result("no_boxes", f"{path.name}: a box belongs to frame {beyond[0]:g}, but there are {n_frames} frames")
     boxes[:, 1:5] = np.clip(boxes[:, 1:5], 0, [width, height, width, height])
     return Result(arrays={"boxes": boxes}, attributes={"n_frames": n_frames, "width": width, "height": height})

@@ -1,7 +1,7 @@
-"""The detectors of persons: a file per detector, and its entry here.
+"""The detectors of persons. Each has a class in a file of this folder and an entry here.
 
 The configuration, the stage, the estimate and the plan of a run read the entries. To add a detector, write a class with
-the methods of `Detector` in a file of this folder and add its entry.
+the methods of `Detector` and add its entry.
 """
 
 from collections.abc import Iterable
@@ -21,19 +21,19 @@ class Detector(Protocol):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All values that the boxes depend on besides the frames; plain values, no paths."""
+        """All values, besides the frames, on which the boxes depend, without paths."""
 
     def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-        """Boxes of the persons in each (H, W, 3) uint8 RGB frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
+        """Returns the boxes of the persons in each frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
 
-        Boxes are in the pixels of the frame and lie within it. A detector takes the frames one by one and holds few of
-        them at a time. The stage calls this once per video, in a thread per video.
+        Frames are (H, W, 3) uint8 RGB. Boxes are in pixels and within the frame. To save memory, a detector reads the
+        frames one by one. The stage calls this once per video; several threads may call it at once.
         """
 
 
 @dataclass(frozen=True)
 class DetectorEntry:
-    """What the pipeline knows about a detector before it is loaded."""
+    """The facts about a detector that the pipeline needs before it loads it."""
 
     meaning: str  # for the configuration's documentation
     place: str = ""  # module:class, imported when the detector is made; empty: boxes are read from files
@@ -42,7 +42,7 @@ class DetectorEntry:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the package of the detector is installed here."""
+        """Returns whether the package of the detector is installed."""
         return not self.package or find_spec(self.package) is not None
 
 
@@ -63,7 +63,7 @@ DETECTORS = {
 
 
 def make_detector(name: str, settings: PersonsSettings) -> Detector:
-    """The detector called `name`. Raises StageError if there is none of this name or if it cannot be used here."""
+    """Returns the detector called `name`. Raises StageError if it does not exist or cannot be used here."""
     entry = DETECTORS.get(name)
     if entry is None or not entry.place:
         known = ", ".join(name for name, entry in DETECTORS.items() if entry.place)

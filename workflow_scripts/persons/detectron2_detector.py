@@ -27,14 +27,16 @@ class Detectron2(MaskRCNN):
             from detectron2.data import MetadataCatalog
             from detectron2.data.transforms import ResizeShortestEdge
             from detectron2.modeling import build_model
+
+            from workflow_scripts.ground.devices import best_device  # it needs torch
         except ImportError as error:
             raise StageError(
-                f"persons: the detector detectron2 cannot be used here ({error}); install it as envs/persons.yaml or "
-                "its project's instructions (https://detectron2.readthedocs.io/tutorials/install.html) say, or set "
-                "descriptors.<name>.boxes to torchvision, hog or none"
+                f"persons: the detector detectron2 cannot be used here ({error}); install it with "
+                "envs/persons.yaml or by its project's instructions (https://detectron2.readthedocs.io/tutorials/"
+                "install.html), or set descriptors.<name>.boxes to torchvision, hog or none"
             ) from error
         self._torch = torch
-        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = best_device().type
         config = get_cfg()
         weights = settings.weights
         try:
@@ -42,13 +44,14 @@ class Detectron2(MaskRCNN):
             config.merge_from_file(settings.model if local else model_zoo.get_config_file(settings.model))
             config.MODEL.DEVICE = self._device
             config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = settings.score_threshold
-            config.MODEL.MASK_ON = False  # the boxes come first and do not depend on the masks
+            config.MODEL.MASK_ON = False  # the boxes do not depend on the masks
             if not weights:
                 weights = config.MODEL.WEIGHTS if local else model_zoo.get_checkpoint_url(settings.model)
             self._network = build_model(config).eval()
-        except Exception as error:  # a wrong config may raise anything
+        except Exception as error:  # a wrong config may raise any exception
             raise StageError(
-                f"persons.model: detectron2 cannot use the model {settings.model!r} ({first_line(error)})"
+                f"persons.model: detectron2 cannot use the model {settings.model!r} ({first_line(error)}); name a "
+                "model of its model zoo or a config file"
             ) from error
         if not weights:
             raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
@@ -60,7 +63,7 @@ class Detectron2(MaskRCNN):
         trained_on = config.DATASETS.TEST[:1]
         classes = MetadataCatalog.get(trained_on[0]).get("thing_classes", []) if trained_on else []
         self._person = list(classes).index("person") if "person" in classes else 0  # COCO's first class
-        config.MODEL.WEIGHTS = config.MODEL.DEVICE = ""  # names of files and devices do not change the boxes
+        config.MODEL.WEIGHTS = config.MODEL.DEVICE = ""  # these do not change the boxes
         parameters = {
             "detector": "detectron2",
             "model": digest(config.dump()),
@@ -72,12 +75,12 @@ class Detectron2(MaskRCNN):
         log.info("persons: %s on %s", settings.model, self._device)
 
     def _load(self, checkpointer: Any, weights: str, model: str) -> None:
-        """Loads `weights`. For the weights of another network the checkpointer only warns; this raises StageError."""
+        """Loads `weights`. Raises StageError for those of another network; the checkpointer only warns."""
         for parameter in self._network.parameters():
             parameter.data.fill_(np.nan)
         try:
             checkpointer.load(weights)
-        except Exception as error:  # a damaged or foreign file may raise anything
+        except Exception as error:  # a damaged or foreign file may raise any exception
             raise StageError(
                 f"persons.weights: cannot load {weights!r} ({first_line(error)}); give an existing file, or a URL "
                 "that this machine can reach"
@@ -89,7 +92,7 @@ class Detectron2(MaskRCNN):
             )
 
     def picture(self, frame: np.ndarray) -> Picture:
-        """The frame as (3, h, w) uint8, its channels in the order that the network needs."""
+        """Returns the resized frame as (3, h, w) uint8, with its channels in the order of the network."""
         image = frame if self._channels == "RGB" else np.ascontiguousarray(frame[..., ::-1])
         resized = self._resize.get_transform(image).apply_image(image)
         return Picture(self._torch.as_tensor(np.ascontiguousarray(resized.transpose(2, 0, 1))), *frame.shape[:2])
@@ -97,10 +100,10 @@ class Detectron2(MaskRCNN):
     def _persons(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
         torch = self._torch
         with torch.inference_mode(), torch.autocast(self._device, enabled=self._device == "cuda"):
-            answers = self._network([picture._asdict() for picture in pictures])  # boxes in the frames' own pixels
+            outputs = self._network([picture._asdict() for picture in pictures])  # boxes in pixels of the frames
         boxes_of_pictures = []
-        for answer in answers:
-            instances = answer["instances"]
+        for output in outputs:
+            instances = output["instances"]
             boxes = torch.column_stack([instances.pred_boxes.tensor.float(), instances.scores.float()])
             boxes_of_pictures.append(boxes[instances.pred_classes == self._person].cpu().numpy())
         return boxes_of_pictures

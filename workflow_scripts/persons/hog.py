@@ -1,4 +1,4 @@
-"""OpenCV's people detector (Dalal and Triggs 2005): works offline, finds whole upright people."""
+"""OpenCV's detector of whole upright persons (Dalal and Triggs 2005), which needs no download."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,19 +11,19 @@ from workflow_scripts.persons.settings import PersonsSettings
 
 
 class Hog:
-    """OpenCV's histogram-of-gradients people detector on grey frames."""
+    """OpenCV's detector of persons by histograms of oriented gradients (HOG), on grey frames."""
 
-    OVERLAP = 0.45  # of two boxes that are thought to show one person
-    PYRAMID = 1.05  # ratio of one size searched for to the next; OpenCV's default
+    OVERLAP = 0.45  # two boxes with a greater IoU count as one person
+    PYRAMID = 1.05  # ratio of successive scales; OpenCV's default
     PADDING = 16  # pixels around the frame in which a window may begin
-    # A window shows a person with room around; these parts of it are cut off on each side.
+    # A window is larger than its person; this share of its width or height is cut off on each side.
     MARGIN_X, MARGIN_Y = 1 / 8, 1 / 16
 
     def __init__(self, settings: PersonsSettings) -> None:
         self.threshold = settings.hog_threshold
         self.height = settings.hog_height
-        # OpenCV's threads add windows and scores to their lists in two steps, so that a score may come to stand beside
-        # another's window. Cores share the videos.
+        # OpenCV's threads append windows and scores in two steps, so a score may be paired with another window. The
+        # stage runs a thread per video instead.
         cv2.setNumThreads(1)
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
@@ -37,13 +37,13 @@ class Hog:
 
     def _detect(self, frame: np.ndarray) -> np.ndarray:
         height, width = frame.shape[:2]
-        # The window shows a person of about 100 rows: what is to be found at half the frame must have as many.
+        # The window fits persons of about 100 rows. Enlarging the frame makes persons of half its height as tall.
         scale = max(1.0, self.height / height)
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if scale > 1:
             grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
         if grey.shape[0] + 2 * self.PADDING < 128 or grey.shape[1] + 2 * self.PADDING < 64:
-            return np.zeros((0, 5), np.float32)  # no window fits in
+            return np.zeros((0, 5), np.float32)  # smaller than a window
         windows, scores = self._hog.detectMultiScale(
             grey,
             hitThreshold=self.threshold,

@@ -1,1 +1,1 @@
-"""Training of the 3D ResNet without labels: Video IR, Video LA and LA with the IDT prior (paper, section 3)."""
+"""Pretraining of the 3D ResNet: Video IR, Video LA, Video LA + IDT prior (paper, section 3), and with labels."""

@@ -1,8 +1,8 @@
-"""Checkpoints that a kill at any moment cannot spoil.
+"""Checkpoints that stay readable if the process is killed at any moment.
 
-A checkpoint is written whole to a temporary name, synced and renamed to `last.pt`; the one before stays as
-`previous.pt`. Torch's files are zip archives with a checksum for each entry, so a truncated or damaged one is found
-when it is read, and the previous one is used instead.
+A checkpoint is written to a temporary file, synced and renamed to `last.pt`. The checkpoint before it stays as
+`previous.pt`. Files of torch are zip archives with a checksum per entry. If `last.pt` is truncated or damaged, reading
+it fails and `previous.pt` is used.
 """
 
 import logging
@@ -26,25 +26,25 @@ log = logging.getLogger(__name__)
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Writes `state` (tensors, numbers, strings, lists, dicts) to `path`, whole or not at all."""
+    """Writes `state` (tensors, numbers, strings, lists, dicts) to `path`. An incomplete file never has this name."""
     with replacing(path) as file:
         torch.save(state, file)
 
 
 def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
-    """Makes `state` the newest checkpoint of `folder` and keeps the one before."""
+    """Writes `state` as the newest checkpoint of `folder` and keeps the one before it."""
     last = folder / "last.pt"
     with replacing(last) as file:
         torch.save(state, file)
         file.raise_error()
-        if last.exists():  # only now, so that there is hardly a moment without a last.pt
+        if last.exists():  # after the write, so that last.pt is missing for an instant only
             os.replace(last, folder / "previous.pt")
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest whole checkpoint of `folder`, on the CPU; None where there is none.
+    """The newest undamaged checkpoint of `folder`, on the CPU; None if there is none.
 
-    Raises ReadingFailed where the system cannot read one just now: it may be whole, and is not given up.
+    Raises ReadingFailed if the system cannot read a file at the moment, because the file may be undamaged.
     """
     for path in (folder / "last.pt", folder / "previous.pt"):
         if not file_stamp(path):
@@ -53,16 +53,16 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
             state: dict[str, Any] = read_torch(path)
             return state
         except StageError as error:
-            log.warning("checkpoint %s is damaged (%s) and is not used", path, error)
+            log.warning("the checkpoint %s is damaged and is not used: %s", path, error)
     return None
 
 
 class SaveTimer:
-    """Says when a checkpoint is due: every `minutes`, and at once after SIGTERM or SIGINT (Ctrl-C).
+    """Decides when a checkpoint is due: every `minutes`, and at once after SIGTERM or SIGINT (Ctrl-C).
 
-    `stopped_by` is the number of that signal, 0 before. Of several processes only one `leads`. The others are never
-    due and ignore both signals: they end when it does. A signal that the process was started to ignore (`nohup ... &`
-    ignores SIGINT) stays ignored.
+    `stopped_by` is the number of the first such signal, and 0 before it. Only one of several processes `leads`. In the
+    others no checkpoint is due and both signals are ignored, because they end when the leading process ends. A signal
+    that the process was started to ignore stays ignored (`nohup ... &` ignores SIGINT).
     """
 
     def __init__(self, minutes: float, *, leads: bool = True) -> None:
@@ -75,7 +75,7 @@ class SaveTimer:
                     signal.signal(number, self._stop if leads else signal.SIG_IGN)
 
     def _stop(self, number: int, frame: types.FrameType | None) -> None:
-        self.stopped_by = self.stopped_by or number  # the first: torchrun repeats the terminal's Ctrl-C
+        self.stopped_by = self.stopped_by or number  # torchrun sends Ctrl-C again
 
     def due(self) -> bool:
         return self.stopped_by > 0 or time.monotonic() - self._saved_at >= self._seconds

@@ -1,7 +1,7 @@
-"""The clusters G that define close neighbours (paper, sections 3.2 and 3.3), matched by video id.
+"""The clusters G that define close neighbours (paper, sections 3.2 and 3.3), joined by video id.
 
 - network: clusters of the memory bank, recomputed before every epoch (Video LA);
-- idt: clusters of the IDT sketches, computed once, which never change (Video LA + IDT prior);
+- idt: clusters of the IDT sketches, computed once before the training (Video LA + IDT prior);
 - joint: clusters of the bank rows concatenated with the IDT sketches, recomputed before every epoch (the final tuning).
   Both parts have unit length, so the squared distance in the joint space is the sum of the two, each in 0..4.
 """
@@ -24,9 +24,9 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 
 
 def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
-    """Labels (m, N) int64 of the clusters file at `path` for `video_ids`, in their order.
+    """Labels (m, N) int64 of `video_ids`, in their order, from the clusters file at `path`.
 
-    Raises StageError, with the ids, if the file lacks videos.
+    Raises StageError with the ids if the file lacks videos.
     """
     clustered, labels = read_labels(path)
     row_of = {name: row for row, name in enumerate(clustered)}
@@ -34,7 +34,7 @@ def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
     if missing:
         raise StageError(
             f"{path} lacks {len(missing)} of the {len(video_ids)} training videos ({', '.join(missing[:5])}); "
-            "other videos were clustered; delete the file and run again"
+            "the file was made for other videos; delete it and run again"
         )
     return torch.from_numpy(labels[:, [row_of[name] for name in video_ids]].astype(np.int64))
 
@@ -47,22 +47,29 @@ def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
 def cluster_points(
     points: Tensor, settings: PretrainingSettings, seed: int, epoch: int, ranks: Ranks | None = None
 ) -> Tensor:
-    """Labels (m, N) int64 of m clusterings of points (N, D) on their device; each run and epoch has its own seed.
+    """Clusters points m times; each clustering of each epoch has its own seed.
 
-    The `ranks`, which all hold the same points, divide the runs: process r computes runs r, r + W, ... and broadcasts
-    them.
+    Args:
+        points: (N, D), the same in all processes.
+        settings: The method, k, m and the iterations.
+        seed: Of the run.
+        epoch: From 0.
+        ranks: Process r of W computes the clusterings r, r + W, ... and broadcasts them.
+
+    Returns:
+        Labels (m, N) int64 on the device of the points.
     """
     ranks = ranks or Ranks()
     rows = points.cpu().numpy()
     labels = torch.empty(settings.m, len(points), dtype=torch.int64, device=points.device)
     for run in ranks.local_part(list(range(settings.m))):
-        of_run = ClustersSettings(
+        run_settings = ClustersSettings(
             method=settings.cluster_method,
             k=settings.k,
             iterations=settings.kmeans_iterations,
             seed=int(digest(seed, "kmeans", epoch, run), 16) % 2**31,
         )
-        labels[run] = torch.from_numpy(cluster(rows, of_run, points.device).labels)
+        labels[run] = torch.from_numpy(cluster(rows, run_settings, points.device).labels)
     for run, labels_of_run in enumerate(labels):
         ranks.broadcast(labels_of_run, source=run % ranks.size)
     return labels

@@ -1,7 +1,7 @@
-"""The clips of a list of videos in batches, ready for the network.
+"""Batches of clips for the network.
 
-What a clip is depends on its draw alone, a function of (seed, epoch, video_id), and the order on (seed, epoch) alone;
-so any number of loading processes gives the same batches, and an epoch can be entered anywhere.
+A clip depends only on its draw, a function of (seed, epoch, video_id). The order of the videos depends only on
+(seed, epoch). So any number of loading processes gives the same batches, and training can resume at any step.
 """
 
 import math
@@ -19,13 +19,13 @@ from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.augmentation import Draw, cut_square
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 
-CLIPS_AT_ONCE = 8  # that one process reads before it hands them on: 22 MB of 16 frames, however large the batch
+CLIPS_AT_ONCE = 8  # per item of a loading process, 22 MB of 16 frames: bounds its memory for any batch size
 
 
 class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
-    """Item i: the clips that `draw(video_id=..., n_frames=...)` says for `video_ids[i]`, as `collate` takes them.
+    """Item i: the clips of `video_ids[i]` from `draw(video_id=..., n_frames=..., clip_length=...)`.
 
-    `draw` may be pickled (a `functools.partial` of `draw_training`, `draw_test` or `draw_middle`).
+    `draw` must be picklable, such as a `functools.partial` of `draw_training` or `draw_test`.
     """
 
     def __init__(
@@ -43,9 +43,10 @@ class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
 
 
 def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list[int]]:
-    """All videos once, in random order, in batches of nearly equal size, `batch` at most.
+    """Batches of the indices of all videos, in random order.
 
-    Equal sizes, because a small last batch would have batch statistics of its own; at least two clips in each.
+    Sizes differ by at most one, because batch norm's statistics would be worse in a small last batch. Batches have at
+    least two clips for the same reason, and at most `batch` or 3.
     """
     n_batches = max(1, min(math.ceil(n_videos / batch), n_videos // 2))
     order = rng(seed, "order", epoch).permutation(n_videos)
@@ -53,21 +54,27 @@ def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list
 
 
 def consecutive(n_videos: int, batch: int) -> list[list[int]]:
-    """All videos in their order, `batch` at a time."""
+    """Batches of the indices of all videos, in their order."""
     return [list(range(start, min(start + batch, n_videos))) for start in range(0, n_videos, batch)]
 
 
 def load_inputs(
     clips: DrawnClips, batches: Sequence[Sequence[int]], size: int, device: torch.device, workers: int = 0
 ) -> Iterator[Tensor]:
-    """The clips of each batch of indices as the network takes them (`to_input`), those of a video together.
+    """Yields the input of the network for each batch (`to_input`). Clips of a video are consecutive.
 
-    Beside a GPU, `workers` processes read and cut (0: this one; at most one for each core that this process may use),
-    and a batch travels and is resized and recoloured there while the network learns from the one before. On a CPU,
-    where the network takes all cores, nothing does.
+    On a GPU, the next batch is copied, resized and recolored while the network learns from the current one. On a CPU,
+    the network uses all cores, so each batch is made when it is needed.
+
+    Args:
+        clips: The clips of all videos.
+        batches: Indices of videos.
+        size: Side of the input in pixels.
+        device: Where the network computes.
+        workers: Processes that decode and crop for a GPU, at most one per available core; 0 for this process.
     """
     if device.type != "cuda":
-        yield from (to_input(_join([clips[index] for index in batch]), size) for batch in batches)
+        yield from (to_input(_collate_videos([clips[index] for index in batch]), size) for batch in batches)
         return
     parts = [list(batch[at : at + CLIPS_AT_ONCE]) for batch in batches for at in range(0, len(batch), CLIPS_AT_ONCE)]
     loader = iter(
@@ -75,31 +82,31 @@ def load_inputs(
             clips,
             batch_sampler=parts,
             num_workers=min(workers, len(os.sched_getaffinity(0))),
-            collate_fn=_join,
+            collate_fn=_collate_videos,
             pin_memory=True,
             worker_init_fn=_ignore_signals,
         )
     )
-    aside = torch.cuda.Stream(device)
-    waiting: tuple[Tensor, torch.cuda.Event] | None = None
+    input_stream = torch.cuda.Stream(device)
+    pending: tuple[Tensor, torch.cuda.Event] | None = None
     for batch in batches:
-        with torch.cuda.stream(aside):
+        with torch.cuda.stream(input_stream):
             n_parts = math.ceil(len(batch) / CLIPS_AT_ONCE)
             inputs = torch.cat([to_input(next(loader), size, device) for _ in range(n_parts)])
-            ready = aside.record_event()
-        if waiting is not None:
-            yield _arrived(*waiting)
-        waiting = inputs, ready
-    if waiting is not None:
-        yield _arrived(*waiting)
+            ready = input_stream.record_event()
+        if pending is not None:
+            yield _hand_over(*pending)
+        pending = inputs, ready
+    if pending is not None:
+        yield _hand_over(*pending)
 
 
-def _join(items: Sequence[list[tuple[np.ndarray, Draw]]]) -> Squares:
+def _collate_videos(items: Sequence[list[tuple[np.ndarray, Draw]]]) -> Squares:
     return collate([clip for clips in items for clip in clips])
 
 
-def _arrived(inputs: Tensor, ready: torch.cuda.Event) -> Tensor:
-    """Lets the network's stream wait for a batch that another stream made, and keep it while it is needed."""
+def _hand_over(inputs: Tensor, ready: torch.cuda.Event) -> Tensor:
+    """Makes the network's stream wait for a batch of another stream, whose memory is not reused before it is read."""
     stream = torch.cuda.current_stream(inputs.device)
     stream.wait_event(ready)
     inputs.record_stream(stream)
@@ -107,6 +114,6 @@ def _arrived(inputs: Tensor, ready: torch.cuda.Event) -> Tensor:
 
 
 def _ignore_signals(worker: int) -> None:
-    """SLURM, and Ctrl-C, tell every process to stop; the loading ones must live until training has saved its state."""
+    """SLURM and Ctrl-C signal every process, but loading processes must live until training has saved a checkpoint."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The state of a training (network, optimizer, memory bank and clusters), and one step of it."""
+"""The state of a training run (network, optimizer, memory bank and clusters), and its training step."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,26 +17,26 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 
 
 def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
-    """The learning rate of an epoch (from 0): `lr`, multiplied by `lr_gamma` at each milestone up to then."""
+    """The learning rate of an epoch (from 0): `lr` times `lr_gamma` per milestone up to this epoch."""
     return settings.lr * settings.lr_gamma ** sum(epoch >= milestone for milestone in settings.lr_milestones)
 
 
 def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.optim.SGD:
-    """SGD with momentum; weight decay on everything but batch norm's scales and shifts."""
+    """SGD with momentum. Weight decay applies to all parameters except those of batch norm."""
     decayed: list[torch.nn.Parameter] = []
     not_decayed: list[torch.nn.Parameter] = []
     for module in model.modules():
         group = not_decayed if isinstance(module, torch.nn.BatchNorm3d) else decayed
         group.extend(module.parameters(recurse=False))
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": not_decayed, "weight_decay": 0.0}]
-    fused = decayed[0].is_cuda  # one kernel for all weights; no faster on a CPU
+    fused = decayed[0].is_cuda  # no faster on a CPU
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, dampening=settings.dampening, fused=fused
     )
 
 
 def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The context in which convolutions use `precision`; auto: bfloat16 if the device has instructions for it."""
+    """The context in which convolutions use `precision`. auto is bfloat16 if the device has instructions for it."""
     if precision == "auto":
         if device.type == "cuda":
             native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -48,19 +48,19 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a run learns from beside the clips and the bank. N videos, m clusterings."""
+    """What a run learns from besides the clips and the bank. N videos, m clusterings."""
 
     classes: Tensor | None = None  # (N,) int64, for an objective that needs labels
-    fixed: Tensor | None = None  # (m, N) clusters that never change (idt)
+    fixed: Tensor | None = None  # (m, N) clusters that do not change during training (idt)
     sketches: Tensor | None = None  # (N, S), concatenated with the bank for clustering (joint)
 
 
 class Learner:
     """The state of one run, whose `objective` is a name in OBJECTIVES.
 
-    An objective that needs clusters clusters the bank (network) before every epoch, or the bank concatenated with
-    `targets.sketches` (joint), unless `targets.fixed` holds its clusters (idt). With several `ranks`, each process
-    learns from its part of a batch, and all hold the same state.
+    If the objective needs clusters, `targets.fixed` holds them (idt), or the bank (network) or the bank concatenated
+    with `targets.sketches` (joint) is clustered before every epoch. With several `ranks`, each process learns from its
+    part of a batch, and all hold the same state.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Learner:
         self.device = next(model.parameters()).device
         self.model = model
         for weight in model.parameters():
-            if weight.dim() == 5:  # channels innermost as in the clips, which convolutions in bfloat16 need
+            if weight.dim() == 5:  # channels innermost, as bfloat16 convolutions need
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         if settings.compile:
             self.model.compile()
@@ -95,7 +95,7 @@ class Learner:
         self.labels: Tensor | None = None  # (m, N) clusters in use
 
     def start_epoch(self, epoch: int) -> None:
-        """Sets the learning rate of an epoch and clusters the bank as it is now."""
+        """Sets the learning rate of an epoch, and the clusters where the objective needs them."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.settings, epoch)
         if not self.objective.clusters:
@@ -107,19 +107,19 @@ class Learner:
             self.labels = cluster_points(points, self.settings, self.seed, epoch, self.ranks)
 
     def step(self, clips: Tensor, batch: list[int], epoch: int, step: int) -> Tensor:
-        """Learns from one batch without waiting for the device.
+        """Trains on one batch without synchronising with the device.
 
         Args:
-            clips: This process' part of the batch, (B, 3, T, S, S) float32.
-            batch: The videos' rows in the bank, of the whole batch.
+            clips: The part of the batch of this process, (B, 3, T, S, S) float32.
+            batch: The rows of the videos in the bank, of the whole batch.
             epoch: From 0.
-            step: Of the epoch, from 0.
+            step: Within the epoch, from 0.
 
         Returns:
-            (2,) float64 on the device: the sum of the clips' losses, and how many clips the class head classified
-            correctly (0 without one).
+            (2,) float64 on the device: the sum of the losses of the clips, and the number of clips that the class head
+            classified correctly (0 without one).
         """
-        # Pinned, because a copy of other memory to a GPU may wait for its computations.
+        # Pinned, because a copy of pageable memory to a GPU may synchronise.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
         own = self.ranks.local_part(rows)
         self.model.train()
@@ -131,10 +131,10 @@ class Learner:
             Batch(outputs, rows, self.bank.rows, self.classes, self.labels, self.settings, self.ranks, random_key)
         )
         self.optimizer.zero_grad(set_to_none=True)
-        # Gradients are averaged with equal weights: a part with one clip more must count for more.
+        # DistributedDataParallel averages the processes with equal weights, but one may have a clip more.
         (loss * (len(own) * self.ranks.size / len(rows))).backward()
         self.optimizer.step()
-        if self.objective.bank:  # after the loss, which compares a clip with its video's earlier embedding
+        if self.objective.bank:  # after the loss, which uses the earlier embeddings
             embeddings = self.ranks.all_gather(outputs.detach(), len(rows))
             self.bank.update(rows, embeddings, self.settings.bank_momentum)
         n_correct = torch.zeros((), device=self.device)

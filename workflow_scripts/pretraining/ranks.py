@@ -1,9 +1,9 @@
-"""The processes that train one model together, one per GPU, as `torchrun --standalone` starts them on one node.
+"""Distributed training: one process per GPU of a node, started by `torchrun --standalone`.
 
-Element i of a batch belongs to process i mod W. DistributedDataParallel averages the gradients. The memory bank and the
-clusters are the same in all processes: each receives every embedding of the batch, and they share the clusterings among
-them. Batch norm computes its statistics over each process' own clips; the running statistics of process 0 are saved.
-Only process 0 writes and reports.
+Process r of W has the elements r, r + W, ... of a batch. DistributedDataParallel averages the gradients. Each process
+receives all embeddings of a batch, so all have the same memory bank. Each computes some of the clusterings and
+broadcasts them. Batch norm's statistics are of the clips of one process; those of process 0 are saved. Only process 0
+writes files and logs.
 """
 
 import logging
@@ -21,8 +21,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from workflow_scripts.ground.devices import best_device
 
-# How long processes wait for one that clusters, validates or writes to a slow disk. PyTorch's ten minutes on a GPU are
-# too short. torchrun notices a process that fails at once.
+# How long processes wait for one that clusters, validates or writes to a slow disk. PyTorch's default, ten minutes on a
+# GPU, is too short. A failed process ends the run at once, because torchrun notices it.
 TIMEOUT = timedelta(hours=12)
 
 Batch = TypeVar("Batch", list[int], Tensor)
@@ -30,25 +30,25 @@ Batch = TypeVar("Batch", list[int], Tensor)
 
 @dataclass(frozen=True)
 class Ranks:
-    """Process `rank` of `size`. A single process, the default, exchanges nothing."""
+    """Process `rank` of `size`. With one process, the default, all methods return their argument."""
 
     rank: int = 0
     size: int = 1
 
     def local_part(self, batch: Batch) -> Batch:
-        """This process' elements of a batch."""
+        """The elements of a batch that belong to this process."""
         return batch[self.rank :: self.size]
 
     def wrap_ddp(self, model: nn.Module) -> nn.Module:
-        """`model` such that the backward pass averages the gradients of all processes."""
+        """The model in DistributedDataParallel, which averages the gradients of all processes in the backward pass."""
         if self.size == 1:
             return model
-        # The channels of a 1x1x1 kernel are innermost in either layout, about which PyTorch warns.
+        # PyTorch warns because the strides of 1x1x1 kernels are ambiguous.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         return DistributedDataParallel(model, gradient_as_bucket_view=True)
 
     def all_gather(self, rows: Tensor, n: int) -> Tensor:
-        """Rows (n, D) of a whole batch in its order, from every process' part; without a gradient."""
+        """The rows (n, D) of a whole batch, in its order, from the rows of each process; without gradient."""
         if self.size == 1:
             return rows
         padded = rows.new_zeros(-(-n // self.size), rows.shape[1])  # the parts differ by one row at most
@@ -72,7 +72,7 @@ class Ranks:
 
 @contextmanager
 def process_group() -> Iterator[tuple[Ranks, torch.device]]:
-    """This process among those that torchrun started, and its device: a GPU of its own, or the CPU."""
+    """Joins the processes that torchrun started. Yields this one's rank and device: its own GPU, or the CPU."""
     device = best_device(int(os.environ.get("LOCAL_RANK", "0")))
     if device.type == "cuda":
         torch.cuda.set_device(device)

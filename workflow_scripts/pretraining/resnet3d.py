@@ -1,10 +1,10 @@
 """The 3D ResNet of Hara, Kataoka and Satoh (CVPR 2018), reference [14] of the paper, with basic blocks.
 
-Stem: 7x7x7 convolution with stride 1 in time and 2 in space, 3x3x3 max-pool with stride 2 in all three; four stages of
-3x3x3 blocks with 64, 128, 256 and 512 channels, strides 1, 2, 2, 2 in time and space; mean over what is left; one
-linear layer. Where the shape changes, shortcuts are of type B, 1x1x1 convolutions, as in the paper and the weights of
-Hara et al. of 2020; or of type A, without weights, as in theirs of 2018 (resnet-18-kinetics.pth). Modules are named as
-in those files (conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc), so that they load by name.
+Stem: 7x7x7 convolution with stride 1 in time and 2 in space, 3x3x3 max-pool with stride 2 in time and space. Four
+stages of 3x3x3 blocks with 64, 128, 256 and 512 channels, strides 1, 2, 2, 2 in time and space. Mean over time and
+space. One linear layer. Shortcuts that change the shape are of type B (1x1x1 convolutions, as in the paper and in the
+weights that Hara et al. published in 2020) or of type A (without weights, as in resnet-18-kinetics.pth of 2018).
+Modules have the names of these files (conv1, bn1, layer1.0.conv1, ..., layer2.0.downsample.0, fc).
 """
 
 import hashlib
@@ -18,10 +18,10 @@ BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}  # blocks per st
 
 
 class Conv3d(nn.Conv3d):
-    """torch's convolution, never in bfloat16 on a CPU where a map is smaller than the kernel.
+    """A convolution that uses float32 on a CPU if the input is smaller than the kernel.
 
-    There the weight gradient of oneDNN (torch 2.13) reads beyond the map, with channels innermost: it is another at
-    every call, at times not a number.
+    In bfloat16 with channels innermost, the weight gradient of oneDNN (torch 2.13) reads beyond such an input. It
+    differs between calls and is sometimes not a number.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,15 +32,15 @@ class Conv3d(nn.Conv3d):
 
 
 class PaddedShortcut(nn.Module):
-    """Type A: every `stride`-th value in time and space, and zeros for the channels that are more."""
+    """Shortcut of type A: every `stride`-th value in time and space, and zeros for the additional channels."""
 
-    def __init__(self, more_channels: int, stride: int) -> None:
+    def __init__(self, new_channels: int, stride: int) -> None:
         super().__init__()
-        self.more_channels, self.stride = more_channels, stride
+        self.new_channels, self.stride = new_channels, stride
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C_in, T, H, W) -> (B, C, T', H', W')
         x = x[:, :, :: self.stride, :: self.stride, :: self.stride]
-        return functional.pad(x, (0, 0, 0, 0, 0, 0, 0, self.more_channels))
+        return functional.pad(x, (0, 0, 0, 0, 0, 0, 0, self.new_channels))
 
 
 class BasicBlock(nn.Module):
@@ -68,20 +68,26 @@ class BasicBlock(nn.Module):
 
 
 class ResNet3D(nn.Module):
-    """Clips (B, 3, T, H, W), values 0..255 minus the mean, to (B, outputs): an embedding (not normalised) or logits.
+    """Maps clips (B, 3, T, H, W) of 0..255 minus the mean to embeddings (not normalised) or logits (B, outputs).
 
-    `depth` is 10, 18 or 34 and `shortcut` A or B (ValueError otherwise); `width` multiplies all channel numbers. The
-    weights are drawn from torch's global generator: seed it before.
+    Torch's global generator draws the weights. Seed it before.
+
+    Args:
+        depth: 10, 18 or 34.
+        outputs: Dimensions of an embedding, or classes.
+        width: Factor on all numbers of channels.
+        shortcut: A or B.
+
+    Raises:
+        ValueError: There is no such depth or shortcut.
     """
 
     def __init__(self, depth: int, outputs: int, width: float = 1.0, shortcut: str = "B") -> None:
         super().__init__()
         if depth not in BLOCKS:
-            raise ValueError(
-                f"there is no 3D ResNet of depth {depth} here; choose one of {', '.join(map(str, BLOCKS))}"
-            )
+            raise ValueError(f"a 3D ResNet cannot have depth {depth}; choose one of {', '.join(map(str, BLOCKS))}")
         if shortcut not in ("A", "B"):
-            raise ValueError(f"there is no shortcut of type {shortcut!r} here; choose A or B")
+            raise ValueError(f"there is no shortcut of type {shortcut!r}; choose A or B")
         channels = [max(1, round(base * width)) for base in (64, 128, 256, 512)]
         self.conv1 = Conv3d(3, channels[0], 7, (1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(channels[0])
@@ -100,11 +106,11 @@ class ResNet3D(nn.Module):
 
     @property
     def n_features(self) -> int:
-        """Length of `features`: 512 times the width."""
+        """Dimensions of `features`: 512 times the width."""
         return self.fc.in_features
 
     def features(self, x: Tensor) -> Tensor:  # (B, 3, T, H, W) -> (B, n_features)
-        """What the last stage gives, averaged over time and space: the input of the head."""
+        """The output of the last stage, averaged over time and space: the input of the head."""
         x = self.maxpool(functional.relu(self.bn1(self.conv1(x)), inplace=True))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x.mean(dim=(2, 3, 4))
@@ -114,33 +120,34 @@ class ResNet3D(nn.Module):
 
 
 def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> None:
-    """Copies weights into `model` by name: all but the head `fc`, or with `head` that too.
-
-    Takes what `matching_weights` takes, and raises what it raises.
-    """
+    """Copies the weights that `matching_weights` returns into `model`."""
     model.load_state_dict(matching_weights(model, state_dict, head=head), strict=False)
 
 
 def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> dict[str, Tensor]:
-    """The weights by the names that they have in `model`: all but the head `fc`, or with `head` that too.
+    """The weights by their names in `model`.
 
-    Takes state dicts of this class, of Hara et al. and of the paper's authors: a prefix `module.` (DataParallel) is
-    dropped. Raises ValueError naming the weights when one of the model's is missing or of another shape, or when
-    something else than a head is left over: then it is another network.
+    Args:
+        model: Compared by the names and shapes of its weights.
+        state_dict: Of this class, of Hara et al. or of the authors of the paper. The prefix `module.` is removed.
+        head: Whether the head `fc` is included.
+
+    Raises:
+        ValueError: Weights are missing, of another shape or unknown, which the error names.
     """
-    given = {name.removeprefix("module."): weight for name, weight in state_dict.items()}
-    given = {name: weight for name, weight in given.items() if head or not name.startswith("fc.")}
-    wanted = {name: weight for name, weight in model.state_dict().items() if head or not name.startswith("fc.")}
-    # Checkpoints of the time before torch 0.4.1 do not count batches; nothing here uses the count.
-    wrong = {name for name in wanted if name not in given and not name.endswith("num_batches_tracked")}
-    wrong |= given.keys() - wanted.keys()
-    wrong |= {name for name in given.keys() & wanted.keys() if given[name].shape != wanted[name].shape}
+    weights = {name.removeprefix("module."): weight for name, weight in state_dict.items()}
+    weights = {name: weight for name, weight in weights.items() if head or not name.startswith("fc.")}
+    expected = {name: weight for name, weight in model.state_dict().items() if head or not name.startswith("fc.")}
+    # Checkpoints from before torch 0.4.1 do not count batches. Nothing here uses the count.
+    wrong = {name for name in expected if name not in weights and not name.endswith("num_batches_tracked")}
+    wrong |= weights.keys() - expected.keys()
+    wrong |= {name for name in weights.keys() & expected.keys() if weights[name].shape != expected[name].shape}
     if wrong:
         raise ValueError(
-            f"these weights are of another network: {len(wrong)} of {len(wanted)} do not match by name and shape "
+            f"these weights are of another network: {len(wrong)} of {len(expected)} do not match by name and shape "
             f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
         )
-    return given
+    return weights
 
 
 def weights_digest(state_dict: Mapping[str, Tensor]) -> str:
@@ -152,5 +159,5 @@ def weights_digest(state_dict: Mapping[str, Tensor]) -> str:
 
 
 def normalised(embeddings: Tensor) -> Tensor:  # (B, D) -> (B, D)
-    """Rows of unit length in float32, whatever the network computed in."""
+    """The rows scaled to unit length, in float32 or float64."""
     return functional.normalize(embeddings.to(torch.promote_types(embeddings.dtype, torch.float32)), dim=1)

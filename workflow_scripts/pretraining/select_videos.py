@@ -1,11 +1,11 @@
-"""Stage: the videos that every run trains on, so that all rows of a table rest on the same ones.
+"""Stage: selects the videos that all runs train on, so that their results are comparable.
 
-In: the shards' lists of videos, their frames, and the encodings by all descriptors that any run uses. Out: a table of
-video_id and label, sorted by video_id, of the videos whose frames and every sketch are usable.
+Inputs: the video lists of the shards, their frames, and the encodings by all descriptors that a run uses. Output: a
+table of video_id and label, sorted by video_id, of the videos with usable frames and sketches.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from workflow_scripts.frames.clips import FrameStore
@@ -28,70 +28,75 @@ def select_videos(
     root: Path = Path(),
     splits: Path | None = None,
 ) -> None:
-    """Writes the usable videos of the lists `videos`, or a `subset`: a number, drawn by hash(seed, video_id); those in
-    folders of a name, wherever below `root`; those of the training part of a split of the table `splits` (`splitN`); or
-    FOLDER:NUMBER or splitN:NUMBER of them.
+    """Writes the table of the usable videos of a subset, and logs which videos are not usable.
 
-    `encodings` are shards of any number of descriptors; a video is taken when all those that hold it say ok. Logs how
-    many are left out and why. Raises StageError when a listed video is in no frames file (made from other lists),
-    when more than `max_failed_fraction` are left out, or none remains.
+    Args:
+        videos: The video lists.
+        frames: Shards of frames.
+        encodings: Shards by any number of descriptors. A video needs the status ok in all that contain it.
+        output: The table.
+        subset: all, a number of videos, a folder name, FOLDER:NUMBER, splitN (the training part) or splitN:NUMBER.
+        seed: Draws a number of videos by hash(seed, video_id).
+        max_failed_fraction: Largest fraction (0..1) of unusable videos.
+        root: Folders count below this one only.
+        splits: The table of splits, for splitN.
+
+    Raises:
+        StageError: A listed video is in no frames file, too many videos are unusable, or the subset is empty.
     """
     listed = [row for path in videos for row in read_columns(path)]
     label_of = {row["video_id"]: row["label"] for row in listed}
-    store = FrameStore(frames)
-    store.require(label_of)
-
-    left_out = _unusable(label_of, store, encodings)
-    usable = sorted(label_of.keys() - left_out.keys())
-    for name in sorted(left_out.keys() & label_of.keys()):
-        log.info("left out: %s, %s", name, left_out[name])
+    reasons = _unusable(label_of, FrameStore(frames), encodings)
+    usable = sorted(label_of.keys() - reasons.keys())
+    for name in sorted(reasons.keys() & label_of.keys()):
+        log.info("left out: %s, %s", name, reasons[name])
     log.info("pretraining: n_in %d, n_ok %d, n_failed %d", len(label_of), len(usable), len(label_of) - len(usable))
     if not usable:
-        raise StageError("no video has both frames and sketches: there is nothing to train on")
+        raise StageError("no video has both frames and sketches; the log says why per video")
     if 1 - len(usable) / len(label_of) > max_failed_fraction:
         raise StageError(
             f"{len(label_of) - len(usable)} of {len(label_of)} videos have no frames or no sketch, more than "
-            f"max_failed_fraction = {max_failed_fraction} allows; the log says why each; mend them or raise it"
+            f"max_failed_fraction = {max_failed_fraction} allows; the log says why per video; repair them or raise it"
         )
 
     folder, number = parts_of_subset(subset)
     split = split_of_subset(subset)
     if split is not None:
-        within = _training_part(splits, split)
-        where = f"in the training part of split {split}"
+        candidates, place = _training_part(splits, split), f"in the training part of split {split}"
     else:
-        within = {row["video_id"] for row in listed if in_folder(row["path"], folder, root)}
-        where = f"in a folder {folder!r} below {root}"
-    usable = [name for name in usable if name in within]
+        candidates = {row["video_id"] for row in listed if in_folder(row["path"], folder, root)}
+        place = f"in a folder {folder!r} below {root}"
+    usable = [name for name in usable if name in candidates]
     if not usable:
-        raise StageError(f"subset: {subset!r}: no usable video is {where}")
+        raise StageError(f"subset: {subset!r}: no usable video is {place}")
     if number is not None:
         if not 0 < number <= len(usable):
-            raise StageError(f"subset: {subset!r}: there are {len(usable)} usable videos; take 1 to {len(usable)}")
+            raise StageError(f"subset: {subset!r}: there are {len(usable)} usable videos; set 1 to {len(usable)}")
         usable = sorted(sorted(usable, key=lambda name: digest(seed, "subset", name))[:number])
     if subset != "all":
-        log.info("pretraining: the subset %s is %d of them", subset, len(usable))
+        log.info("pretraining: the subset %s has %d of them", subset, len(usable))
     write_columns(output, [{"video_id": name, "label": label_of[name]} for name in usable], ["video_id", "label"])
 
 
-def _unusable(video_ids: Iterable[str], store: FrameStore, encodings: list[Path]) -> dict[str, str]:
-    """Video ids without usable frames or with an unusable sketch, each with the reason."""
-    left_out: dict[str, str] = {}
+def _unusable(video_ids: Collection[str], store: FrameStore, encodings: list[Path]) -> dict[str, str]:
+    """The reasons why videos have no usable frames or no usable sketch, by video id."""
+    store.require(video_ids)
+    reasons: dict[str, str] = {}
     for name in video_ids:
         status, reason = store.outcome(name)
         if status != "ok":
-            left_out[name] = f"frames {status}: {reason}"
+            reasons[name] = f"frames {status}: {reason}"
     for path in encodings:
         with read_hdf5(path) as file:
             outcomes = zip(*(file[column].asstr()[:] for column in ("video_id", "status", "reason")), strict=True)
             for name, status, reason in outcomes:
                 if status != "ok":
-                    left_out.setdefault(name, f"sketch {status}: {reason}")
-    return left_out
+                    reasons.setdefault(name, f"sketch {status}: {reason}")
+    return reasons
 
 
 def _training_part(splits: Path | None, split: int) -> set[str]:
-    """The ids of the videos that a split trains on. Raises StageError where there is no such split."""
+    """The ids of the training videos of a split. Raises StageError if there is no such split."""
     rows = read_columns(splits) if splits else []
     numbers = sorted({int(row["split"]) for row in rows})
     if split not in numbers:

@@ -1,4 +1,4 @@
-"""What a pretraining run can be told; the defaults are the paper's values."""
+"""The settings of pretraining. The defaults are the values of the paper."""
 
 import functools
 import re
@@ -12,11 +12,11 @@ from workflow_scripts.ground.artifacts import read_columns, read_json
 from workflow_scripts.ground.setting import setting
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 
-# The VERSION of each stage, raised when the same settings give another result.
+# The VERSION of each stage. Raise it when the same settings give another result.
 VERSIONS = {"select_videos": 4, "train": 4}
 
-# How many nearest neighbours vote, and the temperature by which a vote weighs exp(cosine / temperature): that of [46],
-# which asks 200 of a million (a class here may have ten).
+# Nearest neighbours that vote, and the temperature of [46] in the weight of a vote, exp(cosine / temperature). In [46],
+# 200 of a million images vote. Here a class may have ten videos.
 KNN_NEIGHBOURS, KNN_TEMPERATURE = 5, 0.07
 
 
@@ -24,9 +24,9 @@ KNN_NEIGHBOURS, KNN_TEMPERATURE = 5, 0.07
 class PretrainingSettings:
     """Hyper-parameters of one run.
 
-    The paper's supervised and scratch baselines follow Hara et al., section 3.3: such a run has `lr: 0.1`,
+    The supervised and scratch baselines of the paper follow Hara et al., section 3.3. Such a run has `lr: 0.1`,
     `dampening: 0.9`, `weight_decay: 0.001`, `batch_size: 128` and `crop: corner`. Hara et al. lower the learning rate
-    when the validation loss stops falling; here `lr_milestones` says when.
+    when the validation loss stops falling. Here it drops at `lr_milestones`.
     """
 
     # The network
@@ -65,7 +65,7 @@ class PretrainingSettings:
     )
     color: bool = setting(
         False,
-        "Also turn clips gray (probability 0.2) and jitter their color (0.4). The authors' code does; the paper does "
+        "Also turn clips grey (probability 0.2) and jitter their color (0.4). The authors' code does; the paper does "
         "not mention it.",
         source="paper 4.2",
     )
@@ -107,7 +107,7 @@ class PretrainingSettings:
         exclusiveMaximum=1,
     )
     weight_decay: float = setting(
-        1e-4, "L2 penalty on all weights but those of batch normalisation.", source="reference [49]"
+        1e-4, "L2 penalty on all weights except those of batch normalisation.", source="reference [49]"
     )
     lr_milestones: tuple[int, ...] = setting(
         (160, 190), "Epochs (from 0) at which the learning rate drops.", source="paper 4.2"
@@ -130,55 +130,54 @@ class PretrainingSettings:
 
 
 def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int, batch_size: int) -> int:
-    """How many CPU threads a training gains from, 1 to 8: one per 4 billion multiplications of a step's forward pass.
+    """The number of CPU threads that speed up training, 1 to 8: one per 4 billion multiplications of a forward pass.
 
-    Threads wait for each other in every layer, which costs small networks more than it saves where the cores are
-    shared. By size and not by a measurement, because weights depend on the number of threads (by rounding): a
-    training must not come out otherwise because the machine was busy.
+    Threads synchronise in every layer, which slows small networks down. The number depends on the size of the network
+    and not on a measurement, because it changes the rounding of the weights, which must not depend on the load.
     """
-    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (crop_size / 112) ** 2  # billions; 8 in the paper's network
+    clip = 8 * depth / 18 * width**2 * clip_length / 16 * (crop_size / 112) ** 2  # billions; 8 for the paper's network
     return min(8, 1 + int(batch_size * clip / 4))
 
 
-# The keys that not every training reads. The clusters of idt are computed by another stage; K and m name their file.
-_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
-_NOT_OF_ALL = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_OF_CLUSTERS.values())
+# The keys that only some trainings read. Another stage computes the clusters of idt, whose file is named by K and m.
+_KEYS_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+_OPTIONAL_KEYS = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_KEYS_OF_CLUSTERS.values())
 
 
 def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dict[str, Any]:
-    """Those of a run's `values` that its result depends on, so that a change of the others trains nothing again.
+    """The values that the result of a run depends on, with the milestones before the last epoch only.
 
-    `objective` and `clusters` as of `train`. Of `lr_milestones` those before the last epoch.
+    A change of the other values does not train the run again. `objective` and `clusters` are as in `train`.
     """
-    of_objective = OBJECTIVES[objective].keys if objective in OBJECTIVES else _NOT_OF_ALL
-    own = of_objective | _OF_CLUSTERS.get(clusters, frozenset())
-    read = {key: value for key, value in values.items() if key in own or key not in _NOT_OF_ALL}
-    for one in fields(PretrainingSettings):
-        if not one.metadata.get("influences_result", True):
-            read.pop(one.name, None)
-    read["lr_milestones"] = [drop for drop in read["lr_milestones"] if drop < read["epochs"]]
-    if not read["lr_milestones"]:
-        del read["lr_gamma"]
-    return read
+    keys = OBJECTIVES[objective].keys if objective in OBJECTIVES else _OPTIONAL_KEYS
+    keys |= _KEYS_OF_CLUSTERS.get(clusters, frozenset())
+    relevant = {key: value for key, value in values.items() if key in keys or key not in _OPTIONAL_KEYS}
+    for field in fields(PretrainingSettings):
+        if not field.metadata.get("influences_result", True):
+            relevant.pop(field.name, None)
+    relevant["lr_milestones"] = [drop for drop in relevant["lr_milestones"] if drop < relevant["epochs"]]
+    if not relevant["lr_milestones"]:
+        del relevant["lr_gamma"]
+    return relevant
 
 
 def parts_of_subset(subset: str) -> tuple[str, int | None]:
-    """The folder ("": anywhere) and the number (None: all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`.
+    """The folder ("" for all) and the number (None for all) of `all`, `NUMBER`, `FOLDER` or `FOLDER:NUMBER`.
 
-    Of `splitN` and `splitN:NUMBER` the first is `splitN`: see `split_of_subset`.
+    The folder of `splitN` and `splitN:NUMBER` is `splitN` (see `split_of_subset`).
     """
     folder, _, number = ("", "", subset) if subset.isdigit() else subset.partition(":")
     return "" if folder == "all" else folder, int(number) if number else None
 
 
 def split_of_subset(subset: str) -> int | None:
-    """N where the subset is `splitN` or `splitN:NUMBER`: the training part of that split of pretraining.dataset."""
+    """N if the subset is `splitN` or `splitN:NUMBER`, the training part of a split of the dataset; else None."""
     match = re.fullmatch(r"split(\d+)(:\d+)?", subset)
     return int(match[1]) if match else None
 
 
 def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
-    """A trained run and those it starts from, itself first; nothing for a run that is not in `trainings`."""
+    """The run, the run that it starts from, and so on; empty if the run is not in `trainings`."""
     names = []
     while run in trainings:
         names.append(run)
@@ -187,15 +186,20 @@ def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
 
 
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
-    """Whether a file lies in a folder of that name below `root`, at whatever depth; "": anywhere."""
+    """Whether a file lies in a folder of this name at any depth below `root`. Every file lies in the folder ""."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
 
 
 def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> None:
-    """Raises StageError where a run's `values` ask for too many clusters of its subset.
+    """Checks that K is small enough for the subset of a run. The stage `select_videos` checks for an empty subset.
 
-    videos: the folder of the dataset's index; root: the folder that the videos are below. A subset without videos is
-    the error of the stage that lists them.
+    Args:
+        values: Of the run.
+        videos: Folder of the dataset's index.
+        root: Folder that contains the videos.
+
+    Raises:
+        StageError: There are too many clusters.
     """
     folder, number = parts_of_subset(str(values["subset"]))
     if folder:
@@ -207,9 +211,9 @@ def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> No
         check_k(values["k"], min(number or n_videos, n_videos))
 
 
-@functools.cache  # tables of hundreds of thousands of rows, asked for run by run
+@functools.cache  # the table may have hundreds of thousands of rows, and each run needs it
 def _n_in_subset(folder: str, videos: Path, root: str, stamp: int) -> int:
-    """How many readable videos lie in folders of that name or, for `splitN`, are in the training part of split N."""
+    """The number of readable videos in folders of this name or, for `splitN`, in the training part of split N."""
     split = split_of_subset(folder)
     if split is not None:
         rows = read_columns(videos / "splits.tsv")

@@ -1,4 +1,4 @@
-"""The CPU threads of every stage that runs a network: training and evaluation choose them alike."""
+"""The number of CPU threads, which training and evaluation choose alike."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,12 @@ from workflow_scripts.pretraining.settings import useful_threads
 
 
 def use_threads(device: torch.device, shape: Mapping[str, Any], batch_size: int) -> None:
-    """Lets torch compute in as many threads as a network gains from (`useful_threads`), at most those that it has.
+    """Limits torch's threads to `useful_threads`. Does nothing for a GPU.
 
-    shape: depth, width, clip_length and crop_size of the network, among others; batch_size: clips of a
-    step. Beside a GPU nothing changes.
+    Args:
+        device: Where the network computes.
+        shape: Contains depth, width, clip_length and crop_size of the network.
+        batch_size: Clips per step.
     """
     if device.type == "cpu":
         own = {key: shape[key] for key in ("depth", "width", "clip_length", "crop_size")}

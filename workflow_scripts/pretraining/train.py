@@ -1,19 +1,19 @@
 """Stage: trains the 3D ResNet by one objective (paper, sections 3 and 4.2).
 
-In: the list of training videos, their frames, and what the objective needs (clusters file, IDT sketches, the model to
-start from). Out: model.pt, a dict for `torch.load(..., weights_only=True)`:
+Inputs: the table of training videos, their frames, and what the objective needs (clusters file, IDT sketches, the model
+to start from). Output: model.pt, a dict for `torch.load(..., weights_only=True)`:
 
-    state_dict  the network's weights                    bank      (N, 128) float32 of unit length; None without one
-    settings    all hyper-parameters                     labels    (m, N) the last clusters in use; None without
-    run, seed   which run                                video_ids N ids, the order of bank and labels
-    objective, clusters  what it learned from            digest    of everything that the weights depend on
-    classes     names, in the order of the class head    history   per epoch: epoch, loss, lr, seconds, waiting (seconds
-                                                                   of these, for clips), knn, accuracy (class head)
+    state_dict           weights of the network                 bank       (N, 128) float32 of unit length, or None
+    settings             all hyper-parameters                   labels     (m, N) the last clusters, or None
+    run, seed            name and seed of the run               video_ids  N ids, in the order of bank and labels
+    objective, clusters  of the run                             digest     of everything that the weights depend on
+    classes              names in the order of the class head   history    per epoch: epoch, loss, lr, seconds, waiting
+                                                                           (for clips, part of seconds), accuracies
 
-The name of the checkpoints' folder is a digest of everything that the result depends on. A run that was killed resumes
-from the last checkpoint. On a CPU of the same kind, with the same number of threads, it ends with the same weights. On
-a GPU the sums of gradients have no fixed order, so weights are equal only up to rounding. Small networks use one thread
-(`useful_threads`). Under torchrun, several processes, one per GPU, share every batch (`ranks`).
+The name of the checkpoint folder is a digest of everything that the result depends on. A killed run resumes from the
+last checkpoint. On a CPU of the same kind, with the same number of threads, it ends with the same weights. On a GPU the
+sums of gradients have no fixed order, so weights are equal up to rounding. Small networks use one thread
+(`useful_threads`). Under torchrun, one process per GPU learns from its part of every batch (`ranks`).
 """
 
 import dataclasses
@@ -51,62 +51,56 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files that a training reads.
+    """The files that a training reads."""
 
-    videos: table with the columns video_id and label; frames: shards; clusters_file: for `clusters: idt`; sketches:
-    the encoding's shards, for `clusters: joint`; init: a model.pt or a published file of weights to start from;
-    validation: lists of other videos, on which the network is evaluated after each epoch and which it never learns
-    from; validation_frames: their frames.
-    """
-
-    videos: Path
-    frames: list[Path]
-    clusters_file: Path | None = None
-    sketches: list[Path] = field(default_factory=list)
-    init: Path | None = None
-    validation: list[Path] = field(default_factory=list)
+    videos: Path  # table with the columns video_id and label
+    frames: list[Path]  # shards
+    clusters_file: Path | None = None  # for `clusters: idt`
+    sketches: list[Path] = field(default_factory=list)  # shards of the encoding, for `clusters: joint`
+    init: Path | None = None  # a model.pt or a published file of weights to start from
+    validation: list[Path] = field(default_factory=list)  # lists of videos for evaluation after each epoch only
     validation_frames: list[Path] = field(default_factory=list)
 
 
 def check_request(
     objective: str, clusters: str, files: TrainingFiles, labels: list[str], settings: PretrainingSettings
 ) -> None:
-    """Raises StageError if the arguments do not make a run; `labels` are the videos', "" for none."""
+    """Raises StageError if the arguments do not define a run. `labels` are those of the videos, "" for none."""
     if objective not in OBJECTIVES:
-        raise StageError(f"there is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
+        raise StageError(f"pretraining: there is no objective {objective!r}; choose one of {', '.join(OBJECTIVES)}")
     if not labels:
-        raise StageError("there are no videos to train on")
+        raise StageError(f"{files.videos} lists no videos to train on; change the run's subset")
     # The network divides a clip's sides by 32 and its length by 16. Batch norm needs two values per channel.
     if len(labels) == 1 and settings.crop_size <= 32 and settings.clip_length <= 16:
         raise StageError(
-            "there is one video to train on, and a clip of it is too small for batch norm; give more videos, clips of "
-            "more than 32 pixels or of more than 16 frames"
+            "there is one video to train on, and a clip of it is too small for batch norm; add videos, or set "
+            "crop_size above 32 or clip_length above 16"
         )
     if OBJECTIVES[objective].labels and not all(labels):
-        raise StageError(f"{labels.count('')} videos have no label, but the objective {objective} needs labels")
+        raise StageError(f"{files.videos}: {labels.count('')} videos have no label; {objective} needs labels; add them")
     spaces = OBJECTIVES[objective].clusters
     if not spaces:
         return
     if clusters not in spaces:
-        raise StageError(f"{objective} needs clusters of {', '.join(spaces)}, not {clusters!r}")
+        raise StageError(f"the objective {objective} needs clusters {', '.join(spaces)}, not {clusters!r}")
     if clusters == "idt" and files.clusters_file is None:
-        raise StageError("clusters idt need --clusters-file")
+        raise StageError("clusters idt needs --clusters-file")
     if clusters == "joint" and not files.sketches:
-        raise StageError("clusters joint need --sketches, the encoding's shards")
-    if clusters != "idt":  # the clusters of idt exist already and were checked
+        raise StageError("clusters joint needs --sketches, the shards of the encoding")
+    if clusters != "idt":  # the stage cluster_sketches checks the clusters of idt
         check_k(settings.k, len(labels))
 
 
 def training_request(
     videos: list[dict[str, str]], seed: int, objective: str, clusters: str, settings: PretrainingSettings
 ) -> dict[str, Any]:
-    """What a training's weights depend on beside files; `videos` are the rows of its list, sorted by id."""
+    """What the weights depend on besides files. `videos` are the rows of the table, sorted by id."""
     values = values_read(dataclasses.asdict(settings), objective, clusters)
     return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
 
 def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -> str:
-    """The digest of what the weights depend on: the request, the files' bytes, and the attributes of the frames."""
+    """The digest of what the weights depend on: the request, the bytes of `files`, and the attributes of the frames."""
     contents = []
     for path in files:
         with open(path, "rb") as file:
@@ -118,7 +112,7 @@ def run_digest(request: dict[str, Any], files: list[Path], frames: list[Path]) -
     return digest(VERSIONS["train"], request, contents, attributes)
 
 
-def start_from(
+def load_initial_weights(
     init: Path,
     model: ResNet3D,
     bank: MemoryBank | None,
@@ -126,13 +120,13 @@ def start_from(
     settings: PretrainingSettings,
     workers: int = 0,
 ) -> None:
-    """Copies the weights of a file, and its bank rows by video id.
+    """Copies the weights of a file, and the rows of its bank by video id.
 
     Args:
         init: A file that `read_weights` reads.
         model: The network that receives the weights.
-        bank: Receives the rows; videos that the file's bank lacks are embedded. None (a class head): neither rows nor
-            the head are copied.
+        bank: Receives the rows. The network embeds the videos that the bank of the file lacks. None, for a class head:
+            neither rows nor the head are copied.
         store: The frames of the videos.
         settings: Of the run.
         workers: Processes that load clips.
@@ -151,16 +145,16 @@ def start_from(
         return
     new = list(bank.video_ids)
     if head and weights.bank is not None:
-        new = bank.take_rows(weights.bank, weights.video_ids)
+        new = bank.copy_rows(weights.bank, weights.video_ids)
     if new:
-        log.info("%d of %d videos are new to the bank of %s and are embedded", len(new), len(bank.video_ids), init)
-        bank.take_rows(normalised(embed_videos(model, store, new, settings, workers)), new)
+        log.info("%d of %d videos are not in the bank of %s and are embedded", len(new), len(bank.video_ids), init)
+        bank.copy_rows(normalised(embed_videos(model, store, new, settings, workers)), new)
 
 
 def read_targets(
     objective: str, clusters: str, files: TrainingFiles, video_ids: list[str], classes: list[int]
 ) -> Targets:
-    """What the objective needs beside clips and bank; `classes` are the numbers of the videos' labels."""
+    """What the objective needs besides clips and bank. `classes` are the indices of the labels of the videos."""
     return Targets(
         classes=torch.tensor(classes) if OBJECTIVES[objective].labels else None,
         fixed=fixed_labels(files.clusters_file, video_ids) if clusters == "idt" and files.clusters_file else None,
@@ -168,10 +162,10 @@ def read_targets(
     )
 
 
-def evaluation_of(
+def make_evaluate(
     learner: Learner, held_out: Validation | None, labels: list[str], class_names: list[str], workers: int
 ) -> Callable[[], dict[str, float]]:
-    """The function that evaluates the learner after each epoch, on the held-out videos or on the training videos."""
+    """A function that evaluates the learner on the held-out videos, or without these on the training videos."""
 
     def evaluate() -> dict[str, float]:
         if held_out is not None:
@@ -195,22 +189,22 @@ def train(
     workers: int = 0,
     checkpoint_minutes: float | None = None,
 ) -> None:
-    """Trains one model and writes it to `output`; resumes from the checkpoint if there is one.
+    """Trains a model and writes it to `output`. Resumes from the checkpoint if there is one.
 
     Args:
-        files: What is read.
+        files: The inputs.
         output: The model.pt.
-        checkpoints: Folder of the run's checkpoints.
+        checkpoints: Folder of the checkpoints of the run.
         run: Name of the run, for the log.
         seed: Of all random draws.
         objective: A name in OBJECTIVES.
         settings: Of the run.
         clusters: The space of the clusters, for an objective that needs them: network, idt or joint.
-        workers: Processes that load clips beside the GPUs (0: none).
+        workers: Processes that load clips for the GPUs; 0 for none.
         checkpoint_minutes: Overrides that of the settings.
 
     Raises:
-        StageError: The arguments do not make a run, or a file lacks a video.
+        StageError: The arguments do not define a run, or a file lacks a video.
     """
     if checkpoint_minutes is not None:
         settings = dataclasses.replace(settings, checkpoint_minutes=checkpoint_minutes)
@@ -228,31 +222,31 @@ def train(
         model = new_network(len(class_names) or settings.embedding_dim, settings, seed).to(device)
         bank = MemoryBank(video_ids, settings.embedding_dim, seed)
         if files.init is not None:
-            start_from(files.init, model, None if class_names else bank, store, settings, workers)
+            load_initial_weights(files.init, model, None if class_names else bank, store, settings, workers)
         first_weights = weights_digest(model.state_dict())
         targets = read_targets(objective, clusters, files, video_ids, [names.index(label) for label in labels])
         learner = Learner(objective, model, bank, settings, seed, targets=targets, ranks=ranks)
         request = training_request(rows, seed, objective, clusters, settings)
-        prior = [path for path in (files.clusters_file, *sorted(files.sketches)) if path is not None]
-        folder = checkpoints / run_digest(request, [*prior, *([files.init] if files.init else [])], files.frames)
+        inputs = [path for path in (files.clusters_file, *sorted(files.sketches)) if path is not None]
+        folder = checkpoints / run_digest(request, [*inputs, *([files.init] if files.init else [])], files.frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)
-        evaluate = evaluation_of(learner, held_out, labels, class_names, workers)
+        evaluate = make_evaluate(learner, held_out, labels, class_names, workers)
         history = Training(learner, store, run, folder, evaluate, workers).train()
         if ranks.rank == 0:
-            # Not the folder's digest: a model that a run starts from holds the seconds that its training took.
-            model_digest = digest(run_digest(request, prior, files.frames), first_weights)
+            # From the first weights, because the file of `init` also holds the seconds that its training took.
+            model_digest = digest(run_digest(request, inputs, files.frames), first_weights)
             names_of_run = {"run": run, "objective": objective, "clusters": clusters, "digest": model_digest}
             save({**names_of_run, **model_content(learner, class_names, history)}, output)
 
 
 def new_network(outputs: int, settings: PretrainingSettings, seed: int) -> ResNet3D:
-    """A network with random weights, which are equal in all runs of a seed."""
+    """A network with random weights, which are the same in all runs with this seed."""
     torch.manual_seed(int(digest(seed, "weights"), 16) >> 1)
     return ResNet3D(settings.depth, outputs, settings.width, settings.shortcut)
 
 
 def model_content(learner: Learner, class_names: list[str], history: list[dict[str, float]]) -> dict[str, Any]:
-    """What model.pt holds of a trained learner."""
+    """The content of model.pt that the learner and the history give."""
     return {
         "state_dict": learner.model.state_dict(),
         "settings": dataclasses.asdict(learner.settings),

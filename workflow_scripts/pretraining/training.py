@@ -1,4 +1,4 @@
-"""The epochs of a training run: batches in, checkpoints and a history out."""
+"""The training loop: loads batches, trains, writes checkpoints and returns a history."""
 
 import dataclasses
 import functools
@@ -23,27 +23,27 @@ from workflow_scripts.pretraining.learner import Learner, learning_rate
 
 log = logging.getLogger(__name__)
 
-SHOWN_EVERY = 1.0  # seconds between updates of the shown loss, each of which waits for the device
+DISPLAY_SECONDS = 1.0  # between updates of the displayed loss, each of which synchronises with the device
 
 
 @dataclass
 class Progress:
-    """How far a run has come: `step` of `epoch` is next, both from 0."""
+    """The progress of a run. `step` of `epoch` is next, both from 0."""
 
     epoch: int = 0
     step: int = 0
-    loss_sum: float = 0.0  # this and the next three: of the epoch so far
+    loss_sum: float = 0.0  # this and the next three are of the current epoch
     n_correct: float = 0.0
     seconds: float = 0.0
     waiting: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)  # of the earlier epochs
+    history: list[dict[str, float]] = field(default_factory=list)  # an entry per finished epoch
 
 
 class Training:
-    """The epochs of one run on the clips of `store`, from the checkpoint in `folder` if there is one.
+    """The training loop of a run on the clips of `store`, from the checkpoint in `folder` if there is one.
 
-    `evaluate` returns further entries for the history at the end of an epoch. Only the first of several processes
-    writes checkpoints and reports progress.
+    `evaluate` returns further values for the history at the end of an epoch. Only the first of several processes
+    writes checkpoints and displays progress.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Training:
         self.evaluate, self.workers = evaluate, workers
         self.ranks, self.settings, self.video_ids = learner.ranks, learner.settings, learner.bank.video_ids
         self.progress = Progress()
-        self.sums = torch.zeros(2, dtype=torch.float64, device=learner.device)  # losses and correct clips of this epoch
+        self.sums = torch.zeros(2, dtype=torch.float64, device=learner.device)  # losses, correct clips
         self.timer = SaveTimer(self.settings.checkpoint_minutes, leads=self.ranks.rank == 0)
         checkpoint = load_checkpoint(folder)
         if checkpoint is not None:
@@ -72,18 +72,18 @@ class Training:
     def train(self) -> list[dict[str, float]]:
         """Trains to the last epoch and returns the history, one entry per epoch."""
         n_videos, epochs = len(self.video_ids), self.settings.epochs
-        before = sum(map(len, self._batches(self.progress.epoch)[: self.progress.step]))
+        n_done = sum(map(len, self._batches(self.progress.epoch)[: self.progress.step]))
         bar: tqdm[Any]
         with tqdm(
             total=epochs * n_videos,
-            initial=self.progress.epoch * n_videos + before,
+            initial=self.progress.epoch * n_videos + n_done,
             desc=self.run,
             unit="clip",
-            mininterval=SHOWN_EVERY,
+            mininterval=DISPLAY_SECONDS,
             disable=self.ranks.rank != 0,
         ) as bar:
             while self.progress.epoch < epochs:
-                self._epoch(bar)
+                self._train_epoch(bar)
                 self._end_epoch()
         return self.progress.history
 
@@ -91,11 +91,11 @@ class Training:
         batches = epoch_batches(len(self.video_ids), self.settings.batch_size, self.learner.seed, epoch)
         smallest = min(map(len, batches))
         if smallest < self.ranks.size:
-            raise StageError(f"batches of {smallest} clips are too few for {self.ranks.size} processes; start fewer")
+            raise StageError(f"{self.ranks.size} processes cannot divide batches of {smallest} clips; start fewer")
         return batches
 
-    def _epoch(self, bar: "tqdm[Any]") -> None:
-        """Makes the remaining steps of the epoch."""
+    def _train_epoch(self, bar: "tqdm[Any]") -> None:
+        """Trains on the remaining batches of the epoch."""
         settings, progress = self.settings, self.progress
         epoch, seed = progress.epoch, self.learner.seed
         if progress.step == 0:
@@ -105,30 +105,30 @@ class Training:
         )
         clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
         all_batches = self._batches(epoch)
-        batches, seen = all_batches[progress.step :], sum(map(len, all_batches[: progress.step]))
+        batches, n_seen = all_batches[progress.step :], sum(map(len, all_batches[: progress.step]))
         local_batches = [self.ranks.local_part(batch) for batch in batches]
         inputs = load_inputs(clips, local_batches, settings.crop_size, self.learner.device, self.workers)
-        started = shown = time.monotonic()
+        started = displayed = time.monotonic()
         for batch in batches:
             waiting_since = time.monotonic()
             batch_inputs = next(inputs)
             progress.waiting += time.monotonic() - waiting_since
             self.sums += self.learner.step(batch_inputs, batch, epoch, progress.step)
             progress.step += 1
-            seen += len(batch)
+            n_seen += len(batch)
             bar.update(len(batch))
-            due = self.timer.due()  # asked once: a checkpoint needs the sums fetched in this step
-            if due or time.monotonic() - shown >= SHOWN_EVERY:
+            due = self.timer.due()  # one call, because a checkpoint needs the sums of this step
+            if due or time.monotonic() - displayed >= DISPLAY_SECONDS:
                 self._fetch_sums()
-                shown = time.monotonic()
-                bar.set_postfix(epoch=epoch + 1, loss=f"{progress.loss_sum / seen:.3f}", refresh=False)
+                displayed = time.monotonic()
+                bar.set_postfix(epoch=epoch + 1, loss=f"{progress.loss_sum / n_seen:.3f}", refresh=False)
             if due:
                 progress.seconds, started = progress.seconds + time.monotonic() - started, time.monotonic()
                 self._save()
         progress.seconds += time.monotonic() - started
 
     def _fetch_sums(self) -> None:
-        """Fetches the sums of the epoch so far, which waits for the device."""
+        """Copies the sums of the current epoch from the device, which synchronises."""
         self.progress.loss_sum, self.progress.n_correct = self.sums.tolist()
         loss, epoch = self.progress.loss_sum, self.progress.epoch
         if not math.isfinite(loss):
@@ -136,7 +136,7 @@ class Training:
             raise StageError(f"{self.run}: the loss is {loss} in epoch {epoch}; lower the run's lr ({rate:g} there)")
 
     def _save(self) -> None:
-        """Writes a checkpoint, then ends the process if a signal stopped it."""
+        """Writes a checkpoint. Then ends the process if a signal asked for it."""
         if self.ranks.rank == 0:
             state = {"learner": self.learner.state(), "progress": dataclasses.asdict(self.progress)}
             save_checkpoint(state, self.folder)
@@ -144,7 +144,7 @@ class Training:
         if self.timer.stopped_by:
             at = f"epoch {self.progress.epoch}, step {self.progress.step}"
             log.warning("%s: stopped by a signal; the checkpoint of %s is in %s", self.run, at, self.folder)
-            sys.exit(128 + self.timer.stopped_by)  # as shells count: 143 after SIGTERM, 130 after Ctrl-C
+            sys.exit(128 + self.timer.stopped_by)  # as in shells: 143 after SIGTERM, 130 after Ctrl-C
 
     def _end_epoch(self) -> None:
         started = time.monotonic()

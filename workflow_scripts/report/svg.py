@@ -1,4 +1,4 @@
-"""SVG from matplotlib: one style, text that stays text, equal bytes for equal figures, and what a page embeds of it."""
+"""SVG figures by matplotlib: one style, equal bytes for equal figures, and their embedding in a page."""
 
 import io
 import re
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.report.palette import INK, LINE, MUTED
 
-_SMALLEST = 0.9  # share of its size below which a figure is not shrunk but scrolled: its text stays legible
+_SMALLEST = 0.9  # fraction of its size that a figure is not shrunk below: its text stays legible
 
 STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "svg.fonttype": "none",
@@ -36,7 +36,7 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
     "grid.color": LINE,
     "grid.linewidth": 0.6,
     "text.color": INK,
-    "text.parse_math": False,  # a name may hold dollars
+    "text.parse_math": False,  # names may contain dollar signs
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
@@ -50,7 +50,7 @@ def to_svg(figure: Figure) -> str:
     """The figure as an SVG document."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: who reads it has the font
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the SVG stores text; the reader has the font
         figure.savefig(
             buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight", pad_inches=0.04
         )
@@ -58,7 +58,7 @@ def to_svg(figure: Figure) -> str:
 
 
 def empty(message: str) -> str:
-    """A figure that says why there is nothing to draw; the declared file exists all the same."""
+    """A figure that says why there is nothing to draw. Snakemake needs the file even then."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 0.6))
         figure.text(0.5, 0.5, message, ha="center", va="center", color=MUTED)

@@ -1,4 +1,4 @@
-"""The page and its parts, from the templates in this folder."""
+"""Fills the templates in this folder."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from workflow_scripts.report.text import visible
 
 
 def render(template: str, **content: Any) -> str:
-    """The template of that name filled with `content`, which must have everything it uses; text is escaped."""
+    """The template filled with `content`, which must define every variable of it. Text is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -23,17 +23,17 @@ def render(template: str, **content: Any) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """A value as a page shows it: of a plain text the characters that are not printed, too."""
+    """The value for a page: control characters of plain text become visible."""
     return visible(value) if type(value) is str else value
 
 
-def _percent(share: float) -> str:
-    """A share 0..1 as the tables print it: percent with one decimal."""
-    return f"{100 * share:.1f}"
+def _percent(fraction: float) -> str:
+    """A fraction (0..1) in percent with one decimal."""
+    return f"{100 * fraction:.1f}"
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as people say it: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Seconds in words: `8 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"

@@ -1,1 +1,1 @@
-"""Uses of a trained network: embeddings of any videos, their neighbours, and the network for other programs."""
+"""Uses of a trained network: embeddings of any videos, their nearest neighbours, and export to other programs."""

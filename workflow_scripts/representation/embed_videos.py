@@ -1,16 +1,16 @@
-"""`dtc embed`: writes the vectors of videos by a trained network to one HDF5 file, which `dtc neighbours` searches.
+"""`dtc embed`: computes vectors of videos by a trained network and writes them to one HDF5 file.
 
-A video's clips lie evenly over its length and are centre crops; its frames are resized and pass through JPEG as in the
-frames stage, so that the network sees what it was trained on. Its vectors are means over the clips, of unit length:
-`features` (512 x width), on which the paper's linear classifiers stand (4.4), and `embedding`, the space of the memory
-bank, where the network has learned one.
+A video's clips are centre crops, spread evenly over its length. Its frames are resized and compressed as JPEG as in the
+frames stage, so that the input is like that of the training. The vectors of a video are means over its clips,
+normalised to unit length: `features` (512 x width), the input of the paper's linear classifiers (4.4), and `embedding`,
+the space of the memory bank, if the network has one. `dtc neighbours` searches the file.
 """
 
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import torch
 import idt_tools
 from idt_tools.attributes import read_attributes
 from idt_tools.commands.files import readable
+from idt_tools.reading import ReadingFailed
 from idt_tools.untrusted_hdf5 import TEXT, checked_array
 from idt_tools.whole_file import hidden_beside
 from workflow_scripts.evaluation.network import read_pretrained
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 VERSION = 2
 KINDS = ("features", "embedding")
 
-CLIPS = 5  # of a video, whose vectors are averaged, by default
+CLIPS = 5  # per video, by default
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class Representation:
 
     network: ResNet3D
     architecture: Architecture
-    has_embedding: bool  # otherwise its head is a classifier
-    digest: str  # of its weights
+    has_embedding: bool  # if not, the head is a classifier
+    digest: str  # of the weights
 
     @classmethod
     def read(cls, model: Path) -> "Representation":
-        """The network of a model.pt, on the GPU if there is one. Raises StageError if the file is not one."""
+        """The network of a model.pt, on the GPU if there is one. Raises StageError if the file is not a model."""
         pretrained = read_pretrained(model, Architecture())
         assert pretrained.state_dict is not None
         network = pretrained.network(outputs=len(pretrained.state_dict["fc.bias"]), seed=0)
@@ -70,7 +71,7 @@ class Representation:
 
     @torch.no_grad()
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:
-        """`features` (512 x width,) and, where there is one, `embedding` of a stored video: float32, of unit length."""
+        """The `features` (512 x width,) and, if there is one, the `embedding` of a stored video: float32, length 1."""
         drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
         (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, best_device())
         features = self.network.features(inputs)
@@ -81,7 +82,7 @@ class Representation:
 
 
 class Row(NamedTuple):
-    """A video in the file: the digest of all that its vectors depend on, and its vectors or the reason for none."""
+    """A video in the file: a digest of all that its vectors depend on; its vectors, or why it has none."""
 
     key: str
     result: Result
@@ -97,14 +98,27 @@ def embed_videos(
     threads: int = 1,
     force: bool = False,
 ) -> int:
-    """Writes the vectors of videos, and of those below folders, to the HDF5 file `output`; returns how many failed.
+    """Writes the vectors of videos to an HDF5 file.
 
-    `clips` of each video are averaged; its frames are resized to a short side of `short_side` pixels, by default 15 / 7
-    of the network's input, as 240 of 112. Videos are decoded in `threads`. What `output` holds of earlier calls stays,
-    and is computed again where the video's file has changed; `force` makes it anew with the videos of this call alone.
-    A store beside `output` keeps what is done until all is, so that a stopped call goes on. A video that cannot be read
-    has its status and reason in the file. Raises StageError where a file cannot be used and, after all else is written,
-    where the system could not read some videos just now.
+    Videos of earlier calls stay in the file. A video is computed again if its file has changed. A video that cannot be
+    decoded has its status and reason in the file. A store beside `output` has the finished videos until the end, so
+    that a stopped call can resume.
+
+    Args:
+        videos: Videos, and folders whose videos are all embedded.
+        model: The model.pt of the network.
+        output: The HDF5 file to write or to add to.
+        clips: Clips per video, whose vectors are averaged.
+        short_side: The short side of the resized frames in pixels; 0: 15 / 7 of the network's input, as 240 for 112.
+        threads: Videos to decode at a time.
+        force: Whether to replace `output` by a file with the videos of this call alone.
+
+    Returns:
+        The number of videos of this call that have no vectors.
+
+    Raises:
+        StageError: The model or `output` cannot be used. Or, after all other videos are written: the system could not
+            read some videos just now.
     """
     if output.suffix != ".h5":
         raise StageError(f"{output}: the name must end in .h5")
@@ -124,13 +138,7 @@ def embed_videos(
         return embed(paths[name], representation, clips, settings)
 
     store = hidden_beside(output, "store")
-    reasons: dict[str, str] = {}
-    try:
-        results = dict(process_shard(store, todo, compute, stage="embed", threads=threads, unread=unread))
-    except UnreadVideos as error:
-        reasons = error.reasons
-        others = {name: key for name, key in todo.items() if name not in reasons}
-        results = dict(process_shard(store, others, compute, stage="embed", threads=threads))
+    results, reasons = _results(store, todo, compute, threads, unread)
     if results:
         rows |= {name: Row(todo[name], result) for name, result in results.items()}
         _write_rows(output, rows, parameters, representation.digest)
@@ -141,8 +149,19 @@ def embed_videos(
     return sum(rows[name].result.status != "ok" for name in keys)
 
 
+def _results(
+    store: Path, todo: dict[str, str], compute: Callable[[str], Result], threads: int, unread: dict[str, ReadingFailed]
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """The results of the videos `todo`, and why the system could not read the other videos."""
+    try:
+        return dict(process_shard(store, todo, compute, stage="embed", threads=threads, unread=unread)), {}
+    except UnreadVideos as error:
+        others = {name: key for name, key in todo.items() if name not in error.reasons}
+        return dict(process_shard(store, others, compute, stage="embed", threads=threads)), error.reasons
+
+
 def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, int], model: str) -> None:
-    """Writes the whole file, a row for each video, sorted by its path."""
+    """Writes the whole file, with a row per video, sorted by path."""
     names = sorted(rows)
     results = [rows[name].result for name in names]
     with write_hdf5(output, stage="representation", version=VERSION, parameters=parameters, model=model) as file:
@@ -159,28 +178,28 @@ def _write_rows(output: Path, rows: Mapping[str, Row], parameters: Mapping[str, 
 
 
 def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[str, Row]:
-    """The rows of the file, by video. Raises StageError if it is damaged or its model or parameters are others."""
-    advice = "choose another name, or --force to make it anew"
+    """The rows of the file, by video. Raises StageError if it is damaged or has another model or other parameters."""
+    advice = "choose another name, or replace it by --force"
     with read_hdf5(output) as file:
         written = read_attributes(file)
         reason = ""
         if written.get("stage") != "representation":
             reason = "it was not written by `dtc embed`"
         elif written.get("VERSION") != VERSION or "key" not in file:
-            reason = "an earlier version of `dtc embed` made it"
+            reason = "it was written by an earlier version of `dtc embed`"
         elif (written.get("input_model"), written.get("parameters")) != (model, json.dumps(parameters, sort_keys=True)):
-            reason = "it was made by another model, or with other --clips or --short-side"
+            reason = "it was written with another model, or with other --clips or --short-side"
         if reason:
-            raise StageError(f"{output}: it is there, and {reason}; {advice}")
+            raise StageError(f"{output}: the file exists, but {reason}; {advice}")
         try:
             texts = [checked_array(file, name, TEXT) for name in ("video", "status", "reason", "key")]
             vectors = {kind: checked_array(file, kind) for kind in KINDS if kind in file}
         except ValueError as error:
-            raise StageError(f"{output}: it is damaged ({error}); {advice}") from None
+            raise StageError(f"{output}: the file is damaged ({error}); {advice}") from None
     names, statuses, reasons, keys = texts
     is_whole = all(text.shape == names.shape == (names.size,) for text in texts)
     if not is_whole or any(rows.ndim != 2 or len(rows) != len(names) for rows in vectors.values()):
-        raise StageError(f"{output}: it is damaged, as its datasets are of different lengths; {advice}")
+        raise StageError(f"{output}: the file is damaged: its datasets have different lengths; {advice}")
     rows = {}
     for i, name in enumerate(names):
         arrays = {kind: values[i] for kind, values in vectors.items()} if statuses[i] == "ok" else {}
@@ -189,13 +208,15 @@ def _read_rows(output: Path, parameters: Mapping[str, int], model: str) -> dict[
 
 
 def usual_short_side(size: int) -> int:
-    """To which frames are resized for an input of `size` pixels: 15 / 7 of it, as 240 for 112."""
+    """The short side of the frames for an input of `size` pixels: 15 / 7 of it, as 240 for 112."""
     return round(size * 15 / 7)
 
 
 def embed(video: Path, representation: Representation, clips: int, settings: FramesSettings) -> Result:
-    """The vectors of one video, or the status and reason why there are none: `not_finite` where the network's output
-    overflows."""
+    """The vectors of one video, or the status and reason why there are none.
+
+    The status is `not_finite` if the network's output overflows.
+    """
     result = encode_frames(idt_tools.read_video(video), settings)
     if result.status != "ok":
         return Result(result.status, result.reason)
@@ -203,16 +224,16 @@ def embed(video: Path, representation: Representation, clips: int, settings: Fra
         path = Path(folder) / "frames.h5"
         write_frames(path, settings, "", [("video", result)], {"video": 0.0})
         vectors = representation.vectors(FrameStore([path]), "video", clips)
-    # A vector that overflowed has lost its length: dividing by it gives NaN or zeros.
+    # Normalising a vector that overflowed gives NaN or zeros.
     if not all(np.isclose(np.linalg.norm(vector), 1, atol=1e-3) for vector in vectors.values()):
-        return Result("not_finite", "the network's output for it is zero or not a finite number")
+        return Result("not_finite", "the network's output for it is zero or not finite")
     return Result(arrays=vectors)
 
 
-def _expanded(places: Sequence[Path]) -> list[Path]:
-    """The videos, and those below folders, each once."""
-    # os.path: of a file that the system cannot tell of just now it says that it is no folder, and raises nothing
-    paths = [path for place in places for path in (video_files(place) if os.path.isdir(place) else [place])]
-    if not paths:
-        raise StageError(f"{', '.join(map(str, places))}: there is no video")
-    return list(dict.fromkeys(paths))
+def _expanded(paths: Sequence[Path]) -> list[Path]:
+    """The videos, and those below the folders, each once."""
+    # os.path.isdir, unlike Path.is_dir, returns False on an I/O error; the video then fails alone.
+    videos = [video for path in paths for video in (video_files(path) if os.path.isdir(path) else [path])]
+    if not videos:
+        raise StageError(f"{', '.join(map(str, paths))}: there is no video")
+    return list(dict.fromkeys(videos))

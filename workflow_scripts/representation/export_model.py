@@ -14,14 +14,14 @@ from workflow_scripts.pretraining.inputs import MEAN
 from workflow_scripts.pretraining.resnet3d import Conv3d, ResNet3D
 from workflow_scripts.representation.embed_videos import CLIPS, Representation, usual_short_side
 
-TIME_STRIDES = (2, 4, 8, 16)  # over how many frames a value of each stage stands
-Lengths = tuple[int, int | None]  # least and most frames of a clip; None: no most
+TIME_STRIDES = (2, 4, 8, 16)  # frames per value along time, after each stage of the network
+Lengths = tuple[int, int | None]  # fewest and most frames of a clip; None: no limit
 
 FILES = ("backbone.pt2", "backbone.pt", "preprocessing.json")
 
 
 class Exported(nn.Module):
-    """What is exported: clips in, features and head out."""
+    """The exported module: it maps clips to features and the head's outputs."""
 
     def __init__(self, network: ResNet3D) -> None:
         super().__init__()
@@ -34,9 +34,11 @@ class Exported(nn.Module):
 
 
 def export_model(model: Path, folder: Path) -> dict[Path, str]:
-    """Writes into `folder`: the network of model.pt as `backbone.pt2` (torch.export, any number of clips), its weights
-    as `backbone.pt` (a plain state dict, named as those of Hara et al.), and `preprocessing.json`: what it is fed and
-    how the vectors of `dtc embed` come from what it gives. Returns what each file is.
+    """Writes the network of model.pt into `folder`, for use without this code.
+
+    `backbone.pt2` is the network as torch.export writes it, for any number of clips. `backbone.pt` is its state dict,
+    with the names of Hara et al. `preprocessing.json` describes the network's input, and how the vectors of `dtc embed`
+    are computed from its output. Returns a description of each file.
 
     Raises StageError if model.pt is not a model, or the folder cannot be written.
     """
@@ -44,29 +46,29 @@ def export_model(model: Path, folder: Path) -> dict[Path, str]:
     network = representation.network.cpu().float()
     for module in network.modules():
         if isinstance(module, Conv3d):
-            module.__class__ = nn.Conv3d  # type: ignore[assignment]  # ours only minds bfloat16 on a CPU
+            module.__class__ = nn.Conv3d  # type: ignore[assignment]  # ours differs only for bfloat16 on a CPU
     program, lengths = _program(network, representation.architecture)
-    described = preprocessing(representation, lengths)
-    program_file, weights_file, description = (folder / name for name in FILES)
+    description = preprocessing(representation, lengths)
+    program_file, weights_file, preprocessing_file = (folder / name for name in FILES)
     with replacing(program_file) as file:
         torch.export.save(program, file)
     with replacing(weights_file) as file:
         torch.save(network.state_dict(), file)
-    write_text(description, json.dumps(described, indent=1) + "\n")
+    write_text(preprocessing_file, json.dumps(description, indent=1) + "\n")
     length = f"{lengths[0]} to {lengths[1]} frames" if lengths[1] else f"{lengths[0]} frames or more"
     return {
         program_file: f"the network for torch.export.load, any number of clips of {length}",
         weights_file: "its weights, a state dict",
-        description: "what it is fed, and how the vectors of `dtc embed` come from what it gives",
+        preprocessing_file: "its input, and how the vectors of `dtc embed` are computed from its output",
     }
 
 
 def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.export.ExportedProgram, Lengths]:
-    """The exported network, of any number of clips, and how many frames they may have."""
+    """The exported network, for any number of clips, and the numbers of frames that a clip may have."""
     trained = architecture.clip_length
     clips = (torch.zeros(2, 3, trained, architecture.crop_size, architecture.crop_size),)
     batch = {0: torch.export.Dim("batch", min=1)}
-    # torch.export takes a stage that leaves a single frame for another one than where it leaves several.
+    # torch.export specialises on whether a stage outputs one frame or several, which limits the number of frames.
     least = 1 + max((stride for stride in TIME_STRIDES if stride < trained), default=0)
     most = min((stride for stride in TIME_STRIDES if trained <= stride), default=None)
     try:
@@ -81,7 +83,7 @@ def _program(network: ResNet3D, architecture: Architecture) -> tuple[torch.expor
 
 
 def preprocessing(representation: Representation, lengths: Lengths) -> dict[str, Any]:
-    """From a video's file to the vectors of `dtc embed`, step by step: values as numbers, rules as sentences."""
+    """The steps from a video file to the vectors of `dtc embed`: values as numbers, rules as sentences."""
     network, architecture = representation.network, representation.architecture
     frames = FramesSettings(short_side=usual_short_side(architecture.crop_size))
     head = "embedding" if representation.has_embedding else "logits"

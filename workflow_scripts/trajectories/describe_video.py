@@ -1,10 +1,11 @@
-"""The trajectories of one video, block by block: from the tracker, or from rows that the original extractor wrote.
+"""Yields the trajectories of one video in blocks, from the tracker or from rows that the original extractor wrote.
 
-One generator serves those who keep trajectories (`trajectories.extract_shard`) and those who encode them as they come
-(`encoding.encode_shard`), so that both see the same rows and the same reasons for failing.
+`trajectories.extract_shard` stores the trajectories, and `encoding.encode_shard` encodes them at once. Both use this
+module, so they get the same rows and the same errors.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,47 +25,42 @@ from workflow_scripts.trajectories.settings import VERSIONS, TrajectoriesSetting
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
 
+@dataclass(eq=False)
 class Video:
-    """A video of a shard's list `row`, with the people found in it: `boxes` (n, 6), or None to mask nobody."""
+    """A video in a `row` of a shard's list, with the `boxes` (n, 6) of its persons, or None to mask no person."""
 
-    def __init__(
-        self,
-        row: dict[str, str],
-        settings: TrajectoriesSettings,
-        boxes: np.ndarray | None = None,
-        boxes_key: str = "no boxes",
-        reading: ReadingSettings = READING,
-    ) -> None:
-        self.row = row
-        self.settings = settings
-        self.reading = reading
-        self.boxes = boxes
-        self.boxes_key = boxes_key
+    row: dict[str, str]
+    settings: TrajectoriesSettings
+    boxes: np.ndarray | None = None
+    boxes_key: str = "no boxes"
+    reading: ReadingSettings = READING
+
+    def __post_init__(self) -> None:
         self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # of the frames that were tracked
-        self.fps = float(row["fps"] or 0)
+        self.fps = float(self.row["fps"] or 0)
 
     @cached_property
     def rows(self) -> Path | None:
-        """The file of the original extractor's rows. Raises ReadingFailed where the system does not tell."""
+        """The file of the original extractor's rows. Raises ReadingFailed if the system cannot read the folder now."""
         return find_rows(Path(self.settings.rows), Path(self.row["path"])) if self.settings.rows else None
 
     @cached_property
     def key(self) -> str:
-        """The digest of all that the trajectories depend on. Raises ReadingFailed as `rows` does."""
-        made_of = attributes_of(self.row), self.boxes_key, *file_stamp(self.rows)
-        return digest(VERSIONS["extract_shard"], self.settings, self.reading, *made_of)
+        """The digest of all inputs of the trajectories. Raises ReadingFailed as `rows` does."""
+        inputs = attributes_of(self.row), self.boxes_key, *file_stamp(self.rows)
+        return digest(VERSIONS["extract_shard"], self.settings, self.reading, *inputs)
 
     def trajectories(self) -> Iterator[idt_tools.Trajectories]:
-        """Blocks of trajectories. Raises Undescribed where the video is at fault, be it after the last block.
+        """Yields blocks of trajectories. Raises Undescribed if the video is at fault, possibly after the last block.
 
-        As they are tracked, the column relative_time is NaN: the number of frames is not known before the end.
+        The tracker leaves the column relative_time NaN, because the number of frames is not known before the end.
         """
         yield from checked(self._read() if self.settings.rows else self._track())
 
     def _read(self) -> Iterator[idt_tools.Trajectories]:
         if self.rows is None:
             name = Path(self.row["path"]).stem + ".txt.gz"
-            raise Undescribed("no_rows", f"{self.settings.rows} holds no file {name}, in it or in the label's folder")
+            raise Undescribed("no_rows", f"{self.settings.rows} and its folder of the label hold no file {name}")
         try:
             yield from read_rows(self.rows)
         except ValueError as error:
@@ -79,7 +75,7 @@ class Video:
         yield from track(self.frames(), self.scaled_boxes())
 
     def frames(self) -> Iterator[np.ndarray]:
-        """The frames (H, W, 3) uint8 RGB, as large as they are tracked. Raises VideoError if they cannot be decoded."""
+        """Yields the frames (H, W, 3) uint8 RGB in the tracked size. Raises VideoError if they cannot be decoded."""
         self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}
         video = idt_tools.read_video(self.row["path"], **vars(self.reading))
         for frame in video:
@@ -96,7 +92,7 @@ class Video:
         self.fps = self.fps or video.fps
 
     def scaled_boxes(self) -> np.ndarray | None:
-        """The boxes (n, 6) in the pixels of `frames`."""
+        """Returns the boxes (n, 6) in pixels of `frames`."""
         longer = max(int(self.row["width"]), int(self.row["height"]))
         if self.boxes is None or not self.settings.max_side or longer <= self.settings.max_side:
             return self.boxes
@@ -107,12 +103,12 @@ class Video:
 def shard_videos(
     videos: Path, settings: TrajectoriesSettings, boxes: Path | None = None, reading: ReadingSettings = READING
 ) -> dict[str, Video]:
-    """The videos of the list `videos` by id, with the boxes that the persons stage found for the same shard."""
+    """Returns the videos of the list `videos` by id, with their boxes in the file of the persons stage."""
     rows = {row["video_id"]: row for row in read_columns(videos)}
     if boxes is None:
         return {name: Video(row, settings, reading=reading) for name, row in rows.items()}
     with read_hdf5(boxes) as file:
-        people: dict[str, tuple[Any, str]] = {
+        persons: dict[str, tuple[Any, str]] = {
             name: (file[name]["boxes"][:], read_attributes(file[name])["key"]) for name in rows
         }
-    return {name: Video(row, settings, *people[name], reading) for name, row in rows.items()}
+    return {name: Video(row, settings, *persons[name], reading) for name, row in rows.items()}

@@ -1,7 +1,7 @@
-"""Improved Dense Trajectories of the videos of a shard (paper 3.3; the tracker is `idt_tools`).
+"""Extracts Improved Dense Trajectories of the videos of a shard (paper 3.3; the tracker is `idt_tools`).
 
-In: the shard's list of videos and, where people are masked, their boxes. Out: an HDF5 file with a group for every
-video: `info` (n, 10) float32 and `descriptors` (n, 426) float16, columns as in `idt_tools.columns`.
+In: the shard's list of videos and, if persons are masked, their boxes. Out: an HDF5 file with a group per video:
+`info` (n, 10) float32 and `descriptors` (n, 426) float16, with the columns in `idt_tools.columns`.
 """
 
 from pathlib import Path
@@ -39,9 +39,17 @@ def extract_shard(
 ) -> None:
     """Extracts the trajectories of the videos in the list `videos` and writes them to `output`, sorted by id.
 
-    `boxes` is the persons stage's file of the same shard: people are then left out of the estimate of the camera's
-    motion. `only` names the sampled videos (column video_id) where no others are kept. A video that gives no
-    trajectories is a group with a status and a reason and no rows. What is already in `store` is not computed again.
+    A video without trajectories gets a group with a status, a reason and no rows.
+
+    Args:
+        videos: The list of the shard's videos.
+        output: The HDF5 file that is written.
+        store: The record file of the results of single videos, which are not computed again.
+        settings: Settings of the trajectories.
+        boxes: The persons stage's file of the same shard. Its persons do not count in the camera's motion.
+        only: A table of the videos (column video_id) whose trajectories are extracted. None: all.
+        threads: Number of videos that are processed at once.
+        reading: Limits of the videos that are read.
     """
     listed = shard_videos(videos, settings, boxes, reading)
     if only:
@@ -55,8 +63,8 @@ def extract_shard(
     with write_hdf5(output, stage="trajectories", version=VERSIONS["extract_shard"], parameters=parameters) as file:
         for name, result in results:
             group = file.create_group(name)
-            told = {"status": result.status, "reason": result.reason, "key": keys[name], **result.attributes}
-            write_attributes(group, told)
+            outcome = {"status": result.status, "reason": result.reason, "key": keys[name]}
+            write_attributes(group, outcome | result.attributes)
             arrays = result.arrays or {"info": np.zeros((0, 10), "f4"), "descriptors": np.zeros((0, 426), "f2")}
             for part, names in (("info", columns.INFO), ("descriptors", columns.DESCRIPTORS)):
                 rows = dataset(group, part, arrays[part], unit=columns.UNITS[part], meaning=MEANING[part])
@@ -64,7 +72,7 @@ def extract_shard(
 
 
 def _extract(video: Video) -> Result:
-    """The trajectories of a video, whole, in half precision."""
+    """Returns all trajectories of a video, with descriptors in half precision."""
     info, descriptors = [], []
     try:
         for block in video.trajectories():

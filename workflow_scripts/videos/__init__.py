@@ -1,1 +1,1 @@
-"""Find, probe, identify and shard the videos; read their splits; generate the demo's."""
+"""Lists, probes and shards the videos of a dataset, and reads their splits."""

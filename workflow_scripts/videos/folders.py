@@ -1,17 +1,18 @@
-"""The videos in a folder and the folders below it, and what is passed over there."""
+"""Finds the videos below a folder, and counts the files and links that it passes over."""
 
 import logging
 import os
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from idt_tools.tab_separated import escaped
 from workflow_scripts.ground.stage import StageError
 
 log = logging.getLogger(__name__)
 
-# Suffixes of cameras, editors and datasets that PyAV reads, each tried by a test. A manifest may name any file.
+# PyAV reads files of each suffix; a test reads one of each. A manifest may name files of other suffixes.
 _SUFFIXES = (
     ".264 .265 .3g2 .3gp .apng .asf .avi .divx .dv .f4v .flv .gif .h264 .h265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v "
     ".m4v .mjpeg .mjpg .mkv .mod .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .ts .vob .webm "
@@ -22,10 +23,12 @@ VIDEO_SUFFIXES = frozenset(_SUFFIXES.split())
 
 @dataclass(frozen=True)
 class Walk:
-    """The videos below a folder, ordered by path; and how many other files there are by suffix; and links that repeat.
+    """The files and links below a folder.
 
-    `others` maps a suffix in lower case ("" for none) to a number of files. `links` lead to folders that are read under
-    another path.
+    Attributes:
+        videos: Files with a suffix of videos, sorted by path.
+        others: Number of the other files by suffix, in lower case; the suffix is "" for files without one.
+        links: Links to folders that are read under another path.
     """
 
     videos: list[Path] = field(default_factory=list)
@@ -34,15 +37,15 @@ class Walk:
 
 
 def video_files(root: Path) -> list[Path]:
-    """The videos of `walk`, whose log says what it passed over."""
+    """Returns the videos below `root`, sorted by path. Raises StageError if a folder cannot be read."""
     return walk(root).videos
 
 
 def walk(root: Path) -> Walk:
-    """Reads `root` and the folders below it, each once, whatever links lead to it; hidden ones are passed over.
+    """Lists the files below `root` and logs what it passes over. Ignores hidden files and hidden folders.
 
-    A folder has the path without links where it has one, or else the first by name. Logs what is passed over.
-    Raises StageError where a folder cannot be read.
+    Each folder is read once, even if several links lead to it: under its path without links if it has one, otherwise
+    under the first path by name. Raises StageError if a folder cannot be read.
     """
     result = Walk()
     read: set[tuple[int, int]] = set()  # device and inode of the folders that were read
@@ -50,17 +53,17 @@ def walk(root: Path) -> Walk:
     while links:
         links += _read_tree(links.pop(0), read, result)
     result.videos.sort()
-    _log(root, result)
+    _log_passed_over(root, result)
     return result
 
 
 def _read_tree(top: Path, read: set[tuple[int, int]], result: Walk) -> list[Path]:
-    """Adds what is below `top` to `result`, and gives the links to folders that it meets, which it does not follow."""
+    """Adds the files below `top` to `result`, and returns the links to folders, which it does not follow."""
     links = []
     if _identity(top) in read:
         result.links.append(top)
         return []
-    for folder, folders, files in os.walk(top, onerror=_stop):
+    for folder, folders, files in os.walk(top, onerror=_raise_folder_error):
         here = Path(folder)
         if _identity(here) in read:
             folders.clear()
@@ -80,7 +83,7 @@ def _read_tree(top: Path, read: set[tuple[int, int]], result: Walk) -> list[Path
 
 
 def counted_suffixes(others: Counter[str], most: int = 10) -> str:
-    """The numbers of files by suffix in words, the `most` frequent ones first and the rest together."""
+    """Returns the numbers of files by suffix in words: the `most` frequent suffixes, then the sum of the others."""
     counts = sorted(others.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{number:,} {escaped(suffix) or 'without suffix'}" for suffix, number in counts[:most]]
     if rest := counts[most:]:
@@ -92,24 +95,20 @@ def _identity(folder: Path) -> tuple[int, int]:
     try:
         stat = folder.stat()
     except OSError as error:
-        raise _unread(error) from error
+        _raise_folder_error(error)
     return stat.st_dev, stat.st_ino
 
 
-def _stop(error: OSError) -> None:
-    raise _unread(error) from error
+def _raise_folder_error(error: OSError) -> NoReturn:
+    raise StageError(
+        f"{escaped(str(error.filename))}: the folder cannot be read ({error.strerror}), so its videos would be "
+        "missing; make it readable, then run the same command again"
+    ) from error
 
 
-def _unread(error: OSError) -> StageError:
-    return StageError(
-        f"{escaped(str(error.filename))}: the folder cannot be read ({error.strerror}), and its videos would be lost; "
-        "make it readable, then run the same command again"
-    )
-
-
-def _log(root: Path, result: Walk) -> None:
+def _log_passed_over(root: Path, result: Walk) -> None:
     if result.others:
         suffixes = counted_suffixes(result.others)
-        log.info("%s: passed over by their suffix: %s; a manifest may name any file", escaped(str(root)), suffixes)
+        log.info("%s: passed over for their suffix: %s; a manifest may name any file", escaped(str(root)), suffixes)
     for link in result.links:
-        log.info("%s: passed over: the link leads to a folder that is read already", escaped(str(link)))
+        log.info("%s: link passed over: it leads to a folder that is read under another path", escaped(str(link)))

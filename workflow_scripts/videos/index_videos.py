@@ -1,17 +1,19 @@
-"""The index of a dataset: every file with an id, the facts of its header, a status and a shard.
+"""Writes the index of a dataset: the id, header values, status and shard of each video.
 
-Writes `index.tsv` (a row per file, for people and the report) and, beside it, the inputs of the stages:
+The output is `index.tsv` (a row per video, for people and the report) and, beside it, the inputs of the stages:
 
 - `shards/{shard}.tsv`: the readable videos of a shard, with the columns of the index
-- `sample.tsv`: the videos that the codebook is fitted to
-- `splits.tsv` and `splits.json`: the parts of the splits; the numbers of the splits, or why there are none
+- `sample.tsv`: the videos to which the codebook is fitted
+- `splits.tsv`: the part of each video in each split
+- `splits.json`: the numbers of the splits, or the reason why there are none
 - `unread.tsv`: the videos of the splits that cannot be read
 - `totals.json`: sums over the readable videos
-- `passed_over.tsv`: files below the root that are no videos by their suffix, and links to folders that were read
-- `missing.tsv`: the videos that the annotations name and that have no file; these are not failures
+- `passed_over.tsv`: files below the root whose suffix is not that of a video, and links to folders that were read
+- `missing.tsv`: the videos that the annotations name and that have no file; they do not count as failed
 
-A file beside the index is rewritten only if its content changes. Snakemake compares times: a new video changes the list
-of its own shard, and only the jobs of that shard run again. A dataset without splits can be used for training.
+A file beside the index is rewritten only if its content changes, because Snakemake compares times. A new video changes
+only the list of its own shard, so only the jobs of that shard run again. A dataset without splits can be used for
+training.
 """
 
 import dataclasses
@@ -42,9 +44,7 @@ from workflow_scripts.videos.splits import make_splits, unread_parts
 
 log = logging.getLogger(__name__)
 
-COLUMNS = list(tables.INDEX)
-
-ABSENT = {"bytes": 0, "mtime_ns": 0}
+NO_FILE = {"bytes": 0, "mtime_ns": 0}
 
 
 def index_videos(
@@ -60,8 +60,7 @@ def index_videos(
 ) -> None:
     """Lists and probes the videos of a dataset, assigns them to shards, and writes `index` and the files beside it.
 
-    Files are probed once: another run reads only files whose size or time changed. If the system cannot read some files
-    at the moment, the others are probed and no index is written (store.UnreadVideos).
+    Each file is probed once: the next run reads only files whose size or time changed.
 
     Args:
         dataset: Name of the dataset.
@@ -69,13 +68,15 @@ def index_videos(
         settings: The dataset's entry in the config.
         seed: Seed of the sample and of random splits.
         sample_videos: Size of the codebook's sample (paper 4.2: 3,500).
-        resample: Draw the sample anew. Otherwise the first sample stays, so that new videos do not change the codebook.
-        max_failed_fraction: Share of the videos that may be unreadable.
-        threads: Files that are probed at a time.
-        reading: Which videos are refused.
+        resample: Whether to draw the sample again. Otherwise the first sample stays, so that new videos do not change
+            the codebook.
+        max_failed_fraction: Largest share of the videos that may be unreadable.
+        threads: Number of files that are probed at once.
+        reading: Limits of the videos that are read.
 
     Raises:
         StageError: There is no video, two videos have the same id, or too many videos cannot be read.
+        UnreadVideos: The system cannot read some files at the moment. The others are probed, but no index is written.
     """
     folder = index.parent
     root, listing = list_videos(dataset, settings, folder / "generated")
@@ -91,7 +92,7 @@ def index_videos(
     tables.update_json(folder / "totals.json", _totals(usable))
     tables.update_or_remove(folder / "missing.tsv", _missing(listing))
     tables.update_table(folder / "passed_over.tsv", _passed_over(listing.walked))
-    tables.write_table(index, videos)  # the last file: once it is there, all of them are
+    tables.write_table(index, videos)  # the last file: if it exists, the others do too
 
 
 def _probe_all(
@@ -103,7 +104,7 @@ def _probe_all(
     threads: int,
     reading: ReadingSettings,
 ) -> pd.DataFrame:
-    """The index: a row per video, sorted by id."""
+    """Probes the videos and returns the index: a row per video, sorted by id."""
     stats: dict[str, dict[str, int]] = {}
 
     def key(name: str) -> str:
@@ -111,7 +112,7 @@ def _probe_all(
         return digest(VERSIONS["index_videos"], stats[name], reading.max_frame_side)
 
     def probe(name: str) -> Result:
-        if stats[name] == ABSENT:
+        if stats[name] == NO_FILE:
             return Result("missing", "the dataset names this file, but it does not exist")
         return _probe(root / by_id[name].path, reading)
 
@@ -133,17 +134,14 @@ def _probe_all(
 
 
 def _stat(path: Path) -> dict[str, int]:
-    """Size and time of a file, which show that it changed; `ABSENT` if there is no file.
-
-    Raises ReadingFailed if the system does not answer.
-    """
+    """Returns the size and time of a file, or `NO_FILE`. Raises ReadingFailed if the system cannot read them now."""
     try:
         stat = os.stat(path)
     except FileNotFoundError:
-        return ABSENT
+        return NO_FILE
     except OSError as error:
         raise_if_of_the_system(path, error)
-        return ABSENT  # the path leads nowhere, for example a link to itself
+        return NO_FILE  # the path leads nowhere, for example a link to itself
     return {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
@@ -156,7 +154,7 @@ def _probe(path: Path, reading: ReadingSettings) -> Result:
 
 
 def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Result) -> dict[str, Any]:
-    """The row of a video. If only decoding tells n_frames and fps, both are missing; estimated_frames is always set."""
+    """Returns the row of a video. If its header gives n_frames and fps inexactly, both are missing."""
     header: dict[str, Any] = dict(result.attributes)
     if header:
         n_frames, fps = header["n_frames"], float(header["fps"])
@@ -177,7 +175,7 @@ def _row(name: str, root: Path, video: Listed, stat: dict[str, int], result: Res
 
 
 def _parts_as_json(parts: Parts) -> str:
-    """For example {"1": "train"}; empty if the dataset puts the video into no split."""
+    """Returns, for example, {"1": "train"}; empty text if the dataset assigns the video to no split."""
     return json.dumps(dict(parts)) if parts else ""
 
 
@@ -205,24 +203,14 @@ def _write_splits(
     numbers = [int(number) for number in splits["split"].unique()]
     tables.update_json(folder / "splits.json", {"numbers": numbers, "reason_for_none": reason})
 
-    unread = pd.concat(
-        [
-            videos.loc[videos["status"] != "ok", ["video_id", "label", "group", "status"]],
-            pd.DataFrame(
-                {
-                    "video_id": missing_ids,
-                    "label": [video.label for video in missing],
-                    "group": [video.group for video in missing],
-                    "status": "missing",
-                },
-                dtype=object,
-            ),
-        ]
-    )
+    columns = ["video_id", "label", "group", "status"]
+    rows = [(name, video.label, video.group, "missing") for name, video in zip(missing_ids, missing, strict=True)]
+    missing_videos = pd.DataFrame(rows, columns=columns, dtype=object)
+    unread = pd.concat([videos.loc[videos["status"] != "ok", columns], missing_videos])
     if settings.kind_of_splits == "random":  # drawn from the usable videos
         unread = unread[:0]
-    lost = unread_parts(unread, parts, splits, by_group=settings.splits == "leave_one_group_out")
-    tables.update_table(folder / "unread.tsv", tables.frame_of(lost, tables.UNREAD))
+    unread_rows = unread_parts(unread, parts, splits, by_group=settings.splits == "leave_one_group_out")
+    tables.update_table(folder / "unread.tsv", tables.frame_of(unread_rows, tables.UNREAD))
 
     if LAYOUTS[settings.layout].groups_within_labels:
         splits["group"] = np.where(splits["group"] == "", "", splits["label"] + " " + splits["group"])
@@ -230,13 +218,13 @@ def _write_splits(
 
 
 def _parts_table(parts: dict[str, Parts]) -> pd.DataFrame:
-    """What the dataset itself says about its splits: columns split, video_id and part."""
+    """Returns the splits that the dataset itself defines: columns split, video_id and part."""
     rows = [(number, name, part) for name, of_video in parts.items() for number, part in of_video]
     return pd.DataFrame(rows, columns=["split", "video_id", "part"], dtype=object).astype({"split": "int64"})
 
 
 def _splits(usable: pd.DataFrame, parts: pd.DataFrame, settings: DatasetSettings, seed: int) -> pd.DataFrame:
-    """The splits of the usable videos. Raises StageError if there can be none."""
+    """Returns the splits of the usable videos. Raises StageError if the videos cannot be split."""
     if len(usable) and not (usable["label"] != "").any():
         raise StageError("its videos have no labels")
     kind = settings.kind_of_splits
@@ -257,7 +245,7 @@ def _write_shards(folder: Path, usable: pd.DataFrame) -> None:
 
 
 def _totals(videos: pd.DataFrame) -> dict[str, int | float]:
-    """Sums over the videos: how many, their frames, the pixels of all frames, seconds and bytes, by the headers."""
+    """Returns the number of videos, and their frames, pixels of all frames, seconds and bytes by the headers."""
     frames = videos["estimated_frames"]
     return {
         "videos": len(videos),
@@ -269,7 +257,7 @@ def _totals(videos: pd.DataFrame) -> dict[str, int | float]:
 
 
 def _missing(listing: Listing) -> pd.DataFrame:
-    """Names, labels and splits of the annotated videos without a file."""
+    """Returns the names, labels and splits of the annotated videos without a file."""
     rows = [
         {"name": video.names[0], "label": video.label, "split": _parts_as_json(video.splits)}
         for video in listing.missing
@@ -278,7 +266,7 @@ def _missing(listing: Listing) -> pd.DataFrame:
 
 
 def _passed_over(walked: Walk) -> pd.DataFrame:
-    """The files below the root that are no videos, counted by suffix, and the links to folders that were read."""
+    """Returns the numbers of files by suffix that are not videos, and the links to folders that were read."""
     rows: list[dict[str, Any]] = [
         {"kind": "suffix", "name": suffix, "files": number} for suffix, number in sorted(walked.others.items())
     ]
@@ -287,9 +275,9 @@ def _passed_over(walked: Walk) -> pd.DataFrame:
 
 
 def _update_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:
-    """Leaves the sample as it is if the same seed and size drew it; otherwise draws it.
+    """Draws the sample, unless the file holds one of the same seed and size.
 
-    The sample consists of the `size` ids with the smallest hash of (seed, id). It is uniform, and depends neither on
+    The sample consists of the `size` ids with the smallest hashes of (seed, id). It is uniform, and depends neither on
     the order of the videos nor on the shards.
     """
     draw = digest(seed, size)

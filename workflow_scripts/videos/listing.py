@@ -1,4 +1,4 @@
-"""Lists the videos of a dataset, whatever its layout; the index finds out which of them can be read."""
+"""Lists the videos of a dataset of any layout, without reading the video files."""
 
 import fnmatch
 from dataclasses import replace
@@ -11,15 +11,15 @@ from workflow_scripts.videos.settings import DatasetSettings
 
 
 def list_videos(dataset: str, settings: DatasetSettings, generated_root: Path) -> tuple[Path, Listing]:
-    """The root of a dataset and its videos, sorted by path. Generated videos are made if they are not there.
+    """Returns the root of a dataset and its videos, sorted by path. Generates the videos of the layout `generated`.
 
     Args:
-        dataset: Name of the dataset, for errors.
+        dataset: Name of the dataset, for error messages.
         settings: The dataset's entry in the config.
-        generated_root: Folder of the videos if the project generates them.
+        generated_root: Folder of the videos if the layout is `generated`.
 
     Raises:
-        StageError: The root, the manifest or the annotations cannot be read, or no video is included.
+        StageError: The root, the manifest or the annotations cannot be read, or no video matches `include`.
     """
     layout = LAYOUTS[settings.layout]
     root = generated_root if layout.source == "generated" else Path(settings.root)

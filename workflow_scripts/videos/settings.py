@@ -1,4 +1,4 @@
-"""How a dataset lies on disk and how it is split, one entry of `datasets` in the config; how videos are read."""
+"""Settings of a dataset (an entry of `datasets` in the config) and of reading videos."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -7,24 +7,24 @@ from workflow_scripts.ground.setting import setting
 from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.videos.layouts import LAYOUTS
 
-# The VERSION of each stage, raised when the same files give another index.
+# The VERSION of each stage. Increase it when the same files give another index.
 VERSIONS = {"index_videos": 4}
 
 
 @dataclass(frozen=True)
 class ReadingSettings:
-    """Which videos are refused, as in `idt_tools.read_video`."""
+    """Limits of the videos that are read, as in `idt_tools.read_video`."""
 
     max_corrupt_fraction: float = setting(
         0.05,
-        "Share of a video's frames that may be damaged. They are skipped, and trajectories end there; with more, the "
-        "video has the status corrupted.",
+        "Largest share of a video's frames that may be damaged. They are skipped, and trajectories end there. A "
+        "video with more damaged frames gets the status corrupted.",
         source="ours",
         minimum=0,
         maximum=1,
     )
     max_frame_side: int = setting(
-        8192, "Videos with a longer side are refused as too_large.", source="ours", unit="pixels", minimum=1
+        8192, "Videos with a longer side get the status too_large.", source="ours", unit="pixels", minimum=1
     )
 
 
@@ -45,21 +45,22 @@ class DatasetSettings:
     manifest: str = setting(
         "",
         "CSV with the columns path (relative to root), label, group, scene, and split or split1, split2, ... (train or "
-        "test). All but path are optional; without labels the videos serve training only.",
+        "test). All columns but path are optional. Videos without labels are used only for training.",
     )
     annotations: str = setting(
         "",
-        "Of ucf101 and hmdb51, the folder of the split files; of kinetics, a CSV or JSON or a folder of them. It is "
-        "below root, in the working folder, or a full path. Empty: root.",
+        "ucf101, hmdb51: the folder of the split files; kinetics: a CSV or JSON file, or a folder of them. The path is "
+        "absolute, or relative to root, the working folder or the folder of the Snakefile. Empty: root.",
     )
     include: str = setting(
-        "*", "Glob over the path relative to root: only these videos are used. An asterisk also matches slashes."
+        "*", "Glob pattern of the used videos' paths relative to root. An asterisk also matches slashes."
     )
     splits: str = setting(
         "auto",
-        "How train and test videos are told apart. official: as distributed (of kinetics, validation is the test "
-        "part); column: the manifest's split columns (of generated, the first take is the test part); auto: official "
-        "where the layout has such splits, else random.",
+        "How the videos are split into train and test. official: as distributed (kinetics: the validation part is the "
+        "test part); leave_one_group_out: each group is the test part of one split; column: the manifest's split "
+        "columns (generated: the first take is the test part); random: drawn for each label; auto: official if the "
+        "layout has official splits, otherwise random.",
         enum=["auto", "official", "leave_one_group_out", "column", "random"],
     )
     test_fraction: float = setting(
@@ -70,13 +71,13 @@ class DatasetSettings:
     )
     n_splits: int = setting(1, "Number of random splits.", minimum=1)
     shards: int = setting(
-        16, "Parts of this dataset; the stages work through one per job.", default_key="videos.shards", minimum=1
+        16, "Parts of this dataset. Each job of a stage processes one.", default_key="videos.shards", minimum=1
     )
-    generated: Annotated[dict[str, Any], GeneratedSettings] | None = setting(None, "What to generate.")
+    generated: Annotated[dict[str, Any], GeneratedSettings] | None = setting(None, "Settings of the generated videos.")
 
     @property
     def kind_of_splits(self) -> str:
-        """`splits`, or what `auto` stands for."""
+        """Returns `splits`, or the kind that `auto` stands for."""
         if self.splits != "auto":
             return self.splits
         return "official" if LAYOUTS[self.layout].n_official_splits else "random"

@@ -1,11 +1,11 @@
 """Train and test parts of a labelled dataset.
 
 Evaluation (paper 4.1, 4.2) trains a classifier on the train part of a split and reports the accuracy on its test part.
-There are three kinds of splits:
+A dataset has one of three kinds of splits:
 
 - `leave_one_group_out`: one split per group (a sequence, a person, a recording). The group is the test part. Splits are
   numbered from 1 in the natural order of the groups' names ("set2" before "set10").
-- `column`: the dataset says for each video and split whether it is in the train or in the test part, or in neither.
+- `column`: the dataset assigns each video to the train part, the test part or no part of each split.
 - `random`: stratified by label. The videos of a label are ordered by a hash of (seed, split, video_id). The first
   round(test_fraction x n) of them are the test part: at least one, and never all. The only video of a label is in the
   train part. A new video changes nothing for other labels, and moves at most one other video of its own label.
@@ -31,11 +31,11 @@ def make_splits(
     test_fraction: float = 0.3,
     n_splits: int = 1,
 ) -> pd.DataFrame:
-    """The splits of a dataset.
+    """Returns the splits of a dataset.
 
     Args:
         videos: The usable videos: columns video_id, label and group.
-        parts: What the dataset itself says: columns split (a number), video_id and part (train or test).
+        parts: The splits that the dataset itself defines: columns split (a number), video_id and part (train or test).
         kind: `leave_one_group_out`, `column` or `random`.
         seed: Seed of random splits.
         test_fraction: Share of each label's videos in the test part of a random split, between 0 and 1.
@@ -63,13 +63,13 @@ def make_splits(
 
 
 def unread_parts(unread: pd.DataFrame, parts: pd.DataFrame, splits: pd.DataFrame, *, by_group: bool) -> pd.DataFrame:
-    """The parts of `splits` that unreadable videos belong to.
+    """Returns the parts of `splits` to which unreadable videos belong.
 
     Args:
         unread: The videos that cannot be read or have no file: columns video_id, label, group and status.
-        parts: What the dataset says about them, as in `make_splits`.
+        parts: The splits that the dataset itself defines, as in `make_splits`.
         splits: The splits of the usable videos, from `make_splits`.
-        by_group: Whether each split leaves one group out. Otherwise `parts` tells.
+        by_group: Whether each split leaves one group out. Otherwise `parts` holds the part of each video.
 
     Returns:
         A table with the columns split, video_id, part, label and status. Videos without a label are in no part.
@@ -137,5 +137,5 @@ def _require(videos: pd.DataFrame, column: str, why: str) -> None:
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """A sort key that orders the numbers within names as numbers: "set2" before "set10"."""
+    """Returns a sort key that orders the numbers within names as numbers: "set2" before "set10"."""
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in re.split(r"(\d+)", text) if piece]

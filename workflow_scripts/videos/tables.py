@@ -1,6 +1,6 @@
-"""The tables of a dataset's index, as DataFrames. This module alone writes them.
+"""Reads and writes the tables of a dataset's index as DataFrames. No other module writes them.
 
-The stages that run on a GPU need no pandas: they read the same files by `ground.artifacts.read_columns`.
+The stages that run on a GPU read these files by `ground.artifacts.read_columns`, so they do not need pandas.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from workflow_scripts.ground.artifacts import read_columns, read_json, read_text
 
 Types = Mapping[str, str]
 
-# Texts are of type object: a path may hold bytes that are not UTF-8, which the string types of pandas may refuse.
+# Texts have the type object: paths may contain bytes that are not UTF-8, which the string types of pandas may refuse.
 INDEX: Types = {
     "video_id": "object",
     "path": "object",
     "label": "object",
     "group": "object",
     "scene": "object",
-    "split": "object",  # JSON: number of a split -> train or test, as the dataset says
+    "split": "object",  # JSON: number of a split -> train or test, as the dataset defines it
     "n_frames": "Int64",
     "fps": "Float64",
     "width": "Int64",
@@ -42,7 +42,7 @@ PASSED_OVER: Types = {"kind": "object", "name": "object", "files": "Int64"}
 
 
 def frame_of(rows: list[dict[str, Any]] | pd.DataFrame, types: Types) -> pd.DataFrame:
-    """A table with the columns of `types` from rows or from columns; values that are not there are missing."""
+    """Returns a table with the columns and types of `types`. Columns that `rows` lacks hold missing values."""
     return pd.DataFrame(rows, columns=list(types), dtype=object).astype(types)
 
 
@@ -52,7 +52,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def update_table(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table, unless the file holds the same: its time then tells Snakemake that nothing changed."""
+    """Writes a table, unless the file holds the same: Snakemake then sees from its time that nothing changed."""
     text = _text(table)
     if not path.exists() or read_text(path) != text:
         write_checked_text(path, text)
@@ -73,7 +73,7 @@ def update_or_remove(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path, types: Types) -> pd.DataFrame:
-    """The table at `path` with the columns of `types`. Raises StageError if the file is damaged or was edited."""
+    """Returns the table at `path` with the columns of `types`. Raises StageError if it is damaged or was edited."""
     table = pd.DataFrame(read_columns(path), columns=list(types), dtype=object)
     for name in (name for name, kind in types.items() if kind != "object"):
         table[name] = pd.to_numeric(table[name].replace("", None))

@@ -1,6 +1,6 @@
-"""Lists and CSV files as people save them: with or without BOM, as UTF-16, with commas, semicolons or tabs.
+"""Reads lists and CSV files in UTF-8 (with or without BOM) or UTF-16, with commas, semicolons or tabs.
 
-What has one meaning is read. Anything else raises StageError with the file, the line and what to do.
+Ambiguous and malformed files raise StageError. The error names the file, the line and what to do.
 """
 
 import codecs
@@ -15,19 +15,19 @@ from typing import Any
 
 from workflow_scripts.ground.stage import StageError
 
-_BYTES = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as Python holds them
+_BYTES = re.compile("[\udc80-\udcff]")  # surrogates: Python's form of bytes that are not UTF-8
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: its columns, in lower case without blanks around them, and its rows, each with its last line."""
+    """A CSV file: its columns, stripped and in lower case, and its rows, each with the number of its last line."""
 
     columns: list[str]
     rows: list[tuple[int, dict[str, str]]]
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a list that are not blank, with their numbers, without blanks around them."""
+    """Yields the numbers and the stripped text of the lines of a list that are not blank."""
     for number, line in enumerate(re.split("\r\n|\r|\n", _text(path)), start=1):
         _require_utf8(path, number, line)
         if line.strip():
@@ -35,11 +35,18 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_table(path: Path, required: set[str], raw: str = "") -> Table:
-    """A CSV file with a header. Cells have no blanks around them, but those of the column `raw`, which are as written.
+    """Reads a CSV file with a header. The separator is the one of tab, semicolon and comma that gives `required`.
 
-    The columns are separated by commas, semicolons or tabs: whichever of them gives the `required` columns. Cells that
-    a row lacks are empty, and rows of empty cells are left out. A cell of the column `raw` may hold bytes that are not
-    UTF-8, as file names do (surrogates); any other may not. Raises StageError with the line that cannot be read.
+    Cells that a row lacks are empty, and rows of empty cells are left out.
+
+    Args:
+        path: The file.
+        required: Columns that the file must have.
+        raw: A column whose cells are not stripped and may contain bytes that are not UTF-8 (surrogates), as file names
+            may. All other cells are stripped and must be UTF-8.
+
+    Raises:
+        StageError: The file cannot be read, or a line is malformed. The error names the line.
     """
     text = _text(path)
     separator, columns = _header(path, text, required)
@@ -56,8 +63,8 @@ def read_table(path: Path, required: set[str], raw: str = "") -> Table:
                 rows.append((reader.line_num, row))
     except csv.Error as error:
         raise StageError(
-            f"{path}, line {reader.line_num}: it is no line of a CSV file ({error}); a cell with quotes in it is "
-            'written as "a ""quoted"" word"'
+            f"{path}, line {reader.line_num}: it is not a line of a CSV file ({error}); write a cell that contains "
+            'quotes as "a ""quoted"" word"'
         ) from None
     return Table(columns, rows)
 
@@ -67,7 +74,7 @@ def _reader(text: str, separator: str) -> Any:
 
 
 def _header(path: Path, text: str, required: set[str]) -> tuple[str, list[str]]:
-    """What separates the columns, and their names."""
+    """Returns the separator and the names of the columns."""
     columns: list[str] = []
     for separator in "\t;,":
         with suppress(csv.Error):
@@ -77,7 +84,7 @@ def _header(path: Path, text: str, required: set[str]) -> tuple[str, list[str]]:
         if required <= set(columns):
             return separator, columns
     lacking = ", ".join(f"`{name}`" for name in sorted(required - set(columns)))
-    raise StageError(f"{path}: the first line names the columns and has no {lacking}; it names {', '.join(columns)}")
+    raise StageError(f"{path}: the first line must name the columns {lacking}; it names {', '.join(columns)}")
 
 
 def _row(path: Path, number: int, columns: list[str], cells: list[str], raw: str) -> dict[str, str]:
@@ -95,15 +102,14 @@ def _row(path: Path, number: int, columns: list[str], cells: list[str], raw: str
 
 
 def not_utf8(path: Path, number: int) -> StageError:
-    """The sentence for bytes that are not UTF-8 in a line."""
+    """Returns the error for a line with bytes that are not UTF-8."""
     return StageError(
-        f"{path}, line {number}: it holds characters that are not UTF-8, and what they mean cannot be told; save the "
-        "file as UTF-8 (in Excel: CSV UTF-8)"
+        f"{path}, line {number}: it contains characters that are not UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)"
     )
 
 
 def holds_bytes(text: str) -> bool:
-    """Whether `text` holds bytes that are not UTF-8."""
+    """Returns whether `text` contains bytes that are not UTF-8."""
     return _BYTES.search(text) is not None
 
 
@@ -113,7 +119,7 @@ def _require_utf8(path: Path, number: int, text: str) -> None:
 
 
 def _text(path: Path) -> str:
-    """The text of a file in UTF-8 or, as its first bytes say, in UTF-16."""
+    """Returns the text of a file, which is in UTF-16 if it begins with the BOM of UTF-16, otherwise in UTF-8."""
     try:
         data = path.read_bytes()
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -123,5 +129,5 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise StageError(f"{path}: it cannot be read: {error}") from error
     if "\0" in text:
-        raise StageError(f"{path}: it holds zero bytes and is no text in UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)")
+        raise StageError(f"{path}: it contains zero bytes and is not UTF-8; save it as UTF-8 (in Excel: CSV UTF-8)")
     return text

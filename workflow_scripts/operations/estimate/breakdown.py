@@ -1,4 +1,4 @@
-"""The lines of an estimate: what each stage of a dataset will take."""
+"""The lines of an estimate: the cost of each stage of a dataset."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,9 +30,16 @@ def lines_of(
     codebooks: dict[str, Cost],
     shards: int,
 ) -> list[Line]:
-    """What each stage of a dataset of `size` will take. Trajectories have two lines: all kept, and the sample's alone.
+    """The cost of each stage of a dataset. Trajectories have two lines: keeping all, and keeping those of the sample.
 
-    `shards`: jobs of a stage; 0: the number with which the jobs of the longest stage take half an hour.
+    Args:
+        config: The resolved config.
+        dataset: The dataset's name.
+        surveyed: What is known of its videos.
+        size: The size to estimate.
+        costs: By stage, for each video of the pilot.
+        codebooks: The costs of the codebooks, by stage.
+        shards: Jobs per stage; 0: as many as make the jobs of the longest stage half an hour long.
     """
     encoding = config["encoding"]
     pilot = [size_of(row) for row in surveyed.rows[: len(costs)]]
@@ -52,7 +59,7 @@ def lines_of(
     shards = shards or fitting_shards(longest(lines).hours.value, 30)
     lines = [replace(line, jobs=shards) if line.stage in GROWS else line for line in lines]
     for name, cost in codebooks.items():
-        # EM takes the number of steps of the pilot; the time of a step is proportional to the number of descriptors.
+        # The number of EM steps is that of the pilot. The time of a step is proportional to the number of descriptors.
         growth = min(encoding["sample_videos"], size.videos) / len(costs)
         hours, content = Range.exactly(cost.seconds / 3600 * growth), Range.exactly(cost.artifact)
         memory = cost.memory + growth * len(costs) * encoding["sample_descriptors"] * 426 * (2 + 4)
@@ -69,8 +76,8 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
 
 
 def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
-    """K-means in the IDT space for each request that a run, or the report, makes."""
-    from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # here, for torch: see `device_in_words`
+    """A line per K-means in the IDT space that a run or the report needs."""
+    from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # imports torch: see `device_in_words`
 
     runs = {run: run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
     requests = {
@@ -86,11 +93,11 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
         k = min(k, int(n))
         hours = rate * n * k * (config["clusters"]["iterations"] + 1) * m / 3600
         content = Range.exactly(m * (4 * n + 4 * k * dimensions))
-        memory = 4 * n * dimensions * 2  # the sketches, and K-means' own copy
+        memory = 4 * n * dimensions * 2  # the sketches, and a copy of them in K-means
         lines.append(Line("clusters", f"{descriptors} k{k} m{m}", Range.exactly(hours), content, NOTHING, memory))
     return lines
 
 
 def longest(lines: list[Line]) -> Line:
-    """The stage whose shards take longest."""
+    """The stage that takes most hours, of those that work by shard."""
     return max((line for line in lines if line.stage in GROWS), key=lambda line: line.hours.value)

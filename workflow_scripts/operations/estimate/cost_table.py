@@ -1,4 +1,4 @@
-"""The lines of an estimate as tables: numbers, text for people, and what the numbers mean for the run."""
+"""The lines of an estimate as tables of numbers and of text, with remarks."""
 
 from dataclasses import asdict
 
@@ -9,12 +9,12 @@ from workflow_scripts.operations.estimate.breakdown import longest
 from workflow_scripts.operations.estimate.extrapolate import Line, Range, fitting_shards
 from workflow_scripts.operations.text_table import markdown
 
-RECOMMENDED_STRIDE = 3  # the longest that keeps 0.95 of the persons' area, as IoU: benchmarks/persons_stride.py
+RECOMMENDED_STRIDE = 3  # the longest with an IoU of 0.95 of the persons' area: benchmarks/persons_stride.py
 ESTIMATED = [f"{name}_{end}" for name in ("hours", "artifacts", "stores") for end in ("value", "low", "high")]
 
 
 def cost_frame(lines: list[tuple[str, Line]]) -> pd.DataFrame:
-    """A row for each line and its dataset: hours and bytes, each as a value with its 95 % interval."""
+    """A row per line with its dataset: hours and bytes, each as a value with its 95 % interval."""
     rows = []
     for dataset, line in lines:
         row = {"dataset": dataset, **asdict(line), "files": line.files}
@@ -25,7 +25,7 @@ def cost_frame(lines: list[tuple[str, Line]]) -> pd.DataFrame:
 
 
 def total(table: pd.DataFrame, keep: str) -> "pd.Series[float]":
-    """The sums over the stages of a dataset if its trajectories are kept as `keep` (all or sample) says."""
+    """The sums over the stages of a dataset, with `keep` (all or sample) for its trajectories."""
     counted = table[(table["keep"] == keep) | ((table["keep"] == "") & table["is_configured"])]
     sums = counted[[*ESTIMATED, "files"]].sum()
     sums["memory"] = counted["memory"].max()
@@ -45,23 +45,23 @@ def cost_table(lines: list[Line]) -> list[str]:
 
 
 def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
-    """What the table does not say by itself; `stride`: that of the persons stage."""
+    """Sentences about the table; `stride`: the value of persons.stride."""
     slow, hours = longest(lines), total(cost_frame([("", line) for line in lines]), "all")["hours_value"]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
     sentences = [
-        f"On {cores} cores: {in_words(3600 * hours / cores)}, if all of them always have work.",
-        f"The longest stage is {slow.stage} {slow.of}: {fewest} to {most} shards make its jobs 60 to 15 minutes long; "
-        f"the table has {slow.jobs}.",
-        "Stores are second copies from which a stopped or changed run goes on; `make clean-stores` deletes them.",
-        "With keep: sample, the jobs of encoding track the videos whose trajectories are not kept.",
-        "The training and evaluation of the networks is below the table.",
+        f"On {cores} cores: {in_words(3600 * hours / cores)}, if all of them are always busy.",
+        f"The longest stage is {slow.stage} {slow.of}. {fewest} to {most} shards make its jobs 60 to 15 minutes long. "
+        f"The table assumes {slow.jobs}.",
+        "Stores are second copies, from which a stopped or changed run resumes. `make clean-stores` deletes them.",
+        "With keep: sample, the encoding jobs track the videos whose trajectories are not kept.",
+        "The training and evaluation of the networks are below the table.",
     ]
     for line in lines:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
             own, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
             sentences.append(
-                f"persons.stride: {RECOMMENDED_STRIDE} brings persons {line.of} from {_number(own)} hours towards "
-                f"{_number(fewer)} (decoding stays), and keeps 0.95 of the persons' area (README)."
+                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(own)} hours to about "
+                f"{_number(fewer)} (plus decoding), with an IoU of 0.95 of the persons' area (README)."
             )
     return sentences
 
@@ -80,7 +80,7 @@ def _amounts(row: "pd.Series[float]") -> list[str]:
 def _note(line: Line) -> str:
     if line.keep:
         return f"keep: {line.keep}" + " (as configured)" * line.is_configured
-    return "" if line.is_configured else "not asked for"
+    return "" if line.is_configured else "not configured"
 
 
 def _with_interval(estimate: Range) -> str:
@@ -91,5 +91,5 @@ def _with_interval(estimate: Range) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, never with an exponent."""
+    """The value with three digits, never with an exponent."""
     return f"{value:,.0f}" if value >= 100 else "< 0.001" if 0 < value < 0.001 else f"{value:.3g}"

@@ -1,8 +1,9 @@
-"""`dtc estimate`: what a run will cost: core-hours, disk, files and memory of every stage of every dataset.
+"""`dtc estimate`: the cost of a run: core-hours, disk, files and memory of every stage of every dataset.
 
-In: the config, the datasets' videos. Out: a table on the terminal and in results/estimate/cost.md, its numbers in
-results/estimate/cost.tsv. Some videos go through all CPU stages (`pilot`). Their rates times the size of the dataset,
-which is read from the headers of its videos (`survey`), make the lines (`breakdown`). The run itself is not touched.
+Inputs: the config, the datasets' videos. Outputs: a table on the terminal and in results/estimate/cost.md, and its
+numbers in results/estimate/cost.tsv. A pilot runs some videos through all CPU stages (`pilot`). Its rates times the
+size of the dataset, which comes from the headers of its videos (`survey`), are the lines (`breakdown`). The command
+does not change the run's own files.
 """
 
 import logging
@@ -29,7 +30,7 @@ from workflow_scripts.operations.estimate.pilot import (
     run_pilot,
     section,
 )
-from workflow_scripts.operations.estimate.survey import REPOSITORY, AsIf, Survey, survey
+from workflow_scripts.operations.estimate.survey import REPOSITORY, SizeOverride, Survey, survey
 from workflow_scripts.persons.detectors import DETECTORS, make_detector
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DatasetCost:
-    """The lines of a dataset of `size`, measured on `n_tried` of its videos."""
+    """The lines of a dataset of `size`, measured on `n_pilot` of its videos."""
 
     surveyed: Survey
     size: Size
-    n_tried: int
+    n_pilot: int
     lines: list[Line]
 
 
@@ -51,21 +52,21 @@ def estimate_cost(
     videos: int = 50,
     threads: int = 1,
     cores: int = 0,
-    as_if: AsIf = AsIf(),  # noqa: B008 - it is frozen
+    size_override: SizeOverride = SizeOverride(),  # noqa: B008 - it is frozen
     training: bool = True,
 ) -> None:
-    """Prints what a run of the config will cost, and writes it to results/estimate/cost.md and cost.tsv.
+    """Prints the cost of a run of the config, and writes it to results/estimate/cost.md and cost.tsv.
 
     Args:
         configfile: As for snakemake; an empty list means the demo.
-        videos: Videos of each dataset to try.
-        threads: Processes that try them.
+        videos: Videos of each dataset in the pilot.
+        threads: Processes of the pilot.
         cores: Cores for the wall time; 0: this machine's.
-        as_if: A size to estimate for pretraining.dataset alone, in place of those of all datasets.
-        training: Whether to try steps of the networks.
+        size_override: A size of pretraining.dataset to estimate instead of the sizes of all datasets.
+        training: Whether to measure steps of the networks too.
 
     Raises:
-        StageError: A dataset has no video that can be read, or too few trajectories for a codebook.
+        StageError: No video of a dataset can be read, or a dataset has too few trajectories for a codebook.
     """
     if videos < 1 or threads < 1:
         raise StageError("a pilot needs at least one video and one thread (--videos, --threads)")
@@ -74,12 +75,12 @@ def estimate_cost(
     usable, missing = usable_detectors(config)
     text: list[str] = []
     costs: dict[str, DatasetCost] = {}
-    for dataset in [config["pretraining"]["dataset"]] if as_if.is_set else used_datasets(config):
-        cost = costs[dataset] = dataset_cost(config, dataset, usable, as_if, videos, threads)
+    for dataset in [config["pretraining"]["dataset"]] if size_override.is_set else used_datasets(config):
+        cost = costs[dataset] = dataset_cost(config, dataset, usable, size_override, videos, threads)
         text += [
-            f"{dataset}{', as if it had' if as_if.is_set else ':'} {cost.size.videos:,.0f} videos, "
+            f"{dataset}{', as if it had' if size_override.is_set else ':'} {cost.size.videos:,.0f} videos, "
             f"{cost.size.frames:,.0f} frames of {cost.size.pixels / cost.size.frames:,.0f} pixels; "
-            f"measured on {cost.n_tried} videos, {threads} at a time",
+            f"measured on {cost.n_pilot} videos, {threads} at a time",
             "",
             *cost_table(cost.lines),
             "",
@@ -88,37 +89,39 @@ def estimate_cost(
         ]
     lines = [(dataset, line) for dataset, cost in costs.items() for line in cost.lines]
     if training:
-        from workflow_scripts.operations.estimate.networks import network_lines, network_text  # see device_in_words
+        # imports torch: see device_in_words
+        from workflow_scripts.operations.estimate.networks import network_lines, network_text
 
         networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
         text += [*network_text(networks, device_in_words()), ""] if networks else []
         lines += networks
     say("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
-    _write_frame(ESTIMATES / "cost.tsv", cost_frame(lines))
+    write_frame(ESTIMATES / "cost.tsv", cost_frame(lines))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")
 
 
 def dataset_cost(
-    config: dict[str, Any], dataset: str, usable: list[str], as_if: AsIf, videos: int, threads: int
+    config: dict[str, Any], dataset: str, usable: list[str], size_override: SizeOverride, videos: int, threads: int
 ) -> DatasetCost:
-    """What the stages of a dataset will take, by a pilot of at most `videos` videos; `usable`: detectors of persons."""
+    """The cost of the stages of a dataset, by a pilot of at most `videos` videos with the `usable` detectors."""
     surveyed = survey(config, dataset)
-    size, rows = as_if.of(surveyed.size), surveyed.rows[:videos]
+    size, rows = size_override.apply(surveyed.size), surveyed.rows[:videos]
     log.info("%s: a pilot of %d videos, %d at a time", dataset, len(rows), threads)
     fisher = fisher_features(config, dataset)
     folder = pilot_folder(config, dataset, usable, fisher)
     costs, codebooks = run_pilot(rows, folder, config, usable, fisher, threads)
-    shards = 0 if as_if.is_set else int(dataset_values(config, dataset, str(REPOSITORY))["shards"])
+    shards = 0 if size_override.is_set else int(dataset_values(config, dataset, str(REPOSITORY))["shards"])
     return DatasetCost(surveyed, size, len(rows), lines_of(config, dataset, surveyed, size, costs, codebooks, shards))
 
 
-def _write_frame(path: Path, table: pd.DataFrame) -> None:
+def write_frame(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table to a file that `read_columns` reads."""
     write_columns(path, [dict(zip(table.columns, row, strict=True)) for row in table.values.tolist()], [*table.columns])
 
 
 def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The detectors of persons that the config asks for and that work here, and a sentence for each of the others."""
+    """The detectors of the config that work on this machine, and a sentence for each of the others."""
     usable, sentences = [], []
     for detector in detectors(config):
         try:
@@ -132,6 +135,6 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 def device_in_words() -> str:
     """The device that the networks are measured on."""
-    import torch  # here: the pilot's processes import this module, and its memory would count as the stages'
+    import torch  # not at the top: the pilot's processes import this module, and would count torch's memory
 
     return torch.cuda.get_device_name() if torch.cuda.is_available() else "this machine's CPU"

@@ -10,9 +10,9 @@ from workflow_scripts.ground.identity import rng
 from workflow_scripts.operations.estimate.pilot import Cost
 
 RESAMPLES = 1000  # of the pilot's videos, for the interval
-FILES_PER_JOB = 5  # artifact, log, outcome, benchmark, Snakemake's record; a store is one more
+FILES_PER_JOB = 5  # artifact, log, outcome, benchmark, Snakemake's record; a store adds one
 
-# The units in which the work of a stage, and what it stores, grow: pixels of all frames, frames, or videos.
+# The units to which the work of a stage, and its storage, are proportional: pixels of all frames, frames, or videos.
 GROWS = {
     "persons": ("pixels", "frames"),
     "trajectories": ("pixels", "pixels"),
@@ -24,7 +24,7 @@ GROWS = {
 
 @dataclass(frozen=True)
 class Size:
-    """The numbers of videos, frames and pixels (summed over all frames) of a dataset or a video."""
+    """The numbers of videos, of frames and of the pixels of all frames, of a dataset or a video."""
 
     videos: float
     frames: float
@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Range:
-    """An estimate and its 95 % interval, which covers the draw of the pilot's videos alone."""
+    """An estimate with its 95 % interval, which covers only the random choice of the pilot's videos."""
 
     value: float
     low: float
@@ -41,15 +41,11 @@ class Range:
 
     @classmethod
     def exactly(cls, value: float) -> "Range":
-        """An estimate that does not depend on the draw of the pilot's videos."""
+        """An estimate that does not depend on the choice of the pilot's videos."""
         return cls(value, value, value)
 
     def __mul__(self, factor: float) -> "Range":
         return Range(self.value * factor, self.low * factor, self.high * factor)
-
-    def __add__(self, other: "Range") -> "Range":
-        """The sum; the ends of its interval are the sums of the ends, as if both errors were in one direction."""
-        return Range(self.value + other.value, self.low + other.low, self.high + other.high)
 
 
 NOTHING = Range(0, 0, 0)
@@ -57,37 +53,43 @@ NOTHING = Range(0, 0, 0)
 
 @dataclass(frozen=True)
 class Line:
-    """What a stage of a dataset will take: hours, bytes of artifacts and of stores, files, memory.
-
-    `keep` of trajectories: whether those of all videos are kept, or those of the sample. `is_configured` is false
-    for what the config does not ask for, as another way to keep trajectories or another size of frames.
-    """
+    """The cost of a stage of a dataset."""
 
     stage: str
-    of: str
+    of: str  # the run, the descriptors, the detector or the short side
     hours: Range
-    artifacts: Range
-    stores: Range
+    artifacts: Range  # bytes
+    stores: Range  # bytes
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    keep: str = ""  # "", "all" or "sample"
-    is_configured: bool = True
-    hours_of: str = "core"  # of one core; or "device": by the clock, of the device that trains networks
+    keep: str = ""  # of trajectories: "all" if those of all videos are kept, "sample" if those of the sample are
+    is_configured: bool = True  # false for an alternative, such as another size of frames
+    hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that trains networks
 
     @property
     def files(self) -> int:
+        """The number of files of all jobs."""
         return self.jobs * (FILES_PER_JOB + (self.stores.value > 0))
 
 
 def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:
-    """What `total` will take, by the ratio of `spent` to `amounts`, each summed over the pilot's videos.
+    """The cost of `total`, by the ratio of `spent` to `amounts`, each summed over the pilot's videos.
 
-    The interval is a bootstrap over the videos (percentiles 2.5 and 97.5 of 1000 resamples). Raises ValueError if
-    the amounts add up to 0.
+    Args:
+        spent: The cost of each video of the pilot.
+        amounts: The size of each video, in the unit of `total`.
+        total: The size of the dataset.
+        seed: Draws the resamples.
+
+    Returns:
+        The cost with its bootstrap interval over the videos: percentiles 2.5 and 97.5 of 1000 resamples.
+
+    Raises:
+        ValueError: The amounts add up to 0.
     """
     values, sizes = np.array(list(spent), float), np.array(list(amounts), float)
     if not sizes.sum() > 0:
-        raise ValueError("the pilot's videos have no frames by their headers, so that nothing can be estimated")
+        raise ValueError("the headers of the pilot's videos count no frames, so nothing can be estimated")
     drawn = rng(seed, "bootstrap").integers(len(values), size=(RESAMPLES, len(values)))
     sums: NDArray[np.float64] = sizes[drawn].sum(axis=1)
     ratios = (values[drawn].sum(axis=1) / np.where(sums > 0, sums, np.inf)) * total
@@ -96,7 +98,7 @@ def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, 
 
 
 def shard_line(name: str, costs: list[Cost], pilot: list[Size], dataset: Size) -> Line:
-    """The line of a stage `noun/variant` that works by shard, from its cost for each of the pilot's videos."""
+    """The line of a stage `noun/variant` that works by shard, from its costs for the pilot's videos."""
     noun, of = name.split("/")
     work, storage = GROWS[noun]
 
@@ -114,5 +116,5 @@ def shard_line(name: str, costs: list[Cost], pilot: list[Size], dataset: Size) -
 
 
 def fitting_shards(hours: float, minutes: float) -> int:
-    """The number of shards with which each job of a stage of so many `hours` takes so many `minutes`."""
+    """The number of shards for which each job of a stage of `hours` takes `minutes`."""
     return max(1, round(60 * hours / minutes))

@@ -1,4 +1,4 @@
-"""The rates of K-means and of training, measured on small random input; the pilot's videos cannot give them."""
+"""The speed of K-means and of the networks, measured on small random input. The pilot does not run them."""
 
 import functools
 import logging
@@ -21,18 +21,18 @@ from workflow_scripts.pretraining.settings import PretrainingSettings
 
 log = logging.getLogger(__name__)
 
-SLICE = (8192, 1024)  # points and clusters of the K-means that is timed
-WARM_UP, STEPS = 2, 5  # steps of training before the timed ones, which take longer, and the timed ones
-FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of a first try, and what a step may take of which more are tried
+SLICE = (8192, 1024)  # points and clusters of the timed K-means
+WARM_UP, STEPS = 2, 5  # training steps before the timed ones, because the first ones are slower; timed steps
+FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of a first measurement; seconds per step of the second
 
 
 def kmeans_seconds(dimensions: int) -> float:
-    """Seconds of one core for one point, cluster and iteration of K-means in a space of so many dimensions."""
+    """Core-seconds per point, cluster and iteration of K-means in a space of `dimensions`."""
     points = rng("estimate").standard_normal((SLICE[0], dimensions)).astype(np.float32)
-    cluster(points[:2], ClustersSettings(k=1, iterations=1))  # loads its library, whose threads can then be limited
+    cluster(points[:2], ClustersSettings(k=1, iterations=1))  # loads the library, so that its threads can be limited
     seconds = []
     with threadpool_limits(1):
-        for iterations in (1, 4):  # their difference is free of what is done once
+        for iterations in (1, 4):  # their difference excludes the work that is done once
             started = time.process_time()
             cluster(points, ClustersSettings(k=SLICE[1], iterations=iterations))
             seconds.append(time.process_time() - started)
@@ -41,16 +41,16 @@ def kmeans_seconds(dimensions: int) -> float:
 
 @dataclass(frozen=True)
 class NetworkSeconds:
-    """Seconds, by the clock, that a clip takes in a step of training and in a forward pass alone."""
+    """Wall-clock seconds per clip in a training step, and in a forward pass only."""
 
     trained: float
     forward: float
 
 
 def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
-    """The rates of a run's network in its batch (Video IR) on this machine's GPU or, without, its CPU.
+    """The speed of a run's network (Video IR) on this machine's GPU; without a GPU, on its CPU with `threads`.
 
-    On a CPU by `threads` threads; of a batch so many clips as take some seconds. Loading the clips is not in it.
+    On a GPU the batch is the run's. On a CPU it is reduced to a step of some seconds. Loading the clips is not timed.
     """
     shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.crop_size
     return _network_seconds(shape, settings.batch_size, threads)
@@ -65,17 +65,17 @@ def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, thread
     )
     if torch.cuda.is_available():
         return _timed(settings, batch)
-    before = torch.get_num_threads()
+    previous_threads = torch.get_num_threads()
     try:
         torch.set_num_threads(threads)
-        few = _timed(settings, min(FEW_CLIPS, batch), steps=1)
-        return _timed(settings, min(batch, max(FEW_CLIPS, int(BATCH_SECONDS / few.trained))))
+        first = _timed(settings, min(FEW_CLIPS, batch), steps=1)
+        return _timed(settings, min(batch, max(FEW_CLIPS, int(BATCH_SECONDS / first.trained))))
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(previous_threads)
 
 
 def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> NetworkSeconds:
-    """The rates of a batch of `clips`, over `steps` after a warm-up."""
+    """The speed with batches of `clips`, over `steps` after a warm-up."""
     device = best_device()
     model = ResNet3D(settings.depth, settings.embedding_dim, settings.width, settings.shortcut).to(device)
     bank = MemoryBank([str(row) for row in range(2 * clips)], settings.embedding_dim, 0)

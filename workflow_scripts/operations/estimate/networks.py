@@ -1,4 +1,4 @@
-"""The wall-clock time of the training and the evaluation of each run's network on this machine's device."""
+"""The wall-clock time of the training and evaluation of each run's network on this machine's device."""
 
 from collections import Counter
 from dataclasses import replace
@@ -25,13 +25,20 @@ Part = tuple[float, float]  # videos of a split to train on, and to test
 def network_lines(
     config: dict[str, Any], surveyed: dict[str, tuple[Survey, Size]], cores: int
 ) -> list[tuple[str, Line]]:
-    """For each training, and each protocol that judges its network, the dataset and a line, in hours of all seeds.
+    """The cost of each training, and of the finetuning and the features of its network.
 
-    `surveyed` are the datasets that are known, by name; `cores`: of a CPU, at most.
+    Args:
+        config: The resolved config.
+        surveyed: The survey and the size of each dataset, by name. Other datasets are left out.
+        cores: The most cores of a CPU to use.
+
+    Returns:
+        Lines with their dataset, in hours of all seeds. The protocols linear and knn have no lines: they take little
+        time once there are features.
     """
     pretrained, seeds = config["pretraining"]["dataset"], config["pretraining"]["seeds"]
     batch = config["evaluation"]["finetune_batch_size"]
-    evaluated = dict.fromkeys(one._replace(seed=seeds[0]) for one in all_evaluations(config) if one.run not in IDT_RUNS)
+    evaluations = dict.fromkeys(each._replace(seed=seeds[0]) for each in all_evaluations(config))
     lines = []
     for run in needed_runs(config):
         if run in IDT_RUNS:
@@ -43,11 +50,11 @@ def network_lines(
             n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
             lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
         parts_of: dict[tuple[str, str], dict[int, Part]] = {}
-        for one in evaluated:
-            if one.run == run and one.dataset in surveyed:
-                parts = _parts(config, one, surveyed[one.dataset][1].videos)
-                stage = "features" if PROTOCOLS[one.protocol].input == "features" else one.protocol
-                parts_of.setdefault((one.dataset, stage), {}).update(parts)
+        for evaluation in evaluations:
+            if evaluation.run == run and evaluation.dataset in surveyed:
+                parts = _parts(config, evaluation, surveyed[evaluation.dataset][1].videos)
+                stage = "features" if PROTOCOLS[evaluation.protocol].input == "features" else evaluation.protocol
+                parts_of.setdefault((evaluation.dataset, stage), {}).update(parts)
         for (dataset, stage), parts in parts_of.items():
             threads = min(cores, training_threads(config, run, batch))
             rate = network_seconds(replace(settings, batch_size=batch), threads)
@@ -64,14 +71,14 @@ def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
 
 
 def _finetuning(section: dict[str, Any], rate: NetworkSeconds, n_train: float, n_test: float) -> float:
-    """Seconds of a split: training, then a forward pass of the test videos' clips."""
+    """The seconds of a split: the training, and a forward pass of the test videos' clips."""
     epochs, held_out = section["finetune_epochs"], section["finetune_validation_fraction"] * n_train
-    trained = (n_train - held_out) * epochs + (n_train * epochs if section.get("finetune_refit") else 0)
+    trained = (n_train - held_out) * epochs + (n_train * epochs if section["finetune_refit"] else 0)
     return rate.trained * trained + rate.forward * (held_out * epochs + section["clips"] * n_test)
 
 
 def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> dict[int, Part]:
-    """What the evaluation trains on and tests, by split: from the table, or what is usual where that is not there."""
+    """The numbers of training and test videos by split: from splits.tsv, or by the layout if it does not exist yet."""
     dataset = evaluation.dataset
     table = Path(f"results/{dataset}/videos/splits.tsv")
     if table.exists() and (rows := read_columns(table)):
@@ -87,11 +94,11 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
 
 
 def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
-    """The lines, each with its dataset, as text."""
+    """The lines with their datasets as text."""
     rows = [f"- {line.stage} {line.of} on {dataset}: {in_words(3600 * line.hours.value)}" for dataset, line in lines]
     total = in_words(3600 * sum(line.hours.value for _, line in lines))
     return [
-        f"Networks on {device}, by the clock, all seeds and splits, without loading clips:",
+        f"Networks on {device}, wall-clock time of all seeds and splits, without loading clips:",
         "",
         *rows,
         f"- all: {total}",

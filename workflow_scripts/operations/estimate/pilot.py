@@ -1,8 +1,8 @@
-"""The pilot runs some videos of a dataset through the stages and measures what each stage takes and stores.
+"""The pilot runs some videos of a dataset through the stages, and measures the time and the storage of each stage.
 
-Each video is a shard of its own, which the stages' own functions process in one of several processes. Seconds are
-processor time of one core. Bytes are those of the artifact and of the store beside it. The measurements of a video are
-a JSON file in a folder that is named by a digest of the settings and versions, so that a killed pilot goes on.
+Each video is a shard of its own. The stages' functions process it in one of several processes. Seconds are processor
+time of one core. Bytes are those of the artifact and of its store. The measurements of a video are a JSON file, in a
+folder named by a digest of the settings and versions, so that a killed pilot can resume.
 """
 
 import json
@@ -40,7 +40,7 @@ NOUNS = ("persons", "trajectories", "encoding", "frames")
 
 @dataclass(frozen=True)
 class Cost:
-    """What a stage took for a video (or a codebook): seconds of one core, bytes stored, bytes of memory at most."""
+    """The cost of a stage for a video, or of a codebook: core-seconds, bytes of storage, peak bytes of memory."""
 
     seconds: float
     artifact: int
@@ -49,28 +49,28 @@ class Cost:
 
 
 def configured_sides(config: dict[str, Any]) -> set[int]:
-    """The short sides at which the config's runs take their frames."""
+    """The short sides of the frames of the config's runs."""
     return {run_values(config, run)["short_side"] for run in ["scratch", *config["pretraining"]["runs"]]}
 
 
 def short_sides(config: dict[str, Any]) -> list[int]:
-    """The short sides that are measured: those that the config asks for, and 128, 240 and 256."""
+    """The short sides that are measured: those of the config, and 128, 240 and 256."""
     return sorted({128, 240, 256} | configured_sides(config))
 
 
 def detectors(config: dict[str, Any]) -> list[str]:
-    """The detectors of people that the descriptors ask for."""
+    """The person detectors of the descriptors."""
     return sorted({detector_of(config, descriptors) for descriptors in config["descriptors"]} - {"none"})
 
 
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
-    """The descriptors whose Fisher vectors the run `idt_fisher` needs, if it is evaluated on the dataset."""
-    runs = {one.run for one in all_evaluations(config) if one.dataset == dataset}
+    """The descriptors whose Fisher vectors the run `idt_fisher` needs; none if it is not evaluated on the dataset."""
+    runs = {evaluation.run for evaluation in all_evaluations(config) if evaluation.dataset == dataset}
     return [next(iter(config["descriptors"]))] if "idt_fisher" in runs else []
 
 
 def section(config: dict[str, Any], noun: str, **values: Any) -> Any:
-    """The settings of a noun's stages, with `values` over those of the config."""
+    """The settings of a noun's stages; `values` override those of the config."""
     return stage_settings(noun, {**config[noun], "seed": config["seed"], **values})
 
 
@@ -80,9 +80,9 @@ def _tracking(config: dict[str, Any], descriptors: str) -> Any:
 
 @contextmanager
 def _measured(costs: dict[str, Cost], stage: str, output: Path, store: Path) -> Iterator[None]:
-    """Measures the block, which writes `output` and `store`, and sets `costs[stage]`."""
+    """Sets `costs[stage]` to the cost of the block, which writes `output` and `store`."""
     reset = Path("/proc/self/clear_refs")  # Linux: writing 5 resets the peak of the process's memory
-    with suppress(OSError):  # elsewhere the peak is that of the whole process
+    with suppress(OSError):  # on other systems the peak is that of the process so far
         reset.write_text("5")
     started = time.process_time()
     yield
@@ -99,10 +99,10 @@ def _peak_memory() -> int:
 
 
 def _stored(path: Path) -> int:
-    """Bytes that a video adds to a shard's file, measured on a file with this video alone.
+    """The bytes that a video adds to a shard's file, measured on a file with this video alone.
 
-    A file with a group per video counts as a whole. A file with a row per video counts without the overhead of HDF5,
-    which can be larger than the row.
+    For a file with a group per video, this is the size of the file. For a file with a row per video, this leaves out
+    the overhead of HDF5, which can be larger than the row.
     """
     with h5py.File(path) as file:
         arrays = [part for part in file.values() if isinstance(part, h5py.Dataset)]
@@ -110,8 +110,8 @@ def _stored(path: Path) -> int:
 
 
 def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: list[str]) -> dict[str, Cost]:
-    """Persons, by the detectors that are usable here, trajectories and frames of the video in a row of the index."""
-    shutil.rmtree(folder, ignore_errors=True)  # a killed pilot's files would make the stages look cheap
+    """Measures persons (by the `usable` detectors), trajectories and frames of the video in a row of the index."""
+    shutil.rmtree(folder, ignore_errors=True)  # with files of a killed pilot, the stages would have less to do
     shard, store = folder / "shard.tsv", folder / ".store"
     write_columns(shard, [row], list(row))
     costs: dict[str, Cost] = {}
@@ -133,8 +133,9 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
 def _fit(
     rows: list[dict[str, str]], folder: Path, config: dict[str, Any], descriptors: str, fisher: list[str]
 ) -> dict[str, Cost]:
-    """The codebook of the pilot's own descriptors and, where Fisher vectors need them, that of each channel."""
-    from workflow_scripts.encoding.fit_codebook import fit_codebook  # torch would count as memory of the other stages
+    """Measures the codebook of the pilot's descriptors and, if Fisher vectors need them, the codebooks per channel."""
+    # Not at the top of the file: the other stages would count torch's memory.
+    from workflow_scripts.encoding.fit_codebook import fit_codebook
 
     costs: dict[str, Cost] = {}
     sample = folder / "sample.tsv"
@@ -149,7 +150,7 @@ def _fit(
 
 
 def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: list[str]) -> dict[str, Cost]:
-    """Measures the sketches of a tracked video, and its Fisher vectors of the descriptors `fisher`."""
+    """Measures the sketches of a tracked video, and its Fisher vectors for the descriptors `fisher`."""
     costs: dict[str, Cost] = {}
     fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
     encoded = [(descriptors, "encoding", "joint") for descriptors in config["descriptors"]]
@@ -165,15 +166,15 @@ def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: l
     return costs
 
 
-def _keep(path: Path, work: Callable[..., dict[str, Cost]], *arguments: Any) -> None:
-    """Runs `work` in a process of the pool and writes its costs."""
-    costs = work(*arguments)
+def _write_costs(path: Path, measure: Callable[..., dict[str, Cost]], *arguments: Any) -> None:
+    """Writes the costs that `measure` returns. It runs in a process of the pool."""
+    costs = measure(*arguments)
     write_json(path, {stage: asdict(cost) for stage, cost in costs.items()})
 
 
-def _begin() -> None:
-    """Silences a process of the pool, so that the pilot's progress bar stays readable, and ends it with its parent."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open as long as the process lives
+def _start_process() -> None:
+    """Silences a process of the pool, so that the progress bar stays readable, and makes it end with its parent."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - open until the process ends
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
@@ -185,33 +186,44 @@ def _begin() -> None:
 
 
 def pilot_folder(config: dict[str, Any], dataset: str, usable: list[str], fisher: list[str]) -> Path:
-    """The folder of a pilot's measurements: a different one for other settings or other versions of the stages."""
+    """The folder of a pilot's measurements, one per combination of settings and versions of the stages."""
     sections = [config[noun] for noun in (*NOUNS, "descriptors", "seed")]
-    of_stages = [versions(noun) for noun in NOUNS]
-    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), of_stages)
+    stage_versions = [versions(noun) for noun in NOUNS]
+    return ESTIMATES / dataset / digest(sections, usable, fisher, short_sides(config), stage_versions)
 
 
 def run_pilot(
     rows: list[dict[str, str]], folder: Path, config: dict[str, Any], usable: list[str], fisher: list[str], threads: int
 ) -> tuple[list[dict[str, Cost]], dict[str, Cost]]:
-    """Returns the cost of each stage for each of the videos in `rows` of the index, and the costs of the codebooks.
+    """Measures the stages on some videos.
 
-    `usable`: the detectors that can work here; `fisher`: see `fisher_features`; `threads` processes work at a time.
-    Raises StageError where the videos do not make a codebook.
+    Args:
+        rows: The videos' rows of the index.
+        folder: Where the measurements are written; those of an earlier call are not repeated.
+        config: The resolved config.
+        usable: The detectors that work on this machine.
+        fisher: The descriptors with Fisher vectors.
+        threads: Processes that work at a time.
+
+    Returns:
+        The costs by stage, for each video; and the costs of the codebooks.
+
+    Raises:
+        StageError: The videos have too few trajectories for a codebook.
     """
     folders = [folder / row["video_id"] for row in rows]
     videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
     sketches = [folder / f"{row['video_id']}.encoded.json" for row in rows]
     codebooks = [folder / f"{descriptors}.codebook.json" for descriptors in config["descriptors"]]
 
-    spawn = multiprocessing.get_context("spawn")  # a process that starts empty: its memory is the stage's
+    spawn = multiprocessing.get_context("spawn")  # spawned processes start empty, so their memory is the stage's
 
-    def work(label: str, jobs: Iterable[tuple[Any, ...]]) -> None:
-        """Does those jobs (JSON file, function, its arguments) whose file is not there."""
+    def measure(label: str, jobs: Iterable[tuple[Any, ...]]) -> None:
+        """Runs the jobs (JSON file, function, its arguments) whose file does not exist."""
         todo = [job for job in jobs if not job[0].exists()]
-        with ProcessPoolExecutor(threads, mp_context=spawn, initializer=_begin) as pool:
+        with ProcessPoolExecutor(threads, mp_context=spawn, initializer=_start_process) as pool:
             try:
-                submitted = [pool.submit(_keep, *job) for job in todo]
+                submitted = [pool.submit(_write_costs, *job) for job in todo]
                 for done in tqdm(as_completed(submitted), f"pilot, {label}", len(todo), unit="job", disable=not todo):
                     done.result()
             except BaseException:
@@ -219,10 +231,10 @@ def run_pilot(
                 raise
 
     places = list(zip(rows, folders, strict=True))
-    work("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
+    measure("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
     fits = zip(codebooks, config["descriptors"], strict=True)
-    work("codebook", ((path, _fit, rows, folder, config, descriptors, fisher) for path, descriptors in fits))
-    work("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
+    measure("codebook", ((path, _fit, rows, folder, config, descriptors, fisher) for path, descriptors in fits))
+    measure("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
     for place in folders:
         shutil.rmtree(place, ignore_errors=True)
     costs = [_read(video) | _read(sketch) for video, sketch in zip(videos, sketches, strict=True)]

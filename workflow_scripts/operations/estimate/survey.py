@@ -1,4 +1,4 @@
-"""The size of a dataset and the videos for a pilot, from the headers of some videos or from the index."""
+"""The size of a dataset and the videos for its pilot, from the index or from the headers of some videos."""
 
 import csv
 import time
@@ -21,22 +21,22 @@ from workflow_scripts.videos.listing import list_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
 REPOSITORY = Path(__file__).parents[3]
-HEADERS = 500  # videos whose headers are read
+HEADERS = 500  # the most videos whose headers are read
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The size of a dataset, the videos to try, and the seconds that reading a header took."""
+    """The size of a dataset, the videos for a pilot, and the seconds that reading a header took."""
 
     size: Size
-    rows: list[dict[str, str]]  # in random order, of readable videos
-    header_seconds: list[float]  # of some of them
+    rows: list[dict[str, str]]  # rows of the index of readable videos, in random order
+    header_seconds: list[float]  # for some of them
     root: Path = Path()  # of the dataset
     listed: tuple[Listed, ...] = ()  # all videos of the dataset
 
 
 def survey(config: dict[str, Any], dataset: str) -> Survey:
-    """Lists a dataset and reads the headers of `HEADERS` random videos; the size is that of the index if there is one.
+    """Lists a dataset and reads the headers of `HEADERS` random videos. If there is an index, the size is the index's.
 
     Raises StageError if no video can be read.
     """
@@ -48,7 +48,7 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     drawn = sorted(listed, key=lambda video: digest(config["seed"], "pilot", video.path))[:HEADERS]
     manifest, index = folder / "headers.csv", folder / "headers" / "index.tsv"
     folder.mkdir(parents=True, exist_ok=True)
-    # The names of files need not be UTF-8, and may begin with a blank.
+    # File names need not be UTF-8, and may begin with a blank.
     with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
     headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
@@ -57,7 +57,7 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     rows = sorted(read_columns(index), key=lambda row: digest(config["seed"], "pilot", row["video_id"]))
     usable = [row for row in rows if row["status"] == "ok"]
     if not usable:
-        raise StageError(f"datasets.{dataset}: none of {len(rows)} videos can be read, such as {rows[0]['path']}")
+        raise StageError(f"datasets.{dataset}: none of {len(rows)} videos can be read, for example {rows[0]['path']}")
     totals, scale = Path(f"results/{dataset}/videos/totals.json"), 1.0
     if not totals.exists():
         totals, scale = index.parent / "totals.json", len(listed) / len(drawn)
@@ -69,8 +69,8 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
 def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
     """The number of videos in a run's `subset` of a dataset of `size`.
 
-    A folder counts by its share of the headers that were read. The training part of a split that is not drawn yet
-    counts as all videos.
+    For a folder, it is the folder's share of the headers that were read. For a split that is not drawn yet, it is the
+    number of all videos.
     """
     folder, number = parts_of_subset(subset)
     split = split_of_subset(subset)
@@ -78,8 +78,8 @@ def videos_of_subset(surveyed: Survey, size: Size, subset: str) -> float:
         share = sum(in_folder(row["path"], folder, surveyed.root) for row in surveyed.rows) / len(surveyed.rows)
     else:
         share = sum((split, "train") in video.splits for video in surveyed.listed) / len(surveyed.listed) or 1.0
-    within = share * size.videos
-    return within if number is None else min(number, within)
+    n_videos = share * size.videos
+    return n_videos if number is None else min(number, n_videos)
 
 
 def _header_seconds(row: dict[str, str]) -> float:
@@ -89,14 +89,14 @@ def _header_seconds(row: dict[str, str]) -> float:
 
 
 def size_of(row: dict[str, str]) -> Size:
-    """The size of a video in the index, by its header."""
+    """The size of a video, from its row of the index."""
     n_frames = int(row["estimated_frames"])
     return Size(1, n_frames, n_frames * int(row["width"]) * int(row["height"]))
 
 
 @dataclass(frozen=True)
-class AsIf:
-    """A size to estimate in place of a dataset's own; what is not set stays the dataset's."""
+class SizeOverride:
+    """A size to estimate instead of a dataset's own. Numbers that are not set are those of the dataset."""
 
     videos: int | None = None
     seconds: float | None = None
@@ -107,8 +107,8 @@ class AsIf:
     def is_set(self) -> bool:
         return self.videos is not None or self.seconds is not None or bool(self.frame_size)
 
-    def of(self, size: Size) -> Size:
-        """`size` with the numbers that are set. Raises StageError if the frame size is not WIDTHxHEIGHT."""
+    def apply(self, size: Size) -> Size:
+        """Replaces the numbers that are set in `size`. Raises StageError if the frame size is not WIDTHxHEIGHT."""
         if not self.is_set:
             return size
         n_videos = self.videos or size.videos
@@ -118,5 +118,5 @@ class AsIf:
         try:
             width, height = map(int, self.frame_size.lower().split("x"))
         except ValueError as error:
-            raise StageError(f"--as-if-size is WIDTHxHEIGHT, such as 340x256, not {self.frame_size!r}") from error
+            raise StageError(f"--as-if-size must be WIDTHxHEIGHT, such as 340x256, not {self.frame_size!r}") from error
         return Size(n_videos, frames, frames * width * height)

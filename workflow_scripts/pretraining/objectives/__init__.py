@@ -1,8 +1,7 @@
-"""The objectives that a network is pretrained by, by the name that `pretraining.runs.NAME.objective` gives.
+"""The objectives of pretraining, by the names in `pretraining.runs.NAME.objective`.
 
-A new objective is one module in this folder, named as the objective, with a function `loss(batch: Batch) -> Tensor`
-(see `batch`), and one entry here. This module imports no objective, so that Snakemake can read the entries without
-torch.
+To add an objective, add a module with its name and a function `loss(batch: Batch) -> Tensor` (see `batch`) to this
+folder, and an entry here. This module imports no objective, so that Snakemake can read the entries without torch.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """The name and the color of a method in the report."""
 
     title: str
@@ -19,52 +18,47 @@ class Look:
 
 @dataclass(frozen=True)
 class Objective:
-    """What an objective needs, and how the report shows it.
+    """What an objective needs, and how the report shows it."""
 
-    title: of its loss in the report; looks: of its runs, by the run's `clusters` ("": it takes none); keys: the keys of
-    the section `pretraining` that not every objective reads; bank: it compares embeddings with a memory bank; labels:
-    it learns the videos' labels.
-    """
-
-    title: str
-    looks: Mapping[str, Look]
-    keys: frozenset[str] = frozenset()
-    bank: bool = True
-    labels: bool = False
+    title: str  # of its loss in the report
+    styles: Mapping[str, Style]  # of its runs, by the `clusters` of the run ("" if it needs none)
+    keys: frozenset[str] = frozenset()  # of the section `pretraining`: those that not all objectives read
+    bank: bool = True  # whether it compares embeddings with a memory bank
+    labels: bool = False  # whether it learns the labels of the videos
 
     @property
     def clusters(self) -> list[str]:
-        """The spaces of clusters that a run chooses from; none if the objective needs no clusters."""
-        return [clusters for clusters in self.looks if clusters]
+        """The spaces of clusters that a run can use; empty if the objective needs no clusters."""
+        return [clusters for clusters in self.styles if clusters]
 
     @property
     def class_head(self) -> bool:
-        """Whether the network's outputs are scores of classes, not embeddings."""
+        """Whether the outputs of the network are scores of classes, not embeddings."""
         return self.labels and not self.bank
 
 
 BANK_KEYS = frozenset({"embedding_dim", "temperature", "bank_momentum"})
 CLUSTERS_KEYS = frozenset({"k", "m", "cluster_method"})
 
-# In the order of the paper's table 1. Colors are of Okabe and Ito's palette.
+# In the order of table 1 of the paper. The colors are from the palette of Okabe and Ito.
 OBJECTIVES = {
     "instance": Objective(
         title="Instance recognition",
-        looks={"": Look("Video IR", "#c673a4")},
+        styles={"": Style("Video IR", "#c673a4")},
         keys=BANK_KEYS | {"negatives"},
     ),
     "local_aggregation": Objective(
         title="Local aggregation",
-        looks={
-            "network": Look("Video LA", "#0b7ab8"),
-            "idt": Look("Video LA + IDT prior", "#d9601a"),
-            "joint": Look("Video LA + IDT prior, joint space", "#e0a100"),
+        styles={
+            "network": Style("Video LA", "#0b7ab8"),
+            "idt": Style("Video LA + IDT prior", "#d9601a"),
+            "joint": Style("Video LA + IDT prior, joint space", "#e0a100"),
         },
         keys=BANK_KEYS | CLUSTERS_KEYS | {"neighbours"},
     ),
     "supervised": Objective(
         title="Cross-entropy, with labels",
-        looks={"": Look("Supervised", "#1d2129")},  # the color of the page's text
+        styles={"": Style("Supervised", "#1d2129")},  # the text color of the page
         bank=False,
         labels=True,
     ),

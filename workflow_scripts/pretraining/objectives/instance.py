@@ -1,11 +1,11 @@
-"""Video IR: each video is a class of its own (paper, equation 2).
+"""Video IR: each video is a class (paper, equation 2).
 
-B clips of a batch, N videos in the bank, D dimensions; the clip with the embedding d was cut from video i.
+A batch has B clips, the bank N videos, an embedding D dimensions. d is the embedding of a clip of video i.
 
     P(i | d) = exp(d_i . d / tau) / sum_j exp(d_j . d / tau)                  (2)
 
-The loss is -log P(i | d). n videos drawn uniformly approximate the sum over the other videos; each stands for
-(N - 1) / n of them. All sums are taken as log-sum-exp, so that no temperature overflows.
+The loss is -log P(i | d). n uniformly drawn videos approximate the sum over the other videos. The weight of each is
+(N - 1) / n. Sums are computed by log-sum-exp, which does not overflow at any temperature.
 """
 
 import math
@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.objectives.batch import Batch, similarities
 
 
 def loss(batch: Batch) -> Tensor:
-    """The loss of a batch. If no more videos exist than would be drawn, all are taken."""
+    """The loss of a batch. With at most `negatives` other videos it is exact."""
     n_negatives, n_videos, negatives = batch.settings.negatives, len(batch.bank), None
     if n_negatives < n_videos - 1:
         drawn = draw_negatives(batch.rows, n_videos, n_negatives, batch.generator("negatives"))
@@ -27,17 +27,17 @@ def loss(batch: Batch) -> Tensor:
 
 
 def draw_negatives(indices: Tensor, n_videos: int, n_negatives: int, generator: torch.Generator) -> Tensor:
-    """Rows (B, n_negatives) other than the clip's own, drawn uniformly with replacement.
+    """Draws rows (B, n_negatives) other than that of the clip, uniformly with replacement.
 
     Args:
-        indices: The row (B,) int64 of each clip's video.
+        indices: The row (B,) int64 of the video of each clip.
         n_videos: Rows of the bank.
         n_negatives: Rows to draw per clip.
         generator: On the device of `indices`.
     """
     size = (len(indices), n_negatives)
     drawn = torch.randint(n_videos - 1, size, generator=generator, device=indices.device)
-    return drawn + (drawn >= indices[:, None])  # skips i; the other rows stay equally likely
+    return drawn + (drawn >= indices[:, None])  # skips i; all other rows are equally likely
 
 
 def instance_loss(
@@ -48,15 +48,14 @@ def instance_loss(
     temperature: float,
     negatives: Tensor | None = None,
 ) -> Tensor:
-    """Mean of -log P(i | d), equation 2, over the batch: a scalar.
+    """The mean of -log P(i | d), equation 2, over the batch: a scalar.
 
     Args:
         embeddings: (B, D) of unit length, differentiated.
         bank: (N, D) of unit length, constant.
-        indices: The row i (B,) int64 of each clip's video.
+        indices: The row i (B,) int64 of the video of each clip.
         temperature: tau.
-        negatives: Rows (B, n) of the bank that stand for all others (`draw_negatives`). None takes all others, which
-            is equation 2 as printed.
+        negatives: Rows (B, n) of the bank that approximate the sum (`draw_negatives`). None: the exact sum.
     """
     exponents = similarities(embeddings, bank, temperature)  # (B, N)
     if negatives is None:

@@ -1,13 +1,13 @@
 """Video LA: a clip's close neighbours among its background neighbours (paper, equations 3 and 4).
 
-B clips of a batch, N videos in the bank, D dimensions; the clip with the embedding d was cut from video v_i. P(j | d)
-is equation 2 (see `instance`).
+A batch has B clips, the bank N videos, an embedding D dimensions. d is the embedding of a clip of video v_i. Equation 2
+(see `instance`) defines P(j | d).
 
     L(C_i, B_i) = -log( P(C_i and B_i | d) / P(B_i | d) )                    (3)
     P(A | d)    = sum over j in A of P(j | d)                                (4)
 
-The sum of equation 2 cancels, so only the rows of B_i enter. All sums are taken as log-sum-exp, so that no temperature
-overflows.
+The denominator of equation 2 cancels, so only the rows of B_i are needed. Sums are computed by log-sum-exp, which does
+not overflow at any temperature.
 """
 
 import torch
@@ -38,24 +38,24 @@ def local_aggregation_loss(
     temperature: float,
     neighbours: int,
 ) -> Tensor:
-    """Mean of equation 3 over the batch: a scalar.
+    """The mean of equation 3 over the batch: a scalar.
 
-    B_i is video i and the `neighbours` rows of the bank nearest to the clip. C_i is the videos that share a cluster
-    with v_i in any of the clusterings. Video i is always in both, so the loss is finite.
+    B_i is video i and the `neighbours` rows of the bank that are nearest to the clip. C_i is all videos that are in the
+    cluster of v_i in at least one clustering. Video i is in both sets, so the loss is finite.
 
     Args:
         embeddings: (B, D) of unit length, differentiated.
         bank: (N, D) of unit length, constant.
-        indices: The row i (B,) int64 of each clip's video.
-        labels: The clusters (m, N) of every video in m clusterings.
+        indices: The row i (B,) int64 of the video of each clip.
+        labels: The cluster (m, N) of each video in m clusterings.
         temperature: tau.
-        neighbours: Rows of the bank that are background neighbours.
+        neighbours: Number of background neighbours.
     """
     exponents = similarities(embeddings, bank, temperature)  # (B, N)
     nearest = exponents.detach().topk(min(neighbours, len(bank)), dim=1, sorted=False).indices  # (B, n)
-    rows = torch.cat([nearest, indices[:, None]], dim=1)  # (B, n + 1): i in a column of its own, ...
+    rows = torch.cat([nearest, indices[:, None]], dim=1)  # (B, n + 1), the last column is i
     counts = torch.ones_like(rows, dtype=torch.bool)
-    counts[:, -1] = (nearest != indices[:, None]).all(dim=1)  # ... unless it is among the nearest
+    counts[:, -1] = (nearest != indices[:, None]).all(dim=1)  # counts i once
     close = (labels[:, rows] == labels[:, indices, None]).any(dim=0)  # (B, n + 1)
 
     values = exponents.gather(1, rows)

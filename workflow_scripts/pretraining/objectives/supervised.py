@@ -1,4 +1,4 @@
-"""The supervised baseline: cross-entropy of the class head's scores with the videos' labels."""
+"""The supervised baseline: the cross-entropy of the class scores and the labels of the videos."""
 
 from torch import Tensor
 from torch.nn import functional

@@ -1,13 +1,14 @@
-"""Stage: draws, on frames of a few videos, the trajectories and the people that are masked.
+"""Stage: draws trajectories, and the people that are masked, on frames of a few videos.
 
-In: a shard's list of videos and, where people are masked, their boxes. Out: a part of the report's page.
 Only the frames around the middle of a video are tracked: those that a trajectory through the middle can reach.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,11 +29,12 @@ log = logging.getLogger(__name__)
 
 N_EXAMPLES = 6
 _WIDTH, _QUALITY = 480, 70  # pixels; of WebP, 1..100
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A frame as drawn (a data URI) and what is in it; persons: None where nobody is masked."""
+    """A drawn frame (a data URI) and what is in it; n_persons: None if people are not masked."""
 
     uri: str
     name: str
@@ -49,38 +51,60 @@ def draw_examples(
     boxes: Path | None = None,
     reading: ReadingSettings = READING,
 ) -> None:
-    """Draws the trajectories on a frame of up to six videos of the list `videos`, of as many classes as there are.
+    """Draws the trajectories on a frame of up to six videos, of as many classes as possible.
 
-    `boxes` is the persons stage's file of the same shard. `output` is HTML, a part of a page. A hash of their ids
-    chooses the videos. A video that cannot be read or tracked is left out.
+    A hash of the ids chooses the videos. Videos that cannot be read or tracked are left out.
+
+    Args:
+        videos: The list of a shard's videos.
+        output: HTML, a part of the report's page.
+        settings: Those of the trajectories stage.
+        boxes: The persons stage's file of the same shard, if people are masked.
+        reading: How videos are decoded.
     """
-    listed = shard_videos(videos, settings, boxes, reading)
-    examples = []
-    for name in in_turn(listed):
+    videos_by_id = shard_videos(videos, settings, boxes, reading)
+    examples = first_results(videos_by_id, _draw, N_EXAMPLES)
+    write_text(output, render("examples/examples.html", examples=list(examples.values())))
+
+
+def first_results(videos_by_id: dict[str, Video], process: Callable[[Video], Result], limit: int) -> dict[str, Result]:
+    """The results of `process` by id, for up to `limit` videos in the order of `in_turn` that it can read and track."""
+    results: dict[str, Result] = {}
+    for name in in_turn(videos_by_id):
         try:
-            examples.append(_draw(listed[name]))
+            results[name] = process(videos_by_id[name])
         except (idt_tools.ReadingFailed, idt_tools.VideoError, ValueError) as error:
-            log.info("%s: not drawn (%s)", name, error)
-        if len(examples) == N_EXAMPLES:
+            log.info("%s: left out (%s)", name, error)
+        if len(results) == limit:
             break
-    write_text(output, render("examples/examples.html", examples=examples))
+    return results
 
 
-def in_turn(listed: dict[str, Video]) -> list[str]:
-    """The ids, one of each class after the other, those of a class in the order of a hash."""
-    places: dict[str, int] = {}  # of the next of a class
+def in_turn(videos_by_id: dict[str, Video]) -> list[str]:
+    """The ids, alternating between the classes; within a class in the order of a hash."""
+    places: dict[str, int] = {}  # of the next video of each class
     order = {}
-    for name in sorted(listed, key=lambda name: digest("examples", name)):
-        label = listed[name].row.get("label", "")
+    for name in sorted(videos_by_id, key=lambda name: digest("examples", name)):
+        label = videos_by_id[name].row.get("label", "")
         order[name] = (places.setdefault(label, 0), label)
         places[label] += 1
     return sorted(order, key=lambda name: order[name])
 
 
 def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.ndarray | None]:
-    """The frames from `start` to before `stop` as they are tracked, and the boxes in them, numbered from `start`.
+    """A part of a video, as it is tracked.
 
-    Fewer frames where the video ends before. Raises VideoError if they cannot be decoded.
+    Args:
+        video: The video.
+        start: Its first frame.
+        stop: The frame after its last one.
+
+    Returns:
+        The frames, fewer if the video ends earlier; and the boxes (n, 6) in them, with frame numbers that count from
+        `start`, or None if people are not masked.
+
+    Raises:
+        VideoError: The frames cannot be decoded.
     """
     frames = list(islice(video.frames(), start, stop))
     boxes = video.scaled_boxes()
@@ -91,22 +115,22 @@ def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.n
 
 
 def _draw(video: Video) -> Example:
-    """The middle frame with all trajectories that pass through it. Raises VideoError or ValueError if there is none."""
+    """The middle frame with all trajectories through it. Raises VideoError or ValueError if there is no such frame."""
     middle = int(video.row["estimated_frames"]) // 2
     start = max(0, middle - columns.TRACK_LENGTH)
     frames, boxes = excerpt(video, start, middle + columns.TRACK_LENGTH + 1)
     if len(frames) <= middle - start:
         raise ValueError("it has fewer frames than its header claims")
     tracks = Tracks.of(idt_tools.stream(frames, boxes, options=idt_tools.TrackerOptions(record_points=True)))
-    here = boxes_by_frame(boxes)
-    picture = draw_frame(frames[middle - start], middle - start, tracks, here, _WIDTH / frames[0].shape[1])
+    boxes_of = boxes_by_frame(boxes)
+    picture = draw_frame(frames[middle - start], middle - start, tracks, boxes_of, _WIDTH / frames[0].shape[1])
     return Example(
         uri=data_uri(picture[..., ::-1], _QUALITY),
         name=Path(video.row["path"]).stem,
         label=video.row.get("label", ""),
         frame=middle,
         n_trajectories=len(tracks.until(middle - start)),
-        n_persons=None if here is None else len(here.get(middle - start, ())),
+        n_persons=None if boxes_of is None else len(boxes_of.get(middle - start, ())),
     )
 
 

@@ -20,7 +20,7 @@ _CELL = [*_COLUMN, "run"]
 
 
 def origins(evaluations: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """What the numbers of the tables as files rest on, by the columns `by`; values are texts with blanks between.
+    """The provenance of the numbers in the TSV tables, by the columns `by`, as texts separated by blanks.
 
     `splits`: numbers of the splits; `n_train`: usable videos in the training part of each; `config_digests`: digests of
     the settings.
@@ -39,15 +39,15 @@ def totals_of_a_seed(evaluations: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class MethodTable:
-    """The accuracies of some methods, a cell for each dataset, protocol and run that was evaluated.
+    """The accuracies of some methods, with a cell for each evaluated dataset, protocol and run.
 
-    `cells` is indexed by these three. Its columns, shares in 0..1:
+    `cells` is indexed by these three. Its columns, with fractions in 0..1:
     - `accuracy` (top-1), the mean over splits and seeds, with `sd`, `n` and `n_seeds` as in `Spread`;
     - the means of the other METRICS;
     - `interval_low` and `interval_high`, 95 % over the test videos of one split and seed: means of the bounds;
     - `chance`;
     - `n_splits`; `n_test` and `n_listed`, test videos evaluated and listed, summed over the splits of one seed;
-    - `n_left_out`, the most test videos that a split lists and that could not be used;
+    - `n_left_out`, the number of listed test videos that could not be used, the maximum over splits;
     - those of `origins`;
     - `of_supervised`, the fraction of the supervised accuracy;
     - `best`, the best network trained without labels, if its interval is above chance and above scratch.
@@ -62,7 +62,7 @@ class MethodTable:
         return list(dict.fromkeys(zip(*map(self.cells.index.get_level_values, _COLUMN), strict=True)))
 
     def cell(self, run: str, column: Column) -> dict[str, Any] | None:
-        """A cell by the names of its columns, None for missing values; None if the run was not evaluated so."""
+        """A cell by column, with None for missing values; None if the run has no such evaluation."""
         key = (*column, run)
         if key not in self.cells.index:
             return None
@@ -78,7 +78,7 @@ class MethodTable:
         return Spread(cell["accuracy"], cell["sd"], cell["n"], cell["n_seeds"]) if cell else None
 
     def facts(self, column: Column) -> list[str]:
-        """What the numbers of a column rest on, for its head: splits, seeds, test videos."""
+        """The numbers of splits, seeds and test videos behind a column, for its head."""
         cells = self.column_cells(column)
         tested, listed = cells["n_test"], cells["n_listed"]
         videos = _count(listed, "test video")
@@ -107,7 +107,7 @@ def method_table(evaluations: pd.DataFrame, methods: Sequence[Method]) -> Method
     """Table 1 of the paper for these results: mean over splits and seeds of each method, dataset and protocol.
 
     There is a fraction of the supervised accuracy if exactly one supervised run has the same dataset and protocol and
-    its accuracy is at least twice chance. A fraction of chance would mean nothing.
+    its accuracy is at least twice chance. Near chance, the fraction means nothing.
     """
     order = {method.run: place for place, method in enumerate(methods)}
     evaluations = evaluations[evaluations["run"].isin(list(order))]
@@ -137,7 +137,7 @@ def _of_supervised(cells: pd.DataFrame, supervised: list[str]) -> np.ndarray:
 
 
 def _best(cells: pd.DataFrame, learned: list[str], scratch: list[str]) -> "pd.Series[bool]":
-    """Which cells have the highest accuracy of several `learned` runs, and an interval above chance and scratch."""
+    """Whether a cell is the best of several `learned` runs, with an interval above chance and scratch."""
     runs = cells.index.get_level_values("run")
     compared = cells["accuracy"].where(runs.isin(learned))
     of_column = compared.groupby(level=_COLUMN)
@@ -159,13 +159,13 @@ class FewShot:
 
 
 def shot_accuracies(evaluations: pd.DataFrame) -> pd.DataFrame:
-    """A row for each draw of labelled videos, with its number of `shots` and its `accuracy`; other columns stay."""
-    each = evaluations.drop(columns="accuracy")
-    each["shots"] = [list(shots.items()) for shots in each["shots"]]
-    each = each.explode("shots").dropna(subset="shots")
-    each["accuracy"] = [accuracies for _, accuracies in each["shots"]]
-    each["shots"] = [shots for shots, _ in each["shots"]]
-    return each.explode("accuracy").dropna(subset="accuracy").astype({"accuracy": float})
+    """A row for each draw of labelled videos, with its `shots` and its `accuracy`; other columns stay."""
+    draws = evaluations.drop(columns="accuracy")
+    draws["shots"] = [list(shots.items()) for shots in draws["shots"]]
+    draws = draws.explode("shots").dropna(subset="shots")
+    draws["accuracy"] = [accuracies for _, accuracies in draws["shots"]]
+    draws["shots"] = [shots for shots, _ in draws["shots"]]
+    return draws.explode("accuracy").dropna(subset="accuracy").astype({"accuracy": float})
 
 
 def few_shot_tables(evaluations: pd.DataFrame, methods: list[Method]) -> list[FewShot]:

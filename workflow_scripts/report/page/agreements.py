@@ -1,4 +1,4 @@
-"""What the clusters agree with: the videos' motion (their class) and their scene (paper 4.5)."""
+"""How much clusters agree with the motion of the videos (their class) and with their scene (paper 4.5)."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _LABELS = {"motion": "label", "scene": "scene"}  # columns of the index
 
 @dataclass(frozen=True)
 class Agreement:
-    """What clusters agree with: mutual information, normalized (NMI) and adjusted for chance (AMI).
+    """Mutual information of clusters and labels, normalized (NMI) and adjusted for chance (AMI).
 
     `motion` and `scene` hold (NMI, AMI), or None if fewer than two different labels are known.
     """
@@ -40,12 +40,21 @@ class Agreement:
 
 
 def kind_of_label(rows: Iterable[Agreement]) -> str:
-    """What the page calls the videos' labels: motions if scenes are known too, else classes."""
+    """What the page calls the labels: motion if scenes are known too, else class."""
     return "motion" if any(row.scene for row in rows) else "class"
 
 
 def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: list[Method]) -> list[Agreement]:
-    """A row per method (all its seeds) and per clustering of IDT: first without the prior, then with it."""
+    """The agreement of each method, over all its seeds, and of each clustering of IDT.
+
+    Args:
+        clusterings: Of runs and of IDT.
+        videos: The table of `read_videos`.
+        methods: The methods to include.
+
+    Returns:
+        The rows: networks without the prior, the prior, networks with it, then supervised networks.
+    """
     groups = _by_method(clusterings, methods)
     places = {method.run: place for place, method in enumerate(methods)}
     rows = []

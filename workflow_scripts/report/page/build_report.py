@@ -1,4 +1,4 @@
-"""Stage: one page of all results, which opens from disk and needs no other file, and its tables beside it.
+"""Stage: builds one page of all results that needs no other file, and its tables.
 
 Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
 Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`,
@@ -22,7 +22,7 @@ from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.ground.artifacts import write_text
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.operations.current_jobs import asked_for
+from workflow_scripts.operations.current_jobs import is_job_of
 from workflow_scripts.report.methods import Method, methods_of
 from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs
 from workflow_scripts.report.page.accuracies import few_shot_tables
@@ -84,10 +84,10 @@ def build_report(
         settings: What the page shows.
 
     Raises:
-        StageError: A file is damaged or of another kind, or the settings cannot be met.
+        StageError: A file is damaged or of another kind, or the settings are invalid.
     """
     _check(settings)
-    gallery.check(settings)
+    gallery.check_settings(settings)
     resolved = yaml.safe_load(files.config.read_text()) if files.config else {}
     videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
     runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
@@ -140,7 +140,7 @@ def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out:
 
 
 def _parts(files: ResultFiles) -> dict[str, Any]:
-    """What the page shows as it is: parts that other stages wrote, titles, versions and the config."""
+    """What the page shows unchanged: parts that other stages wrote, titles, versions and the config."""
     return {
         "paper_tables": [Markup(path.read_text()) for path in files.paper_tables],
         "examples": Markup(files.examples.read_text()) if files.examples else "",
@@ -166,8 +166,8 @@ def _remarks(config: dict[str, Any], methods: list[Method], evaluations: pd.Data
 
 
 def _stage_times(benchmarks: list[Path], runs: list[inputs.Run], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The times of the stages; jobs that the config no longer asks for do not count."""
-    times = inputs.read_stage_times(benchmarks, runs, *([asked_for(config)] if config.get("datasets") else []))
+    """The times of the stages, without jobs that the config no longer needs."""
+    times = inputs.read_stage_times(benchmarks, runs, *([is_job_of(config)] if config.get("datasets") else []))
     return inputs.records(times)
 
 
@@ -202,7 +202,7 @@ def _check(settings: ReportSettings) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """Versions of the packages that the results depend on most, of those that are installed."""
+    """Versions of the installed packages that the results depend on most."""
     versions = {}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Which runs are compared with each other. Each comparison has its own tables, and its own row in the figures."""
+"""Groups of runs that are compared. Each has its own tables and its own row in the figures."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +42,7 @@ class Comparison:
 
 
 def comparisons_of(
-    wanted: list[dict[str, Any]],
+    entries: list[dict[str, Any]],
     methods: list[Method],
     runs: list[Run],
     evaluations: pd.DataFrame,
@@ -50,12 +50,12 @@ def comparisons_of(
     videos: pd.DataFrame,
     config: dict[str, Any],
 ) -> list[Comparison]:
-    """The comparisons that the settings ask for, then one comparison of all other methods.
+    """The comparisons of the settings, then one comparison of all other methods.
 
     Each includes the clusterings in the IDT space.
 
     Args:
-        wanted: The setting `comparisons`.
+        entries: The setting `comparisons`.
         methods: All methods that have results.
         runs: The trained models.
         evaluations: The table of `read_evaluations`.
@@ -69,16 +69,16 @@ def comparisons_of(
     Raises:
         StageError: A comparison names a run that has no results.
     """
-    known = {method.run: method for method in methods}
-    groups = [(entry["title"], entry["runs"], entry.get("along", "")) for entry in wanted]
+    method_of = {method.run: method for method in methods}
+    groups = [(entry["title"], entry["runs"], entry.get("along", "")) for entry in entries]
     for title, names, _ in groups:
-        if missing := sorted(set(names) - set(known)):
+        if missing := sorted(set(names) - set(method_of)):
             raise StageError(f"report.comparisons: {title!r} names runs without results: {', '.join(missing)}")
-    if others := [name for name in known if not any(name in names for _, names, _ in groups)]:
+    if others := [name for name in method_of if not any(name in names for _, names, _ in groups)]:
         groups.append(("Other runs" if groups else "", others, ""))
     comparisons = []
     for title, names, along in groups or [("", [], "")]:
-        chosen = [known[name] for name in names]
+        chosen = [method_of[name] for name in names]
         comparisons.append(
             Comparison(
                 title=title,

@@ -1,4 +1,4 @@
-"""Confusion matrices: which answers each method gives to the videos of each class, summed over splits and seeds."""
+"""Confusion matrices of the methods, summed over splits and seeds."""
 
 from textwrap import fill
 
@@ -24,7 +24,7 @@ Matrix = tuple[str, np.ndarray, list[str]]  # title, counts (C, C), classes
 
 
 def confusion_figure(evaluations: pd.DataFrame, methods: list[Method]) -> str:
-    """A matrix for each dataset and method: rows are true classes, columns are answers, colors are shares of a row.
+    """A matrix for each dataset and method: rows are true classes, columns answers, colors fractions of a row.
 
     Each dataset has its own rows of matrices. A method is shown by the first of its PROTOCOLS. If there is room, each
     cell shows its count.
@@ -59,8 +59,8 @@ def _matrices(evaluations: pd.DataFrame, methods: list[Method], dataset: str) ->
     """The matrix of each method that was evaluated on a dataset."""
     matrices = []
     for method in methods:
-        here = evaluations.query("dataset == @dataset and run == @method.run")
-        of_protocol = dict(iter(here[here["confusion"].map(len) > 0].groupby("protocol")))
+        evaluated = evaluations.query("dataset == @dataset and run == @method.run")
+        of_protocol = dict(iter(evaluated[evaluated["confusion"].map(len) > 0].groupby("protocol")))
         shown = next((of_protocol[protocol] for protocol in PROTOCOLS if protocol in of_protocol), None)
         if shown is not None:
             counts = np.sum(list(shown["confusion"]), axis=0)
@@ -69,11 +69,11 @@ def _matrices(evaluations: pd.DataFrame, methods: list[Method], dataset: str) ->
 
 
 def _draw(axis: Axes, matrix: Matrix, left: bool, lowest: bool) -> None:
-    """left: whether it names the rows; lowest: whether no matrix below it names the columns."""
+    """Draws a matrix. left: whether it names the rows; lowest: whether it names the columns."""
     title, counts, classes = matrix
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # A share is the opacity of the color, so that the figure stands on light and on dark ground.
-    image = np.concatenate([np.broadcast_to(to_rgb(MOTION), (*shares.shape, 3)), shares[..., None]], axis=-1)
+    fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # The fraction is the opacity of the color, which fits light and dark backgrounds.
+    image = np.concatenate([np.broadcast_to(to_rgb(MOTION), (*fractions.shape, 3)), fractions[..., None]], axis=-1)
     axis.imshow(image, interpolation="nearest")
     axis.set_title(fill(title, 30), fontsize=9)
     ticks = list(range(len(classes))) if len(classes) <= _NAMED_CLASSES else []
@@ -83,5 +83,5 @@ def _draw(axis: Axes, matrix: Matrix, left: bool, lowest: bool) -> None:
     axis.spines[:].set_visible(True)
     if len(classes) <= _NUMBERED_CLASSES:
         for row, column in np.argwhere(counts > 0):
-            color = "white" if shares[row, column] > 0.6 else INK
+            color = "white" if fractions[row, column] > 0.6 else INK
             axis.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=7.5, color=color)

@@ -1,25 +1,25 @@
-// The explorer: clusters of one space in rows, a map of the space, and a video's nearest neighbours in every space.
-// Its data are made by explorer.py; a video is its place in data.videos, a space one of data.spaces.
+// The explorer: the clusters of one space, a map of the space, and a video's nearest neighbours in every space.
+// explorer.py makes the data. A video is an index into data.videos; a space is one of data.spaces.
 (() => {
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
-  const part = (id) => document.getElementById(id);
-  const [space, order, only, color] = ["space", "order", "only", "color"].map(part);
-  const map = part("map"), tip = part("tip"), near = part("near"), rows = part("rows"), more = part("more");
-  const find = part("find"), called = { motion: part("explorer-parts").dataset.kind, scene: "scene" };
+  const byId = (id) => document.getElementById(id);
+  const [space, order, only, color] = ["space", "order", "only", "color"].map(byId);
+  const map = byId("map"), tip = byId("tip"), near = byId("near"), rows = byId("rows"), more = byId("more");
+  const find = byId("find"), kindName = { motion: byId("explorer-parts").dataset.kind, scene: "scene" };
   const CLUSTERS_AT_ONCE = 10, VIDEOS_OF_CLUSTER = 24, LEGEND = 16, MARGIN = 40;
   let chosen = null, clustersShown = CLUSTERS_AT_ONCE;
 
   const element = (tag, attributes = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children);
+    return node;
   };
   const current = () => data.spaces[space.value];
   const counted = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
-  const wanted = (video) => !only.value || data.videos[video].label === only.value;
+  const passesFilter = (video) => !only.value || data.videos[video].label === only.value;
 
-  // Colors: color-blind readers can tell up to eight apart; more values get hues that are as far apart as possible.
+  // Color-blind readers can tell these eight colors apart. More values get hues that are far apart.
   const PALETTE = ["#0b7ab8", "#d9601a", "#0a9b72", "#c673a4", "#c79200", "#5a53b0", "#8a8f99", "#2fa7d6"];
   const colored = (values) => {
     const names = [...new Set(values)].filter((value) => value !== "").sort();
@@ -32,30 +32,30 @@
     shown.colors = colored(shown.clusters.map((cluster) => cluster.number));
   }
   const colorOf = (video) => {
-    const found = color.value === "cluster"
+    const shade = color.value === "cluster"
       ? current().colors.get(current().clusterOf.get(video))
       : colors[color.value].get(data.videos[video][color.value]);
-    return found ?? "var(--muted)";
+    return shade ?? "var(--muted)";
   };
 
   const thumbnail = (video) => {
     const { id, frames } = data.videos[video];
     return frames ? element("span", { class: `thumb v-${id}` }) : element("span", { class: "thumb missing" }, "no frames");
   };
-  const what = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || (colors.label.size ? "unlabelled" : "");
+  const labelsOf = (video) => [data.videos[video].label, data.videos[video].scene].filter(Boolean).join(" · ") || (colors.label.size ? "unlabelled" : "");
   const button = (video, note = data.videos[video].name) => {
     const pressed = String(video === chosen);
-    const made = element("button", { type: "button", class: "video", "aria-pressed": pressed, title: data.videos[video].name },
+    const control = element("button", { type: "button", class: "video", "aria-pressed": pressed, title: data.videos[video].name },
       thumbnail(video),
-      element("span", { class: "caption what" }, what(video)),
+      element("span", { class: "caption what" }, labelsOf(video)),
       element("span", { class: "caption" }, note));
-    made.dataset.video = video;
-    return element("li", {}, made);
+    control.dataset.video = video;
+    return element("li", {}, control);
   };
-  const share = (mark, value) => {
+  const majority = (mark, value) => {
     const bar = element("span", { class: "bar" });
     bar.style.setProperty("--share", `${(100 * value[1]) / value[2]}%`);
-    return element("div", { class: mark }, element("dt", {}, `most frequent ${called[mark]}`),
+    return element("div", { class: mark }, element("dt", {}, `most frequent ${kindName[mark]}`),
       element("dd", {}, element("span", {}, value[0]), element("span", { class: "muted" }, `${value[1]} of ${value[2]}`), bar));
   };
 
@@ -63,11 +63,11 @@
     const purity = (cluster) => (cluster.motion && cluster.size > 1 ? cluster.motion[1] / cluster.motion[2] : 0);
     const first = order.value === "purity" ? (a, b) => purity(b) - purity(a) : () => 0;
     const clusters = current().clusters
-      .map((cluster) => ({ ...cluster, videos: cluster.videos.filter(wanted) }))
+      .map((cluster) => ({ ...cluster, videos: cluster.videos.filter(passesFilter) }))
       .filter((cluster) => cluster.videos.length)
       .sort((a, b) => first(a, b) || b.size - a.size || a.number - b.number);
     rows.replaceChildren(...clusters.slice(0, clustersShown).map((cluster) => {
-      const shares = ["motion", "scene"].filter((mark) => cluster[mark]).map((mark) => share(mark, cluster[mark]));
+      const shares = ["motion", "scene"].filter((mark) => cluster[mark]).map((mark) => majority(mark, cluster[mark]));
       const left = cluster.videos.length - VIDEOS_OF_CLUSTER;
       const row = element("div", { class: "cluster" },
         element("h3", {}, `Cluster ${cluster.number} `, element("span", { class: "sd" }, counted(cluster.size, "video"))),
@@ -80,7 +80,7 @@
     more.hidden = clusters.length <= clustersShown;
     const pages = data.videos.length < current().n_videos
       ? `; of ${counted(current().n_videos, "video")}, ${data.videos.length.toLocaleString("en")} are on this page` : "";
-    part("count").textContent = `${counted(clusters.length, "cluster")} of ${current().n_clusters}${
+    byId("count").textContent = `${counted(clusters.length, "cluster")} of ${current().n_clusters}${
       only.value ? ` with ${only.value}` : ""}${pages}.`;
   }
 
@@ -94,7 +94,7 @@
       dot.dataset.video = video;
       return dot;
     }));
-    part("map-note").textContent = points.length
+    byId("map-note").textContent = points.length
       ? `t-SNE of ${counted(points.length, "video")}: videos that are near each other here are similar in this space; large distances mean little.`
       : "There is no map of this space: its vectors are not among the results.";
     paintMap();
@@ -102,7 +102,7 @@
 
   function drawLegend() {
     const known = color.value === "cluster" ? new Map() : colors[color.value];
-    part("legend").replaceChildren(...(known.size > LEGEND ? [] : [...known].map(([name, shade]) => {
+    byId("legend").replaceChildren(...(known.size > LEGEND ? [] : [...known].map(([name, shade]) => {
       const dot = element("span", { class: "dot" });
       dot.style.background = shade;
       return element("li", {}, dot, name);
@@ -113,7 +113,7 @@
     for (const dot of map.children) {
       const video = Number(dot.dataset.video);
       dot.style.fill = colorOf(video);
-      dot.classList.toggle("faint", !wanted(video) || (cluster !== null && current().clusterOf.get(video) !== cluster));
+      dot.classList.toggle("faint", !passesFilter(video) || (cluster !== null && current().clusterOf.get(video) !== cluster));
       dot.classList.toggle("chosen", video === chosen);
     }
   }
@@ -122,12 +122,12 @@
     if (chosen === null) return near.replaceChildren();
     const dots = (video) => [["label", "motion"], ["scene", "scene"]].map(([key, mark]) => {
       const same = data.videos[video][key] && data.videos[video][key] === data.videos[chosen][key];
-      return same ? element("span", { class: `dot ${mark}`, title: `same ${called[mark]}` }) : "";
+      return same ? element("span", { class: `dot ${mark}`, title: `same ${kindName[mark]}` }) : "";
     });
     const lists = data.spaces.flatMap((of) => {
-      const found = of.neighbours[chosen];
-      if (!found) return [];
-      const videos = found.map(([video, cosine]) => {
+      const neighbours = of.neighbours[chosen];
+      if (!neighbours) return [];
+      const videos = neighbours.map(([video, cosine]) => {
         const item = button(video, `${cosine.toFixed(2)} `);
         item.querySelector(".caption:last-child").append(...dots(video));
         return item;
@@ -137,8 +137,8 @@
     });
     const { name, link } = data.videos[chosen];
     const marks = [["label", "motion"], ["scene", "scene"]].filter(([key]) => colors[key].size)
-      .flatMap(([, mark]) => ["; ", element("span", { class: `dot ${mark}` }), `same ${called[mark]}`]);
-    const label = what(chosen);
+      .flatMap(([, mark]) => ["; ", element("span", { class: `dot ${mark}` }), `same ${kindName[mark]}`]);
+    const label = labelsOf(chosen);
     near.replaceChildren(
       element("h3", { tabindex: "-1" }, name),
       element("p", { class: "note" }, ...(label ? [label, ". "] : []),
@@ -146,7 +146,7 @@
       ...lists);
   }
 
-  // The chosen video's id is the page's address after #video=, which can be kept and sent.
+  // The address of the page ends in the id of the chosen video: #video=ID.
   const address = () => {
     const id = /^#video=([\w-]+)$/.exec(location.hash)?.[1];
     return data.videos.findIndex((video) => video.id === id);
@@ -162,10 +162,10 @@
 
   data.spaces.forEach(({ title, name }, i) => space.append(element("option", { value: i }, name === title.toLowerCase() ? title : `${title} (${name})`)));
   for (const label of colors.label.keys()) only.append(element("option", { value: label }, label));
-  if (order.querySelector(`[value=${part("explorer-parts").dataset.order}]`)) order.value = part("explorer-parts").dataset.order;
-  part("names").append(...[...new Set(data.videos.map(({ name }) => name))].sort().map((name) => element("option", { value: name })));
+  if (order.querySelector(`[value=${byId("explorer-parts").dataset.order}]`)) order.value = byId("explorer-parts").dataset.order;
+  byId("names").append(...[...new Set(data.videos.map(({ name }) => name))].sort().map((name) => element("option", { value: name })));
 
-  // A name or part of it; the first video that has it, one that is called so before others.
+  // The first video of this name, else the first whose name contains the text.
   const search = () => {
     const text = find.value.trim().toLowerCase();
     const names = data.videos.map(({ name }) => name.toLowerCase());
@@ -177,7 +177,7 @@
     const video = address();
     if (video < 0) return;
     choose(video);
-    part("explorer").scrollIntoView();
+    byId("explorer").scrollIntoView();
   };
 
   const again = () => { clustersShown = CLUSTERS_AT_ONCE; drawRows(); };
@@ -189,12 +189,12 @@
   find.addEventListener("input", () => { if (data.videos.some(({ name }) => name === find.value)) search(); });
   addEventListener("hashchange", follow);
   more.addEventListener("click", () => { clustersShown += CLUSTERS_AT_ONCE; drawRows(); });
-  part("explorer-parts").addEventListener("click", (event) => {
+  byId("explorer-parts").addEventListener("click", (event) => {
     const clicked = event.target.closest("[data-video]");
     if (!clicked) return;
-    const gone = near.contains(clicked); // the neighbours are drawn anew
+    const wasNeighbour = near.contains(clicked); // drawNear replaces the neighbours
     choose(Number(clicked.dataset.video));
-    if (gone) near.querySelector("h3").focus({ preventScroll: true });
+    if (wasNeighbour) near.querySelector("h3").focus({ preventScroll: true });
   });
   for (const [enter, leave] of [["pointerover", "pointerleave"], ["focusin", "focusout"]]) {
     rows.addEventListener(enter, (event) => {
@@ -207,7 +207,7 @@
     const { video } = event.target.dataset;
     tip.hidden = video === undefined;
     if (tip.hidden) return;
-    tip.replaceChildren(thumbnail(video), element("div", {}, what(video)), element("div", { class: "muted" }, data.videos[video].name));
+    tip.replaceChildren(thumbnail(video), element("div", {}, labelsOf(video)), element("div", { class: "muted" }, data.videos[video].name));
     const box = map.getBoundingClientRect(), dot = event.target.getBoundingClientRect();
     const left = dot.left - box.left > box.width / 2 ? dot.left - box.left - tip.offsetWidth - 6 : dot.right - box.left + 6;
     tip.style.left = `${left}px`;
@@ -215,8 +215,8 @@
   });
   map.addEventListener("pointerleave", () => { tip.hidden = true; });
 
-  part("explorer-off").hidden = true;
-  part("explorer-parts").hidden = false;
+  byId("explorer-off").hidden = true;
+  byId("explorer-parts").hidden = false;
   drawRows();
   drawMap();
   drawLegend();

@@ -1,7 +1,7 @@
-"""The cluster explorer's data: the clusterings, a map of each space, each video's nearest neighbours in every space.
+"""The data of the cluster explorer, which explorer.js draws: clusterings, maps and nearest neighbours.
 
-What the reader sees of it is made by explorer.js. It knows the videos that are on the page and no others: sizes and
-most frequent motions of clusters are of all videos, but the neighbours and the map are of those on the page.
+It contains only the videos on the page. The sizes and the most frequent motions of clusters are those of all videos;
+the neighbours and the maps are of the videos on the page.
 """
 
 import json
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from workflow_scripts.evaluation.split import l2_normalised
-from workflow_scripts.report.page.gallery import Cluster, Column, Share
+from workflow_scripts.ground.vectors import l2_normalised, nearest_rows
+from workflow_scripts.report.page.gallery import Cluster, Column, Majority
 from workflow_scripts.report.page.inputs import Video
 from workflow_scripts.report.text import visible
 
@@ -35,10 +35,14 @@ def explorer_data(
 ) -> Markup:
     """What explorer.js reads, as JSON for a script element.
 
-    vectors: for each column, the ids of the videos that have one and the vectors (n, d); videos: those on the page;
-    with_frames: ids of those that have a thumbnail; links: address of the file of a video, by id.
+    Args:
+        columns: The clusterings of the gallery.
+        vectors: For each column, the ids of the videos that have a vector, and the vectors (n, d).
+        videos: The videos on the page.
+        with_frames: The ids of the videos that have a thumbnail.
+        links: The addresses of the videos' files, by id.
     """
-    place = {video.video_id: i for i, video in enumerate(videos)}
+    position_of = {video.video_id: i for i, video in enumerate(videos)}
     shown = [
         {"id": v.video_id, "name": visible(v.name), "label": visible(v.label), "scene": visible(v.scene)}
         | {"frames": v.video_id in with_frames, "link": links.get(v.video_id, "")}
@@ -46,9 +50,9 @@ def explorer_data(
     ]
     spaces = []
     for column, (ids, rows) in zip(columns, vectors, strict=True):
-        at = [place[video_id] for video_id in ids]
+        positions = [position_of[video_id] for video_id in ids]
         points, neighbours = map_points(rows), nearest(rows)
-        clusters = [_cluster(cluster, place) for cluster in column.clusters]
+        clusters = [_cluster(cluster, position_of) for cluster in column.clusters]
         spaces.append(
             {
                 "title": column.title,
@@ -56,39 +60,38 @@ def explorer_data(
                 "clusters": [cluster for cluster in clusters if cluster["videos"]],
                 "n_clusters": len(column.clusters),
                 "n_videos": len(column.clustering.video_ids),
-                "points": dict(zip(at, points.tolist(), strict=True)),
+                "points": dict(zip(positions, points.tolist(), strict=True)),
                 "neighbours": {
-                    i: [[at[j], round(cosine, 3)] for j, cosine in row] for i, row in zip(at, neighbours, strict=True)
+                    i: [[positions[j], round(cosine, 3)] for j, cosine in row]
+                    for i, row in zip(positions, neighbours, strict=True)
                 },
             }
         )
     text = json.dumps({"videos": shown, "spaces": spaces, "side": _MAP_SIDE}, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))  # nothing in a name can end the script element
+    return Markup(text.replace("<", "\\u003c"))  # no name can end the script element
 
 
-def _cluster(cluster: Cluster, place: dict[str, int]) -> dict[str, Any]:
-    def share(value: Share | None) -> list[Any] | None:
-        return [visible(value.value), value.count, value.known] if value else None
+def _cluster(cluster: Cluster, position_of: dict[str, int]) -> dict[str, Any]:
+    def as_list(majority: Majority | None) -> list[Any] | None:
+        return [visible(majority.value), majority.count, majority.known] if majority else None
 
     return {
         "number": cluster.number,
         "size": cluster.size,
-        "motion": share(cluster.motion),
-        "scene": share(cluster.scene),
-        "videos": [place[video_id] for video_id in cluster.video_ids if video_id in place],
+        "motion": as_list(cluster.motion),
+        "scene": as_list(cluster.scene),
+        "videos": [position_of[video_id] for video_id in cluster.video_ids if video_id in position_of],
     }
 
 
 def nearest(vectors: NDArray[np.float32], n: int = _NEIGHBOURS) -> list[list[tuple[int, float]]]:
-    """Each row's `n` nearest other rows by cosine (-1..1), nearest first; fewer where there are fewer.
+    """Each row's `n` nearest other rows by cosine (-1..1), nearest first; fewer if there are fewer rows.
 
     vectors: (N, d).
     """
     unit = l2_normalised(vectors.astype(np.float64))
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -np.inf)
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, : max(0, min(n, len(vectors) - 1))]
-    return [[(int(j), float(cosines[i, j])) for j in row] for i, row in enumerate(order)]
+    indices, cosines = nearest_rows(unit, unit, n, exclude_self=True)
+    return [list(zip(*pair, strict=True)) for pair in zip(indices.tolist(), cosines.tolist(), strict=True)]
 
 
 def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -100,7 +103,7 @@ def map_points(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
     if count < 5:  # too few for neighbourhoods
         return np.linspace([0, 0], [_MAP_SIDE, _MAP_SIDE], count).astype(int)
     perplexity = min(30.0, (count - 1) / 3)
-    with threadpool_limits(1):  # sums in a fixed order
+    with threadpool_limits(1):  # one thread sums in a fixed order
         points = TSNE(perplexity=perplexity, init="pca", random_state=0).fit_transform(
             l2_normalised(vectors.astype(np.float64))
         )
@@ -113,5 +116,5 @@ def links_to(videos: list[Video], folder: Path) -> dict[str, str]:
     return {
         video.video_id: quote(os.path.relpath(video.path, folder), errors="surrogateescape")
         for video in videos
-        if video.dataset  # of others no index tells the file
+        if video.dataset  # only the index knows the file
     }

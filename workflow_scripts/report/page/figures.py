@@ -1,9 +1,10 @@
 """The figures of the page: few-shot curves, curves along a parameter, training curves, cluster agreement.
 
-Each function returns a whole SVG document that stands by itself (`snakemake --report` shows these files).
+Each function returns a complete SVG document; `snakemake --report` shows these files.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import matplotlib
 import numpy as np
@@ -14,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.pretraining.objectives import OBJECTIVES
-from workflow_scripts.report.methods import SCRATCH_KIND, Method, name_among, twins_of
+from workflow_scripts.report.methods import SCRATCH_KIND, Method, name_among, runs_of_kind
 from workflow_scripts.report.page.accuracies import FewShot
 from workflow_scripts.report.page.agreements import SCORES, Agreement, kind_of_label
 from workflow_scripts.report.page.comparisons import ALONG, Comparison
@@ -23,6 +24,7 @@ from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
 _MARKERS = "osD^vPX"
+Content = TypeVar("Content")  # of a panel
 
 
 def _dashes(method: Method) -> Any:
@@ -31,7 +33,7 @@ def _dashes(method: Method) -> Any:
 
 
 def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) -> tuple[Figure, list[SubFigure]]:
-    """A part of the figure for each comparison, below each other, with room for its legend (see `_legend`).
+    """A subfigure for each comparison, one below the other, with room for its legend (see `_legend`).
 
     n_panels: of each comparison, up to four in a row; height: inches of a row of panels.
     """
@@ -48,7 +50,7 @@ def _stacked(comparisons: list[Comparison], n_panels: list[int], height: float) 
 
 
 def _parts(figure: Figure, comparisons: list[Comparison], heights: list[float]) -> list[SubFigure]:
-    """A part of the figure for each comparison, under its title."""
+    """A subfigure for each comparison, under its title."""
     parts = list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).flat)
     for part, comparison in zip(parts, comparisons, strict=True):
         if comparison.title:
@@ -73,18 +75,18 @@ def _label_inches(methods: list[Method]) -> float:
 
 def _color(method: Method, methods: list[Method]) -> str:
     """The method's color; several runs of a kind get shades of it, from dark to light."""
-    twins = twins_of(method, methods)
-    if len(twins) == 1:
+    same_kind = runs_of_kind(method, methods)
+    if len(same_kind) == 1:
         return method.color
-    darkest = 0.0 if method.color == INK else -0.3  # the page's own ink must stay what it is
-    shift = darkest + (0.6 - darkest) * twins.index(method.run) / (len(twins) - 1)  # share of black or of white
-    end = 0.0 if shift < 0 else 1.0
-    red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * end for channel in to_rgb(method.color))
+    darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces INK alone, not its shades
+    shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # of black or white
+    endpoint = 0.0 if shift < 0 else 1.0
+    red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * endpoint for channel in to_rgb(method.color))
     return to_hex((red, green, blue))
 
 
 def _columns(width: float, methods: list[Method]) -> int:
-    """As many entries of a legend side by side as `width` inches are enough for."""
+    """How many entries of a legend fit side by side in `width` inches."""
     return max(1, int(width / _label_inches(methods)))
 
 
@@ -95,19 +97,29 @@ def _legend(part: SubFigure, panels: list[Axes], columns: int = 4) -> None:
     part.legend(list(entries.values()), list(entries), handlelength=2.2, labelspacing=0.6, **place)
 
 
+def _panel_figure(
+    comparisons: list[Comparison],
+    contents: list[list[Content]],
+    draw: Callable[[Axes, Content, Comparison], None],
+    height: float,
+) -> str:
+    """A figure with a panel for each of the `contents` of each comparison; height: inches of a row of panels."""
+    with matplotlib.rc_context(STYLE):
+        figure, parts = _stacked(comparisons, list(map(len, contents)), height)
+        for part, comparison, of_comparison in zip(parts, comparisons, contents, strict=True):
+            panels = _panels(part, len(of_comparison))
+            for panel, content in zip(panels, of_comparison, strict=True):
+                draw(panel, content, comparison)
+            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
+        return to_svg(figure)
+
+
 def few_shot_figure(comparisons: list[Comparison]) -> str:
     """Accuracy against labelled videos per class, a panel per dataset. A star marks IDT + SVM, at all shots."""
     drawn = [comparison for comparison in comparisons if comparison.few_shot]
     if not drawn:
         return empty("No few-shot evaluation in this run.")
-    with matplotlib.rc_context(STYLE):
-        figure, parts = _stacked(drawn, [len(comparison.few_shot) for comparison in drawn], height=2.7)
-        for part, comparison in zip(parts, drawn, strict=True):
-            panels = _panels(part, len(comparison.few_shot))
-            for panel, table in zip(panels, comparison.few_shot, strict=True):
-                _few_shot_panel(panel, table, comparison)
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    return _panel_figure(drawn, [comparison.few_shot for comparison in drawn], _few_shot_panel, height=2.7)
 
 
 def _few_shot_panel(panel: Axes, table: FewShot, comparison: Comparison) -> None:
@@ -139,14 +151,7 @@ def curves_figure(comparisons: list[Comparison]) -> str:
     drawn = [comparison for comparison in comparisons if comparison.along and comparison.accuracies.columns]
     if not drawn:
         return empty("No comparison along a parameter in this run.")
-    with matplotlib.rc_context(STYLE):
-        figure, parts = _stacked(drawn, [len(comparison.accuracies.columns) for comparison in drawn], height=2.5)
-        for part, comparison in zip(parts, drawn, strict=True):
-            panels = _panels(part, len(comparison.accuracies.columns))
-            for panel, column in zip(panels, comparison.accuracies.columns, strict=True):
-                _curves_panel(panel, column, comparison)
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    return _panel_figure(drawn, [comparison.accuracies.columns for comparison in drawn], _curves_panel, height=2.5)
 
 
 def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) -> None:
@@ -179,26 +184,18 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: a panel for the loss of each objective (their scales differ), and one for each accuracy.
 
-    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of those that
-    they learn from.
+    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of the
+    training videos.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:
         return empty("No training history in this run.")
-    with matplotlib.rc_context(STYLE):
-        wanted = [_training_panels(comparison, held_out) for comparison in drawn]
-        figure, parts = _stacked(drawn, [len(titles) for titles in wanted], height=2.3)
-        for part, comparison, titles in zip(parts, drawn, wanted, strict=True):
-            panels = _panels(part, len(titles))
-            for panel, (title, measure, objective) in zip(panels, titles, strict=True):
-                _training_panel(panel, measure, objective, comparison)
-                panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
-            _legend(part, panels, _columns(figure.get_figwidth(), comparison.methods))
-        return to_svg(figure)
+    titles = [_training_panels(comparison, held_out) for comparison in drawn]
+    return _panel_figure(drawn, titles, _training_panel, height=2.3)
 
 
 def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, str, str]]:
-    """(title, measure, objective) of each panel; an accuracy's is of all objectives that have it."""
+    """(title, measure, objective) of each panel. Panels of accuracies show all runs: their objective is empty."""
     videos = "held-out videos" if held_out else "training videos"
     accuracies = {"knn": f"kNN, {videos}", "accuracy": "Class head, training clips"}
     accuracies["validation"] = f"Class head, {videos}"
@@ -209,7 +206,8 @@ def _training_panels(comparison: Comparison, held_out: bool) -> list[tuple[str, 
     return panels + [(title, measure, "") for measure, title in accuracies.items() if measure in measured]
 
 
-def _training_panel(panel: Axes, measure: str, objective: str, comparison: Comparison) -> None:
+def _training_panel(panel: Axes, content: tuple[str, str, str], comparison: Comparison) -> None:
+    title, measure, objective = content
     methods = comparison.methods
     method_of = {method.run: method for method in methods}
     scale = 1 if measure == "loss" else 100
@@ -221,13 +219,14 @@ def _training_panel(panel: Axes, measure: str, objective: str, comparison: Compa
         panel.plot(
             *zip(*points, strict=True),
             color=_color(method, methods),
-            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][twins_of(method, methods).index(method.run) % 3],
+            linestyle=["-", (0, (4, 1.5)), (0, (1.2, 1.4))][runs_of_kind(method, methods).index(method.run) % 3],
             marker="o" if len(points) == 1 else "",
             label=name_among(method, methods),
         )
     panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if measure != "loss":
         panel.set_ylim(0, None)
+    panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
 
 
 def agreement_figure(comparisons: list[Comparison]) -> str:
@@ -235,10 +234,10 @@ def agreement_figure(comparisons: list[Comparison]) -> str:
     drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
     if not drawn:
         return empty("No clustering of videos whose motion or scene is known in this run.")
-    everything = [row for comparison in drawn for row in comparison.agreements]
-    kinds = [("motion", kind_of_label(everything), MOTION), ("scene", "scene", SCENE)]
-    kinds = [kind for kind in kinds if any(getattr(row, kind[0]) for row in everything)]
-    scores = [score for row in everything for kind, _, _ in kinds for score in getattr(row, kind) or ()]
+    all_rows = [row for comparison in drawn for row in comparison.agreements]
+    kinds = [("motion", kind_of_label(all_rows), MOTION), ("scene", "scene", SCENE)]
+    kinds = [kind for kind in kinds if any(getattr(row, kind[0]) for row in all_rows)]
+    scores = [score for row in all_rows for kind, _, _ in kinds for score in getattr(row, kind) or ()]
     lowest = min(score.mean - (score.sd or 0.0) for score in scores)
     with matplotlib.rc_context(STYLE):
         rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]

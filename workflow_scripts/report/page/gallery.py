@@ -1,8 +1,8 @@
-"""Clusters side by side as moving thumbnails: what a network groups without a prior, and what IDT does (paper, 4.5).
+"""Clusters of several clusterings side by side, as moving thumbnails (paper 4.5).
 
-A thumbnail is one strip of frames, played by CSS; each video's strip is in the page once, as a CSS class, however
-many clusterings show the video. A hash of their ids chooses which videos of a cluster are shown. So nobody picks the
-best ones, and a video that one clustering shows is likely to be shown in the others too.
+A thumbnail is a strip of frames that CSS plays. The page holds the strip of each video once, as a CSS class. A hash of
+the ids chooses the videos of a cluster that are shown. So nobody picks the best ones, and a video that one clustering
+shows is likely to be shown in the others too.
 """
 
 import base64
@@ -26,11 +26,11 @@ from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.settings import ReportSettings
 
 _WEBP_LIMIT = 16383  # pixels of a side
-_GROUND = 38  # gray level (0..255) beside a frame that is not 4:3
+_PADDING = 38  # gray level (0..255) beside a frame that is not 4:3
 
 
 @dataclass(frozen=True)
-class Share:
+class Majority:
     """The most frequent value of a label in a cluster: `count` of the `known` videos that have one."""
 
     value: str
@@ -40,11 +40,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Cluster:
-    """One cluster: its number, what it agrees with, and its videos' ids, those first that are shown first."""
+    """One cluster: its number, its most frequent labels, and the ids of its videos in the order of display."""
 
     number: int
-    motion: Share | None
-    scene: Share | None
+    motion: Majority | None
+    scene: Majority | None
     video_ids: list[str]
 
     @property
@@ -79,18 +79,25 @@ _NOTES = {
 
 
 def _note(method: Method) -> str:
-    """What the clustering of a method is of."""
+    """A sentence on what was clustered."""
     if method.kind == IDT_KIND:
         return "The encoded trajectories: the prior itself."
     return _NOTES.get(method.clusters, "The embedding of a network that was trained without a prior.")
 
 
-def choose(
+def choose_clusterings(
     clusterings: list[Clustering], methods: list[Method], descriptors: list[str], limit: int
 ) -> list[tuple[Method, Clustering]]:
-    """The clusterings to compare: a network without the prior (LA before IR), IDT, networks with the prior, others.
+    """The clusterings to compare, one of each kind.
 
-    Of each kind the first run in the order of the methods; of IDT the first of the `descriptors`, the config's.
+    Args:
+        clusterings: Of runs and of IDT.
+        methods: The first run of each kind in this order is taken.
+        descriptors: The names of the descriptors in the config, of which the first with a clustering is taken.
+        limit: The most clusterings.
+
+    Returns:
+        A network without the prior (LA before IR), IDT, networks with the prior, then others.
     """
     method_of = {method.run: method for method in methods}
     pairs = [
@@ -116,22 +123,31 @@ def choose(
     return list(first_of_kind.values())[:limit]
 
 
-def _share(values: list[str]) -> Share | None:
-    known = Counter(value for value in values if value)
+def _majority(labels: list[str]) -> Majority | None:
+    known = Counter(label for label in labels if label)
     if not known:
         return None
     value, count = min(known.items(), key=lambda entry: (-entry[1], entry[0]))
-    return Share(value, count, known.total())
+    return Majority(value, count, known.total())
 
 
 def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> list[Cluster]:
-    """The clusters of the first K-means run, by `order`: size or purity. labels_of: label and scene, by video_id."""
+    """The clusters of the first K-means run.
+
+    Args:
+        clustering: The clustering.
+        labels_of: `label` and `scene` by video_id.
+        order: size (largest first) or purity (purest first).
+
+    Returns:
+        The clusters in this order.
+    """
     labels = clustering.labels[0]
     clusters = []
     for number in np.unique(labels):
         members = [clustering.video_ids[i] for i in np.flatnonzero(labels == number)]
         known = labels_of.reindex(members).fillna("")
-        motion, scene = _share(list(known["label"])), _share(list(known["scene"]))
+        motion, scene = _majority(list(known["label"])), _majority(list(known["scene"]))
         members.sort(key=lambda video_id: digest("gallery", video_id))
         clusters.append(Cluster(int(number), motion, scene, members))
 
@@ -142,8 +158,8 @@ def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> 
     return sorted(clusters, key=lambda cluster: (first(cluster), -cluster.size, cluster.number))
 
 
-def check(settings: ReportSettings) -> None:
-    """Raises StageError naming the key if the settings ask for a gallery that cannot be drawn."""
+def check_settings(settings: ReportSettings) -> None:
+    """Raises StageError, which names the key, if no gallery can be drawn with these settings."""
     if settings.gallery_order not in ("size", "purity"):
         raise StageError(f"report.gallery_order is {settings.gallery_order!r}; write size or purity")
     if settings.thumbnail_frames < 1 or settings.thumbnail_frames * settings.thumbnail_width > _WEBP_LIMIT:
@@ -157,7 +173,15 @@ def gallery_columns(
     descriptors: list[str],
     settings: ReportSettings,
 ) -> list[Column]:
-    """The clusterings to show, with all clusters; descriptors: the config's; settings: as `check` wants them."""
+    """The clusterings to show, with all their clusters.
+
+    Args:
+        clusterings: Of runs and of IDT.
+        videos: The table of `read_videos`.
+        methods: The methods of the first comparison.
+        descriptors: The names of the descriptors, in the order of the config.
+        settings: As `check_settings` accepts them.
+    """
     labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
     return [
         Column(
@@ -167,12 +191,12 @@ def gallery_columns(
             clustering=clustering,
             clusters=clusters_of(clustering, labels_of, settings.gallery_order),
         )
-        for method, clustering in choose(clusterings, methods, descriptors, settings.gallery_clusterings)
+        for method, clustering in choose_clusterings(clusterings, methods, descriptors, settings.gallery_clusterings)
     ]
 
 
 def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]:
-    """Ids, sorted, of the videos that the page holds: the gallery's, and up to about `explorer_videos`.
+    """Sorted ids of the videos on the page: those of the gallery, and up to about `explorer_videos`.
 
     Those are the first videos of each column's first clusters and, while there is room, others by a hash of their ids.
     """
@@ -188,7 +212,16 @@ def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]
 
 
 def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:
-    """The strip of each of these videos that has frames, by video_id. frames: shards of the frames stage."""
+    """The strips of videos.
+
+    Args:
+        video_ids: The videos.
+        frames: Shards of the frames stage.
+        settings: Size, length and quality of the strips.
+
+    Returns:
+        A strip for each video that has frames, by video_id.
+    """
     strips: dict[str, Strip] = {}
     for path in tqdm(frames, desc="thumbnails", unit="shard", disable=len(frames) < 10):
         with read_hdf5(path) as file:
@@ -203,7 +236,7 @@ def draw_strip(group: h5py.Group, settings: ReportSettings) -> tuple[np.ndarray,
     """Frames of one video side by side, (h, n * w, 3) uint8 BGR, from the middle of the video, and their seconds.
 
     group: of a frames shard, with `jpeg` (bytes, uint8), `offsets` (T + 1) and the attribute `fps`. A video shorter
-    than the loop is shown whole; a frame that is not 4:3 stands before a dark ground.
+    than the loop is shown whole; a frame that is not 4:3 is padded with dark gray.
     """
     offsets = group["offsets"][:]
     length = len(offsets) - 1
@@ -212,11 +245,13 @@ def draw_strip(group: h5py.Group, settings: ReportSettings) -> tuple[np.ndarray,
     start = (length - span) // 2
     chosen = start + (np.arange(settings.thumbnail_frames) * span) // settings.thumbnail_frames
     width, height = settings.thumbnail_width, round(settings.thumbnail_width * 3 / 4)
-    canvas = np.full((height, settings.thumbnail_frames * width, 3), _GROUND, np.uint8)
+    canvas = np.full((height, settings.thumbnail_frames * width, 3), _PADDING, np.uint8)
     for position, t in enumerate(chosen):
         frame = cv2.imdecode(group["jpeg"][offsets[t] : offsets[t + 1]], cv2.IMREAD_COLOR)
         if frame is None:
-            raise StageError(f"{group.file.filename}: frame {t} of {group.name} is no JPEG; make the shard again")
+            raise StageError(
+                f"{group.file.filename}: frame {t} of {group.name} is not a JPEG; delete the file and run again"
+            )
         scale = min(width / frame.shape[1], height / frame.shape[0])
         w, h = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
         small = cv2.resize(frame, (w, h), interpolation=cv2.INTER_AREA)
@@ -226,8 +261,8 @@ def draw_strip(group: h5py.Group, settings: ReportSettings) -> tuple[np.ndarray,
 
 
 def data_uri(image: np.ndarray, quality: int) -> str:
-    """The BGR image as WebP in a URI. Raises StageError where OpenCV cannot write it."""
-    done, encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
-    if not done:
+    """The BGR image as WebP in a URI. Raises StageError if OpenCV cannot write WebP."""
+    success, encoded = cv2.imencode(".webp", image, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not success:
         raise StageError("this OpenCV cannot write WebP; install opencv-python-headless as constraints.txt says")
     return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode()

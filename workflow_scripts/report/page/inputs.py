@@ -1,6 +1,6 @@
-"""Reads the results that the report shows, as DataFrames where they are tables.
+"""Reads the results that the report shows, tables as DataFrames.
 
-Every reader reads the paths that it gets and no others; an empty list gives an empty table. A reader takes the dataset,
+Every reader reads exactly the paths that it is given; an empty list gives an empty table. A reader takes the dataset,
 the descriptors or the run of a file from the file, or from its path if the file does not hold them (docs/artifacts.md:
 `results/{dataset}/{noun}/...`, `results/evaluation/{run}/seed{seed}/clusters.h5`).
 """
@@ -28,7 +28,7 @@ from workflow_scripts.videos.tables import INDEX, read_table
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
 
 
-# The columns of the tables; texts are empty where they are not known.
+# The columns of the tables; unknown texts are empty.
 VIDEO_COLUMNS = ["dataset", "video_id", "path", "label", "group", "scene", "seconds", "status", "reason"]
 FAILURE_COLUMNS = ["dataset", "video_id", "stage", "status", "reason"]
 DAMAGED_COLUMNS = ["dataset", "video_id", "n_skipped"]
@@ -41,7 +41,7 @@ EVALUATION_COLUMNS = [
 
 @dataclass(frozen=True)
 class Video:
-    """A video that the page shows. `label` (the motion) and `scene` are empty where they are not known."""
+    """A video that the page shows. `label` (the motion) and `scene` are empty if unknown."""
 
     video_id: str
     path: str
@@ -87,13 +87,13 @@ class Clustering:
 
     run: str
     descriptors: str
-    variant: str  # tells apart clusterings of the same run or descriptors: the seed, or subset, K, m and seed
+    variant: str  # distinguishes clusterings of a run (by seed) or of descriptors (by subset, K, m and seed)
     video_ids: list[str]
     labels: np.ndarray
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as templates read them: values by column, None for missing ones."""
+    """The rows as dicts by column, with None for missing values, as templates need them."""
     rows = table.astype(object).where(table.notna(), None)
     return [dict(zip(table.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
 
@@ -119,13 +119,13 @@ def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
 
 
 def read_missing(indexes: list[Path]) -> dict[str, int]:
-    """Dataset -> how many videos its annotations name that are not there (`missing.tsv` beside the index)."""
+    """Dataset -> number of videos that its annotations name and that do not exist (`missing.tsv`)."""
     tables = {path.parent.parent.name: path.parent / "missing.tsv" for path in indexes}
     return {dataset: len(read_columns(table)) for dataset, table in tables.items() if table.exists()}
 
 
 def read_passed_over(indexes: list[Path]) -> dict[str, str]:
-    """Dataset -> which files and links below its root are no videos of it (`passed_over.tsv` beside the index)."""
+    """Dataset -> the files and links below its root that are not its videos (`passed_over.tsv`)."""
     sentences = {}
     for path in indexes:
         table = path.parent / "passed_over.tsv"
@@ -141,14 +141,16 @@ def read_passed_over(indexes: list[Path]) -> dict[str, str]:
 
 
 def read_runs(models: list[Path]) -> list[Run]:
-    """What each model.pt says of itself. Raises StageError for a file that is no model, or is damaged."""
+    """The runs of these model.pt files. Raises StageError for a file that is damaged or not a model."""
     runs = []
     for path in models:
         try:
             model = read_model(path)
             runs.append(Run(model["run"], int(model["seed"]), list(model["history"]), len(model["video_ids"])))
         except (KeyError, TypeError, ValueError) as error:
-            raise StageError(f"{path} is not a model of the pretraining stage ({error}); make it again") from error
+            raise StageError(
+                f"{path} is not a model of the pretraining stage ({error}); delete it and run again"
+            ) from error
     return runs
 
 
@@ -194,28 +196,35 @@ def read_clusterings(paths: list[Path]) -> list[Clustering]:
 def read_vectors(
     clustering: Clustering, models: list[Path], encodings: list[Path], video_ids: list[str]
 ) -> tuple[list[str], NDArray[np.float32]]:
-    """Those of the videos that have a vector in the space that was clustered, and the vectors (n, d).
+    """The vectors of videos in the clustered space.
 
-    They come from the memory bank of the run's model, or from the sketches of the descriptors; none where these are not
-    among the files, or the run has no bank (a supervised one).
+    Args:
+        clustering: Of a run or of IDT.
+        models: Files of trained models; the memory bank of the clustering's run is read.
+        encodings: Shards of the encoding stage; the sketches of the clustering's descriptors are read.
+        video_ids: The videos to look for.
+
+    Returns:
+        The sorted ids of the videos that have a vector, and their vectors (n, d) float32. Both are empty if the files
+        do not hold the space. Supervised runs have no memory bank.
     """
-    wanted = set(video_ids)
+    requested = set(video_ids)
     vectors_of: dict[str, NDArray[np.float32]] = {}
     for path in models:
         if (path.parent.parent.name, path.parent.name) == (clustering.run, clustering.variant):
             model = read_model(path)
             if model["bank"] is not None:
-                rows = [row for row, video_id in enumerate(model["video_ids"]) if video_id in wanted]
+                rows = [row for row, video_id in enumerate(model["video_ids"]) if video_id in requested]
                 vectors = model["bank"][rows].float().numpy()
                 vectors_of |= zip((model["video_ids"][row] for row in rows), vectors, strict=True)
     for path in encodings:
         if not clustering.run and path.parts[-3:-1] == ("encoding", clustering.descriptors):
             with read_hdf5(path) as file:
                 ids, statuses = file["video_id"].asstr()[:], file["status"].asstr()[:]
-                rows = [row for row in range(len(ids)) if ids[row] in wanted and statuses[row] == "ok"]
+                rows = [row for row in range(len(ids)) if ids[row] in requested and statuses[row] == "ok"]
                 vectors_of |= zip(ids[rows], file["sketch"][rows], strict=True)
-    present = sorted(vectors_of)
-    return present, np.stack([vectors_of[video_id] for video_id in present]) if present else np.zeros(
+    with_vector = sorted(vectors_of)
+    return with_vector, np.stack([vectors_of[video_id] for video_id in with_vector]) if with_vector else np.zeros(
         (0, 1), np.float32
     )
 
@@ -226,10 +235,10 @@ def read_failures(videos: pd.DataFrame, statuses: list[Path]) -> pd.DataFrame:
     for path in tqdm(statuses, desc="statuses", unit="file", disable=len(statuses) < 50):
         stages = [part for part in path.parts if part in SHARD_STAGES]
         if not stages:
-            raise StageError(f"{path}: no stage among {', '.join(SHARD_STAGES)} in the path of a status file")
-        where = len(path.parts) - 1 - path.parts[::-1].index(stages[-1])
+            raise StageError(f"{path}: the path of a status file must contain one of {', '.join(SHARD_STAGES)}")
+        position = len(path.parts) - 1 - path.parts[::-1].index(stages[-1])
         table = pd.DataFrame(shard_statuses(path), columns=["video_id", "status", "reason"])
-        tables.append(table.assign(dataset=path.parts[where - 1], stage=stages[-1])[FAILURE_COLUMNS])
+        tables.append(table.assign(dataset=path.parts[position - 1], stage=stages[-1])[FAILURE_COLUMNS])
     failed = pd.concat(tables, ignore_index=True).query("status != 'ok'")
     order = ("videos", *SHARD_STAGES)
     failed = failed.sort_values("stage", key=lambda stages: stages.map(order.index), kind="stable")
@@ -239,7 +248,7 @@ def read_failures(videos: pd.DataFrame, statuses: list[Path]) -> pd.DataFrame:
 def read_damaged(paths: list[Path]) -> pd.DataFrame:
     """The videos that are used without their damaged frames, sorted: DAMAGED_COLUMNS.
 
-    paths: shard files; those of other stages than frames are passed over.
+    paths: shard files; those of other stages than frames are ignored.
     """
     rows = []
     for path in dict.fromkeys(paths):

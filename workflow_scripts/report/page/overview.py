@@ -13,14 +13,20 @@ _COUNTED = {"n_labels": "label", "n_groups": "group", "n_scenes": "scene"}
 
 
 def dataset_rows(videos: pd.DataFrame, failures: pd.DataFrame, missing: dict[str, int]) -> list[dict[str, Any]]:
-    """A row per dataset, by name: its videos, failures, missing videos, numbers of different labels, and seconds.
+    """The table of the datasets.
 
-    missing: dataset -> number of videos that the annotations name and that do not exist.
+    Args:
+        videos: The table of `read_videos`.
+        failures: The table of `read_failures`.
+        missing: The counts of `read_missing`.
+
+    Returns:
+        A row per dataset, by name: its videos, failures, missing videos, numbers of different labels, and seconds.
     """
     groups = videos.groupby("dataset")
     rows = pd.DataFrame({"n_videos": groups.size(), "seconds": groups["seconds"].sum()})
-    lost = failures.groupby("dataset").size()
-    rows["n_failed"] = lost.reindex(rows.index, fill_value=0)
+    n_failed = failures.groupby("dataset").size()
+    rows["n_failed"] = n_failed.reindex(rows.index, fill_value=0)
     rows["n_missing"] = pd.Series(missing, dtype=int).reindex(rows.index, fill_value=0)
     for name, column in _COUNTED.items():
         rows[name] = groups[column].agg(lambda values: len(set(values) - {""}))

@@ -1,4 +1,4 @@
-"""What readers must know about the runs of a table, and no single value of the config says."""
+"""Remarks on the runs of a table that no single value of the config shows."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -12,9 +12,12 @@ from workflow_scripts.report.tables.departures import with_ancestors
 
 
 def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[int]]) -> list[str]:
-    """Sentences about these runs: which saw test videos without labels, and which were trained on enlarged crops.
+    """Sentences on runs that saw test videos without labels, and on runs that were trained on enlarged crops.
 
-    config: the resolved one; splits: numbers of the splits that the runs were evaluated on, by dataset.
+    Args:
+        config: The resolved config.
+        runs: The runs of the table.
+        splits: The numbers of the splits that the runs were evaluated on, by dataset.
     """
     runs = list(runs)
     trained = with_ancestors(runs, config["pretraining"]["runs"])
@@ -28,27 +31,27 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
                 most = "the test videos" if "the test videos" in seen else seen.pop()
                 lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
     if of_idt := [name for name in runs if name in IDT_RUNS]:
-        what = (
+        remark = (
             "learns its PCA and GMM from a sample of the evaluated dataset, which includes test videos, without labels"
         )
-        lines[what] = of_idt
+        lines[remark] = of_idt
     for name, values in networks.items():
         smallest = int(values["short_side"] * 2 ** (-(values["n_scales"] - 1) / 4))
         if smallest < values["crop_size"]:
-            what = (
+            remark = (
                 f"was trained on frames with a short side of {values['short_side']} pixels; its training crops of "
                 f"{smallest} to {values['short_side']} pixels were resized to {values['crop_size']}, which blurs "
                 "smaller ones"
             )
-            lines.setdefault(what, []).append(name)
-    return [f"{', '.join(names)}: {what}." for what, names in lines.items()]
+            lines.setdefault(remark, []).append(name)
+    return [f"{', '.join(names)}: {remark}." for remark, names in lines.items()]
 
 
 def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
     """Which test videos, in the splits `numbers` of a dataset, a training of `values` saw without labels.
 
-    `run` is the evaluated one, which may be evaluated on a single split. Empty for none, and where the
-    config has no such dataset.
+    `run` is the evaluated run, which may be evaluated on a single split. Empty if it saw none, or the config has no
+    such dataset.
     """
     trained_on = config["pretraining"]["dataset"]
     if dataset not in config["datasets"]:

@@ -1,4 +1,4 @@
-"""The mean of repeated values, and how far it depends on the seed."""
+"""The mean of repeated values and its deviation over seeds."""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +21,16 @@ class Spread(NamedTuple):
 
 
 def spread_table(values: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
-    """The fields of `Spread` for the values in `column`, by the columns `by`; repeats differ in the column `seed`."""
+    """The spread of values in groups.
+
+    Args:
+        values: A table with a row per value and a column `seed`.
+        by: The columns that define the groups.
+        column: The column of the values.
+
+    Returns:
+        The fields of `Spread` as columns, with a row per group.
+    """
     groups = values.groupby(by)[column]
     of_seeds = values.groupby([*by, "seed"])[column].mean().groupby(level=by)
     table = pd.DataFrame({"mean": groups.mean(), "sd": groups.std(), "n": groups.count()})
@@ -31,6 +40,6 @@ def spread_table(values: pd.DataFrame, by: list[str], column: str) -> pd.DataFra
 
 
 def spreads(values: pd.DataFrame, by: list[str], column: str) -> dict[Any, Spread]:
-    """The spread of the values in `column`, by the columns `by`; the keys are tuples if these are several."""
+    """As `spread_table`, but by group; the key of a group is a tuple if `by` names several columns."""
     rows = spread_table(values, by, column).itertuples(name=None)
     return {key: Spread(mean, None if pd.isna(sd) else sd, n, n_seeds) for key, mean, sd, n, n_seeds in rows}

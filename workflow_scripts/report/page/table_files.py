@@ -1,4 +1,4 @@
-"""The page's tables as TSV files with all methods: the accuracies, and what the clusters agree with."""
+"""The page's tables with all methods, as TSV files: accuracies, and agreement of clusters with labels."""
 
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,12 @@ def write_method_table(
 
     The columns are as in `MethodTable`; `method` is the title and `n_values` counts the values behind the accuracy. For
     fewer shots than all, `n_train` is the training part, from which that many videos per class are drawn.
+
+    Args:
+        table: The accuracies with all labels.
+        few_shot: The accuracies with few labels.
+        baselines: Name and accuracy of a baseline, by dataset.
+        path: Output, TSV.
     """
     fewer = {(few.dataset, few.protocol): few for few in few_shot}
     rows: list[dict[str, Any]] = []

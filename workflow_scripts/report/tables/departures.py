@@ -1,4 +1,4 @@
-"""Which of the values behind a table are not the paper's: where each is from, by the schema, and what it is here."""
+"""The values behind a table that are not the paper's, with their sources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SECTIONS = ("persons", "trajectories", "encoding", "clusters", "frames", "pretra
 
 @dataclass(frozen=True)
 class Departure:
-    """A key whose value the paper states otherwise, or does not state."""
+    """A key whose value differs from the paper's, or that the paper does not state."""
 
     key: str  # section.key, the run's name before the key, or descriptors.name.key
     value: Any
@@ -31,19 +31,24 @@ class Departure:
 
 
 def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "finetune") -> list[Departure]:
-    """The departures of a resolved config, of `runs` evaluated by `protocol`, and of the runs that they start from.
+    """The departures of some runs and of the runs that they start from.
 
-    A key whose `source` in the schema begins with the paper departs where its value is not the schema's default, which
-    is the paper's; any other departs always, or in a run or in descriptors where these set it. `report.sources` says so
-    of single keys. Left out is what cannot change these runs: other protocols, other detectors of people, and keys
-    that do not influence a result.
+    A key whose `source` in the schema begins with "paper" departs if its value is not the schema's default, which is
+    the paper's value. Any other key departs always; in a run or in descriptors, it departs if it is set there. Entries
+    of `report.sources` replace the sources of single keys. Values that cannot change these runs are left out: those of
+    other protocols and other detectors of people, and keys that do not influence a result.
+
+    Args:
+        config: The resolved config.
+        runs: The runs of a table.
+        protocol: How networks are evaluated; IDT is always evaluated by its SVM.
     """
     runs, sources, descriptors = list(runs), config["report"]["sources"], keys_of("descriptors")
     sections = {section: keys_of(section) for section in SECTIONS}
     trainings = config["pretraining"]["runs"]
     trained = with_ancestors(runs, trainings)
     described_by = _descriptors(config, [*runs, *trained])
-    # Section by section, what these runs read
+    # The keys of each section that these runs read
     protocols = [protocol, *(["svm"] if IDT_RUNS.keys() & set(runs) else [])]
     sections["evaluation"] = {
         key: node for one in protocols for key, node in settings_of(one, sections["evaluation"]).items()
@@ -54,7 +59,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     sections["persons"] = {
         key: node for key, node in sections["persons"].items() if detectors & set(node.get("detectors", detectors))
     }
-    every = [
+    candidates = [
         _departure(f"{section}.{key}", node, config[section][key], sources)
         for section in SECTIONS
         for key, node in sections[section].items()
@@ -63,7 +68,7 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     # What descriptors and runs set
     for name in described_by:
         set_values = config["descriptors"][name]
-        every += [
+        candidates += [
             _departure(f"descriptors.{name}.{key}", descriptors[key], set_values[key], sources) for key in descriptors
         ]
     of_runs = ("clusters", "frames", "pretraining")
@@ -72,8 +77,8 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
         for key, value in trainings[run].items():
             section, node = nodes.get(key, ("", {}))
             if section and value != config[section].get(key):  # else the section's entry covers it
-                every.append(_departure(f"{run}.{key}", node, value, sources))
-    return [departure for departure in every if departure is not None]
+                candidates.append(_departure(f"{run}.{key}", node, value, sources))
+    return [departure for departure in candidates if departure is not None]
 
 
 def in_words(all_departures: Iterable[Departure]) -> list[str]:
@@ -100,7 +105,7 @@ def _departure(key: str, node: dict[str, Any], value: Any, sources: list[dict[st
 
 
 def _descriptors(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
-    """The descriptors that these runs learn from or are, in the order of the config."""
+    """The descriptors that these runs use, in the order of the config."""
     used = set()
     for run in runs:
         if run in IDT_RUNS:
@@ -111,6 +116,6 @@ def _descriptors(config: dict[str, Any], runs: Iterable[str]) -> list[str]:
 
 
 def with_ancestors(runs: Iterable[str], trainings: dict[str, dict[str, Any]]) -> list[str]:
-    """The trained runs and what they start from, each once, in the order of the config."""
-    known = {name for run in runs for name in lineage(trainings, run)}
-    return [run for run in trainings if run in known]
+    """The trained runs and the runs that they start from, each once, in the order of the config."""
+    with_lineage = {name for run in runs for name in lineage(trainings, run)}
+    return [run for run in trainings if run in with_lineage]

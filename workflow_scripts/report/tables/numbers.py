@@ -1,4 +1,4 @@
-"""The numbers of a table of the paper: the paper's, ours, and how far they are apart."""
+"""The numbers of a table of the paper: the paper's, ours, and their differences."""
 
 from typing import Any
 
@@ -36,7 +36,17 @@ def _of_paper(row: dict[str, Any], dataset: str, key: str = "paper") -> dict[str
 
 
 def numbers_of(table: TableSettings, places: list[Place], evaluations: pd.DataFrame) -> pd.DataFrame:
-    """A row for each row and place of the table, in this order: COLUMNS; accuracies in percent, NaN where unknown."""
+    """The paper's numbers and ours.
+
+    Args:
+        table: The table of the paper.
+        places: Its columns, as `places_of` returns them.
+        evaluations: The table of `read_evaluations`.
+
+    Returns:
+        A row for each row of the table and place, in this order, with COLUMNS. Accuracies are in percent, and NaN if
+        unknown.
+    """
     ours = _ours(evaluations)
     row_of = {row["run"]: row for row in reversed(table.rows) if "run" in row}
     lines = []

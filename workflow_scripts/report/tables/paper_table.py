@@ -1,6 +1,6 @@
-"""A table of the paper: its numbers, ours, and how far they are apart, as TSV, Markdown, LaTeX and HTML.
+"""Stage: writes a table of the paper, with our numbers and the differences, as TSV, Markdown, LaTeX and HTML.
 
-`snakemake NAME` computes exactly what the table NAME of the config's `report.tables` needs.
+`snakemake NAME` runs exactly what the table NAME of `report.tables` needs.
 """
 
 import dataclasses
@@ -31,12 +31,12 @@ LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 MARKDOWN = {sign: f"\\{sign}" for sign in "\\|`*<$["}
 
 Notes = dict[str, list[str]]  # the notes of the table, by their heading
-BESIDE = "How our runs differ from the paper's"
+DIFFERENCES = "How our runs differ from the paper's"
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """A table as people read it: a title per place, the heads of the columns of a place, and rows of texts."""
+    """A table for reading: a title per place, the heads of the columns of a place, and rows of texts."""
 
     titles: list[str]
     heads: list[str]
@@ -57,10 +57,10 @@ def paper_table(
     Args:
         evaluations: The records of the table's runs.
         config: The resolved config. It says which values are not the paper's.
-        output: TSV with a row for each method, dataset and number of shots, in percent, and what the number rests on.
-        markdown: For reading, with the standard deviation over seeds (see `Spread`), the notes and the remarks.
-        latex: Likewise.
-        html: Likewise, a part of the report's page.
+        output: TSV with a row for each method, dataset and number of shots: percentages and their provenance.
+        markdown: Output for reading, with the standard deviation over seeds (see `Spread`), notes and remarks.
+        latex: Output, the same as LaTeX.
+        html: Output, the same as a part of the report's page.
         table: The entry of `report.tables`.
 
     Raises:
@@ -75,8 +75,8 @@ def paper_table(
     runs = [row["run"] for row in table.rows if "run" in row]
     resolved = yaml.safe_load(config.read_text())
     splits = {str(dataset): set(numbers) for dataset, numbers in results.groupby("dataset", sort=False)["split"]}
-    beside = [*map(visible, table.notes), *remarks(resolved, runs, splits)]
-    notes = {BESIDE: beside, **_notes(departures(resolved, runs, table.protocol))}
+    differences = [*map(visible, table.notes), *remarks(resolved, runs, splits)]
+    notes = {DIFFERENCES: differences, **_notes(departures(resolved, runs, table.protocol))}
     grid, facts = _grid(places, numbers), _facts(places, results, runs)
     write_table(output, _formatted(numbers))
     write_text(markdown, _markdown(table, grid, facts, notes))
@@ -98,7 +98,7 @@ def _formatted(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _grid(places: list[Place], numbers: pd.DataFrame) -> Grid:
-    """The table as people read it. A method without a run of ours is cited."""
+    """The table for reading. A method without a run of ours is cited."""
     heads = ["paper", "ours", "difference"]
     cells = {
         "paper": numbers["paper"].map(_text),
@@ -122,7 +122,7 @@ def _grid(places: list[Place], numbers: pd.DataFrame) -> Grid:
 
 
 def _caption(table: TableSettings) -> str:
-    """What the numbers are."""
+    """What the numbers are, for the caption."""
     repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
         f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation of the seeds' "
@@ -131,7 +131,7 @@ def _caption(table: TableSettings) -> str:
 
 
 def _notes(all_departures: list[Departure]) -> Notes:
-    """The departures in words, by heading: what the paper contradicts apart from what it leaves open."""
+    """The departures in words, by heading: those that the paper contradicts, and those that it leaves open."""
     return {
         "Values that are not the paper's": in_words(one for one in all_departures if one.contradicts),
         "Values that the paper does not state": in_words(one for one in all_departures if not one.contradicts),
@@ -144,7 +144,7 @@ def _extent(numbers: "pd.Series[int]") -> str:
 
 
 def _facts(places: list[Place], evaluations: pd.DataFrame, runs: list[str]) -> list[str]:
-    """What the numbers of each dataset rest on, and the digests of the settings behind them by run."""
+    """The splits, seeds, test videos and chance level of each dataset, and the config digests of the runs."""
     lines = []
     of_table = evaluations[evaluations["run"].isin(runs)]
     for dataset in dict.fromkeys(dataset for dataset, _ in places):
@@ -202,8 +202,10 @@ def _latex(table: TableSettings, grid: Grid, facts: list[str], notes: Notes) -> 
 
 def _html(table: TableSettings, grid: Grid, facts: list[str], notes: Notes) -> str:
     content = {"table": table, **dataclasses.asdict(grid), "facts": facts}
-    folded = {heading: of_kind for heading, of_kind in notes.items() if heading != BESIDE}
-    return render("tables/paper_table.html", **content, caption=_caption(table), beside=notes[BESIDE], notes=folded)
+    folded = {heading: of_kind for heading, of_kind in notes.items() if heading != DIFFERENCES}
+    return render(
+        "tables/paper_table.html", **content, caption=_caption(table), differences=notes[DIFFERENCES], notes=folded
+    )
 
 
 if __name__ == "__main__":

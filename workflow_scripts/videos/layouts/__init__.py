@@ -1,18 +1,21 @@
-"""The layouts of datasets: a file per layout, and its entry here.
+"""The layouts of datasets. Each layout has a reader in a file of this folder and an entry here.
 
-The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write a reader in a
-file of this folder and add its entry.
+The configuration, the index, the estimate and the evaluation read the entries. To add a layout, write its reader and
+add its entry.
 """
 
+from functools import partial
+
 from workflow_scripts.videos.layouts import folder, generated, hmdb51, kinetics, manifest, ucf101
+from workflow_scripts.videos.layouts.annotations import read_annotated
 from workflow_scripts.videos.layouts.layout import Layout
 
 LAYOUTS = {
-    "folder": Layout("root/<label>/.../video, each folder once, whatever links lead to it", folder.read),
+    "folder": Layout("root/<label>/.../video (each folder is read once, even if links lead to it)", folder.read),
     "manifest": Layout("a CSV file", manifest.read, "manifest", "a CSV file with the columns path, label, group"),
     "ucf101": Layout(
         "UCF101 as it is distributed",
-        ucf101.read,
+        partial(read_annotated, ucf101.read_videos),
         "annotations",
         "the folder of trainlist01.txt, testlist01.txt, ...",
         n_official_splits=3,
@@ -20,14 +23,14 @@ LAYOUTS = {
     ),
     "hmdb51": Layout(
         "HMDB51 as it is distributed",
-        hmdb51.read,
+        partial(read_annotated, hmdb51.read_videos),
         "annotations",
         "the folder of <class>_test_split1.txt, ...",
         n_official_splits=3,
     ),
     "kinetics": Layout(
         "Kinetics as it is distributed",
-        kinetics.read,
+        partial(read_annotated, kinetics.read_videos),
         "annotations",
         "a CSV or JSON file of a release, or the folder of several",
         n_official_splits=1,

@@ -1,4 +1,4 @@
-"""What the readers of official datasets share: lists of annotations, and the search for the files of their videos."""
+"""Functions for the readers of official datasets: they read lists of annotations and find the files of the videos."""
 
 import logging
 import re
@@ -13,10 +13,16 @@ from workflow_scripts.videos.text_tables import read_lines
 log = logging.getLogger(__name__)
 
 
-def read_annotated(root: Path, annotations: str, reader: Callable[[Path], list[Annotated]]) -> Listing:
-    """The videos that `reader` finds in the `annotations`, a file or a folder, with their files below `root`.
+def read_annotated(reader: Callable[[Path], list[Annotated]], root: Path, annotations: str) -> Listing:
+    """Returns the videos of an official dataset.
 
-    Raises StageError if the annotations cannot be read; it names the file and the line.
+    Args:
+        reader: Returns the videos that the annotations at a path name.
+        root: The folder of the videos.
+        annotations: The file or folder of the annotations.
+
+    Raises:
+        StageError: The annotations cannot be read. The error names the file and the line.
     """
     walked = walk(root)
     files = [path.relative_to(root) for path in walked.videos]
@@ -25,7 +31,7 @@ def read_annotated(root: Path, annotations: str, reader: Callable[[Path], list[A
 
 
 def annotated_videos(annotations: Path, reader: Callable[[Path], list[Annotated]]) -> list[Annotated]:
-    """The videos that `reader` finds in the `annotations`, sorted by name. Raises StageError."""
+    """Returns the videos that the annotations name, sorted by name. Raises StageError if they cannot be read."""
     try:
         annotated = reader(annotations)
     except OSError as error:
@@ -34,11 +40,11 @@ def annotated_videos(annotations: Path, reader: Callable[[Path], list[Annotated]
 
 
 def find_files(annotated: Sequence[Annotated], files: Sequence[Path]) -> tuple[list[Listed], list[Annotated]]:
-    """The annotated videos with the paths of their files, and the annotated videos without a file.
+    """Returns the annotated videos with the paths of their files, and the annotated videos without a file.
 
-    A video is found by its name. Several files may have the name, for example copies in other formats: the first one in
-    a folder of the label is used, otherwise the first one. If no file has the name as it is written, its capitals may
-    differ (UCF101's HandStandPushups).
+    A file belongs to a video if it has one of the video's names. If several files do, for example copies in other
+    formats, the first one in a folder of the label is used, otherwise the first one. Capitals are ignored if no file
+    has the exact name (UCF101's HandStandPushups).
     """
     by_name: dict[str, list[str]] = {}
     paths = sorted(path.as_posix() for path in files)
@@ -57,9 +63,9 @@ def find_files(annotated: Sequence[Annotated], files: Sequence[Path]) -> tuple[l
         path = next((path for path in candidates if video.label in Path(path).parts), candidates[0])
         used.add(path)
         listed.append(Listed(path, video.label, video.group, splits=video.splits))
-    log.info("videos: the annotations name %d videos, %d of them have no file", len(annotated), len(missing))
+    log.info("videos: the annotations name %d videos; %d of them have no file", len(annotated), len(missing))
     if others := len(paths) - len(listed):
-        log.info("videos: %d files are left out: no annotation names them, or they are second copies", others)
+        log.info("videos: %d files are ignored: no annotation names them, or they are second copies", others)
     return listed, missing
 
 
@@ -73,7 +79,7 @@ def set_part(parts: dict[int, str], split: int, part: str, place: str) -> None:
 
 
 def split_lists(folder: Path, name: re.Pattern[str], example: str) -> Iterator[tuple[Path, re.Match[str]]]:
-    """The split files of a folder, sorted, with the match of their names. Raises StageError if there are none."""
+    """Yields the split files of a folder, sorted, with the matches of their names. Raises StageError if none exist."""
     lists = [
         (path, match)
         for path in sorted(folder.iterdir())
@@ -85,7 +91,7 @@ def split_lists(folder: Path, name: re.Pattern[str], example: str) -> Iterator[t
 
 
 def matched_lines(path: Path, pattern: re.Pattern[str], example: str) -> Iterator[tuple[str, re.Match[str]]]:
-    """The place and the match of each line of a list. Raises StageError for a line that does not match `pattern`."""
+    """Yields the place and the match of each line of a list. Raises StageError if a line does not match `pattern`."""
     for number, line in read_lines(path):
         match = pattern.fullmatch(line)
         if match is None:

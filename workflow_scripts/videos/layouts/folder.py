@@ -7,7 +7,7 @@ from workflow_scripts.videos.layouts.layout import Listed, Listing
 
 
 def read(root: Path, _: object) -> Listing:
-    """The videos below `root`. A video that lies in `root` itself has no label."""
+    """Returns the videos below `root`. A video in `root` itself has no label."""
     walked = walk(root)
     paths = [path.relative_to(root) for path in walked.videos]
     videos = [Listed(path.as_posix(), path.parts[0] if len(path.parts) > 1 else "") for path in paths]

@@ -7,9 +7,9 @@ from workflow_scripts.videos.layouts.layout import Listed, Listing
 
 
 def read(root: Path, settings: dict[str, Any]) -> Listing:
-    """The generated videos below `root`; those that are not there yet are generated.
+    """Returns the generated videos below `root`, after generating the missing ones.
 
-    The first take of each motion in each scene is the test part of split 1. Its place is in no training video.
+    The first take of each motion in each scene is the test part of split 1. No training video shows its place.
     """
     # Imported here: Snakemake reads the table of layouts at its start, and the generator imports OpenCV and PyAV.
     from workflow_scripts.synthetic.generate import generate_videos

@@ -1,10 +1,10 @@
-"""HMDB51 as it is distributed: `<class>_test_split<N>.txt`."""
+"""Reads HMDB51's split files, `<class>_test_split<N>.txt`."""
 
 import re
 from pathlib import Path
 
-from workflow_scripts.videos.layouts.annotations import matched_lines, read_annotated, set_part, split_lists
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.annotations import matched_lines, set_part, split_lists
+from workflow_scripts.videos.layouts.layout import Annotated
 
 _LIST = re.compile(r"(?P<label>.+)_test_split(\d+)\.txt")
 _LINE = re.compile(r"(?P<name>.+)\.\w+\s+(?P<flag>[012])")
@@ -13,15 +13,10 @@ _NAME = r"(?P<film>.+)_{label}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+"
 _FLAGS = {"0": "", "1": "train", "2": "test"}
 
 
-def read(root: Path, annotations: str) -> Listing:
-    """The videos below `root` that the split files in the folder `annotations` name."""
-    return read_annotated(root, annotations, read_videos)
-
-
 def read_videos(folder: Path) -> list[Annotated]:
-    """The videos of the split files, which mark train with 1, test with 2 and neither with 0.
+    """Returns the videos of the split files, which mark train with 1, test with 2 and neither with 0.
 
-    The group of a video is the film that it comes from.
+    The group of a video is the film in its name.
     """
     parts: dict[tuple[str, str], dict[int, str]] = {}  # by label and name
     for path, kind in split_lists(folder, _LIST, "brush_hair_test_split1.txt"):

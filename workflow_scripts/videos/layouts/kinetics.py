@@ -1,7 +1,7 @@
-"""Kinetics as it is distributed: the CSV or JSON files of the releases 400, 600 and 700.
+"""Reads the CSV or JSON annotations of Kinetics-400, 600 and 700.
 
-Kinetics has one split for a classifier. Its validation part is the test part here, as in papers. Its test part, whose
-labels were long withheld, is in neither part.
+Kinetics has one split. Its validation part is the test part here, as in papers. Its own test part, whose labels were
+not published at first, is in neither part.
 """
 
 import json
@@ -10,25 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.videos.layouts.annotations import read_annotated
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.layout import Annotated
 from workflow_scripts.videos.text_tables import read_table
 
 _PARTS = {"tra": "train", "val": "test"}  # by the first letters: train, training, val, validate, validation
 
 
-def read(root: Path, annotations: str) -> Listing:
-    """The videos below `root` that the file `annotations`, or the files in that folder, name."""
-    return read_annotated(root, annotations, read_videos)
-
-
 def read_videos(place: Path) -> list[Annotated]:
-    """The videos of a CSV or JSON file, or of all such files in a folder.
+    """Returns the labelled videos of a CSV or JSON file, or of all such files in a folder.
 
-    If a folder has both kinds, the CSV files are read: the JSON files say the same. Releases share most of their
-    clips. A clip that several files annotate is one video, as the first file by name annotates it. Video files are
-    named `<YouTube id>_<start>_<end>`, in six digits, or by the id alone. Videos without a label are left out; another
-    layout can list them for training without labels.
+    If a folder has both kinds, only the CSV files are read, because the JSON files hold the same. Releases share most
+    of their clips: a clip in several files is one video, annotated as in the first file by name. Video files are named
+    `<YouTube id>_<start>_<end>`, with or without six digits, or by the id alone. For training on videos without a
+    label, use another layout.
     """
     paths = [place]
     if place.is_dir():
@@ -71,11 +65,11 @@ def _read_csv(path: Path) -> Iterator[_Row]:
 def _read_json(path: Path) -> Iterator[_Row]:
     try:
         if not 0 < path.stat().st_size <= _LARGEST_JSON:  # the whole file is held in memory
-            raise ValueError(f"{path.stat().st_size} bytes; it may have up to {_LARGEST_JSON}")
+            raise ValueError(f"it has {path.stat().st_size} bytes, not 1 to {_LARGEST_JSON}")
         entries: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8-sig"))
         for youtube_id, entry in entries.items():
             annotation = entry["annotations"]
             start, end = (int(float(time)) for time in annotation["segment"])
             yield youtube_id, annotation.get("label", "").strip(), start, end, entry.get("subset", path.stem)
     except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StageError(f"{path}: it is no JSON of a Kinetics release ({error!r}); download it again") from error
+        raise StageError(f"{path}: it is not the JSON of a Kinetics release ({error!r}); download it again") from error

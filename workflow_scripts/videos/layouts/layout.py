@@ -1,4 +1,4 @@
-"""What a layout is, and the lists of videos that its reader returns."""
+"""The description of a layout, and the lists of videos that its reader returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Parts = tuple[tuple[int, str], ...]  # (number of a split, train | test)
 
 @dataclass(frozen=True)
 class Listed:
-    """A video of a dataset: `path` relative to the root, and what the dataset says about it (each may be empty)."""
+    """A video of a dataset: its path relative to the root, and its annotations, each of which may be empty."""
 
     path: str
     label: str = ""
@@ -23,7 +23,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Annotated:
-    """A video that annotations name. Its file has one of the `names` (without suffix); the likeliest comes first."""
+    """A video that annotations name. Its file has one of the `names` (without suffix), the most likely name first."""
 
     names: tuple[str, ...]
     label: str
@@ -33,11 +33,7 @@ class Annotated:
 
 @dataclass(frozen=True)
 class Listing:
-    """The videos of a dataset.
-
-    `missing` holds the videos that the annotations name and that have no file. `walked` says what else lies below the
-    root, if the reader walked through it.
-    """
+    """The videos of a dataset, the annotated videos without a file, and the files below the root if listed."""
 
     videos: list[Listed]
     missing: list[Annotated] = field(default_factory=list)
@@ -46,12 +42,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class Layout:
-    """A way in which the videos of a dataset lie on disk and their labels are written down."""
+    """Where a dataset keeps its videos and labels."""
 
     meaning: str  # for the configuration's documentation
     read: Callable[[Path, Any], Listing]  # (root, value of the key `source`) -> the videos
-    # Which key of the dataset's entry says more than `root`; with `generated` the videos have no root of their own.
+    # The key of the dataset's entry that the reader needs besides `root`. The videos of `generated` need no root.
     source: Literal["", "manifest", "annotations", "generated"] = ""
     source_meaning: str = ""  # completes "<source> must be ..."
-    n_official_splits: int = 0  # splits that the annotations define, as a rule
+    n_official_splits: int = 0  # splits that the annotations usually define
     groups_within_labels: bool = False  # whether equal groups of two labels are different recordings

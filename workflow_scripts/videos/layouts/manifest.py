@@ -1,4 +1,4 @@
-"""A CSV file that names the videos, with their labels, groups, scenes and splits."""
+"""Reads a CSV file that names the videos, with their labels, groups, scenes and splits."""
 
 import dataclasses
 import logging
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 _SPLIT = re.compile(r"split[ _-]?(\d{0,9})")  # names of the columns that hold train or test
 _PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
-# Other names that people give to the column `label`.
+# Names of columns that probably hold the labels.
 _LIKE_LABEL = re.compile(r".*(label|lable).*|y|targets?|class(es|name|_name)?|categor(y|ies)|actions?|activit(y|ies)")
 
 
 def read(root: Path, manifest: str) -> Listing:
-    """The videos that the CSV file `manifest` names, in its order. Two equal lines of a video count once."""
+    """Returns the videos that the CSV file `manifest` names, in its order. Equal lines count once."""
     file = Path(manifest)
     if not file.is_file():
         raise StageError(f"the manifest {manifest or '(empty)'} does not exist; give a CSV file (datasets.*.manifest)")
@@ -48,7 +48,7 @@ def read(root: Path, manifest: str) -> Listing:
 
 
 def _split_numbers(file: Path, table: Table, columns: Sequence[str]) -> dict[str, int]:
-    """The columns that mark videos as train or test, with the numbers of their splits; `split` is split 1.
+    """Returns the numbers of the splits by the columns that mark videos as train or test. `split` is split 1.
 
     Raises StageError if two such columns describe the same split.
     """
@@ -70,7 +70,7 @@ def _split_numbers(file: Path, table: Table, columns: Sequence[str]) -> dict[str
 
 
 def _check_columns(file: Path, columns: Sequence[str], split_columns: Sequence[str]) -> None:
-    """Logs which columns are not read. Raises StageError if one of them seems to hold the labels."""
+    """Logs the columns that are not read. Raises StageError if one of them seems to hold the labels."""
     others = [name for name in columns if name not in {"path", "label", "group", "scene", *split_columns, ""}]
     if "label" not in columns:
         for name in others:
@@ -85,7 +85,7 @@ def _check_columns(file: Path, columns: Sequence[str], split_columns: Sequence[s
 
 
 def _plain_path(file: Path, number: int, cell: str, root: Path) -> str:
-    """The path in a cell, without `.`, `..` and blanks around it if that leads to the same file."""
+    """Returns the path in a cell, stripped and without `.` and `..` if that path leads to the same file."""
     path = cell if cell != cell.strip() and os.path.exists(root / cell) else cell.strip()
     if not path:
         raise StageError(f"{file}, line {number}: the path is empty; name a file or remove the line")

@@ -1,22 +1,17 @@
-"""UCF101 as it is distributed: `trainlist01.txt` .. `testlist03.txt`."""
+"""Reads UCF101's split files, `trainlist01.txt` .. `testlist03.txt`."""
 
 import re
 from pathlib import Path
 
-from workflow_scripts.videos.layouts.annotations import matched_lines, read_annotated, set_part, split_lists
-from workflow_scripts.videos.layouts.layout import Annotated, Listing
+from workflow_scripts.videos.layouts.annotations import matched_lines, set_part, split_lists
+from workflow_scripts.videos.layouts.layout import Annotated
 
 _LIST = re.compile(r"(train|test)list0*(\d+)\.txt")
 _LINE = re.compile(r"(?P<label>[^/]+)/(?P<name>.+)\.\w+(?:\s+\d+)?")  # a train list adds the number of the class
 
 
-def read(root: Path, annotations: str) -> Listing:
-    """The videos below `root` that the split files in the folder `annotations` name."""
-    return read_annotated(root, annotations, read_videos)
-
-
 def read_videos(folder: Path) -> list[Annotated]:
-    """The videos of the split files. The group of a video is the g01 .. g25 in its name."""
+    """Returns the videos of the split files. The group of a video is the g01 .. g25 in its name."""
     parts: dict[tuple[str, str], dict[int, str]] = {}  # by label and name
     for path, kind in split_lists(folder, _LIST, "trainlist01.txt"):
         part, number = kind.groups()

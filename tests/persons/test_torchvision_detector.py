@@ -1,0 +1,166 @@
+"""torchvision's Mask R-CNN: real forward passes, boxes in pixels of the frames, and a small network that is trained."""
+
+from functools import partial
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` brings it")
+import torch
+from frames_and_videos import assert_valid, red_rectangles, write_shard_list
+from torchvision.models import detection
+from torchvision.models.detection.image_list import ImageList
+from toy_detector import toy_mask_rcnn, train_toy
+
+from workflow_scripts.ground.identity import video_id
+from workflow_scripts.ground.stage import StageError
+from workflow_scripts.persons.batches import Batches
+from workflow_scripts.persons.boxes import overlaps
+from workflow_scripts.persons.detect_persons import detect_persons
+from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.settings import PersonsSettings
+from workflow_scripts.persons.torchvision_detector import Torchvision
+from workflow_scripts.synthetic.generate import render_with_truth
+from workflow_scripts.synthetic.settings import GeneratedSettings
+
+NETWORK = "maskrcnn_resnet50_fpn_v2"
+
+
+def small_toy(weights: None, weights_backbone: None, box_score_thresh: float) -> detection.MaskRCNN:
+    """Replaces `maskrcnn_resnet50_fpn_v2`."""
+    return toy_mask_rcnn(box_score_thresh=box_score_thresh)
+
+
+@pytest.fixture
+def toy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of random weights of the toy, which replaces the published network."""
+    monkeypatch.setattr(detection, NETWORK, small_toy)
+    torch.manual_seed(0)
+    torch.save(toy_mask_rcnn().state_dict(), tmp_path / "toy.pt")
+    return tmp_path / "toy.pt"
+
+
+def test_torchvision_published_network_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = partial(detection.maskrcnn_resnet50_fpn_v2, min_size=64, max_size=96)
+    monkeypatch.setattr(detection, NETWORK, small)
+    torch.manual_seed(0)
+    state = small(weights=None, weights_backbone=None).state_dict()
+    state["roi_heads.box_predictor.cls_score.bias"][1] = 15  # so that the random scores favour persons
+    torch.save(state, tmp_path / "random.pt")
+    frames = [np.random.default_rng(seed).integers(256, size=(72, 100, 3), dtype=np.uint8) for seed in range(3)]
+    detector = Torchvision(PersonsSettings(weights=str(tmp_path / "random.pt")))
+    detections = detector.detect(frames)
+    assert len(detections) == 3 and detector.detect([]) == []
+    detector.batches = Batches(detector.boxes_of, 2)  # as on a GPU
+    for boxes, in_batches in zip(detections, detector.detect(frames), strict=True):
+        assert len(boxes) > 2
+        assert_valid(boxes, 72, 100)
+        np.testing.assert_allclose(*(rows[np.argsort(rows[:, 0])] for rows in (boxes, in_batches)), atol=1e-2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 160), (50, 90), (90, 50), (40, 190), (240, 320)])
+def test_torchvision_boxes_are_in_pixels_of_the_frame(
+    height: int, width: int, toy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network's head is replaced: it returns the red rectangle in the resized and padded picture."""
+    inputs: list[ImageList] = []
+
+    def with_new_head(network: detection.MaskRCNN) -> detection.MaskRCNN:
+        def head(features: object, proposals: object, sizes: object, targets: None) -> tuple[list, dict]:
+            outputs = []
+            for image in inputs[-1].tensors:  # (3, h, w), minus mean, over standard deviation: red is 2.2, black -2.1
+                rows, columns = torch.nonzero(image[0] > 0.05, as_tuple=True)
+                box = torch.stack([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]).float()
+                labels, scores = torch.tensor([18, 1, 1]), torch.tensor([0.95, 0.6, 0.9])  # a dog, and the person twice
+                outputs.append({"boxes": box.repeat(3, 1), "labels": labels, "scores": scores})
+            return outputs, {}
+
+        network.transform.register_forward_hook(lambda module, args, output: inputs.append(output[0]))
+        network.roi_heads.forward = head
+        return network
+
+    monkeypatch.setattr(detection, NETWORK, lambda **options: with_new_head(small_toy(**options)))
+    frames, truth = red_rectangles(height, width)
+    detector = Torchvision(PersonsSettings(weights=str(toy_file)))
+    one_by_one, batched = detector.detect(frames), detector.boxes_of([detector.picture(frame) for frame in frames])
+    assert inputs[0].tensors[0, 0].numel() > np.prod(inputs[0].image_sizes[0]), "it was padded"
+    for detections in (one_by_one, batched):
+        for boxes, corners in zip(detections, truth, strict=True):
+            assert boxes[:, 4].tolist() == [np.float32(0.9), np.float32(0.6)]
+            np.testing.assert_allclose(boxes[:, :4], [corners, corners], atol=max(1, height / 100))
+
+
+def test_torchvision_weights_by_url(toy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    by_url = make_detector("torchvision", PersonsSettings(weights=toy_file.as_uri()))
+    by_path = make_detector("torchvision", PersonsSettings(weights=str(toy_file)))
+    frame = np.random.default_rng(0).integers(256, size=(120, 160, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(by_url.detect([frame])[0], by_path.detect([frame])[0])
+
+
+@pytest.mark.parametrize("content", ["nothing", "text", "list", "another network"])
+def test_torchvision_wrong_weights(content: str, toy_file: Path, tmp_path: Path) -> None:
+    if content == "nothing":
+        toy_file.unlink()
+    elif content == "text":
+        toy_file.write_text("no weights")
+    else:
+        torch.save([1, 2] if content == "list" else {"fc.weight": torch.zeros(3)}, toy_file)
+    videos = write_shard_list(tmp_path, GeneratedSettings(motions=("wave",), scenes=("beach",), per_pair=1, frames=2))
+    with pytest.raises(StageError, match=r"persons\.weights: cannot load .*toy\.pt.*maskrcnn_resnet50_fpn_v2") as error:
+        detect(videos, toy_file)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "store").exists() and not (tmp_path / "persons.h5").exists()
+
+
+def detect(videos: Path, weights: Path, **settings: int) -> dict[str, np.ndarray]:
+    """Returns the boxes that the stage finds in each video of a list."""
+    output = videos.parent / "persons.h5"
+    persons_settings = PersonsSettings(weights=str(weights), **settings)
+    detect_persons(videos, output, videos.parent / "store", "torchvision", persons_settings)
+    with h5py.File(output) as file:
+        return {name: group["boxes"][:] for name, group in file.items()}
+
+
+def test_torchvision_boxes_are_the_same_bytes_for_any_threads(toy_file: Path, tmp_path: Path) -> None:
+    state = torch.load(toy_file)
+    state["roi_heads.box_predictor.cls_score.bias"][1] = 15
+    torch.save(state, toy_file)
+    videos = write_shard_list(tmp_path, GeneratedSettings(motions=("wave", "walk"), per_pair=1, frames=6))
+    outputs = [tmp_path / f"{threads}.h5" for threads in (1, 3)]
+    for output, threads in zip(outputs, (1, 3), strict=True):
+        torch.set_num_threads(threads)  # as the environment may set it
+        settings = PersonsSettings(weights=str(toy_file), stride=2)
+        detect_persons(videos, output, output.with_suffix(".store"), "torchvision", settings, threads=threads)
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    with h5py.File(outputs[0]) as file:
+        assert all(len(group["boxes"]) for group in file.values())
+
+
+def test_torchvision_trained_toy_finds_moving_persons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Persons, places and times are not those of the training. The stride is 2."""
+    torch.set_num_threads(1)
+    monkeypatch.setattr(detection, NETWORK, small_toy)
+    torch.save(train_toy(steps=400), tmp_path / "toy.pt")
+    generated = GeneratedSettings(motions=("walk", "jump"), per_pair=1, frames=16, seed=1)
+    boxes_by_video = detect(write_shard_list(tmp_path, generated), tmp_path / "toy.pt", stride=2)
+    ious, truths, correct = [], [], []
+    for motion in generated.motions:
+        for scene in generated.scenes:
+            boxes = boxes_by_video[video_id(f"{motion}/{motion}_{scene}_00.mp4")]
+            for number, frame in enumerate(render_with_truth(motion, scene, 0, generated)):
+                truths.append(frame.box)
+                iou = overlaps(boxes[boxes[:, 0] == number, 1:], frame.box[None])[:, 0]
+                ious.append(iou.max(initial=0))
+                correct += (iou > 0.5).tolist()
+    recall, precision = np.mean(np.array(ious) > 0.5), np.mean(correct)
+    constant_box = overlaps(np.median(truths, axis=0)[None], np.array(truths))[0]
+    summary = (
+        f"mean IoU {np.mean(ious):.2f}, recall {recall:.2f}, precision {precision:.2f}; one box for all has mean IoU "
+    )
+    summary += f"{constant_box.mean():.2f} and recall {np.mean(constant_box > 0.5):.2f}"
+    print(summary)
+    assert recall >= 0.85 and precision >= 0.65, summary
+    assert np.mean(ious) > constant_box.mean() + 0.2, summary
