@@ -6,7 +6,7 @@ tapered cylinder whose texture turns with the body, so that a spin shows the fac
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -250,7 +250,7 @@ def _draw_part(
     region += cv2.warpAffine(part.shaded(yaw, light * across[0]), matrix, size)
 
 
-def _in_three(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _in_three(values: NDArray[Any]) -> NDArray[np.float32]:
     """Values (H, W) as (H, W, 3), one per color: products of arrays of one shape are several times as fast."""
     return np.asarray(cv2.merge([values] * 3), np.float32)
 
