@@ -112,7 +112,8 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     width, height = SUPERSAMPLING * settings.width, SUPERSAMPLING * settings.height
     place = _place(scene, take % (settings.places or take + 1), settings.seed, width, height)
     looks = rng(settings.seed, "person", scene, take % settings.people) if settings.people else draw
-    figure = Figure(looks, height * looks.uniform(*settings.figure_height))
+    shortest, tallest = settings.figure_height
+    figure = Figure(looks, height * looks.uniform(shortest, tallest))
     cameras = _camera_path(draw, settings, width, height)
     pose_at, period = MOTIONS[motion]
     start, speed, mirrored = draw.uniform(0, 1), draw.uniform(0.8, 1.25), bool(draw.random() < 0.5)
@@ -137,7 +138,7 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
         canvas = cv2.warpAffine(place, camera, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
         box = figure.draw(canvas, pose, camera, feet, mirrored != back)
         small = cv2.resize(canvas, (settings.width, settings.height), interpolation=cv2.INTER_AREA)
-        lit = cv2.LUT(np.clip(small, 0, 255).astype(np.uint8), tone[None])
+        lit = np.asarray(cv2.LUT(np.clip(small, 0, 255).astype(np.uint8), tone[None]), np.float32)
         lit += grain * draw.standard_normal(lit.shape, dtype=np.float32)
         limit = np.array([settings.width, settings.height] * 2)
         yield Frame(
