@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-fast  the unit tests alone
+# make test-fast  only the unit tests
 # make test-all   make test, then the longer targets: test-runs, -browser, -kill, -persons, -slurm, -sanitize, -tables,
 #                 -demo, -ut
 # make help       this list
@@ -82,7 +82,7 @@ lint: setup
 
 # Builds the tracker's core with g++'s address and undefined-behaviour sanitizers, then runs its Python tests, and
 # random input on every instruction set of the processor: about 3 minutes on 2 cores.
-FUZZ_SECONDS ?= 25
+FUZZ_SECONDS ?= 15
 FUZZ_SEED ?= 1
 SANITIZED := build/sanitize
 

@@ -26,7 +26,7 @@ from workflow_scripts.encoding.fit_codebook import fit, fit_pca, project
 from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import EncodingSettings
 
-STEPS = 20  # of EM on the sample
+STEPS = 20  # EM steps on the sample
 PER_VIDEO = 500  # descriptors
 MOTIONS = 300  # clusters of the generated descriptors
 BINS = {"hog": 8, "hof": 9, "mbhx": 8, "mbhy": 8}

@@ -1,4 +1,4 @@
-"""Time of encoding compared with tracking, and memory of encoding by the length and the number of videos.
+"""Time of encoding compared with tracking, and memory of encoding for videos of different length and number.
 
     python -m benchmarks.encoding VIDEO [VIDEO ...] [--components 256]
 

@@ -58,8 +58,8 @@ class Comparison:
     from_store: float
     crops: float  # from the store, cropped as in training
     from_videos: float
-    megabytes: float  # of the store, per second of video
-    video_megabytes: float  # of the files, per second of video
+    megabytes: float  # size of the store per second of video
+    video_megabytes: float  # size of the files per second of video
     written: float  # frames per second
     difference: float  # mean between the clips of the two, caused by JPEG if the time stamps of the files are right
 
@@ -74,9 +74,9 @@ def compare(videos: list[Path], path: Path, short_side: int, clips: int, seed: i
     Args:
         videos: The video files.
         path: The store.
-        short_side: Of the stored frames, in pixels.
+        short_side: Short side of the stored frames, in pixels.
         clips: Number of clips.
-        seed: Draws the clips.
+        seed: Seed of the random clips.
     """
     settings = FramesSettings(short_side=short_side)
     info = {str(number): idt_tools.probe_video(video) for number, video in enumerate(videos)}

@@ -49,7 +49,7 @@ class Features:
 
     boxes: str = "none"  # the detector whose boxes are masked
     components: int = 64  # Gaussians
-    subset: str = "all"  # of the columns of a descriptor
+    subset: str = "all"  # columns of a descriptor
 
 
 def main() -> None:
@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("-o", "--cache", type=Path, required=True)
     parser.add_argument("--boxes", nargs="+", default=["none", "hog"], help="the first is used in the other rows")
-    parser.add_argument("--components", nargs="+", type=int, default=[64, 256], help="likewise")
+    parser.add_argument(
+        "--components", nargs="+", type=int, default=[64, 256], help="the first is used in the other rows"
+    )
     parser.add_argument("--subsets", nargs="*", choices=SUBSETS, default=list(SUBSETS)[1:])
     parser.add_argument("--descriptors", type=int, default=1000, help="per video (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3)
@@ -91,9 +93,9 @@ def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 
     """Tracks the videos that `cache` lacks.
 
     Args:
-        folder: Contains the videos.
-        manifest: Lists the videos.
-        cache: For all results; videos/ has the index and the splits.
+        folder: Folder of the videos.
+        manifest: List of the videos.
+        cache: Folder of all results; videos/ has the index and the splits.
         boxes: none, hog or detectron2.
         threads: Videos at a time.
 
@@ -117,7 +119,7 @@ def track(folder: Path, manifest: Path, cache: Path, boxes: str, threads: int = 
 class Accuracy:
     """Accuracies (0..1) by Fisher vectors and by sketches with one codebook."""
 
-    axes: int  # of the PCA
+    axes: int  # principal axes
     fisher: float
     sketch: float
     sketches: float  # mean over `SKETCHES` other draws of the sketch
@@ -129,8 +131,8 @@ def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, thre
     Args:
         trajectories: The file from `track`, beside videos/splits.tsv.
         subset: Columns of the descriptors.
-        settings: Of the codebook.
-        threads: Of the fit.
+        settings: Settings of the codebook.
+        threads: Threads of the fit.
     """
     splits = read_columns(trajectories.parent / "videos" / "splits.tsv")
     video_ids = sorted({row["video_id"] for row in splits})

@@ -2,11 +2,11 @@
 
     make benchmark-people_mask                             # 24 generated videos in three sizes; about 5 minutes
 
-A camera follows a person who fills little, a third or more than half of the frame (320 x 240 pixels). Errors are in
-pixels per frame, the median difference to the true motion of the background, outside and inside the boxes (there of the
-background behind the person). Trajectories are counted on the background, where the correction of camera motion should
-remove all, and on the person. The tables use true boxes and boxes from `hog`. They have the difference with and without
-the mask and its 95 % bootstrap interval over the videos.
+A camera follows a person who fills little, a third or more than half of the frame (320 x 240 pixels). Errors are
+median differences to the true motion of the background, in pixels per frame, outside and inside the boxes (inside: of
+the background behind the person). Trajectories are counted on the background, where the tracker should remove all, and
+on the person. The tables use true boxes and boxes from `hog`. They show the effect of the mask and its 95 % bootstrap
+interval over the videos.
 
 -o FOLDER also writes the videos to a folder per size, with the true boxes (`.bb`), as a dataset of layout `manifest`.
 """

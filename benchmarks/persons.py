@@ -7,7 +7,7 @@
 on every frame and with all cores (hog: OpenCV's detectMultiScale; detectron2: its DefaultPredictor; torchvision: the
 network in float32). The other rows are the persons stage with persons.stride k. `decoding` is the fraction of the time
 of the threads that decoding takes. `GPU idle` is the fraction of the time in which the GPU waits for frames. Networks
-have random weights and detect nobody, so the time is that of the forward passes.
+have random weights and detect no persons, so the time is that of the forward passes.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the stage (default: %(default)s)")
     parser.add_argument("--n-videos", type=int, help="generated (default: 2, on a GPU 16)")
     parser.add_argument("--n-frames", type=int, help="per video (default: 300; 11 for a network without a GPU)")
-    parser.add_argument("--n-plain", type=int, help="frames of `plain` (default: 200; 4 likewise)")
+    parser.add_argument("--n-plain", type=int, help="frames of `plain` (default: 200; 4 for a network without a GPU)")
     arguments = parser.parse_args()
     device, on_gpu = find_device()
     for name in arguments.detectors:

@@ -1,11 +1,11 @@
-"""How much of the area of people the boxes cover if only every k-th frame is searched.
+"""The fraction of the people's area that boxes cover if only every k-th frame is searched.
 
     make benchmark-persons_stride                          # 24 generated videos with 25 frames per second
 
-True boxes replace the detector, so that only the frames between are measured: `carry` is the method of the persons
-stage, and `repeat` uses the boxes until the next searched frame. IoU compares the masks that the tracker makes of the
-boxes. `covered` is the fraction of the true mask that is covered. With two people, two videos are combined, a quarter
-of the width apart.
+True boxes replace the detector, so that only the error between searched frames counts: `carry` is the method of the
+persons stage, and `repeat` uses the boxes until the next searched frame. IoU compares the tracker's masks of the boxes.
+`covered` is the covered fraction of the true mask. For two people, two videos are combined, a quarter of the width
+apart.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def iou_and_coverage(
         truths: True boxes per video.
         method: `carry` or `repeat`.
         stride: Distance of searched frames.
-        settings: Of the videos.
+        settings: Settings of the videos.
     """
     iou, covered = [], []
     for truth in truths:

@@ -40,7 +40,7 @@ from workflow_scripts.pretraining.objectives.local_aggregation import local_aggr
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
-LOSS_BATCH = 256  # of the paper, independent of the batch of the steps
+LOSS_BATCH = 256  # the paper's; the steps use another batch
 STORED_FRAMES = 40  # per video
 
 
@@ -196,7 +196,6 @@ def plain_step(bench: Bench, batch: int, frames: int) -> Callable[[], float]:
 
 
 def our_step(bench: Bench, batch: int, frames: int, objective: str, **changed: Any) -> Callable[[], Tensor]:
-    """The step of training."""
     learner, clips, rows = bench.learner(objective, **changed), bench.random_clips(batch, frames), list(range(batch))
     return lambda: learner.step(clips, rows, 0, 0)
 

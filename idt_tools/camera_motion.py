@@ -1,8 +1,8 @@
 """The camera's motion between two frames, as a homography (idt_spec 1, step 1).
 
-The dense flow moves the corners of the previous frame, and the core finds the homography that most of them agree with
-(core/homography.cpp). The original tracker also matches SURF features. Matches of SURF or of other features brought our
-homographies no closer to the original's, so there are none here.
+The dense flow moves the corners of the previous frame, and the core finds the homography that fits most of them
+(core/homography.cpp). The original tracker also matches SURF features. Matches of SURF or of other features did not
+bring our homographies closer to the original's, so this module has none.
 """
 
 from typing import Protocol

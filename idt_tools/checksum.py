@@ -1,4 +1,4 @@
-"""Checksums of text files: `.NAME.crc32` beside `NAME` reveals flipped bits and edits by hand.
+"""Checksums of text files: `.NAME.crc32` beside `NAME` reveals flipped bits and manual edits.
 
 Tables and JSON stay plain files that any program opens. The checksum file holds the CRC-32 of the new content and of
 the content before it: if the process is killed between writing the two files, the old content still passes the check.
@@ -38,7 +38,7 @@ def read_verified(path: Path, made_with: Sequence[Path] = ()) -> bytes:
     if checksums.exists() and _checksum(content) not in checksums.read_text("ascii", "replace").split():
         files = [path, *(file for file in made_with if file != path and file.exists())]
         raise Changed(
-            f"{path} is damaged or was edited. To make it anew, type `{_rm(*files)}` and run the same command again. "
+            f"{path} is damaged or was edited. To make it again, type `{_rm(*files)}` and run the same command again. "
             f"To keep your edit, type `{_rm(checksums)}`"
         )
     return content

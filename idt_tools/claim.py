@@ -9,7 +9,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 MIN_FRAME_BYTES = 8
-"""A frame takes at least this many bytes of a file: the length of a chunk's header alone."""
+"""A frame takes at least this many bytes of a file: the length of a chunk's header."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def claim_of(container: InputContainer, stream: VideoStream, n_bytes: int) -> Cl
     if container.format.name == "avi":  # its header counts ticks, and not every tick has a frame
         claimed = max(stream.frames, stream.duration or 0)
         last = index[len(index) - 1] if len(index) else None
-        # A file that was cut has lost its list of frames; libav then lists the few frames that it has seen.
+        # A truncated file has lost its list of frames; libav then lists only the few frames that it has read.
         exact = last is not None and (
             last.timestamp + 1 >= 0.9 * claimed - 3 if claimed <= max_frames else last.pos > n_bytes // 2
         )

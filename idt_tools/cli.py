@@ -23,7 +23,7 @@ from .commands.extract import extract_videos
 from .commands.files import CommandError
 from .commands.inspect import inspect_file
 from .commands.show import show_video
-from .printable import PrintableParser, say
+from .printable import PrintableParser, print_safely
 from .video import VideoError
 
 ONE_BOXES = (
@@ -82,7 +82,7 @@ def _inspect(options: argparse.Namespace) -> int:
         try:
             inspect_file(place)
         except CommandError as error:
-            say(f"error: {error}", sys.stderr)
+            print_safely(f"error: {error}", sys.stderr)
             code = 1
     return code
 
@@ -189,7 +189,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         "--boxes",
         type=Path,
         metavar="BOXES",
-        help=f"people, whom the estimate of the camera's motion leaves out; for one video {ONE_BOXES}; for several a "
+        help=f"people to ignore in the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
         "folder of files named after the videos, .bb, .h5 or .json, or one HDF5 file with a group named after each",
     )
     command.add_argument(
@@ -199,7 +199,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="videos tracked at once, each by one thread; default 1",
     )
-    command.add_argument("--force", action="store_true", help="write existing results anew")
+    command.add_argument("--force", action="store_true", help="overwrite existing results")
 
 
 def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -239,7 +239,7 @@ def _add_boxes(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--stride", type=int, default=1, metavar="N", help="with --detector: use every N-th frame; default 1"
     )
     command.add_argument("--threads", type=int, default=1, metavar="N", help="with --detector: videos at once")
-    command.add_argument("--force", action="store_true", help="with --detector: write existing files anew")
+    command.add_argument("--force", action="store_true", help="with --detector: overwrite existing files")
     command.add_argument(
         "--index",
         type=Path,

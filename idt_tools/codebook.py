@@ -1,8 +1,8 @@
 """The codebook turns the descriptors of a video into its sketch (paper 3.3).
 
-The steps are PCA, Fisher vector under a Gaussian mixture, signed square root, L2 norm and count sketch. A codebook is
+The steps are PCA, Fisher vector under a Gaussian mixture, its normalisation and count sketch. A codebook is
 fitted once on a sample of descriptors and stored in an HDF5 file. A `Codebook` describes all columns of a descriptor
-together, as the paper does. A `ChannelCodebook` describes each channel by itself, as Wang and Schmid do (reference
+together, as the paper does. A `ChannelCodebook` describes each channel separately, as Wang and Schmid do (reference
 [42], the IDT of the paper's table 4); its file has a group per channel. Loading and encoding need only numpy and h5py.
 """
 
@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from idt_tools.attributes import write_attributes
+from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.columns import CHANNELS
 from idt_tools.count_sketch import count_sketch
-from idt_tools.fisher_vector import FisherSums, Floats, fixed_blocks, l2_normalise, power_normalise
+from idt_tools.fisher_vector import NORMALISATIONS, FisherSums, Floats, fixed_blocks
 
 MIXTURE_ARRAYS = {  # the datasets of a codebook file or of a channel's group in it, and the fields of Mixture
     "pca_mean": "mean of the sampled descriptors, (426,), or as many as the channel has columns",
@@ -33,6 +33,7 @@ SKETCH_ARRAYS = {
     "sketch_sign": "sign, -1 or 1, with which it is added there, (2KD,)",
 }
 MEANING = MIXTURE_ARRAYS | SKETCH_ARRAYS
+DEFAULT_NORMALISATION = "power"  # the paper's; files of codebooks did not always name it
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ class Encoder(ABC):
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int
+    normalisation: str  # a name in NORMALISATIONS
 
     @abstractmethod
     def mixtures(self) -> Mapping[str, Mixture]:
@@ -99,11 +101,11 @@ class Encoder(ABC):
         return {"components": components, "axes": sum(len(mixture.pca_components) for mixture in mixtures)}
 
     def fisher(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
-        """Returns the Fisher vector (2KD,) of a video, after signed square root and L2 norm.
+        """Returns the normalised Fisher vector (2KD,) of a video.
 
-        The Fisher vectors of channels are concatenated. `descriptors` is an array (n, 426) or an iterable of blocks of
-        such rows. The lengths of the blocks do not change the result, and memory does not grow with n. The result is
-        not finite if a descriptor is not. Raises ValueError if there is no descriptor.
+        The Fisher vectors of channels are normalised one by one and concatenated. `descriptors` is an array (n, 426) or
+        an iterable of blocks of such rows. The lengths of the blocks do not change the result, and memory does not grow
+        with n. The result is not finite if a descriptor is not. Raises ValueError if there is no descriptor.
         """
         sums = {name: mixture.sums() for name, mixture in self.mixtures().items()}
         width = sum(len(mixture.pca_mean) for mixture in self.mixtures().values())
@@ -112,7 +114,11 @@ class Encoder(ABC):
                 raise ValueError(f"descriptors must be (n, {width}), not {block.shape}")
             for name, mixture in self.mixtures().items():
                 sums[name].add(mixture.project(block[:, CHANNELS[name]] if name else block))
-        parts = [l2_normalise(power_normalise(of_channel.average())) for of_channel in sums.values()]
+        normalise = NORMALISATIONS[self.normalisation]
+        parts = [
+            normalise(sums[name].average().reshape(len(mixture.gmm_weights), -1)).ravel()
+            for name, mixture in self.mixtures().items()
+        ]
         return np.concatenate(parts).astype(np.float32)
 
     def encode(self, descriptors: Floats | Iterable[Floats]) -> NDArray[np.float32]:
@@ -123,14 +129,17 @@ class Encoder(ABC):
     def digest(self) -> str:
         """Returns 16 hexadecimal digits that identify the content. The layout of the file does not change them."""
         content = hashlib.blake2b(str(self.sketch_dimension).encode(), digest_size=8)
+        if self.normalisation != DEFAULT_NORMALISATION:  # files that do not name it keep their digest
+            content.update(self.normalisation.encode())
         for name, array in self._arrays():
             array = np.ascontiguousarray(array)
             content.update(f"{name}{array.dtype.str}{array.shape}".encode() + array.tobytes())
         return content.hexdigest()
 
     def write(self, file: Any) -> None:
-        """Writes the arrays, with their meaning, to an open h5py file or group."""
+        """Writes the arrays, with their meaning, and the attributes to an open h5py file or group."""
         file.attrs["sketch_dimension"] = self.sketch_dimension
+        write_attributes(file, {"normalisation": self.normalisation})
         for name, array in self._arrays():
             data = file.create_dataset(name, data=array, chunks=True, fletcher32=True, track_times=False)
             write_attributes(data, {"meaning": MEANING[name.rpartition("/")[2]]})
@@ -154,6 +163,8 @@ class Encoder(ABC):
         """Raises ValueError if a number of a mixture or of the sketch is not finite or out of its range."""
         for mixture in self.mixtures().values():
             mixture.check_mixture()
+        if self.normalisation not in NORMALISATIONS:
+            raise ValueError(f"its normalisation {self.normalisation!r:.40} is not known")
         if not 0 < self.sketch_dimension <= 2**20:
             raise ValueError(f"its sketch has {self.sketch_dimension} dimensions")
         if not ((self.sketch_hash >= 0) & (self.sketch_hash < self.sketch_dimension)).all():
@@ -173,6 +184,7 @@ class Codebook(Encoder, Mixture):
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int = 2000
+    normalisation: str = DEFAULT_NORMALISATION
 
     def __post_init__(self) -> None:
         Mixture.__post_init__(self)
@@ -195,6 +207,7 @@ class Codebook(Encoder, Mixture):
             with opened_hdf5(Path(path)) as file:
                 sketch: dict[str, Any] = {name: checked_array(file, name) for name in SKETCH_ARRAYS}
                 sketch["sketch_dimension"] = int(file.attrs["sketch_dimension"])
+                sketch["normalisation"] = str(read_attributes(file).get("normalisation", DEFAULT_NORMALISATION))
                 if "pca_mean" in file:
                     mixture: dict[str, Any] = {name: checked_array(file, name) for name in MIXTURE_ARRAYS}
                     codebook = Codebook(**mixture, **sketch)
@@ -218,6 +231,7 @@ class ChannelCodebook(Encoder):
     sketch_hash: NDArray[np.int32]
     sketch_sign: NDArray[np.int8]
     sketch_dimension: int = 2000
+    normalisation: str = DEFAULT_NORMALISATION
 
     def __post_init__(self) -> None:
         for channel, columns in CHANNELS.items():

@@ -1,4 +1,4 @@
-"""Which frames of a damaged video are used, and where frames are missing between them."""
+"""Finds the usable frames of a damaged video, and the gaps between them."""
 
 from collections import deque
 from statistics import median
@@ -12,9 +12,9 @@ MAX_DELAY = 16
 class Continuity:
     """Decides which frames are whole, and which of them follow a gap, by their presentation times.
 
-    A decoder may silently drop frames around a damaged packet. From the damage to a key frame that was sent after it, a
-    frame that is shown late therefore follows a gap. If the container's times are missing or out of order, each frame
-    in that period follows a gap.
+    A decoder may silently drop frames around a damaged packet. Until a key frame from after the damage, a
+    frame with a late presentation time therefore follows a gap. If the container's times are missing or out of order,
+    each frame in that period follows a gap.
     """
 
     def __init__(self) -> None:

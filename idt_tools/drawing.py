@@ -174,6 +174,5 @@ def _captioned(picture: np.ndarray, text: str) -> np.ndarray:
 
 
 def _bordered(picture: np.ndarray, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0) -> np.ndarray:
-    """Returns the picture with a white border."""
     white = (255, 255, 255)
     return cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_CONSTANT, value=white)

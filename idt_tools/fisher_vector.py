@@ -8,8 +8,9 @@ For descriptors x_1 .. x_N in R^D and a mixture of K Gaussians with weights w_k,
     phi*_k(x) = p(k | x) / sqrt(w_k) [phi_k(x), phi'_k(x) / sqrt(2)]                        (5)
     psi       = 1/N sum_i [phi*_1(x_i), ..., phi*_K(x_i)]                                   in R^(2KD)
 
-followed by the signed square root, sign(psi) sqrt|psi|, and division by the L2 norm. Component k therefore owns the
-2D entries from 2kD on: D of the means, then D of the variances.
+Component k therefore owns the 2D entries from 2kD on: D of the means, then D of the variances. psi is then normalised:
+the paper takes the signed square root, sign(psi) sqrt|psi|, and divides it by its L2 norm. `NORMALISATIONS` lists the
+normalisations. To add one, add a function and its entry there.
 
 The factors 1/sqrt(w_k), 1/sigma_k and 1/sqrt(2) come from the analytical Fisher information, as in VLFeat.
 scikit-image orders the entries differently: K gradients of the weights, then all means, then all variances with the
@@ -20,7 +21,7 @@ float32 in blocks of a fixed number of rows; sums over blocks are float64 in the
 with N, and the lengths of the input's blocks do not change a byte of the result.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,3 +172,15 @@ def l2_normalise(vector: Floats) -> Floats:
     """Returns `vector` divided by its Euclidean norm. A vector of zeros stays as it is."""
     norm = np.linalg.norm(vector)
     return vector / norm if norm > 0 else vector
+
+
+def power_and_l2(psi: Floats) -> Floats:
+    """Returns the signed square root, divided by its L2 norm (paper 3.3)."""
+    return l2_normalise(power_normalise(psi))
+
+
+# By the names in `encoding.normalisation` and in files of codebooks. A normalisation takes psi as (K, 2D), a row for
+# each component, and returns an array of this shape.
+NORMALISATIONS: dict[str, Callable[[Floats], Floats]] = {
+    "power": power_and_l2,
+}

@@ -49,7 +49,7 @@ def background_mask(boxes: Mapping[int, np.ndarray] | None, frame: int, height: 
     """Returns the mask (height, width) uint8 of a frame: 0 inside its boxes, 255 elsewhere. None if it has no boxes.
 
     Args:
-        boxes: the result of `boxes_by_frame`. Boxes are cut at the image's edges. A box whose second corner lies before
+        boxes: the result of `boxes_by_frame`. Boxes are clipped to the image. A box whose second corner lies before
             its first is ignored.
         frame: the frame's number.
         height: pixels.
@@ -74,7 +74,7 @@ def _within(index: int, length: int) -> int:
 def read_bb(path: str | os.PathLike[str]) -> np.ndarray:
     """Reads a box file of the original extractor: a line per frame, `id x1 y1 x2 y2 conf [x1 y1 x2 y2 conf ...]`.
 
-    A frame without people has a line with the id alone. As in the original, a line's position is the frame number.
+    A frame without people has a line with only the id. As in the original, a line's position is the frame number.
     Returns boxes (n, 6) float32. Raises ValueError, which names the file and the line.
     """
     boxes = array("f")

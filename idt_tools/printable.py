@@ -1,4 +1,4 @@
-"""Text for a terminal or a log. Names of files may hold control characters, which a terminal would obey."""
+"""Text for a terminal or a log. Names of files may hold control characters, which a terminal would execute."""
 
 import argparse
 import logging
@@ -16,8 +16,8 @@ def printable(text: object) -> str:
     return str(text).translate(_AS_ESCAPES)
 
 
-def say(text: object, file: TextIO | None = None) -> None:
-    """Prints `printable(text)` and a line break on `file`, by default stdout."""
+def print_safely(text: object, file: TextIO | None = None) -> None:
+    """Prints `printable(text)` and a line break to `file`, by default stdout."""
     print(printable(text), file=file or sys.stdout)
 
 

@@ -20,7 +20,7 @@ OF_THE_SYSTEM = frozenset(
 class ReadingFailed(OSError):
     """The operating system could not read a file. The file itself may be whole.
 
-    This is never recorded as the outcome of a video: a command goes on with the other videos, and the next run tries
+    This is never recorded as the outcome of a video: a command continues with the other videos, and the next run tries
     again.
     """
 

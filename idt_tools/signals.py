@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command soon and leave only whole files."""
+"""Ctrl-C and SIGTERM end a command soon and leave no partial file."""
 
 import signal
 import threading

@@ -1,11 +1,11 @@
-"""The tracker with one exception, of a status and a reason, for every failure of a video."""
+"""The tracker, with one exception (a status and a reason) for every failure of a video."""
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from .columns import TRACK_LENGTH
-from .tracker import MIN_SIDE, Trajectories, stream
+from .tracker import MIN_SIDE, CountedFrames, Trajectories, stream
 from .video import VideoError
 
 MIN_FRAMES = TRACK_LENGTH + 1
@@ -28,22 +28,15 @@ def check_size(width: int, height: int, note: str = "") -> None:
 
 def track(frames: Iterable[np.ndarray], boxes: np.ndarray | None = None) -> Iterator[Trajectories]:
     """Yields the blocks of `tracker.stream`. Raises Undescribed if the video is at fault, perhaps after some blocks."""
-    n_frames = 0
-
-    def counted() -> Iterator[np.ndarray]:
-        nonlocal n_frames
-        for frame in frames:
-            n_frames += 1
-            yield frame
-
+    counted = CountedFrames(frames)
     try:
-        yield from stream(counted(), boxes)
+        yield from stream(counted, boxes)
     except VideoError as error:
         raise Undescribed(error.status, error.reason) from error
     except ValueError as error:  # the tracker refuses a frame, for example because the size changes
         raise Undescribed("corrupted", str(error)) from error
-    if n_frames < MIN_FRAMES:
-        raise Undescribed("too_short", f"{n_frames} frames; a trajectory needs {MIN_FRAMES}")
+    if counted.n_frames < MIN_FRAMES:
+        raise Undescribed("too_short", f"{counted.n_frames} frames; a trajectory needs {MIN_FRAMES}")
 
 
 def checked(blocks: Iterable[Trajectories]) -> Iterator[Trajectories]:

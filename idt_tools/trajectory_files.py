@@ -104,7 +104,7 @@ def _find(folder: Path, video: Path, endings: tuple[str, ...]) -> Path | None:
     with system_errors(folder):
         first = next((file for file in files if file.is_file()), None)
         if first is None:
-            folder.stat()  # raises if the file server is away
+            folder.stat()  # raises if the file server does not respond
         return first
 
 
@@ -128,7 +128,7 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
                 n_lines += len(lines)
                 yield Trajectories(rows[:, : len(columns.INFO)], rows[:, len(columns.INFO) :])
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path}: it is cut short or damaged after line {n_lines} ({error})") from None
+        raise ValueError(f"{path}: it is truncated or damaged after line {n_lines} ({error})") from None
     except OSError as error:
         raise_if_of_the_system(path, error)
         raise ValueError(f"{path}: it cannot be read ({error.strerror or error})") from None

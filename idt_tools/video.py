@@ -306,7 +306,7 @@ def _decoder_options(max_frame_side: int) -> dict[str, str]:
 def _opened(path: str | os.PathLike[str], max_frame_side: int) -> Iterator[_Video]:
     """Opens a video. Every error in the block becomes a VideoError or a ReadingFailed.
 
-    The libraries raise unforeseen errors on odd files, and one video must not stop the others.
+    The libraries raise many kinds of errors, and one video must not stop the others.
     """
     try:
         with system_errors(path):

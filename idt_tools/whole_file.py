@@ -55,7 +55,7 @@ def hidden_beside(path: Path, ending: str) -> Path:
 def whole_file(path: Path) -> Iterator[WholeFile]:
     """Opens an empty temporary file beside `path`; the end of the block syncs it and renames it to `path`.
 
-    The block writes to the file or to its `name`; a long block calls `raise_error` now and then. The temporary name is
+    The block writes to the file or to its `name`; a long block calls `raise_error` repeatedly. The temporary name is
     fixed, so that the next try overwrites the remains of a killed one. A lock on it prevents two processes from writing
     the same file. Raises OSError, whose `filename` is `path`, if the file cannot be written.
     """
@@ -90,7 +90,7 @@ def _sync_folder(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raises each OSError of the block anew with a message that `path` cannot be written, and why."""
+    """Turns each OSError of the block into one that says that `path` cannot be written, and why."""
     try:
         yield
     except OSError as error:

@@ -1,5 +1,5 @@
 """REQUIRED INPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, results/{dataset}/videos/sample.tsv;
-if only the trajectories of the sampled videos are kept, also the shard's list of videos and its persons
+if only the trajectories of the sampled videos are stored, also the shard's list of videos and its persons
 
 OUTPUTS: results/{dataset}/codebook/{descriptors}/joint.h5 and encoding/{descriptors}/{shard}.h5; for the run idt_fisher
 encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{descriptors}/per_channel.h5

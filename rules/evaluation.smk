@@ -141,7 +141,7 @@ rule svm:
 
 
 rule cluster_bank:
-    """Clusters the final embeddings of a run; the report compares them with the clusters by IDT (paper 4.5)."""
+    """Clusters the final embeddings of a run; the report compares them with the clusters of IDT (paper 4.5)."""
     input:
         model=runs.model,
         frames=runs.frames_without_bank,

@@ -1,5 +1,5 @@
 """REQUIRED INPUTS: results/{dataset}/videos/shards/{shard}.tsv, and the persons of the shard if the descriptors mask them;
-results/{dataset}/videos/sample.tsv if only the trajectories of the sampled videos are kept
+results/{dataset}/videos/sample.tsv if only the trajectories of the sampled videos are stored
 
 OUTPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, made_by.txt
 """

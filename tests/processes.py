@@ -4,9 +4,9 @@ import signal
 
 
 def default_signals() -> None:
-    """For `preexec_fn`: the process takes SIGINT and SIGTERM whatever the tests were started with.
+    """For `preexec_fn`: the process reacts to SIGINT and SIGTERM, even if the tests ignore them.
 
-    `nohup make test &` ignores SIGINT, and what it starts inherits that.
+    `nohup make test &` ignores SIGINT, and its child processes inherit that.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Real Snakemake runs, each in a folder of its own, as a user starts them."""
+"""Real Snakemake runs, each in its own folder, as a user starts them."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Workflow:
         return ENVIRONMENT if self.repository == REPOSITORY else {**ENVIRONMENT, "PYTHONPATH": str(self.repository)}
 
     def command(self, *arguments: str, config: dict[str, Any] | None = None) -> list[str]:
-        """What a user would type to run `config` (default: its own)."""
+        """The command that a user would type to run `config` (default: the workflow's)."""
         path = self.folder / "test_config.yaml"
         path.write_text(yaml.safe_dump(config or self.config))
         command = [Path(sys.executable).parent / "snakemake", "--cores", "2", "--directory", self.folder]
@@ -41,7 +41,7 @@ class Workflow:
         return [str(word) for word in (*command, "--rerun-incomplete", *arguments)]
 
     def snakemake(self, *arguments: str, config: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs snakemake and gives back what it printed."""
+        """Runs snakemake and returns its output."""
         command = self.command(*arguments, config=config)
         return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=1800)
 
@@ -52,9 +52,9 @@ class Workflow:
         return done.stdout + done.stderr
 
     def planned(self, *arguments: str, config: dict[str, Any] | None = None) -> Counter[str]:
-        """How many jobs of each rule a dry run announces."""
-        told = self.run("--dry-run", *arguments, config=config)
-        table = told.partition("Job stats:")[2].partition("\n\n")[0]
+        """The number of jobs per rule in a dry run."""
+        output = self.run("--dry-run", *arguments, config=config)
+        table = output.partition("Job stats:")[2].partition("\n\n")[0]
         counts = dict(re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE))
         return Counter({rule: int(count) for rule, count in counts.items() if rule not in ("total", "all")})
 

@@ -1,4 +1,4 @@
-"""The command `dtc`: operations beside a run, and uses of a trained network.
+"""The command `dtc`: operations on a run, and uses of a trained network.
 
 dtc status   [--configfile FILE ...] [--full]
 dtc estimate [--configfile FILE ...] [--videos N] [--cores N] [--as-if-videos N] ...
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from idt_tools.commands.arguments import parse_arguments
-from idt_tools.printable import PrintableFormatter, PrintableParser, say
+from idt_tools.printable import PrintableFormatter, PrintableParser, print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def _neighbours(chosen: argparse.Namespace) -> int:
 
     options = {"n": chosen.n, "space": chosen.space, "model": chosen.model}
     for cosine, video in find_neighbours(chosen.query, chosen.among, **options):
-        say(f"{cosine:.4f}\t{video}")
+        print_safely(f"{cosine:.4f}\t{video}")
     return 0
 
 
@@ -111,7 +111,7 @@ def _add_operations(commands: Commands) -> None:
         "estimate",
         help="estimate the cost of a run",
         description="Run some videos of each dataset through every CPU stage and print the cost of the whole run: "
-        "core-hours, disk, files and memory. The same is written to results/estimate/cost.md and cost.tsv.",
+        "core-hours, disk, files and memory. Also write it to results/estimate/cost.md and cost.tsv.",
     )
     number, seconds = {"type": int, "metavar": "N"}, {"type": float, "metavar": "SECONDS"}
     estimate.add_argument("--videos", **number, default=50, help="videos of each dataset to measure; default 50")
@@ -166,7 +166,7 @@ def _add_embed(commands: Commands) -> None:
         help="short side of the frames before the crop; default 15/7 of the network's input",
     )
     embed.add_argument("--threads", type=int, default=1, metavar="N", help="videos to decode at a time; default 1")
-    embed.add_argument("--force", action="store_true", help="replace OUT by a file with these videos alone")
+    embed.add_argument("--force", action="store_true", help="replace OUT by a file with only these videos")
     embed.set_defaults(run=_embed)
 
 

@@ -17,7 +17,7 @@ def parse_arguments(parser: argparse.ArgumentParser, arguments: Sequence[str] | 
     for word in options:
         if word.startswith("-") and Path(word).suffix and os.path.lexists(word):
             parser.error(
-                f"the name of the file {word} begins with a dash, as options do; write ./{word}, or name all files "
+                f"the name of the file {word} begins with a dash, like an option; write ./{word}, or name all files "
                 f"last, after `--`: {parser.prog} {words[0]} ... -- {word}"
             )
     return parser.parse_args(words)

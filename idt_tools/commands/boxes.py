@@ -12,7 +12,7 @@ import numpy as np
 from ..attributes import read_attributes
 from ..checksum import read_verified
 from ..person_boxes import LAST_FRAME, write_bb
-from ..printable import say
+from ..printable import print_safely
 from ..tab_separated import unescaped
 from ..trajectory_files import read_boxes
 from ..untrusted_hdf5 import opened_hdf5
@@ -41,7 +41,7 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
     for path in files:
         for name, attributes in _groups(path).items():
             if attributes.get("status", "ok") != "ok":
-                say(f"{name} is {attributes['status']}: {attributes.get('reason', '')}", file=sys.stderr)
+                print_safely(f"{name} is {attributes['status']}: {attributes.get('reason', '')}", file=sys.stderr)
                 n_failed += 1
                 continue
             if index and name not in videos:
@@ -53,7 +53,9 @@ def export_boxes(files: Sequence[Path], output: Path, index: Path | None = None)
             boxes = read_boxes(Path(f"{path}:{name}"))
             write_bb(target, boxes, *(int(attributes[key]) for key in SIZE))
             written.add(target)
-    say(f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0))
+    print_safely(
+        f"{readable(output)}: boxes of {len(written)} videos written" + f", {n_failed} have none" * (n_failed > 0)
+    )
     return n_failed
 
 

@@ -1,6 +1,6 @@
 """`idt boxes --detector`: finds the people in videos, by a detector of another package.
 
-idt_tools has no detector of its own. A package offers detectors by an entry point of the group DETECTOR_GROUP: a
+idt_tools has no detector. A package offers detectors by an entry point of the group DETECTOR_GROUP: a
 function `(detector's name, stride) -> BoxFinder`.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..person_boxes import write_bb
-from ..printable import say
+from ..printable import print_safely
 from ..video import probe_video
 from .files import CommandError, check_output, check_stems
 from .progress import Progress, for_each_video
@@ -35,9 +35,9 @@ def detect_boxes(
         videos: the video files.
         output: the folder of the box files.
         detector: the name of the detector.
-        stride: the detector sees every `stride`-th frame; boxes are carried to the frames between.
+        stride: the detector gets every `stride`-th frame; boxes are interpolated between these.
         threads: how many videos are read at once.
-        force: whether existing files are written anew.
+        force: whether existing files are overwritten.
 
     Raises:
         CommandError: before any work, if an argument is wrong or the detector cannot work here.
@@ -54,8 +54,8 @@ def detect_boxes(
     work = {video: partial(_detect, video, target, find_boxes) for video, target in missing.items()}
     n_written = for_each_video("find people", work, threads)
     n_present = len(videos) - len(missing)
-    present = f", {n_present} there already (--force writes anew)" if n_present else ""
-    say(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
+    present = f", {n_present} existed (--force overwrites them)" if n_present else ""
+    print_safely(f"{output}: boxes of {n_written} of {len(videos)} videos written{present}")
     return len(missing) - n_written
 
 
@@ -65,7 +65,7 @@ def _load_detector(name: str, stride: int) -> BoxFinder:
     try:
         make_finders = [package.load() for package in packages]
     except ImportError as error:
-        raise CommandError(f"--detector {name}: its package cannot be imported ({error}); install it anew") from None
+        raise CommandError(f"--detector {name}: its package cannot be imported ({error}); install it again") from None
     if not make_finders:
         raise CommandError(
             f"--detector {name}: no detector is installed; install the pipeline, or give the boxes of another detector "

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from .. import trajectory_files
 from ..attributes import fixed_length, read_attributes, write_attributes
 from ..codebook import Codebook, Encoder
-from ..printable import say
+from ..printable import print_safely
 from ..reading import ReadingFailed, size_and_time
 from ..tracked import Undescribed, check_size, checked, track
 from ..untrusted_hdf5 import TEXT, checked_array, opened_hdf5
@@ -136,8 +136,8 @@ def encode_videos(
             _save(sketches)
     if output:
         n_present = len(videos) - len(missing)
-        present = f", {n_present} there already (--force encodes anew)" if n_present else ""
-        say(f"{output}: {n_encoded} of {len(videos)} videos encoded{present}")
+        present = f", {n_present} existed (--force encodes them again)" if n_present else ""
+        print_safely(f"{output}: {n_encoded} of {len(videos)} videos encoded{present}")
     return len(missing) - n_encoded
 
 
@@ -233,14 +233,14 @@ def _warn_of_masking(codebook: Path, boxes: Path | None) -> None:
     with h5py.File(codebook, "r") as file:
         persons = read_attributes(file).get("persons")
     if persons == "masked" and boxes is None:
-        say(
+        print_safely(
             f"warning: {codebook}: The codebook was fitted with people masked, but you gave no --boxes. These sketches "
             "therefore differ from those of its sample. `idt boxes VIDEO --detector hog -o people/` finds the people, "
             "and --boxes people/ masks them.",
             sys.stderr,
         )
     if persons == "not masked" and boxes is not None:
-        say(
+        print_safely(
             f"warning: {codebook}: The codebook was fitted without masking people, but you gave --boxes. These "
             "sketches therefore differ from those of its sample. Leave --boxes out.",
             sys.stderr,

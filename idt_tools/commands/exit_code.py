@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from ..printable import say
+from ..printable import print_safely
 from ..signals import exit_code_of, interruptible
 from .files import sentence
 
@@ -23,7 +23,7 @@ def exit_code(command: Callable[[], int], expected: tuple[type[Exception], ...])
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except expected as error:
-        say(f"error: {sentence(error)}", sys.stderr)
+        print_safely(f"error: {sentence(error)}", sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         print("error: interrupted; all written files are whole, and the same command continues", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import trajectory_files
-from ..printable import say
+from ..printable import print_safely
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
 from .files import CommandError, check_boxes, check_output, check_stems, readable
@@ -49,7 +49,7 @@ def extract_videos(
         boxes: the person boxes (see `find_boxes`).
         format: the format; by default that of the ending of `output`, and h5 in a folder.
         threads: how many videos are tracked at once.
-        force: whether existing files are written anew.
+        force: whether existing files are overwritten.
 
     Raises:
         CommandError: before any work, if an argument is wrong.
@@ -61,8 +61,8 @@ def extract_videos(
     n_written = for_each_video("track", {item.video: partial(_extract, item) for item in missing}, threads)
     n_present = len(extractions) - len(missing)
     if n_present or len(extractions) > 1:
-        present = f", {n_present} there already (--force writes anew)" if n_present else ""
-        say(f"{n_written} of {len(extractions)} videos written{present}")
+        present = f", {n_present} existed (--force overwrites them)" if n_present else ""
+        print_safely(f"{n_written} of {len(extractions)} videos written{present}")
     return len(missing) - n_written
 
 

@@ -19,13 +19,13 @@ import h5py
 import numpy as np
 
 from ..attributes import read_attributes
-from ..printable import say
+from ..printable import print_safely
 from ..trajectory_files import split_group
 from ..untrusted_hdf5 import hard_links
 from ..video_statuses import video_statuses
 from .files import CommandError
 
-MAX_EXAMPLES = 3  # groups or failures, of perhaps thousands
+MAX_EXAMPLES = 3  # groups or failures that are printed
 MAX_LENGTH = 10_000  # characters of a value
 OTHER_FILES = {  # kinds of files that are not HDF5, by their first bytes
     b"PK\x03\x04": "a zip archive",
@@ -52,7 +52,7 @@ def inspect_file(place: Path) -> None:
         raise CommandError(f"{path}: it is damaged ({error}); delete it and make it again") from None
     size = path.stat().st_size
     size_text = f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-    say("\n".join([f"{place}: HDF5, {size_text}", *lines]))
+    print_safely("\n".join([f"{place}: HDF5, {size_text}", *lines]))
 
 
 def _opened(path: Path) -> h5py.File:
@@ -68,7 +68,7 @@ def _opened(path: Path) -> h5py.File:
     except OSError as error:
         reason = str(error)
     if "truncated" in reason or path.stat().st_size == 0:
-        raise CommandError(f"{path}: it is cut short; delete it and make it again")
+        raise CommandError(f"{path}: it is truncated; delete it and make it again")
     if h5py.is_hdf5(path):
         raise CommandError(f"{path}: it cannot be opened ({reason})")
     with open(path, "rb") as unknown:
@@ -174,7 +174,6 @@ def _members(groups: Iterable[h5py.Group]) -> dict[str, _Member]:
 
 
 def _add(members: dict[str, _Member], name: str, item: h5py.Dataset | h5py.Group) -> None:
-    """Adds an item of a group to the members, if it is a dataset."""
     if isinstance(item, h5py.Dataset):
         if name not in members:
             members[name] = _Member(meaning=_meaning(item))

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import drawing, trajectory_files
 from ..person_boxes import boxes_by_frame
-from ..printable import say
+from ..printable import print_safely
 from ..tracker import TrackerOptions, stream
 from ..video import probe_video
 from ..whole_file import naming, whole_file
@@ -52,4 +52,4 @@ def show_video(video: Path, output: Path, boxes: Path | None = None) -> None:
             legend = "green: path so far, red: now" + (", blue: person mask" if people is not None else "")
             title = f"{video.name}: {len(tracks)} trajectories in {n_frames} frames\n{legend}"
             drawing.write_sheet(temporary, frames, n_frames, tracks, by_frame, title)
-    say(f"{output}: {len(tracks)} trajectories of {n_frames} frames")
+    print_safely(f"{output}: {len(tracks)} trajectories of {n_frames} frames")

@@ -81,7 +81,7 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
     }
     transpose(pixels, c);
 
-    // Outside, the mean is the first image alone.
+    // Outside, the mean is the first image.
     const Floats8 trust = load8(column_weight + x) * row_weight;
     const Floats8 mean = trust * (1.0f + 0.5f * __builtin_convertvector(inside, Floats8));
     const Floats8 q2 = c[2] * mean, q3 = c[3] * mean, q4 = c[4] * (mean * 0.5f);

@@ -2,7 +2,7 @@
 // neighbouring windows share the sorting of their common pixels.
 //
 // Pixels 2i and 2i + 1 have the columns 2i - 1 .. 2i + 2 of their windows in common; column 2i - 2 belongs to the first
-// window alone, column 2i + 3 to the second. With even and odd columns in separate rows:
+// window, column 2i + 3 to the second. With even and odd columns in separate rows:
 //   1. Every column of 5 is sorted.
 //   2. Columns 2i - 1 and 2i are merged to a sorted ten, Q(i). The common 20 values are Q(i) and Q(i + 1).
 //   3. Only ranks 8 to 13 of the 20 can be the 13th of 25, whatever the last 5 values are. These six, sorted, are the

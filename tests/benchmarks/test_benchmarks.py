@@ -40,7 +40,7 @@ def test_codebook_descriptors_resemble_real_ones():
     assert rows.shape == (6000, 426) and rows.dtype == np.float16
     shares = rows[:, columns.HOF].astype(np.float32).reshape(-1, 9) ** 2
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=0.01)
-    assert 110 < len(fit_pca([rows], 0.9)[1]) < 140  # of 60 real clips: 123
+    assert 110 < len(fit_pca([rows], 0.9)[1]) < 140  # 123 for 60 real clips
 
 
 def test_codebook_prints_times_memory_and_likelihood():

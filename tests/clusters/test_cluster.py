@@ -9,7 +9,7 @@ import pytest
 from workflow_scripts.clusters import cluster as entry
 from workflow_scripts.clusters.cluster import Clustering, cluster, settings_per_run
 from workflow_scripts.clusters.kmeans import kmeans
-from workflow_scripts.clusters.methods import METHODS, Method
+from workflow_scripts.clusters.methods import METHODS
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.stage import StageError
 
@@ -24,7 +24,7 @@ def test_cluster_default_is_kmeans() -> None:
 
 def test_cluster_calls_the_module_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
     ones = Clustering(np.ones(60, np.int32), np.ones((1, 4), np.float32), np.zeros(1))
-    monkeypatch.setitem(METHODS, "ones", Method("Ones", "toy.ones"))
+    monkeypatch.setitem(METHODS, "ones", "toy.ones")
     monkeypatch.setattr(
         entry, "import_module", lambda name: SimpleNamespace(cluster=lambda *_: {"toy.ones": ones}[name])
     )

@@ -93,7 +93,7 @@ def test_kmeans_finds_separated_groups(backend: str) -> None:
     draw = np.random.default_rng(0)
     truth = np.repeat(np.arange(3), 50)
     points = (100 * np.eye(3)[truth] + draw.normal(size=(150, 3))).astype(np.float32)
-    for seed in range(20):  # until each group has a first centroid
+    for seed in range(20):  # tries until each group has a first centroid
         if len(set(draw_start(points, 3, seed).argmax(axis=1))) == 3:
             break
     labels = kmeans(points, 3, seed=seed, backend=backend).labels

@@ -37,7 +37,6 @@ def test_argument_of_thousands_of_files_goes_through_a_file(tmp_path: Path, monk
     seen: list[Path] = []
 
     def stage(the_files: list[Path]) -> None:
-        """Reads the list."""
         seen.extend(the_files)
 
     command_line(stage, shlex.split(text))

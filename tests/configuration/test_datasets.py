@@ -12,7 +12,7 @@ from workflow_scripts.ground.stage import StageError
 
 def test_dataset_values_names_a_missing_root(tmp_path: Path) -> None:
     config = resolve(config_with("datasets.a.root", str(tmp_path / "none")))
-    with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none is not there"):
+    with pytest.raises(StageError, match=r"datasets\.a\.root: the folder .*none does not exist"):
         dataset_values(config, "a", "")
 
 

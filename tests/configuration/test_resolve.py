@@ -65,8 +65,8 @@ REPOSITORY = Path(__file__).parents[2]
         ),
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch, idt, idt_fisher always exist"),
-        ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such is not there"),
-        ("descriptors.idt", {"boxes": "files"}, "persons.files (for descriptors.idt.boxes): the folder (empty) is"),
+        ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such does not exist"),
+        ("descriptors.idt", {"boxes": "files"}, "for descriptors.idt.boxes): the folder (empty) does not exist"),
     ],
 )
 def test_resolve_names_the_wrong_key_in_one_sentence(path: str, value: Any, sentence: str) -> None:

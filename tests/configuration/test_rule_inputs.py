@@ -86,7 +86,7 @@ def test_shard_boxes_are_inputs_only_for_descriptors_that_mask_people(report_inp
 
 
 @pytest.mark.parametrize("keep", ["all", "sample"])
-def test_streamed_videos_exist_only_if_other_trajectories_are_not_kept(report_inputs: MakeInputs, keep: str) -> None:
+def test_streamed_videos_exist_only_if_other_trajectories_are_not_stored(report_inputs: MakeInputs, keep: str) -> None:
     data = report_inputs(trajectories={"keep": keep, "max_side": 100}).data
     wildcards = Wildcards(dataset="a", descriptors="masked", shard=SHARDS[0])
     streamed = [data.streamed_videos(wildcards), data.streamed_boxes(wildcards), data.only_sample(wildcards)]

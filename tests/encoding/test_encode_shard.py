@@ -74,7 +74,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return video_ids
 
 
-def test_encode_shard_encodes_changed_videos_alone(
+def test_encode_shard_encodes_only_changed_videos(
     tmp_path: Path, videos: Videos, sample: Path, codebook: Path, encoded: list[str]
 ) -> None:
     few = {name: videos[name] for name in sorted(videos)[:4]}

@@ -56,7 +56,7 @@ def test_fit_codebook_agrees_with_scikit_learn_and_scikit_image(clips: Clips, co
     signs = np.sign(np.sum(pca.components_ * codebook.pca_components, axis=1))
     projected = pca.transform(rows) * signs
     start = DiagonalGMM(K, random_state=0, max_iter=0).fit((rows - pca.mean_) @ (pca.components_.T * signs))
-    # Thirty steps from the same start, with products in float64 in place of float32.
+    # Thirty steps from the same start, with products in float64 instead of float32.
     mixture = GaussianMixture(
         K,
         covariance_type="diag",

@@ -183,7 +183,7 @@ def features_file(dataset: Dataset, model: Path, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def evaluate(dataset: Dataset, features_file: Path):  # type: ignore[no-untyped-def]
-    """Runs a protocol on the features of the model by its command line; returns its record."""
+    """Runs the command line of a protocol on the features of the model; returns the record."""
 
     def run(stage: Callable[..., None], output: Path, **settings: Any) -> Record:
         task = {"run": "ir", "seed": 2, "dataset": "toy"}

@@ -42,7 +42,7 @@ def test_cluster_bank_of_a_supervised_model_clusters_features(dataset: Any, mode
     with h5py.File(output) as file:
         assert list(file["video_id"].asstr()) == sorted(dataset.train)
         centroids = file["centroids"][0]
-    assert centroids.shape == (2, 64)  # of the features, not of the logits
+    assert centroids.shape == (2, 64)  # features, not logits
     assert (np.linalg.norm(centroids, axis=1) <= 1 + 1e-5).all()
     with pytest.raises(SystemExit, match="1"):
         command_line(cluster_bank, [str(argument) for argument in arguments])

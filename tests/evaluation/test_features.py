@@ -14,7 +14,7 @@ from workflow_scripts.pretraining.augmentation import cut_square, draw_test
 from workflow_scripts.pretraining.inputs import collate, to_input
 
 
-def test_features_from_scratch_depend_on_the_seed_alone(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
+def test_features_from_scratch_depend_only_on_the_seed(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     def scratch() -> bytes:
         output = tmp_path / "features.h5"
         features(dataset.splits, dataset.frames, output, 1, EvaluationSettings(clips=1), tiny)

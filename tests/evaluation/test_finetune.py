@@ -89,17 +89,17 @@ def test_finetune_refits_with_the_learning_rates_of_the_first_training(
 def test_finetune_with_random_labels_gives_chance(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
-    """Half of the videos of each class get each label, so only the test videos could give the labels away."""
+    """Half of the videos of each class get each label, so the labels can be known only from the test videos."""
     shuffled = [{name: "ab"[i // 2 % 2] for i, name in enumerate(labels)} for labels in (dataset.train, dataset.test)]
     splits = write_parts(tmp_path / "splits.tsv", *shuffled)
     record = run(dataset, tmp_path, tiny, QUICK, splits=splits)
     assert 0.2 <= record["accuracy"] <= 0.8
 
 
-def test_finetune_trains_the_same_whatever_the_test_part(
+def test_finetune_training_does_not_depend_on_the_test_part(
     dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
 ) -> None:
-    """The loss, validation loss and schedule of every epoch are the same whatever is tested on."""
+    """The loss, validation loss and schedule of every epoch do not depend on the test videos."""
     whole = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2))
     few = write_parts(tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
     part = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2), splits=few)
@@ -131,7 +131,7 @@ def test_finetune_resumes_to_the_same_result_after_a_kill(
 
 
 def test_finetune_takes_the_architecture_of_the_model(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """By its command line. Another process that loads the clips gives the same bytes."""
+    """The command line is used. Another process that loads the clips gives the same bytes."""
     arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
     arguments += ["--task", TASK, "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1}']
@@ -195,13 +195,13 @@ def test_hold_out_without_groups_takes_about_the_same_share_of_every_class(
 ) -> None:
     labels = {f"v{i}": label for i, label in enumerate(classes)}
     held_out = hold_out(labels, {}, fraction, seed)
-    sizes, taken = Counter(classes), Counter(labels[name] for name in held_out)
-    assert all(taken[label] <= fraction * n + 1 for label, n in sizes.items())
+    sizes, n_held_out = Counter(classes), Counter(labels[name] for name in held_out)
+    assert all(n_held_out[label] <= fraction * n + 1 for label, n in sizes.items())
     if max(sizes.values()) > 1:
         assert held_out
     if min(sizes.values()) >= 2 / fraction:
         assert abs(len(held_out) - fraction * len(labels)) <= 0.5 + 1e-9
-        assert all(taken[label] >= fraction * n - len(sizes) for label, n in sizes.items())
+        assert all(n_held_out[label] >= fraction * n - len(sizes) for label, n in sizes.items())
 
 
 def test_hold_out_never_splits_a_group() -> None:
@@ -228,14 +228,14 @@ def test_hold_out_of_the_real_lists_shares_no_recording_with_the_training(
     sizes = Counter(labels.values())
     for seed in range(2):
         held_out = hold_out(labels, groups, 0.1, seed)
-        taken = Counter(labels[name] for name in held_out)
+        n_held_out = Counter(labels[name] for name in held_out)
         assert not {groups[name] for name in held_out} & {groups[name] for name in labels.keys() - held_out}
         assert 0.09 < len(held_out) / len(labels) < 0.12
-        assert len(taken) >= len(sizes) - 2 and all(taken[label] <= 0.35 * n for label, n in sizes.items())
+        assert len(n_held_out) >= len(sizes) - 2 and all(n_held_out[label] <= 0.35 * n for label, n in sizes.items())
 
 
 def test_trainer_shows_and_logs_progress_within_an_epoch(dataset: Any, model: Path, tmp_path: Path) -> None:
-    """As a process of its own, like in the rule."""
+    """The test runs the stage in a separate process, like the rule."""
     arguments = ["--splits", dataset.splits, "--frames", *dataset.frames]
     arguments += ["--task", TASK, "--model", model, "--checkpoints", tmp_path / "checkpoints"]
     arguments += ["--settings", '{"clips": 1, "finetune_epochs": 1, "finetune_batch_size": 6}']

@@ -31,7 +31,7 @@ def test_check_label_leakage_refuses_a_supervised_run_on_the_evaluated_dataset()
         resolve(config({"sup": SUPERVISED}, ["mine"]))
     sentence = str(refused.value)
     assert sentence.startswith(
-        "config: the run sup has learned labels of test videos of mine by pretraining.runs.sup. Do one of these: "
+        "config: the run sup has learned labels of test videos of mine in pretraining.runs.sup. Do one of these: "
     )
     assert "subset: split1" in sentence and "take sup out of evaluation.runs" in sentence
 
@@ -48,13 +48,13 @@ def test_check_label_leakage_refuses_a_run_that_starts_from_a_refused_run() -> N
     runs = {"sup": SUPERVISED, "la": {"objective": "local_aggregation", "clusters": "network", "init": "sup"}}
     evaluated = config(runs, ["mine"])
     evaluated["evaluation"]["runs"] = ["la"]
-    with pytest.raises(StageError, match=r"the run la has learned labels of test videos of mine by .*runs\.sup\."):
+    with pytest.raises(StageError, match=r"the run la has learned labels of test videos of mine in .*runs\.sup\."):
         resolve(evaluated)
-    runs["la"]["subset"] = "split1"  # its own part does not take back what sup has seen
-    with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
+    runs["la"]["subset"] = "split1"  # sup has learned labels of all videos, so the subset of la does not help
+    with pytest.raises(StageError, match=r"in pretraining\.runs\.sup\."):
         resolve(evaluated)
     runs["sup"] = {**SUPERVISED, "subset": "split2"}  # whose training part holds test videos of split 1
-    with pytest.raises(StageError, match=r"by pretraining\.runs\.sup\."):
+    with pytest.raises(StageError, match=r"in pretraining\.runs\.sup\."):
         resolve(evaluated)
     runs["sup"] = {**SUPERVISED, "subset": "split1"}
     assert only_split(resolve(evaluated), "la", "mine") == 1
@@ -108,7 +108,7 @@ def test_share_videos_compares_roots_lists_and_seeds(tmp_path: Path) -> None:
         (generated(1), generated(1)),
     ]
     for pair in shared:
-        with pytest.raises(StageError, match=r"test videos of tested \(it shares videos with mine"):
+        with pytest.raises(StageError, match=r"test videos of tested \(its root or list overlaps that of mine"):
             evaluated(*pair)
     evaluated(folder("videos"), folder("other"))
     evaluated(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.evaluation.features import SplitFeatures
 from workflow_scripts.evaluation.linear import classify, draw_shots, linear
 from workflow_scripts.evaluation.metrics import accuracy
 from workflow_scripts.evaluation.results import Task
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import Split
+from workflow_scripts.evaluation.split_features import SplitFeatures
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.vectors import l2_normalised
 
@@ -55,14 +55,14 @@ def test_classify_learns_signal_and_not_noise() -> None:
     train_labels = {f"a{i:03d}": "abc"[c] for i, c in enumerate(answers)}
     split = Split(train_labels, {f"b{i:03d}": "abc"[c] for i, c in enumerate(truth)}, list("abc"))
 
-    def share_right() -> float:
+    def test_accuracy() -> float:
         read = SplitFeatures(split, l2_normalised(train), l2_normalised(test), {})
         return accuracy(classify(read, list(split.train), 100.0))
 
-    assert 0.2 < share_right() < 0.47
+    assert 0.2 < test_accuracy() < 0.47
     train[np.arange(300), answers] += 3
     test[np.arange(300), truth] += 3
-    assert share_right() > 0.85
+    assert test_accuracy() > 0.85
 
 
 def test_linear_refuses_a_single_class(dataset: Any, features_file: Path, tmp_path: Path) -> None:

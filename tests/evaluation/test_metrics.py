@@ -1,4 +1,4 @@
-"""Metrics against sklearn and scipy, which compute the same in other ways."""
+"""Metrics against sklearn and scipy, which compute the same values differently."""
 
 import numpy as np
 import pytest

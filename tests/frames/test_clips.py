@@ -26,7 +26,7 @@ from workflow_scripts.frames.clips import FrameStore, resize
 def test_resize_equals_the_bilinear_filter_of_pil(before: tuple[int, int], after: tuple[int, int], seed: int):
     frame = np.random.default_rng(seed).integers(0, 256, (*before, 3), np.uint8)
     expected = np.asarray(Image.fromarray(frame).resize(after, Image.Resampling.BILINEAR))
-    for view in (np.s_[:], np.s_[:, ::-1]):  # of a mirrored view too
+    for view in (np.s_[:], np.s_[:, ::-1]):  # also a mirrored view
         resized = resize(frame[view], *after)
         assert resized.dtype == np.uint8
         np.testing.assert_allclose(resized.astype(int), expected[view], atol=1)

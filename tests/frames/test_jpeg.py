@@ -1,4 +1,4 @@
-"""Parts of JPEG frames, decoded alone, have the pixels of the whole frame."""
+"""A decoded part of a JPEG frame has the pixels of the whole frame."""
 
 import cv2
 import numpy as np
@@ -47,7 +47,7 @@ def test_encode_writes_files_that_opencv_decodes():
     assert len(content) < 1.02 * len(plain)
 
 
-def test_decode_of_a_square_decodes_its_segments_alone(monkeypatch):
+def test_decode_of_a_square_decodes_only_its_segments(monkeypatch):
     """A crop with a quarter of each side takes about a tenth of the file."""
     content, decoded = jpeg.encode(picture(240, 320, 0), 90), []
     monkeypatch.setattr(jpeg.cv2, "imdecode", lambda data, flag: decoded.append(len(data)))

@@ -72,7 +72,7 @@ class Videos:
 
     @contextmanager
     def missing(self, name: str) -> Iterator[None]:
-        """Hides a file in the block. Its size and time do not change."""
+        """Moves a file away during the block. Its size and time do not change."""
         hidden = self.paths[name].with_name(".hidden")
         self.paths[name].rename(hidden)
         try:

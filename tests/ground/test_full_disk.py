@@ -100,7 +100,7 @@ def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
     errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
     assert f"{small_disk.folder}/disk/{name}: " in errors[0]
-    assert errors[0].endswith("free some space, then run the same command again: what was computed is kept")
+    assert errors[0].endswith("free some space, then run the same command again; earlier results are saved")
     before, after = (small_disk.folder / moment for moment in ("before", "after"))
     if kind == "store":
         assert after.read_bytes().startswith(before.read_bytes())

@@ -44,7 +44,7 @@ class _Settings:
     drops: tuple[int, ...] = (1, 2)
 
 
-def test_digest_depends_on_values_alone() -> None:
+def test_digest_depends_only_on_values() -> None:
     assert digest({"a": 1, "b": Path("x")}) == digest({"b": "x", "a": 1})
     assert digest(_Settings(k=4)) == digest({"k": 4}) != digest(_Settings())
     assert digest(np.float64(0.5)) == digest(0.5)

@@ -3,28 +3,17 @@
 import os
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import fill_record_file, make_result
 
 from workflow_scripts.ground.process_shard import UnreadVideos, process_shard
 from workflow_scripts.ground.record_file import SYNC_SECONDS, RecordFile, Result
 from workflow_scripts.ground.stage import StageError
-
-
-def _result(number: int) -> Result:
-    rows = np.full((number, 3), number, np.float16)
-    return Result(arrays={"rows": rows, "none": np.zeros((0, 2))}, attributes={"n": number, "fps": 25.0})
-
-
-def _fill(path: Path, numbers: Iterable[int]) -> None:
-    with RecordFile(path) as store:
-        for number in numbers:
-            store.append(f"video{number}", f"key{number}", _result(number))
 
 
 @settings(max_examples=60)
@@ -33,7 +22,7 @@ def test_process_shard_computes_a_record_with_a_flipped_bit_again(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:
     path = tmp_path_factory.mktemp("store") / "s"
-    _fill(path, range(3))
+    fill_record_file(path, range(3))
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
@@ -41,22 +30,22 @@ def test_process_shard_computes_a_record_with_a_flipped_bit_again(
 
     def compute(name: str) -> Result:
         computed.append(name)
-        return _result(int(name[-1]))
+        return make_result(int(name[-1]))
 
     keys = {f"video{number}": f"key{number}" for number in range(3)}
     results = dict(process_shard(path, keys, compute, stage="test"))
     assert len(computed) == 1
-    assert all(np.array_equal(results[f"video{n}"].arrays["rows"], _result(n).arrays["rows"]) for n in range(3))
+    assert all(np.array_equal(results[f"video{n}"].arrays["rows"], make_result(n).arrays["rows"]) for n in range(3))
 
 
-def test_process_shard_computes_absent_and_changed_videos_alone(tmp_path: Path) -> None:
+def test_process_shard_computes_only_absent_and_changed_videos(tmp_path: Path) -> None:
     computed: list[str] = []
     lock = threading.Lock()
 
     def compute(name: str) -> Result:
         with lock:
             computed.append(name)
-        return _result(len(name))
+        return make_result(len(name))
 
     def run(keys: dict[str, str]) -> list[str]:
         computed.clear()
@@ -74,7 +63,7 @@ def test_process_shard_keeps_results_before_an_exception(tmp_path: Path) -> None
     def compute(name: str) -> Result:
         if name == "c":
             raise ZeroDivisionError("a bug of the stage")
-        return _result(1)
+        return make_result(1)
 
     keys = dict.fromkeys("abc", "1")
     with pytest.raises(ZeroDivisionError):
@@ -85,7 +74,7 @@ def test_process_shard_keeps_results_before_an_exception(tmp_path: Path) -> None
 
 def test_process_shard_stops_at_too_many_failures(tmp_path: Path) -> None:
     def compute(name: str) -> Result:
-        return Result("truncated", "half of it") if name in "ab" else _result(1)
+        return Result("truncated", "half of it") if name in "ab" else make_result(1)
 
     keys = dict.fromkeys("abcd", "1")
     assert len(list(process_shard(tmp_path / "s", keys, compute, stage="test", max_failed_fraction=0.5))) == 4
@@ -129,7 +118,7 @@ def test_process_shard_writes_records_at_once_and_syncs_them_soon(
         if name == "z":
             time.sleep(1.5 * SYNC_SECONDS)  # a long video, during which the records of short ones are synced
             counts.append(((tmp_path / "s").read_bytes().count(b"IDTR"), len(synced)))
-        return _result(1)
+        return make_result(1)
 
     keys = dict.fromkeys([*(f"v{number:03d}" for number in range(200)), "z"], "1")
     list(process_shard(tmp_path / "s", keys, compute, stage="test"))

@@ -4,27 +4,16 @@ import errno
 import fcntl
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from records import fill_record_file, make_result
 
 from workflow_scripts.ground.record_file import RecordFile, Result
 from workflow_scripts.ground.stage import StageError
-
-
-def _result(number: int) -> Result:
-    rows = np.full((number, 3), number, np.float16)
-    return Result(arrays={"rows": rows, "none": np.zeros((0, 2))}, attributes={"n": number, "fps": 25.0})
-
-
-def _fill(path: Path, numbers: Iterable[int]) -> None:
-    with RecordFile(path) as store:
-        for number in numbers:
-            store.append(f"video{number}", f"key{number}", _result(number))
 
 
 def _holds(store: RecordFile, number: int) -> bool:
@@ -39,7 +28,7 @@ def _holds(store: RecordFile, number: int) -> bool:
 
 
 def test_record_file_returns_appended_results(tmp_path: Path) -> None:
-    _fill(tmp_path / "s", range(4))
+    fill_record_file(tmp_path / "s", range(4))
     with RecordFile(tmp_path / "s") as store:
         assert all(_holds(store, number) for number in range(4))
         assert store.read("another") is None and not store.has("video1", "another key")
@@ -56,21 +45,21 @@ def test_record_file_cut_anywhere_keeps_whole_records(
     path = tmp_path_factory.mktemp("store") / "s"
     ends = [0]
     for number in range(4):
-        _fill(path, [number])
+        fill_record_file(path, [number])
         ends.append(path.stat().st_size)
     cut = data.draw(st.integers(0, ends[-1]))
     path.write_bytes(path.read_bytes()[:cut])
     n_whole = sum(end <= cut for end in ends[1:])
     with RecordFile(path) as store:
         assert [store.has(f"video{number}", f"key{number}") for number in range(4)] == [n < n_whole for n in range(4)]
-    _fill(path, range(n_whole, 4))
+    fill_record_file(path, range(n_whole, 4))
     with RecordFile(path) as store:
         assert all(_holds(store, number) for number in range(4))
 
 
 def test_record_file_refuses_a_second_process(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    _fill(path, [0])
+    fill_record_file(path, [0])
     module = "workflow_scripts.ground.record_file"
     script = f"import pathlib, {module} as module; module.RecordFile(pathlib.Path({str(path)!r}))"
     second = [sys.executable, "-c", script]
@@ -78,7 +67,7 @@ def test_record_file_refuses_a_second_process(tmp_path: Path) -> None:
         done = subprocess.run(second, capture_output=True, text=True)
         assert done.returncode == 1
         assert f"{path}: another process is writing it; wait until that process ends" in done.stderr
-        store.append("video1", "key1", _result(1))
+        store.append("video1", "key1", make_result(1))
     assert subprocess.run(second).returncode == 0
     with RecordFile(path) as store:
         assert _holds(store, 0) and _holds(store, 1)
@@ -90,18 +79,18 @@ def test_record_file_without_locks_detects_another_writer(tmp_path: Path, monkey
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
     with RecordFile(tmp_path / "s") as first, RecordFile(tmp_path / "s") as second:
-        first.append("video0", "key0", _result(0))
-        first.append("video1", "key1", _result(1))
+        first.append("video0", "key0", make_result(0))
+        first.append("video1", "key1", make_result(1))
         with pytest.raises(StageError, match="another process is writing it"):
-            second.append("video2", "key2", _result(2))
-        first.append("video3", "key3", _result(3))
+            second.append("video2", "key2", make_result(2))
+        first.append("video3", "key3", make_result(3))
     with RecordFile(tmp_path / "s") as store:
         assert _holds(store, 0) and _holds(store, 1) and _holds(store, 3)
 
 
 def test_record_file_loses_only_a_damaged_record(tmp_path: Path) -> None:
     path = tmp_path / "s"
-    _fill(path, range(6))
+    fill_record_file(path, range(6))
     content = path.read_bytes()
     start = content.index(b"IDTR", 4)
     for place in range(start, content.index(b"IDTR", start + 4)):  # every byte of the second record

@@ -39,7 +39,6 @@ def _run(arguments: list[str]) -> dict[str, object]:
         color: bool = False,
         lr: float = 0.1,
     ) -> None:
-        """A stage."""
         values.update(locals())
 
     command_line(stage, arguments)
@@ -57,7 +56,6 @@ def test_command_line_gives_arguments_the_types_of_the_signature() -> None:
 
 def test_command_line_logs_a_name_that_is_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def stage(output: Path) -> None:
-        """A stage."""
         logging.info("left out: %s", "caf\udce9.avi")
 
     command_line(stage, ["--output", "o", "--log", str(tmp_path / "stage.log")])

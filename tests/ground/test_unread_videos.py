@@ -165,14 +165,14 @@ def test_stage_records_any_exception_of_a_video(
 
 
 @pytest.mark.parametrize("stage", READING_STAGES)
-def test_stage_stops_at_an_exception_of_its_own(videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stage_stops_at_an_exception_in_its_code(videos: Videos, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     videos.run("encoding") if stage == "encoding" else None
     for path in videos.folder.glob(f"{stage}.*"):
         path.unlink()
     inner = {
         "persons": "workflow_scripts.persons.detect_persons.carry_boxes",
         "trajectories": "workflow_scripts.trajectories.extract_shard.set_relative_time",
-        "encoding": "idt_tools.codebook.power_normalise",
+        "encoding": "idt_tools.fisher_vector.power_normalise",
         "frames": "workflow_scripts.frames.store_frames.resize",
     }[stage]
 
@@ -204,7 +204,7 @@ def test_stage_stops_soon_at_a_signal_and_continues_later(shared: Path, videos: 
     time.sleep(0.5)
     running.send_signal(ending)
     _, errors = running.communicate(timeout=30)
-    assert running.returncode == 128 + ending and "interrupted; what was computed is kept" in errors
+    assert running.returncode == 128 + ending and "interrupted; finished work is saved" in errors
     assert "Traceback" not in errors and not (videos.folder / "o.h5").exists()
     write_columns(videos.folder / "shard.tsv", rows[:1], [*rows[0]])
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)

@@ -21,7 +21,7 @@ def test_nearest_rows_excludes_each_row_itself_in_every_block_and_keeps_the_orde
     assert products.tolist() == [[0, 0], [1, 1], [1, 1], [1, 1], [0, 0]]
 
 
-def test_nearest_rows_returns_all_rows_where_there_are_fewer_than_asked_for() -> None:
+def test_nearest_rows_returns_all_rows_if_there_are_fewer_than_k() -> None:
     rows = np.eye(2)
     assert nearest_rows(rows[:1], rows, 5)[0].tolist() == [[0, 1]]
     assert nearest_rows(rows[:0], rows, 5)[0].shape == (0, 2)

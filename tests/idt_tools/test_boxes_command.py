@@ -46,7 +46,7 @@ def test_boxes_detector_bad_video_and_existing_files(
     (output / "square_0.bb").write_text("mine")
     assert boxes(*command) == 1
     assert (output / "square_0.bb").read_text() == "mine"
-    assert "0 of 4 videos written, 2 there already" in capsys.readouterr().out
+    assert "0 of 4 videos written, 2 existed" in capsys.readouterr().out
     assert boxes(*command, "--force") == 1
     assert len((output / "square_0.bb").read_text().splitlines()) == 24
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from idt_tools import ReadingFailed
 from idt_tools.codebook import MEANING, Codebook
 from idt_tools.count_sketch import draw_sketch
-from idt_tools.fisher_vector import fisher_vector
+from idt_tools.fisher_vector import NORMALISATIONS, fisher_vector
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,32 @@ def test_load_returns_the_saved_codebook(codebook: Codebook, descriptors: NDArra
     with h5py.File(tmp_path / "codebook.h5") as file:
         assert set(file) == set(MEANING)
         assert all(file[name].attrs["meaning"] and file[name].fletcher32 for name in file)
+
+
+def test_normalisation_is_stored_with_the_codebook(
+    codebook: Codebook, descriptors: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NORMALISATIONS, "of_components", lambda psi: psi / np.linalg.norm(psi, axis=1, keepdims=True))
+    other = replace(codebook, normalisation="of_components")
+    assert other.digest() != codebook.digest()
+    other.save(tmp_path / "codebook.h5")
+    loaded = Codebook.load(tmp_path / "codebook.h5")
+    assert loaded.digest() == other.digest()
+    by_component = loaded.fisher(descriptors).reshape(len(codebook.gmm_weights), -1)
+    np.testing.assert_allclose(np.linalg.norm(by_component, axis=1), 1, rtol=1e-6)
+
+
+def test_load_takes_a_codebook_without_normalisation_for_power(codebook: Codebook, tmp_path: Path) -> None:
+    codebook.save(tmp_path / "codebook.h5")
+    with h5py.File(tmp_path / "codebook.h5", "r+") as file:
+        del file.attrs["normalisation"]
+    assert Codebook.load(tmp_path / "codebook.h5").normalisation == "power"
+
+
+def test_load_refuses_an_unknown_normalisation(codebook: Codebook, tmp_path: Path) -> None:
+    replace(codebook, normalisation="guess").save(tmp_path / "codebook.h5")
+    with pytest.raises(ValueError, match="is not a readable codebook: its normalisation 'guess' is not known"):
+        Codebook.load(tmp_path / "codebook.h5")
 
 
 def test_encode_is_the_count_sketch_of_the_normalised_fisher_vector(

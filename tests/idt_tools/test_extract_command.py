@@ -126,7 +126,7 @@ def test_extract_existing_files_stay_without_force(
 ) -> None:
     (tmp_path / "square_1.h5").write_bytes(b"of an earlier run")
     assert extract(*videos[:3], "-o", tmp_path) == 0
-    summary = "2 of 3 videos written, 1 there already (--force writes anew)"
+    summary = "2 of 3 videos written, 1 existed (--force overwrites them)"
     assert capsys.readouterr().out.splitlines()[-1] == summary
     assert (tmp_path / "square_1.h5").read_bytes() == b"of an earlier run"
     assert extract(videos[1], "-o", tmp_path / "square_1.h5") == 0

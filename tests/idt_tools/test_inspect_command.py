@@ -96,15 +96,15 @@ def test_inspect_other_files_one_sentence_each(
         tmp_path / "store": "it is not an HDF5 file",
         tmp_path / "rows.txt": "it is not an HDF5 file but a text file",
         video: "it is not an HDF5 file",
-        tmp_path / "empty.h5": "it is cut short",
-        tmp_path / "cut.h5": "it is cut short; delete it and make it again",
+        tmp_path / "empty.h5": "it is truncated",
+        tmp_path / "cut.h5": "it is truncated; delete it and make it again",
     }
     capsys.readouterr()
     assert cli.main(["inspect", *map(str, expected), str(shard)]) == 1
     printed = capsys.readouterr()
     for line, (path, sentence) in zip(printed.err.splitlines(), expected.items(), strict=True):
         assert line.startswith(f"error: {path}: {sentence}")
-    assert "50 groups" in printed.out  # of the whole file
+    assert "50 groups" in printed.out  # the whole file
 
 
 def test_inspect_damaged_file_one_sentence(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which frames, boxes, homographies and options the tracker accepts, and the errors for all others."""
+"""The frames, boxes, homographies and options that the tracker accepts, and the errors for all others."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -84,7 +84,7 @@ def test_read_text_rows_reads_lazily(tmp_path: Path) -> None:
         ("\t".join(["0.5"] * 426) + "\n", "line 1: it holds 426 columns, not 436"),
         ("\n" + LINE + LINE.replace("0.142857", "O.142857"), "line 3: 'O.142857' is not a number"),
         (LINE + "# " + LINE, "line 2: it holds 437 columns"),
-        (LINE + LINE[:-40], "line 2: it holds 43"),  # cut short
+        (LINE + LINE[:-40], "line 2: it holds 43"),  # truncated
     ],
 )
 def test_read_text_rows_wrong_line_is_named(tmp_path: Path, content: str, sentence: str) -> None:
@@ -99,7 +99,7 @@ def test_read_text_rows_damaged_gzip(tmp_path: Path) -> None:
     lines = [LINE.replace("0.142857", f"{seed}.5") for seed in range(3000)]
     whole = gzip.compress("".join(lines).encode())
     path.write_bytes(whole[:-20])
-    with pytest.raises(ValueError, match=f"^{path}: it is cut short or damaged after line 2048"):
+    with pytest.raises(ValueError, match=f"^{path}: it is truncated or damaged after line 2048"):
         list(read_text_rows(path))
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :])

@@ -12,7 +12,7 @@ from idt_tools import ReadingFailed, VideoError
 
 
 def write_video(path: Path, n_frames: int, width: int = 64, height: int = 48) -> Path:
-    """A small MPEG-4 video whose brightness rises with time, by 4 grey levels a frame up to 50 frames."""
+    """A small MPEG-4 video whose brightness rises with time, by 4 grey levels per frame up to 50 frames."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 2_000_000
@@ -140,7 +140,7 @@ def test_read_video_broken_and_odd_videos(shared: Path, name: str, capfd: pytest
 def test_extract_odd_videos(shared: Path) -> None:
     bad = shared / "videos" / "bad"
     assert len(idt_tools.extract(idt_tools.read_video(bad / "grayscale.mp4"))) > 0
-    idt_tools.extract(idt_tools.read_video(bad / "odd_size_161x121.mp4"))  # hardly anything moves in it
+    idt_tools.extract(idt_tools.read_video(bad / "odd_size_161x121.mp4"))  # it shows hardly any motion
     assert len(idt_tools.extract(idt_tools.read_video(bad / "static_gray.mp4"))) == 0
     assert len(idt_tools.extract(idt_tools.read_video(bad / "frames_15.mp4"))) == 0
     with pytest.raises(ValueError, match="24x18 pixels: the tracker needs at least 32 on each side"):

@@ -175,7 +175,7 @@ def test_read_video_stored_sideways_is_upright(reported: Path) -> None:
     stored, _ = read(folder / "rot_stored.mp4")
     assert len(turned) == len(plain) == 45
     errors = [np.abs(one.astype(int) - other).mean() for one, other in zip(turned, plain, strict=True)]
-    assert max(errors) < 6  # from compression; upside down it is 60
+    assert max(errors) < 6  # compression causes up to 6; an upside-down frame has 60
     assert any((turned[0] == np.rot90(stored[0], k)).all() for k in (1, 3))
     capture = cv2.VideoCapture(str(folder / "rot90.mp4"))
     shown = capture.read()[1][:, :, ::-1]
@@ -276,12 +276,12 @@ def test_read_video_system_error_raises_reading_failed(tmp_path: Path, monkeypat
     path = write(tmp_path / "far.avi", 60, 320, 240)
     read_file = os.read
 
-    def away(descriptor: int, size: int) -> bytes:
+    def fail(descriptor: int, size: int) -> bytes:
         if os.lseek(descriptor, 0, os.SEEK_CUR) > path.stat().st_size // 2:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         return read_file(descriptor, size)
 
-    monkeypatch.setattr(os, "read", away)
+    monkeypatch.setattr(os, "read", fail)
     with pytest.raises(ReadingFailed, match=r"far\.avi: Stale file handle"):
         list(idt_tools.read_video(path))
     monkeypatch.undo()

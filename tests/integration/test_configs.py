@@ -100,7 +100,7 @@ def _changed(config: dict[str, Any], *path: str, to: Any) -> dict[str, Any]:
     ("path", "value", "sentence"),
     [
         (("pretraining", "epoch"), 3, "pretraining.epoch is not a known key; did you mean epochs?"),
-        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere is not there"),
+        (("datasets", "tiny"), {"layout": "folder", "root": "nowhere"}, "the folder nowhere does not exist"),
         (("clusters", "k"), "12", "clusters.k: '12' is not of type 'integer'"),
     ],
 )
@@ -120,7 +120,7 @@ def test_slurm_profile_contains_default_profile() -> None:
     assert default.items() <= slurm.items()
 
 
-def test_network_evaluation_needs_frames_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_network_evaluation_needs_only_frames(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     """Without a row of IDT, neither a table nor the report tracks the evaluated dataset."""
 
     def table(*runs: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def test_network_evaluation_needs_frames_alone(tmp_path: Path, tiny_config: dict
     assert all(folder in plan for folder in described)
 
 
-def test_run_on_training_part_is_evaluated_on_its_split_alone(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
+def test_run_on_training_part_is_evaluated_only_on_its_split(tmp_path: Path, tiny_config: dict[str, Any]) -> None:
     config = copy.deepcopy(tiny_config)
     config["datasets"]["tiny"] |= {"splits": "random", "n_splits": 3, "test_fraction": 0.5}
     config["clusters"]["k"] = 2  # less than half of the six videos of split2's training part

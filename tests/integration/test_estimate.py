@@ -124,7 +124,7 @@ def test_estimate_leaves_out_missing_detector(workflow: Workflow) -> None:
     workflow.run("--dry-run", config={**workflow.config, "descriptors": {"idt": {"boxes": "detectron2"}}})
     done = _estimate(workflow, "--videos 1 --no-training")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "- Persons by detectron2 are not in the table: " in done.stdout
+    assert "- The table lacks the persons of detectron2: " in done.stdout
     assert {row["stage"] for row in _numbers(workflow).values()} >= {"trajectories", "encoding"}
     assert "persons/detectron2" not in _numbers(workflow)
 

@@ -28,7 +28,7 @@ def cluster(points, settings, device):
     centroids = np.stack([points[labels == label].mean(axis=0) for label in range(settings.k)])
     return Clustering(labels, centroids, np.zeros(1))
 """
-SLICES_ENTRY = "METHODS = {\n", '    "slices": Method("Slices", "workflow_scripts.clusters.slices"),\n'
+SLICES_ENTRY = "METHODS = {\n", '    "slices": "workflow_scripts.clusters.slices",\n'
 
 # A metric: the accuracy above that of equally likely classes.
 KAPPA = """\

@@ -1,4 +1,4 @@
-"""After a failed job, the targets that depend on its output are not up to date. Names with shell syntax do no harm."""
+"""After a failed job, the targets that depend on its output are not up to date. Names may have shell syntax."""
 
 import copy
 import re

@@ -1,4 +1,4 @@
-"""The report measures the effect of masking people if descriptors mask them, and only then."""
+"""The report measures the effect of masking people only if descriptors mask them."""
 
 from pathlib import Path
 from typing import Any

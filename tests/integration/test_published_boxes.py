@@ -1,4 +1,4 @@
-"""Published boxes in place of a detector: equal boxes give equal trajectories; videos without boxes are tracked."""
+"""Published boxes instead of a detector: equal boxes give equal trajectories; videos without boxes are tracked."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ def test_bb_files_equal_detector(tmp_path: Path, tiny_config: dict[str, Any]) ->
     results = tmp_path / "results" / "tiny"
 
     missing = workflow.snakemake("--dry-run")
-    sentence = "persons.files (for descriptors.published.boxes: files): the folder boxes is not there"
+    sentence = "persons.files (for descriptors.published.boxes): the folder boxes does not exist"
     assert missing.returncode != 0 and sentence in missing.stdout + missing.stderr
     (tmp_path / "boxes").mkdir()
     workflow.run("results/tiny/trajectories/detected/000of002.h5")

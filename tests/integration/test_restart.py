@@ -90,7 +90,7 @@ def test_damaged_table_names_command(workflow: Workflow) -> None:
     output = done.stdout + done.stderr
     assert done.returncode != 0 and "Traceback" not in output
     (command,) = set(
-        re.findall(r"is damaged or was edited\. To make it anew, type `(rm .*?)` and run the same", output)
+        re.findall(r"is damaged or was edited\. To make it again, type `(rm .*?)` and run the same", output)
     )
     subprocess.run(command, shell=True, check=True, cwd=workflow.folder)
     workflow.run(TARGET)
@@ -98,7 +98,7 @@ def test_damaged_table_names_command(workflow: Workflow) -> None:
     assert workflow.computed("trajectories") == []  # the store had it all
 
 
-def test_damaged_store_recomputes_damaged_videos_alone(workflow: Workflow) -> None:
+def test_damaged_store_recomputes_only_damaged_videos(workflow: Workflow) -> None:
     before = _artifacts(workflow)
     damaged = {}
     for noun in STORES:
@@ -131,7 +131,7 @@ def test_second_run_in_one_folder_stops(workflow: Workflow) -> None:
 
 
 def test_times_in_the_future_end_up_to_date(workflow: Workflow) -> None:
-    """A clock is ahead: a video, and then the artifact of a shard, are of tomorrow."""
+    """A clock is ahead: a video, and then the artifact of a shard, have the time of tomorrow."""
     before = _artifacts(workflow)
     tomorrow = time.time() + 86400
     root = Path(workflow.config["datasets"]["tiny"]["root"])

@@ -46,19 +46,19 @@ def _status(workflow: Workflow, *arguments: str) -> str:
 
 
 def _files(status: str) -> dict[str, str]:
-    """How many files of each stage exist, such as `1 of 2`."""
+    """The number of existing files of each stage, such as `1 of 2`."""
     return dict(re.findall(r"^(\w+) .*?(\d+ of \d+)", status.partition("would run now")[0], re.MULTILINE))
 
 
 def _would_run(status: str) -> dict[str, str]:
-    """Why a rule would run, by rule."""
+    """The reason why each rule would run."""
     return dict(re.findall(r"^(\w+) +\d+ +(.*)$", status.partition("would run now")[2], re.MULTILINE))
 
 
 def test_status_from_start_to_change(workflow: Workflow) -> None:
     workflow.run("--dry-run")  # writes the config
     status = _status(workflow)
-    assert _files(status)["videos"] == "0 of 1" and _would_run(status)["videos"] == "1 not there yet"
+    assert _files(status)["videos"] == "0 of 1" and _would_run(status)["videos"] == "1 missing"
     assert "More jobs follow when the videos of tiny are indexed." in status
 
     workflow.run(SKETCHES)
@@ -95,7 +95,7 @@ def test_status_from_start_to_change(workflow: Workflow) -> None:
     changed = {**workflow.config, "encoding": {**workflow.config["encoding"], "components": 3}}
     workflow.run("--dry-run", config=changed)
     why = _would_run(_status(workflow))
-    assert why["trajectories"] == "1 not there yet"
+    assert why["trajectories"] == "1 missing"
     assert why["codebook"] == "1 made with other parameters"
     assert why["encoding"] == "2 wait for input that is made first"
     assert "frames" not in why
@@ -116,4 +116,4 @@ def test_status_of_wrong_config(workflow: Workflow) -> None:
     assert _status(workflow) == "error: config: encoding.componets is not a known key; did you mean components?\n"
     shutil.rmtree(workflow.folder / "made")
     workflow.snakemake("--dry-run")
-    assert re.fullmatch(r"error: .*the folder made is not there[^\n]*\n", _status(workflow))
+    assert re.fullmatch(r"error: .*the folder made does not exist[^\n]*\n", _status(workflow))

@@ -62,7 +62,7 @@ def test_records_hold_number_of_videos_and_chance(tiny: Workflow) -> None:
         digests[record["config_digest"]] += 1
         assert record["n_train"] + record["n_test"] == 12 and record["n_left_out"] == 0
         assert 0 <= record["accuracy"] <= 1 and record["chance"] == pytest.approx(1 / 3)
-    assert set(digests.values()) == {1}, "runs that differ by the objective alone have digests of their own"
+    assert set(digests.values()) == {1}, "runs that differ only in the objective have different digests"
 
 
 def test_models_hold_bank_and_labels(tiny: Workflow) -> None:
@@ -80,7 +80,7 @@ def test_changed_run_reruns_its_dependents(tiny: Workflow) -> None:
 
 
 def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shows Snakemake a higher VERSION of a stage, as after a repair. The stages themselves do not see it."""
+    """Raises the VERSION of a stage for Snakemake, but not for the stages."""
     settings = f"workflow_scripts.{noun}.settings"
     (folder / "sitecustomize.py").write_text(
         "import sys\nif 'snakemake' in sys.argv[0]:\n"
@@ -99,7 +99,7 @@ def _raise_version(folder: Path, noun: str, stage: str, monkeypatch: pytest.Monk
         ("report", "draw_examples", {"examples": 1, "report": 1}),
     ],
 )
-def test_raised_version_reruns_its_stage_alone(
+def test_raised_version_reruns_only_its_stage(
     tiny: Workflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noun: str, stage: str, rerun: dict[str, int]
 ) -> None:
     _raise_version(tmp_path, noun, stage, monkeypatch)
@@ -124,7 +124,7 @@ def test_changed_mixture_reruns_no_trajectories(tiny: Workflow) -> None:
     assert not {"videos", "persons", "trajectories", "frames"} & set(planned)
 
 
-def test_changed_per_channel_reruns_fisher_vectors_alone(tiny: Workflow) -> None:
+def test_changed_per_channel_reruns_only_fisher_vectors(tiny: Workflow) -> None:
     config = _changed(tiny.config, "encoding", "per_channel", to=True)
     assert tiny.planned(config=config) == Counter(resolved_config=1, report=1)
     config = _changed(config, "evaluation", "runs", to=["idt", "idt_fisher"])
@@ -132,7 +132,7 @@ def test_changed_per_channel_reruns_fisher_vectors_alone(tiny: Workflow) -> None
     assert planned["codebook"] == 1 and planned["fisher_vectors"] > 0 and not planned["encoding"]
 
 
-CHANGES = {  # the README's first column, and a key and a value that stand for it
+CHANGES = {  # the README's first column, and a key and a value as its example
     "`persons.*`, `descriptors.NAME.boxes`": ("descriptors", "idt", "boxes", "hog"),
     "`trajectories.max_side`": ("trajectories", "max_side", 100),
     "`encoding.components`": ("encoding", "components", 5),

@@ -12,6 +12,7 @@ import re
 import subprocess
 import time
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,8 @@ STAGES = {  # with the modules of workflow_scripts that run in them
     "clusters": ["clusters.cluster_sketches"],
     "frames": ["frames.store_frames"],
     "pretraining": ["pretraining.train", "pretraining.select_videos"],
-    "evaluation": ["evaluation.finetune", "evaluation.linear", "evaluation.svm", "evaluation.cluster_bank"],
-    "report": ["report.build_report"],
+    "evaluation": [f"evaluation.{name}" for name in ("finetune", "features", "linear", "knn", "svm", "cluster_bank")],
+    "report": ["report.page.build_report", "report.examples.draw_examples"],
 }
 # One job at a time, so that the test can kill each; and the weights of a network depend on the number of threads.
 ONE_CORE = ("--cores", "1")
@@ -67,24 +68,25 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, config: dict[str, Any]
 def test_killed_run_resumes_to_equal_results(
     tmp_path: Path, config: dict[str, Any], undisturbed: Workflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    assert all(find_spec(f"workflow_scripts.{module}") for modules in STAGES.values() for module in modules)
     draw = random.Random(SEED)
     hits: Counter[str] = Counter()
 
-    def enough() -> bool:
+    def is_complete() -> bool:
         return hits.total() >= KILLS and (len(STAGES) > KILLS or set(hits) == set(STAGES))
 
     for number in range(KILLS):
-        if enough():
+        if is_complete():
             break
         workflow = Workflow(tmp_path / str(number), config)
         workflow.folder.mkdir()
         stages_to_kill = {stage for stage in STAGES if hits.total() < KILLS or stage not in hits}
-        aims = {draw.choice(modules): stage for stage, modules in STAGES.items() if stage in stages_to_kill}
-        while aims and not enough():
-            hit = _run_and_kill(workflow, aims, draw.uniform(0.1, 0.9), undisturbed)
+        targets = {draw.choice(modules): stage for stage, modules in STAGES.items() if stage in stages_to_kill}
+        while targets and not is_complete():
+            hit = _run_and_kill(workflow, targets, draw.uniform(0.1, 0.9), undisturbed)
             if hit is None:
                 break  # the run ended before another kill
-            hits[aims.pop(hit[0])] += 1
+            hits[targets.pop(hit[0])] += 1
             with capfd.disabled():
                 print(f"\nkill {hits.total()}: {hit[0]} after {hit[1]:.1f} s", end="", flush=True)
             if hits.total() == 1:
@@ -95,13 +97,13 @@ def test_killed_run_resumes_to_equal_results(
         _assert_equal(workflow.folder / "results", undisturbed.folder / "results")
         _assert_nothing_was_repeated(workflow.folder / "results")
         assert "Nothing to be done" in workflow.run("--dry-run")
-    assert enough(), hits
+    assert is_complete(), hits
 
 
 def _run_and_kill(
-    workflow: Workflow, aims: dict[str, str], moment: float, undisturbed: Workflow
+    workflow: Workflow, targets: dict[str, str], moment: float, undisturbed: Workflow
 ) -> tuple[str, float] | None:
-    """Kills the first job of the modules `aims` after the fraction `moment` of its time.
+    """Kills the first job of the modules in `targets` after the fraction `moment` of its time.
 
     Returns the module and the delay in seconds, or None if snakemake ended before any of these jobs ran.
     """
@@ -109,10 +111,10 @@ def _run_and_kill(
         started = subprocess.Popen(workflow.command(*ONE_CORE), stdout=log, stderr=log, env=ENVIRONMENT)
         process = psutil.Process(started.pid)
         while started.poll() is None:
-            jobs = aims.keys() & _jobs(process)
+            jobs = targets.keys() & _jobs(process)
             if jobs:
                 (module,) = jobs  # one core: one job at a time
-                delay = moment * _seconds(undisturbed, aims[module])
+                delay = moment * _seconds(undisturbed, targets[module])
                 time.sleep(delay)
                 if not _jobs(process):
                     continue  # the job ended earlier than before: try the next one

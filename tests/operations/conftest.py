@@ -1,4 +1,4 @@
-"""The config of the tests of this room."""
+"""The config of the tests in this folder."""
 
 from pathlib import Path
 from typing import Any

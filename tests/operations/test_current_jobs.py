@@ -1,4 +1,4 @@
-"""Which jobs belong to a config."""
+"""The jobs that belong to a config."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which trainings and evaluations the estimate counts, and how."""
+"""The trainings and evaluations that the estimate counts, and their costs."""
 
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ def test_network_lines_count_the_splits_of_the_config_and_of_the_run(
     assert lines["a", "features", "sup"].hours.value == pytest.approx(2 * 4)
 
 
-def test_network_lines_count_evaluations_of_tables_alone(measured: list[tuple[int, int]]) -> None:
+def test_network_lines_count_evaluations_that_only_tables_need(measured: list[tuple[int, int]]) -> None:
     table = {"title": "One", "datasets": ["b"], "splits": [1], "rows": [{"method": "IR", "run": "ir"}]}
     lines = _lines({**CONFIG, "report": {"tables": {"t": table}}})
     assert lines["b", "finetune", "ir"].jobs == 1

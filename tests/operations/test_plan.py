@@ -39,7 +39,7 @@ def _splits(dataset: str, *numbers: int) -> None:
     write_json(Path("results") / dataset / "videos" / "splits.json", {"numbers": numbers, "reason_for_none": ""})
 
 
-def _done(name: str, seconds: float | None = None) -> None:
+def _write_output(name: str, seconds: float | None = None) -> None:
     path = Path("results") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
@@ -53,12 +53,12 @@ def _evaluation_lines(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if "evaluate on" in line or "features of" in line]
 
 
-def test_plan_has_the_durations_of_evaluations_as_far_as_they_are_known(config: dict[str, Any]) -> None:
+def test_plan_has_the_known_durations_of_evaluations(config: dict[str, Any]) -> None:
     _splits("b", 1, 2)
     for split in (1, 2):
-        _done(f"evaluation/la/seed0/b/split{split}/finetune.json", seconds=600)
-    _done("evaluation/la/seed0/b/split1/linear.json", seconds=120)
-    _done("evaluation/idt/seed0/b/split1/svm.json")
+        _write_output(f"evaluation/la/seed0/b/split{split}/finetune.json", seconds=600)
+    _write_output("evaluation/la/seed0/b/split1/linear.json", seconds=120)
+    _write_output("evaluation/idt/seed0/b/split1/svm.json")
     pending = [f"results/evaluation/la/seed0/b/split{split}/{p}.json" for split in (1, 2) for p in PROTOCOLS]
     assert _evaluation_lines(plan(config, pending, True, [])) == [
         "compute features of b: 1 model",
@@ -87,7 +87,7 @@ def test_plan_has_the_durations_of_the_estimate_for_finetune_and_features(
     write_frame(COST, cost_frame(networks.network_lines(config, surveyed, cores=1)))
     _splits("b", 1)
     for run in ("ir", "la"):
-        _done(f"pretraining/{run}/seed0/model.pt")
+        _write_output(f"pretraining/{run}/seed0/model.pt")
     lines = _evaluation_lines(plan(config, [], True, []))
     assert lines == [
         "compute features of b: 2 models, about 40 min",  # per seed: 20 min
@@ -96,7 +96,7 @@ def test_plan_has_the_durations_of_the_estimate_for_finetune_and_features(
         "evaluate on b, knn: 2 models on each split",
         "evaluate on b, svm: 1 model on each split",
     ]
-    _done("evaluation/la/seed0/b/features.h5", seconds=600)
+    _write_output("evaluation/la/seed0/b/features.h5", seconds=600)
     assert "compute features of b: 1 model, about 20 min" in _evaluation_lines(plan(config, [], True, []))
     again = ["results/evaluation/la/seed0/b/features.h5"]
     assert "compute features of b: 2 models, about 30 min" in _evaluation_lines(plan(config, again, True, []))
@@ -110,19 +110,19 @@ def test_plan_of_a_table_has_its_runs_and_splits(config: dict[str, Any]) -> None
         "  train ir, seed 0: 3 epochs",
         "  evaluate on a, finetune: 1 model on each split",
     ]
-    _done("pretraining/ir/seed0/model.pt")
-    _done("evaluation/ir/seed0/a/split2/finetune.json")
+    _write_output("pretraining/ir/seed0/model.pt")
+    _write_output("evaluation/ir/seed0/a/split2/finetune.json")
     assert plan(config, [], False, ["t"]) == []
 
 
-def test_plan_of_a_run_on_a_training_part_has_its_split_alone(config: dict[str, Any]) -> None:
+def test_plan_of_a_run_on_a_training_part_has_only_its_split(config: dict[str, Any]) -> None:
     _splits("a", 1, 2)
     runs = {"sup": {"objective": "supervised", "subset": "split2"}}
     pretraining = {"dataset": "a", "runs": runs}
     config = resolve({**CONFIG, "pretraining": pretraining, "evaluation": {"datasets": ["a"], "runs": ["sup"]}})
-    _done("pretraining/sup/seed0/model.pt")
+    _write_output("pretraining/sup/seed0/model.pt")
     for protocol in PROTOCOLS:
-        _done(f"evaluation/sup/seed0/a/split2/{protocol}.json")
+        _write_output(f"evaluation/sup/seed0/a/split2/{protocol}.json")
     assert plan(config, [], True, []) == []
 
 
@@ -130,8 +130,8 @@ def test_plan_ignores_a_damaged_cost_table(config: dict[str, Any]) -> None:
     row = {"dataset": "a", "stage": "pretraining", "of": "ir", "hours_value": 1.0, "jobs": 1}
     COST.parent.mkdir(parents=True)
     write_columns(COST, [row], list(row))
-    assert "train ir, seed 0: 3 epochs, about 60 min by make estimate" in "\n".join(plan(config, [], True, []))
-    COST.write_text(COST.read_text().replace("1.0", "2.0"))  # its checksum is of the old text
+    assert "train ir, seed 0: 3 epochs, about 60 min (make estimate)" in "\n".join(plan(config, [], True, []))
+    COST.write_text(COST.read_text().replace("1.0", "2.0"))  # the checksum no longer matches
     assert "train ir, seed 0: 3 epochs\n" in "\n".join(plan(config, [], True, []))
 
 
@@ -143,11 +143,11 @@ def test_missing_detectors_names_a_detector_that_is_needed_and_not_installed(
     config = resolve({**CONFIG, "descriptors": {"idt": {"boxes": "detectron2"}}})
     (sentence,) = missing_detectors(config)
     assert "descriptors.idt.boxes: detectron2 is not installed;" in sentence
-    _done("a/videos/shards/0.tsv")
-    _done("a/persons/detectron2/0.h5")
+    _write_output("a/videos/shards/0.tsv")
+    _write_output("a/persons/detectron2/0.h5")
     assert missing_detectors(config) == [sentence], "the run idt is evaluated on b"
     networks_only = {**config, "evaluation": {**config["evaluation"], "runs": ["la"]}}
     assert missing_detectors(networks_only) == [], "the persons of a are detected, and networks need no persons"
-    _done("b/videos/shards/0.tsv")
-    _done("b/persons/detectron2/0.h5")
+    _write_output("b/videos/shards/0.tsv")
+    _write_output("b/persons/detectron2/0.h5")
     assert missing_detectors(config) == []

@@ -110,7 +110,7 @@ def test_detect_persons_reads_only_changed_files_again(tmp_path: Path, caplog: p
     caplog.clear()
     detect(videos, boxes)
     assert "computed" not in caplog.text
-    (boxes / "a.bb").write_text("0 1 2 3 5 1\n")  # as long as before
+    (boxes / "a.bb").write_text("0 1 2 3 5 1\n")  # same length as before
     os.utime(boxes / "a.bb", (2_000_000_000, 2_000_000_000))
     (boxes / "c.bb").write_text("0 1 2 3 4 1\n")
     persons = detect(videos, boxes)
@@ -203,5 +203,5 @@ def test_detect_persons_with_a_folder_without_boxes(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"persons\.files: .*boxes holds no file of boxes"):
         detect(shard(tmp_path, "a"), boxes)
     assert not (tmp_path / "store").exists()
-    (boxes / "other.bb").write_text("0\n")  # of a video in another shard
+    (boxes / "other.bb").write_text("0\n")  # boxes of a video in another shard
     assert detect(shard(tmp_path, "a"), boxes)["a-id"][0] == "no_boxes"

@@ -18,7 +18,7 @@ def test_suppress_overlaps_keeps_the_best(boxes: np.ndarray, order) -> None:  # 
     selected = suppress_overlaps(boxes, 0.45)
     for i, box in enumerate(selected):
         assert (overlaps(box[None], selected[:i]) <= 0.45 + 1e-9).all()
-    for box in boxes:  # a dropped box overlaps one at least as good
+    for box in boxes:  # a dropped box overlaps a box with at least its score
         better = (overlaps(box[None], selected)[0] > 0.45) & (selected[:, 4] >= box[4])
         assert (better | (selected == box).all(axis=1)).any()
     shuffled = list(range(len(boxes)))

@@ -83,7 +83,7 @@ def test_detect_persons_resumes_a_stopped_shard(
     caplog.set_level("DEBUG", "workflow_scripts")
     caplog.clear()
     assert detect(shard, "a.h5", PersonsSettings()).read_bytes() == whole.read_bytes()
-    assert caplog.text.count("computed") == 1, "the broken video and the one before are kept"
+    assert caplog.text.count("computed") == 1, "the broken video and the one before are not computed again"
 
 
 class BrightnessDetector:

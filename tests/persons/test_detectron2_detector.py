@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-pytest.importorskip("detectron2", reason="detectron2 is not installed here; its project's instructions say how")
+pytest.importorskip("detectron2", reason="detectron2 is not installed; its project documents the installation")
 import detectron2.modeling
 import torch
 from detectron2 import model_zoo

@@ -29,7 +29,7 @@ def test_hog_finds_persons_in_a_real_street(street: list[np.ndarray]) -> None:
     for frame, boxes in zip(street, detections, strict=True):
         assert len(boxes) >= 2
         assert_valid(boxes, *frame.shape[:2])
-    walker = np.array([617, 235, 690, 345])  # measured by eye: the man who crosses the road alone in the first frame
+    walker = np.array([617, 235, 690, 345])  # measured by eye: in the first frame, the man who crosses the road
     assert overlaps(detections[0], walker[None]).max() > 0.3
 
 

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` brings it")
+pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` installs it")
 import torch
 from frames_and_videos import assert_valid, red_rectangles, write_shard_list
 from torchvision.models import detection

@@ -1,11 +1,15 @@
 """The clusters of the training videos."""
 
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.stage import StageError
+from workflow_scripts.pretraining import clusterings
 from workflow_scripts.pretraining.clusterings import cluster_points, fixed_labels, joint_space
 from workflow_scripts.pretraining.ranks import Ranks
 
@@ -35,6 +39,20 @@ def test_cluster_points_differs_by_run_and_epoch(tiny):
     assert torch.equal(cluster_points(points, tiny, seed=0, epoch=0), labels)
     assert not torch.equal(labels[0], labels[1])
     assert not torch.equal(cluster_points(points, tiny, seed=0, epoch=1), labels)
+
+
+def test_cluster_points_method_gets_its_own_keys(tiny, monkeypatch):
+    """A key of the section clusters that only one method reads reaches the clusterings of the network."""
+
+    def settings_of_run(points, settings, device):
+        assert (settings.method, settings.iterations) == (tiny.cluster_method, tiny.kmeans_iterations)
+        return SimpleNamespace(labels=np.full(len(points), settings.own_key, np.int32))
+
+    own = make_dataclass("Own", [("own_key", int, 0)], bases=(ClustersSettings,), frozen=True)
+    monkeypatch.setattr(clusterings, "ClustersSettings", own)
+    monkeypatch.setattr(clusterings, "cluster", settings_of_run)
+    settings = replace(tiny, cluster_parameters='{"own_key": 7}')
+    assert (cluster_points(torch.zeros(5, 3), settings, seed=0, epoch=0) == 7).all()
 
 
 class OneOfThree(Ranks):

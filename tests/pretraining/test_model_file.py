@@ -1,4 +1,4 @@
-"""Damaged and foreign files in place of model.pt, read by `read_model` and by its callers."""
+"""Damaged and foreign files instead of model.pt, read by `read_model` and by its callers."""
 
 import dataclasses
 from pathlib import Path

@@ -213,6 +213,6 @@ def test_local_aggregation_loss_one_cluster_is_zero():
 
 def test_local_aggregation_loss_far_from_its_own_row_is_finite():
     bank = torch.eye(6, dtype=torch.float64)
-    d = -bank[:1]  # its own row is the farthest and alone in its cluster
+    d = -bank[:1]  # its own row is the farthest and the only one in its cluster
     loss = local_aggregation_loss(d, bank, torch.tensor([0]), torch.arange(6)[None], temperature=0.001, neighbours=3)
     assert float(loss) == pytest.approx(1000 + math.log(3), rel=1e-6)

@@ -41,7 +41,7 @@ def test_values_read_other_keys_change_nothing(run_train, tiny, objective, clust
     values = dataclasses.asdict(tiny)
     for key in values.keys() - unread.keys():
         assert (
-            key in ("lr_gamma", "checkpoint_minutes")
+            key in ("lr_gamma", "checkpoint_minutes", "cluster_parameters")
             or key in values_read({**values, "lr_milestones": ()}, objective, clusters)
             or (objective == "supervised" and key in ("embedding_dim", "kmeans_iterations"))
         )

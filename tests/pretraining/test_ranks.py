@@ -33,7 +33,7 @@ class EvaluationModeResNet3D(ResNet3D):
 
 
 def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
-    """The results of this process after two steps, alone or with others."""
+    """The results of this process after two steps, as the only process or with others."""
     torch.set_num_threads(1)
     with process_group() as (ranks, _):
         torch.manual_seed(0)
@@ -112,7 +112,7 @@ def command(videos_table, frames_files, tiny):
 
 
 def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
-    """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Process 0 saves, the others end."""
+    """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Only process 0 saves."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
     output, _ = process.communicate(timeout=120)
@@ -134,7 +134,7 @@ def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
     assert process.returncode == 0 and "resumes at epoch" in output, output
     one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
     assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])
-    statistics = ("running_mean", "running_var")  # of process 0
+    statistics = ("running_mean", "running_var")  # those of process 0
     assert all(
         torch.equal(weight, other["state_dict"][name])
         for name, weight in one["state_dict"].items()

@@ -57,7 +57,7 @@ class Process:
 @pytest.fixture
 def settings(tiny) -> dict[str, object]:
     tiny = replace(tiny, **CHANGED)
-    return {**asdict(tiny), "clip_length": 16}  # slower, so that a kill comes in time
+    return {**asdict(tiny), "clip_length": 16}  # slower, so that the kill happens during training
 
 
 def same(model: dict[str, object], path: Path) -> bool:
@@ -90,7 +90,7 @@ def test_training_killed_resumes_to_the_same_weights(
         process.communicate()
         assert process.returncode == -signal.SIGKILL, "the run ended before it could be killed"
         epoch, step = run.progress()
-        if step > 0:  # else the kill came between two epochs
+        if step > 0:  # otherwise the kill happened between two epochs
             break
     assert step > 0
     # A kill during the writing of a checkpoint leaves half a temporary file.

@@ -50,7 +50,7 @@ class FirstPixels(torch.nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))  # for the device
+        self.weight = torch.nn.Parameter(torch.zeros(1))  # gives the network a device
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
         return clips.flatten(1)[:, :500]

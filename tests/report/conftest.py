@@ -30,7 +30,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.videos.tables import INDEX as COLUMNS
 
 DAMAGED = "wave/wave_beach_01.mp4"  # a video of which three frames were skipped
-SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # of the networks in the models
+SHAPE: dict[str, Any] = {"depth": 10, "width": 0.0625}  # shape of the networks in the models
 CONFIG = """\
 datasets: {toy: {layout: generated, shards: 1}}
 pretraining:
@@ -61,7 +61,7 @@ class Results:
     config: Path
 
     def arguments(self) -> dict[str, Any]:
-        """What build_report takes, all of it."""
+        """All arguments of build_report."""
         names = "evaluations models clusters indexes frames statuses benchmarks paper_tables config".split()
         output = self.folder / "report" / "index.html"
         return {n: getattr(self, n) for n in names} | {
@@ -191,7 +191,7 @@ def vectors(space: str, groups: list[str]) -> np.ndarray:
 def _write_clusterings(
     results: Results, ids: list[str], motions: tuple[str, ...], scenes: tuple[str, ...], seeds: int
 ) -> None:
-    """All seeds agree, except that in later seeds one video of la_idt is in a cluster of its own."""
+    """All seeds agree, except that in later seeds one video of la_idt has its own cluster."""
     by_motion = [motions.index(results.motions[name]) for name in ids]
     by_scene = [scenes.index(results.scenes[name]) for name in ids]
     files = {"toy/clusters/idt/all/kmeans_k3_m2_s0.h5": by_motion}

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make t
 
 @pytest.fixture(scope="module")
 def address(results: Any) -> str:
-    """The address of a page."""
     arguments = results.arguments() | {"output": results.folder / "browser" / "index.html"}
     build_page(**arguments, settings=ReportSettings())
     return arguments["output"].as_uri()
@@ -44,7 +43,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
 @contextmanager
 def opened(browser: Browser, address: str) -> Iterator[Page]:
-    """An open page, which must log no error and request no other file in whatever a test does."""
+    """An open page. The test fails if the page logs an error or requests another file."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     messages, requests = [], []
     page.on("console", lambda message: messages.append(message.text))

@@ -36,7 +36,7 @@ def test_page_has_and_links_every_section(page: Page) -> None:
     assert {"#" + name for name in SECTIONS} <= {a["href"] for tag, a in page.elements if tag == "a"}
 
 
-def test_page_loads_nothing_from_elsewhere(page: Page) -> None:
+def test_page_loads_no_other_file(page: Page) -> None:
     for tag, attributes in page.elements:
         assert tag not in ("iframe", "object", "embed")
         for name in ("src", "href", "xlink:href", "srcset", "action"):
@@ -181,7 +181,7 @@ def test_build_report_without_supervised_few_shot_scenes_and_frames(results: Any
     page = Page(arguments["output"])
     assert "of sup" not in page.words["methods"]
     assert "few-shot" not in page.words
-    assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with the class alone
+    assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with only the class
     # The page says "motion" only of datasets with scenes.
     assert "motion" not in re.sub(r"<style>.*?</style>|class=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
     assert "Clusters and classes" in page.words["agreement"] and "class" in page.words["gallery"]

@@ -28,7 +28,7 @@ def test_comparisons_of_groups_leave_no_run_out(results: Any, tmp_path: Path) ->
     assert "Labels &amp; none" in page.text and "Other runs" in page.words["methods"]
     few_shot = (tmp_path / "figures/few_shot.svg").read_text()
     assert all(few_shot.count(title) == 1 for title in (">Prior<", ">Labels &amp; none<", ">Other runs<"))
-    # The TSV tables hold every run once, in whatever comparisons it is.
+    # The TSV tables hold every run once, even if it is in several comparisons.
     runs = Counter(line["run"] for line in read_columns(arguments["method_table"]) if line["protocol"] == "finetune")
     assert set(runs.values()) == {1} and len(runs) == 4
 

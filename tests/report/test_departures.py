@@ -1,4 +1,4 @@
-"""Which values behind a table are not the paper's."""
+"""The values of a table's runs that differ from the paper's."""
 
 from pathlib import Path
 
@@ -18,8 +18,8 @@ def test_departures_of_demo_and_paper() -> None:
     by_key = {departure.key: departure for departure in departures(demo, ["la_idt"])}
     assert by_key["pretraining.epochs"].source == "paper 4.2: 200" and by_key["pretraining.epochs"].value != 200
     assert by_key["clusters.iterations"].source == "authors' code"
-    assert "pretraining.embedding_dim" not in by_key  # the paper's value, as it is
-    for table in paper["report"]["tables"].values():  # other places of the paper count too
+    assert "pretraining.embedding_dim" not in by_key  # the paper's value
+    for table in paper["report"]["tables"].values():  # values from other sections of the paper count too
         runs = [row["run"] for row in table["rows"] if "run" in row]
         assert not [one for one in departures(paper, runs, table["protocol"]) if one.contradicts]
     by_key = {departure.key: departure for departure in departures(paper, ["la_idt"])}
@@ -69,10 +69,10 @@ def test_departures_of_paper_tables() -> None:
         assert (values["clusters"], values["subset"]) == ("idt", "all")
     of_table = {name: " ".join(table["notes"]) for name, table in tables.items()}
     assert "Hara et al." in of_table["table1"] and "noise-contrastive" in of_table["table1"]
-    assert "without the tuning" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
+    assert "there is no tuning in the joint space" in of_table["table4"] and "Wang and Schmid" in of_table["table4"]
     assert all("batch norm" in notes for name, notes in of_table.items() if name != "table2")
     assert config["encoding"]["per_channel"]
     by_key = {one.key for one in departures(config, ["la_idt"])}
-    assert "encoding.per_channel" not in by_key, "it is of the run idt_fisher alone"
+    assert "encoding.per_channel" not in by_key, "only the run idt_fisher reads it"
     config["encoding"]["per_channel"] = False
     assert "encoding.per_channel" in {one.key for one in departures(config, ["idt_fisher"])}

@@ -44,8 +44,8 @@ def test_read_passed_over_names_files_and_links(results: Any, page: Page, tmp_pa
     arguments = arguments_in(results, tmp_path) | {"indexes": [index]}
     build_page(**arguments)
     sentence = (
-        "Not read in toy: files that are no videos by their suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
-        "folders that are read already (root/again)."
+        "Not read in toy: files without a video suffix (1,234 .txt, 2 without suffix, 1 .<b>); links to "
+        "folders that are read under another path (root/again)."
     )
     assert sentence in Page(arguments["output"]).words["overview"]
 

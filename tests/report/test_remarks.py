@@ -30,7 +30,7 @@ def test_remarks_on_networks_that_saw_test_videos() -> None:
     assert remarks(config, runs, {"c": {1}}) == [] == remarks(config, ["scratch", "supervised"], {"a": {1}})
     config["pretraining"]["subset"] = "split1"
     assert remarks(config, runs, {"a": {1}}) == []
-    assert remarks(config, ["ir"], {"a": {1, 2, 3}}) == [], "it is evaluated on split 1 alone"
+    assert remarks(config, ["ir"], {"a": {1, 2, 3}}) == [], "it is evaluated only on split 1"
     config["pretraining"]["subset"] = "split1:100"
     assert remarks(config, runs, {"a": {1, 2, 3}}) == []
     (line,) = remarks(config, ["la"], {"b": {1}})

@@ -34,7 +34,7 @@ def test_write_method_table_retrieval_and_intervals(results: Any, arguments: Any
             assert float(line[name]) == pytest.approx(expected, abs=1e-6)
         expected = mean(one["mean_class_accuracy"] for one in run_records)
         assert float(line["mean_class_accuracy"]) == pytest.approx(expected, abs=1e-6)
-        assert line["top5_accuracy"] == ""  # of three classes
+        assert line["top5_accuracy"] == ""  # none for three classes
 
 
 def test_write_cluster_table_pools_seeds(arguments: Any) -> None:

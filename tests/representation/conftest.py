@@ -1,4 +1,4 @@
-"""Generated videos, a model and the embeddings of the videos, for all tests of the room."""
+"""Generated videos, a model and the embeddings of the videos, for all tests in this folder."""
 
 from pathlib import Path
 

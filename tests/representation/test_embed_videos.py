@@ -158,7 +158,7 @@ def test_embed_videos_refuses_a_damaged_output_in_one_sentence(
         name = {"short": "key", "flat": "features", "numbers": "status", "none": "reason", "huge": "embedding"}[damage]
         values = file[name][:]
         del file[name]
-        if damage == "huge":  # a terabyte without content
+        if damage == "huge":  # a sparse terabyte
             file.create_dataset(name, (2**28, 1024), "f4", chunks=(1, 1024), compression="gzip")
         elif damage != "none":
             file[name] = {"short": values[:-1], "flat": values.ravel(), "numbers": np.arange(len(values))}[damage]

@@ -1,7 +1,7 @@
 """A real SLURM on this machine for as long as a test session lasts: accounting, one controller, two nodes.
 
 All files are in one temporary folder, and all daemons run in the foreground under this process, so that none outlives
-it. Only the configuration is linked from /etc/slurm: job steps find it nowhere else.
+it. Only the configuration is linked from /etc/slurm, because job steps look for it there.
 """
 
 import json
@@ -22,19 +22,19 @@ ETC = Path("/etc/slurm")
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct", "setpriv")
 
 
-def why_not() -> str:
-    """Why no cluster can be started here, or an empty text."""
+def missing_requirement() -> str:
+    """The requirement of a cluster that this machine lacks; empty if it lacks none."""
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"needs SLURM, munge and MariaDB (make test-slurm installs them with apt); missing: {', '.join(missing)}"
     if os.getuid() != 0:
         return "needs root: the nodes run jobs as the user who submits them"
     if (ETC / "slurm.conf").exists() and not (ETC / "slurm.conf").is_symlink():
-        return f"{ETC}/slurm.conf is there: this machine belongs to a cluster"
+        return f"{ETC}/slurm.conf exists: this machine belongs to a cluster"
     return ""
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], description: str, seconds: float = 60) -> Any:
     """Calls `condition` until its value is true, and returns the value; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -42,7 +42,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60) -> An
         if value:
             return value
         time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+    raise AssertionError(f"waited {seconds:g} s in vain for {description}")
 
 
 class Cluster:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster import Cluster, why_not
+from cluster import Cluster, missing_requirement
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.synthetic.generate import generate_videos
@@ -17,8 +17,8 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    if why_not():
-        pytest.skip(why_not())
+    if missing_requirement():
+        pytest.skip(missing_requirement())
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))  # short: a socket's path has at most 107 letters
     started = Cluster(folder)
     try:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +29,7 @@ COMMANDS = [
 ]
 # On top of the profile: status checks after seconds, and the number of threads of the undisturbed run.
 IN_TESTS = {"seconds-between-status-checks": 2, "slurm-init-seconds-before-status-checks": 2, "max-threads": 1}
-ON_GPUS = {"pretraining", "finetune", "linear", "cluster_bank", "persons"}
+ON_GPUS = {"pretraining", "finetune", "features", "cluster_bank", "persons"}
 ON_SHARDS = {"trajectories", "encoding", "frames"}  # no persons here
 
 
@@ -189,19 +190,24 @@ def test_cluster_generic_command(
 
 
 class Frozen:
-    """The process of a stage, stopped in mid-work, so that the fault of its job comes before its end.
+    """The process of a stage, stopped while it works, so that the fault of its job happens before its end.
 
     SLURM sends SIGCONT before SIGTERM, so the process can still save its work.
     """
 
     def __init__(self, output: str, begun: Callable[[], bool]) -> None:
         self.process = wait_for(lambda: self._find(output), f"the process that makes {output}")
-        wait_for(begun, f"the first work on {output}")
-        os.kill(self.process, signal.SIGSTOP)
+        wait_for(lambda: self._run_briefly() or begun(), f"the first work on {output}")
         environment = Path(f"/proc/{self.process}/environ").read_bytes().decode().split("\0")
         (self.job,) = [
             value for name, _, value in (entry.partition("=") for entry in environment) if name == "SLURM_JOB_ID"
         ]
+
+    def _run_briefly(self) -> None:
+        """Lets the process run for a moment, so that it does not end before a busy machine looks at it again."""
+        os.kill(self.process, signal.SIGCONT)
+        time.sleep(0.05)
+        os.kill(self.process, signal.SIGSTOP)
 
     @staticmethod
     def _find(output: str) -> int:
@@ -224,27 +230,28 @@ def computed(log: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def bad_day(
+def run_with_faults(
     cluster: Cluster, config: dict[str, Any], undisturbed: Workflow, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, list[dict[str, str]]], dict[str, set[str]]]:
     """Four shards and a training, each with its own fault, in one run of snakemake.
 
     Returns the folder, the jobs of every output (the oldest first), and the videos that the ended jobs had computed.
     """
-    folder = repository(tmp_path_factory.mktemp("bad_day"), config)
+    folder = repository(tmp_path_factory.mktemp("run_with_faults"), config)
     shutil.copytree(undisturbed.folder / "results", folder / "results")
     for noun in ("tiny_test/trajectories", "pretraining/ir", "logs"):
         shutil.rmtree(folder / "results" / noun)
-    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time; shard 3 is on n2.
-    # 60 MB are less than snakemake itself takes, so the job is always above its limit. SLURM checks once a second, and
-    # the stage alone could end before that.
+    # At the first attempt shard 1 has too little memory, shard 2 and the training too little time. Only shard 3 is on
+    # n2, so the end of that node ends no other job.
+    # snakemake itself takes more than 60 MB, so the job is always above that limit. SLURM checks once per second, and a
+    # stage with less memory could end before that.
     path = folder / "profiles" / "slurm" / "config.yaml"
     profile = yaml.safe_load(path.read_text())
     del profile["slurm-array-jobs"]  # all tasks of an array get the resources of the first
     profile["set-resources"]["trajectories"] = {
         "mem_mb": "60 if wildcards.shard == '001of004' and attempt == 1 else attempt * 3000",
         "runtime": "1 if wildcards.shard == '002of004' and attempt == 1 else 30",
-        "slurm_extra": "'--nodelist=n2' if wildcards.shard == '003of004' and attempt == 1 else ''",
+        "slurm_extra": "'--nodelist=' + ('n2' if wildcards.shard == '003of004' and attempt == 1 else 'n1')",
     }
     profile["set-resources"]["pretraining"]["runtime"] = "1 if attempt == 1 else 30"
     path.write_text(yaml.safe_dump(profile))
@@ -285,8 +292,8 @@ def bad_day(
 
 
 @pytest.mark.parametrize(("shard", "state"), [(0, "CANCELLED"), (1, "FAILED"), (2, "TIMEOUT"), (3, "NODE_FAIL")])
-def test_ended_job_is_retried_and_resumes(shard: int, state: str, bad_day: Any, undisturbed: Workflow) -> None:
-    folder, jobs, before = bad_day
+def test_ended_job_is_retried_and_resumes(shard: int, state: str, run_with_faults: Any, undisturbed: Workflow) -> None:
+    folder, jobs, before = run_with_faults
     output = f"results/tiny_test/trajectories/idt/{shard:03}of004.h5"
     ended, retried = jobs[output]
     assert ended["State"].split()[0] == state and retried["State"] == "COMPLETED"
@@ -306,8 +313,8 @@ def test_ended_job_is_retried_and_resumes(shard: int, state: str, bad_day: Any, 
         assert (ended["NodeList"], retried["NodeList"]) == ("n2", "n1")
 
 
-def test_training_resumes_after_time_limit_to_equal_weights(bad_day: Any, undisturbed: Workflow) -> None:
-    folder, jobs, _ = bad_day
+def test_training_resumes_after_time_limit_to_equal_weights(run_with_faults: Any, undisturbed: Workflow) -> None:
+    folder, jobs, _ = run_with_faults
     model = "results/pretraining/ir/seed0/model.pt"
     assert [job["State"] for job in jobs[model]] == ["TIMEOUT", "COMPLETED"]
     assert all("gres/gpu=1" in job["AllocTRES"] for job in jobs[model])

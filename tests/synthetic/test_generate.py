@@ -25,7 +25,7 @@ def test_defaults_name_known_motions_and_scenes() -> None:
     assert len(settings.scenes) >= 6 and set(settings.scenes) <= set(SCENES)
 
 
-def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
+def test_generate_videos_writes_only_missing_videos(tmp_path: Path) -> None:
     rows = generate_videos(tmp_path, SMALL)
     assert len(rows) == 4
     assert {(row["label"], row["scene"]) for row in rows} == {
@@ -36,7 +36,7 @@ def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     before, untouched = first.read_bytes(), second.stat().st_mtime_ns
     first.unlink()
     more = generate_videos(tmp_path, replace(SMALL, per_pair=2))
-    assert first.read_bytes() == before, "a video depends on the settings alone"
+    assert first.read_bytes() == before, "a video depends only on the settings"
     assert second.stat().st_mtime_ns == untouched
     assert len(more) == 8 and {row["group"] for row in more} == {"take00", "take01"}
     with av.open(str(first)) as container:
@@ -50,7 +50,7 @@ def test_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> None:
     assert np.abs(grey - painted_grey).mean() < 4  # colours are stored at half the resolution
 
 
-def test_other_settings_write_the_videos_anew(tmp_path: Path) -> None:
+def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:
     generate_videos(tmp_path, SMALL)
     rows = generate_videos(tmp_path, replace(SMALL, frames=4))
     with av.open(str(tmp_path / rows[0]["path"])) as container:
@@ -93,7 +93,7 @@ def test_settings_that_cannot_be_rendered_are_named(tmp_path: Path, key: str, va
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
-def test_box_is_the_figures_outline(motion: str) -> None:
+def test_box_bounds_the_figure(motion: str) -> None:
     figure, pose_at = Figure(rng("looks"), 150.0), MOTIONS[motion][0]
     camera = np.array([[1.05, -0.02, 4.0], [0.02, 1.05, -7.0]])
     for phase in np.linspace(0, 1, 9):
@@ -139,7 +139,7 @@ def test_limbs_keep_their_lengths_and_the_feet_stay_on_the_ground(motion: str) -
     assert steps.max() < 0.06, "nothing leaps from pose to pose"
 
 
-def test_mean_colour_tells_the_scene_and_not_the_motion() -> None:
+def test_mean_colour_predicts_the_scene_and_not_the_motion() -> None:
     """Leave one take out, nearest neighbour on mean colours: far above chance for scene, near chance for motion."""
     settings = GeneratedSettings(frames=4, fps=4, width=80, height=60)
     truth, colours = [], []

@@ -13,7 +13,7 @@ from workflow_scripts.ground.artifacts import read_columns
 from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
-# Small values in place of the paper's, so that each of the forty trainings takes seconds.
+# Small values instead of the paper's, so that each of the forty trainings takes seconds.
 SMALL = {
     "clip_length": {32: 6, 64: 8},
     "crop_size": {224: 40},
@@ -97,7 +97,7 @@ def test_table_plans_exactly_what_it_needs(workflow: Workflow) -> None:
     planned = workflow.planned("table2")
     assert planned["linear"] == 5 and not planned["finetune"] and not planned["report"]
     assert "hmdb51/split" not in output and "split2" not in output
-    assert "idt_nodet" not in output, "table 5 alone tracks the videos again without the mask"
+    assert "idt_nodet" not in output, "only table 5 tracks the videos again without the mask"
     assert trained(workflow.run("--dry-run", "table5")) == {
         *("ir_warmup", "la_idt_fixed", "la_idt", "la_nodet_fixed", "la_nodet", "supervised")
     }

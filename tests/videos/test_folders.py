@@ -93,7 +93,7 @@ def test_video_files_of_each_suffix(tmp_path: Path, suffix: str) -> None:
     assert video_files(tmp_path) == [path]
     info = idt_tools.probe_video(path)
     assert (info.width, info.height) == ((720, 576) if suffix == ".dv" else (176, 144))
-    if suffix == ".dv":  # its header gives a clock rate in place of the frame rate
+    if suffix == ".dv":  # its header gives a clock rate instead of the frame rate
         assert (info.n_frames, info.fps) == (N_FRAMES, 25)
     assert len(list(idt_tools.read_video(path))) == N_FRAMES
 

@@ -1,4 +1,4 @@
-"""The layout hmdb51: HMDB51 as it is distributed, with the odd names of its videos."""
+"""The layout hmdb51: the official files of HMDB51, with odd names of videos."""
 
 import tempfile
 from collections import Counter

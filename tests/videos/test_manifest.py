@@ -21,7 +21,6 @@ VIDEOS = [Listed("m/a.mp4", "run"), Listed("m/b.mp4", "walk")]
 
 
 def read_manifest(root: Path, content: str | bytes) -> list[Listed]:
-    """Returns the videos of a manifest with this content."""
     manifest = root / "list.csv"
     manifest.write_bytes(content.encode() if isinstance(content, str) else content)
     return list_videos("d", DatasetSettings("manifest", str(root), manifest=str(manifest)), root)[1].videos

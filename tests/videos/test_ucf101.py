@@ -1,4 +1,4 @@
-"""The layout ucf101: UCF101 as it is distributed."""
+"""The layout ucf101: the official files of UCF101."""
 
 from collections import Counter
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_read_ucf101_real_clips_and_lists(shared: Path, tmp_path: Path) -> None:
         {row["group"] for row in rows}, 3
     )
     assert len({row["group"] for row in rows}) == 75
-    # The dataset puts no recording into both parts.
+    # In this dataset, no recording is in both parts.
     assert not {row["group"] for row in rows if (row["split"], row["part"]) == ("1", "train")} & {
         row["group"] for row in rows if (row["split"], row["part"]) == ("1", "test")
     }

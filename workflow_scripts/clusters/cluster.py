@@ -14,11 +14,15 @@ from workflow_scripts.ground.stage import StageError
 
 @dataclass(frozen=True)
 class Clustering:
-    """K clusters of N points in R^d."""
+    """K clusters of N points in R^d.
+
+    A method gives the same K and the same number of iterations from each seed, because a file holds the clusterings of
+    several seeds as one array.
+    """
 
     labels: NDArray[np.int32]  # (N,) in [0, K)
-    centroids: NDArray[np.float32]  # (K, d)
-    objective: NDArray[np.float64]  # (iterations,), the value that the method minimises
+    centroids: NDArray[np.float32]  # (K, d), the mean of each cluster's points
+    objective: NDArray[np.float64]  # (iterations,), the value that the method minimises; a method may give one
 
 
 def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: str | torch.device = "cpu") -> Clustering:
@@ -38,7 +42,7 @@ def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: str
     """
     if settings.method not in METHODS:
         raise StageError(f"clusters.method: {settings.method!r} is not known; choose one of {', '.join(METHODS)}")
-    clustering: Clustering = import_module(METHODS[settings.method].module).cluster(
+    clustering: Clustering = import_module(METHODS[settings.method]).cluster(
         np.ascontiguousarray(points, np.float32), settings, torch.device(device)
     )
     return clustering

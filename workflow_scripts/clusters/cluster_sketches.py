@@ -1,4 +1,4 @@
-"""Stage: clusters the videos by their sketches, several times (paper 3.3, 4.2: K-means, K = 6000, m = 3).
+"""Stage: clusters the sketches of the videos, several times (paper 3.3, 4.2: K-means, K = 6000, m = 3).
 
 Inputs: encoding/{descriptors}/{shard}.h5 of all shards, and a table whose column video_id lists the videos. Output:
 clusters/{descriptors}/{subset}/{method}_k{K}_m{m}_s{seed}.h5 with video_id (N,) sorted, labels (m, N) int32, centroids
@@ -72,14 +72,14 @@ def write_clusters(file: h5py.File, video_ids: list[str], runs: list[Clustering]
     dataset(file, "video_id", video_ids, meaning="ids of the clustered videos, sorted")
     dataset(file, "labels", labels, meaning="cluster of each video (columns) in each run (rows)")
     dataset(file, "centroids", centroids, meaning="mean of each cluster's videos, per run")
-    dataset(file, "objective", objective, meaning="sum of squared distances to the nearest centroid, per iteration")
+    dataset(file, "objective", objective, meaning="what the method minimises (kmeans: squared distances), by iteration")
     dataset(file, "seeds", seeds, meaning="seed of each run's start")
 
 
 def cluster_sketches(
     encodings: list[Path], videos: Path, output: Path, settings: ClustersSettings, threads: int = 1
 ) -> None:
-    """Clusters the videos by their sketches, `settings.m` times with different seeds.
+    """Clusters the sketches of the videos, `settings.m` times with different seeds.
 
     Args:
         encodings: Shards, in any order.

@@ -2,7 +2,7 @@
 
 An iteration assigns each point to its nearest centroid (squared Euclidean distance), then moves each centroid to the
 mean of its points. Entry t of `objective` is the sum of the squared distances of all points to their nearest centroids
-before iteration t. All points are used. (By default, faiss silently draws 256 points per centroid.)
+before iteration t. All points are used, although faiss by default draws 256 points per centroid.
 
 The first centroids are K distinct points, drawn uniformly. If a cluster loses all its points, torch moves it to the
 point that is farthest from its centroid, and faiss splits a large cluster.
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("faiss", "torch")
 BLOCK_NUMBERS = 1 << 24  # distances in memory at a time, 64 MiB
-BLOCK_COLUMNS = 256  # of the points that are sorted at a time, 230 MiB of 235,000 points
+BLOCK_COLUMNS = 256  # columns that are sorted at a time: 230 MiB for 235,000 points
 
 
 def cluster(points: NDArray[np.float32], settings: ClustersSettings, device: torch.device) -> Clustering:
@@ -52,11 +52,11 @@ def kmeans(
     Args:
         points: Finite numbers, at least one row.
         k: Number of clusters.
-        iterations: Of Lloyd's algorithm.
-        seed: Draws the first centroids.
+        iterations: Iterations of Lloyd's algorithm.
+        seed: Seed of the first centroids.
         backend: faiss or torch. By default faiss, or torch if faiss does not support the device.
         device: Where to compute.
-        start: The first centroids (k, d). None: they are drawn.
+        start: The first centroids (k, d). None: draw them.
 
     Raises:
         ValueError: There are no points, they are not finite, or an argument is out of range.

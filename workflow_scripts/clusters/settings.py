@@ -17,7 +17,7 @@ class ClustersSettings:
     method: str = setting("kmeans", "Method that forms the clusters.", source="paper 4.2", enum=list(METHODS))
     k: int = setting(
         6000,
-        "Clusters per clustering. Suitable: a fiftieth to a tenth of the number of videos. It must be less than half.",
+        "Clusters per clustering. 1/50 to 1/10 of the number of videos is suitable; 1/2 or more is an error.",
         source="paper 4.2",
         minimum=1,
     )
@@ -27,7 +27,9 @@ class ClustersSettings:
         source="paper 4.2",
         minimum=1,
     )
-    iterations: int = setting(20, "Steps of Lloyd's algorithm per clustering.", source="authors' code", minimum=1)
+    iterations: int = setting(
+        20, "Steps of Lloyd's algorithm per clustering of sketches.", source="authors' code", minimum=1
+    )
     seed: int = 0  # the config's seed; clustering i starts from seed + i
 
 

@@ -1,4 +1,4 @@
-"""Datasets: paths of their videos and lists, the detector of their persons, which trajectories are kept."""
+"""Datasets: paths of their videos and lists, the detector of their persons, which trajectories are stored."""
 
 import os
 from pathlib import Path
@@ -25,21 +25,20 @@ def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> 
     Args:
         config: The resolved config.
         name: The dataset.
-        snakefile_folder: The manifest or the annotations are searched in the dataset's root, the working folder and
-            this folder.
+        snakefile_folder: The manifest or the annotations may be here, in the dataset's root or in the working folder.
 
     Raises:
         StageError: The root, the manifest or the annotations do not exist.
     """
-    # Each job calls this function, so it lists no folder below the root.
+    # Each job calls this function, so it must not list the folders below the root.
     values = {"shards": config["videos"]["shards"], **config["datasets"][name]}
     layout = LAYOUTS[values["layout"]]
     if layout.source == "generated":
         return values
     if not values["root"] or not Path(values["root"]).is_dir():
         raise StageError(
-            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} is not there; give the folder of "
-            f"the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
+            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} does not exist; give the folder "
+            f"of the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
         )
     key = layout.source
     if not key:
@@ -90,6 +89,6 @@ def detector_of(config: dict[str, Any], descriptors: str) -> str:
 
 
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
-    """Returns whether the trajectories of all videos are kept; `totals` is the totals.json of the dataset's index."""
+    """Returns whether the trajectories of all videos are stored; `totals` is the totals.json of the dataset's index."""
     section = config["trajectories"]
     return keeps_all(section["keep"], section["keep_gb"], read_json(totals)["pixels"])

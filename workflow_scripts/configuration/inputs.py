@@ -100,16 +100,16 @@ class DatasetInputs:
     # Trajectories
 
     def trajectories_settings(self, wildcards: Any) -> str:
-        """How the trajectories of the descriptors are made, as JSON."""
+        """The settings of the descriptors' trajectories, as JSON."""
         return self.section("trajectories", rows=self.config["descriptors"][wildcards.descriptors]["rows"])
 
     def keeps_all_trajectories(self, wildcards: Any) -> bool:
-        """Whether the trajectories of all videos are kept, not of the sampled videos alone."""
+        """Whether the trajectories of all videos are stored, not only of the sampled videos."""
         (totals,) = self.beside_index(wildcards.dataset, "totals.json")
         return datasets.keeps_all_trajectories(self.config, Path(totals))
 
     def only_sample(self, wildcards: Any) -> list[str]:
-        """The sample, if only its trajectories are kept."""
+        """The sample, if only its trajectories are stored."""
         return [] if self.keeps_all_trajectories(wildcards) else self.sample(wildcards)
 
     def made_by(self, wildcards: Any) -> str:
@@ -124,7 +124,7 @@ class DatasetInputs:
     # Encoding
 
     def codebook_settings(self, wildcards: Any) -> str:
-        """How the codebook is fitted, of all channels or of each channel, as JSON."""
+        """The settings of the codebook, of all channels or of each channel, as JSON."""
         per_channel = wildcards.space == "per_channel"
         chosen = {} if per_channel else {"channels": self.config["descriptors"][wildcards.descriptors]["channels"]}
         return self.section("encoding", per_channel=per_channel, **chosen)
@@ -158,7 +158,7 @@ class DatasetInputs:
         return [] if self.keeps_all_trajectories(wildcards) else self.shard_boxes(wildcards)
 
     def streamed_settings(self, wildcards: Any) -> str:
-        """How videos are tracked, if some are encoded while they are tracked."""
+        """The settings of the tracking, if some videos are encoded while they are tracked."""
         return "{}" if self.keeps_all_trajectories(wildcards) else self.trajectories_settings(wildcards)
 
     def encodings(self, dataset: str, descriptors: str, pattern: str = paths.ENCODING) -> list[str]:
@@ -168,7 +168,7 @@ class DatasetInputs:
     # Clusters
 
     def clustered_encodings(self, wildcards: Any) -> list[str]:
-        """The sketches of all shards by the descriptors."""
+        """The sketches of all shards for the descriptors."""
         return self.encodings(wildcards.dataset, wildcards.descriptors)
 
     def clusters_settings(self, wildcards: Any) -> str:

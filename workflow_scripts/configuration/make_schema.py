@@ -34,8 +34,8 @@ INTRODUCTION = """# The config
 (`workflow_scripts/*/settings.py` and `workflow_scripts/configuration/sections.py`); change those, not these files.
 
 A config file gives only the values that differ from the defaults. The defaults are the paper's values where the paper
-gives them. An unknown key aborts the run; the error names it. The column *source* names who states a default: the paper
-(with its section), a reference of the paper (with its number), the authors' published code, or this project (ours).
+gives them. An unknown key aborts the run; the error names it. The column *source* names the source of a default: the
+paper (with its section), a reference of the paper (with its number), the authors' code, or this project (ours).
 """
 
 
@@ -53,7 +53,7 @@ def documentation_text() -> str:
     parts = [INTRODUCTION, "## Keys outside the sections", _table(single, [])]
     for name, node in sections.items():
         if name not in single:
-            parts += _chapter(name, node, "##")
+            parts += _section(name, node, "##")
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -67,21 +67,21 @@ def _object(node: dict[str, Any]) -> dict[str, Any]:
     return node if "properties" in node else node.get("additionalProperties") or node.get("items") or {}
 
 
-def _chapter(path: str, node: dict[str, Any], heading: str) -> list[str]:
+def _section(path: str, node: dict[str, Any], heading: str) -> list[str]:
     """Returns the paragraphs about a section, or about a key that has keys itself."""
     keys = _keys(node)
-    own = {key: part for key, part in keys.items() if "$ref" not in part}
+    plain = {key: part for key, part in keys.items() if "$ref" not in part}
     parts = [f"{heading} {path}"]
     if heading == "##":  # other descriptions are in the table of the section
         parts.append(node["description"])
     if "properties" not in node:
         parts.append("Keys of an entry:")
-    parts.append(_table(own, _object(node).get("required", [])))
-    if len(own) < len(keys):
+    parts.append(_table(plain, _object(node).get("required", [])))
+    if len(plain) < len(keys):
         parts.append(_inherited_keys(part for part in keys.values() if "$ref" in part))
-    for key, part in own.items():
+    for key, part in plain.items():
         if _keys(part):
-            parts += _chapter(f"{path}.{key}", part, "###")
+            parts += _section(f"{path}.{key}", part, "###")
     return parts
 
 

@@ -1,4 +1,4 @@
-"""The paths of all artifacts, as patterns: rules fill them by wildcards, other code by `format`."""
+"""The paths of all artifacts, as patterns: rules fill in wildcards, other code uses `format`."""
 
 from pathlib import PurePath
 

@@ -112,7 +112,7 @@ def _check_descriptors(config: dict[str, Any]) -> None:
             folders[f"persons.{entry.folder} (for descriptors.{name}.boxes)"] = config["persons"][entry.folder]
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
-                raise StageError(f"config: {key}: the folder {folder or '(empty)'} is not there")
+                raise StageError(f"config: {key}: the folder {folder or '(empty)'} does not exist")
 
 
 def rule_names() -> set[str]:

@@ -58,7 +58,7 @@ class ReportInputs:
         return [file for dataset in self.data.entries for file in self.data.beside_index(dataset, "index.tsv")]
 
     def statuses(self, wildcards: Any) -> list[str]:
-        """Files with a status per video: frames, and sketches if a run learns from them or is evaluated by them."""
+        """Files with a status per video: frames, and sketches if a run or an evaluation uses them."""
         by_idt = {one.dataset for one in evaluations(self.config) if one.run in IDT_RUNS}
         first, side = next(iter(self.config["descriptors"])), self.config["frames"]["short_side"]
         encoded = [dataset for dataset in self.data.entries if dataset in {self.runs.dataset, *by_idt}]
@@ -88,7 +88,7 @@ class ReportInputs:
         return [paths.PEOPLE] if self.masked_boxes() else []
 
     def masked_boxes(self) -> list[str]:
-        """The persons of all shards, by the first detector whose boxes descriptors mask."""
+        """The persons of all shards, from the first detector whose boxes descriptors mask."""
         detectors = [detector_of(self.config, descriptors) for descriptors in self.config["descriptors"]]
         return [
             paths.PERSONS.format(dataset=self.runs.dataset, detector=detector, shard=shard)

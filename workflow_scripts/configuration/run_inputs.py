@@ -50,7 +50,7 @@ class RunInputs:
         return self.data.frames(self.dataset, self.config["frames"]["short_side"])
 
     def training_encodings(self, wildcards: Any) -> list[str]:
-        """The sketches of pretraining.dataset by the first descriptors, which all runs use, and by the list's."""
+        """The sketches of pretraining.dataset for the first descriptors, which all runs use, and the list's."""
         both = dict.fromkeys([next(iter(self.config["descriptors"])), wildcards.descriptors])
         return [file for descriptors in both for file in self.data.encodings(self.dataset, descriptors)]
 
@@ -126,8 +126,8 @@ class RunInputs:
     def clusters_file(self, values: dict[str, Any], run: str = "") -> str:
         """The clusters in the IDT space at the K, m, descriptors and subset of a run ("": of the config)."""
         self.check_clusters(values, run)
-        own = {"method": values["cluster_method"], "dataset": self.dataset, "seed": self.config["seed"]}
-        return paths.CLUSTERS.format(**{**values, **own})
+        overrides = {"method": values["cluster_method"], "dataset": self.dataset, "seed": self.config["seed"]}
+        return paths.CLUSTERS.format(**{**values, **overrides})
 
     # Evaluation
 

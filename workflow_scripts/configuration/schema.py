@@ -1,7 +1,7 @@
 """Makes the config's JSON schema from the settings dataclasses.
 
-Beside the keywords of JSON Schema, a key has the values `source`, `unit`, `default_key`, `detectors` and
-`influences_result` of its `setting`.
+Beside the keywords of JSON Schema, a key has the values `source`, `unit`, `default_key` and `influences_result` of its
+`setting`. A key of `persons` that not all detectors read has the names of its `detectors`.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from workflow_scripts.configuration.sections import CONFIG_KEYS_OF_RUNS, ConfigSettings
+from workflow_scripts.persons.detectors import DETECTORS
 
 _TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 
@@ -20,6 +21,9 @@ def config_schema() -> dict[str, Any]:
     """Returns the schema of the config. Do not modify it: all callers get the same object."""
     schema = _class_schema(ConfigSettings)
     sections = schema["properties"]
+    for key, node in sections["persons"]["properties"].items():
+        if detectors := [name for name, entry in DETECTORS.items() if key in entry.keys]:
+            node["detectors"] = detectors
     run = sections["pretraining"]["properties"]["runs"]["additionalProperties"]
     for section, keys in CONFIG_KEYS_OF_RUNS.items():
         for key in keys:
@@ -50,7 +54,7 @@ def _class_schema(kind: type) -> dict[str, Any]:
 def _field_schema(field: dataclasses.Field[Any], hint: Any) -> dict[str, Any]:
     metadata = field.metadata
     node: dict[str, Any] = {"description": metadata["meaning"]}
-    node |= {key: metadata[key] for key in ("unit", "source", "default_key", "detectors") if metadata[key]}
+    node |= {key: metadata[key] for key in ("unit", "source", "default_key") if metadata[key]}
     if not metadata["influences_result"]:
         node["influences_result"] = False
     node |= _type_schema(hint)

@@ -27,8 +27,6 @@ SEEDS = {"minimum": 0, "maximum": 2**32 - 1}
 
 @dataclass(frozen=True)
 class VideosSection(ReadingSettings):
-    """Section `videos`."""
-
     shards: int = setting(
         16,
         "Parts of a dataset; each job processes one. Jobs of 15 to 60 minutes suit a cluster.",
@@ -43,13 +41,14 @@ class DescriptorsEntry:
 
     rows: str = setting(
         "",
-        "Folder of existing descriptors, which are read in place of tracking. Files are named after the videos: .txt "
+        "Folder of existing descriptors, which are read instead of tracking. Files are named after the videos: .txt "
         "or .txt.gz by the original extractor, .h5 by `idt extract`.",
         source="ours",
     )
     boxes: str = setting(
         "detectron2",
-        "Detector whose boxes exclude persons from the estimate of the camera's motion.",
+        "Detector whose boxes exclude persons from the estimate of the camera's motion. none: nobody is excluded; "
+        f"{'; '.join(f'{name}: {entry.meaning}' for name, entry in DETECTORS.items())}.",
         source="paper 3.3",
         enum=["none", *DETECTORS],
     )
@@ -66,12 +65,10 @@ class DescriptorsEntry:
 
 @dataclass(frozen=True)
 class TrajectoriesSection(TrajectoriesSettings):
-    """Section `trajectories`."""
-
     keep: str = setting(
         "auto",
         "Videos whose trajectories stay on disk. all: changing the PCA, GMM or sketch needs no new tracking; sample: "
-        "the sampled videos alone; auto: all if keep_gb suffices.",
+        "only the sampled videos; auto: all if they fit in keep_gb.",
         source="ours",
         influences_result=False,
         enum=["auto", "all", "sample"],
@@ -88,8 +85,6 @@ class TrajectoriesSection(TrajectoriesSettings):
 
 @dataclass(frozen=True)
 class EncodingSection(EncodingSettings):
-    """Section `encoding`."""
-
     resample: bool = setting(
         False, "Draw a new sample when videos are added. Otherwise the first sample stays.", source="ours"
     )
@@ -115,7 +110,8 @@ class RunEntry:
     )
     clusters: str | None = setting(
         None,
-        "Space in which local_aggregation clusters the videos: the network's embeddings, IDT, or both (joint).",
+        "Space in which the videos are clustered, for an objective that learns clusters (local_aggregation): the "
+        "network's embeddings, IDT, or both (joint).",
         source="paper 3.2",
         enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )
@@ -124,8 +120,6 @@ class RunEntry:
 
 @dataclass(frozen=True)
 class PretrainingSection(PretrainingSettings):
-    """Section `pretraining`."""
-
     dataset: str = setting("", "Name of the dataset to train on.", required=True)
     subset: str | int = setting(
         "all",
@@ -154,8 +148,6 @@ class PretrainingSection(PretrainingSettings):
 
 @dataclass(frozen=True)
 class EvaluationSection(EvaluationSettings):
-    """Section `evaluation`."""
-
     datasets: list[str] = setting([], "Names of the datasets to evaluate on.")
     runs: list[str] = setting(
         [],
@@ -189,8 +181,6 @@ class SourceEntry:
 
 @dataclass(frozen=True)
 class ReportSection(ReportSettings):
-    """Section `report`."""
-
     tables: dict[str, TableEntry] = setting(
         {},
         "Tables that compare our results with the paper's. `snakemake NAME` computes the results of table NAME and "
@@ -199,15 +189,13 @@ class ReportSection(ReportSettings):
     )
     sources: list[SourceEntry] = setting(
         [],
-        "Sources of single values, in place of the source of their key. A value whose source begins with paper is not "
+        "Sources of single values, instead of the source of their key. A value whose source begins with paper is not "
         "listed with a table as a departure from the paper.",
     )
 
 
 @dataclass(frozen=True)
 class ConfigSettings:
-    """The whole config."""
-
     seed: int = setting(
         0,
         "Seed of all random choices except those of the trainings: samples, codebook, clusters, splits.",
@@ -233,11 +221,11 @@ class ConfigSettings:
     persons: PersonsSettings = setting({}, "How persons are found. The estimate of the camera's motion ignores them.")
     descriptors: dict[str, DescriptorsEntry] = setting(
         {"idt": {"boxes": "detectron2"}},
-        "Named ways to describe a video by IDT. Runs and evaluation use the first by default.",
+        "Named kinds of IDT descriptors. Runs and evaluation use the first by default.",
         propertyNames=NAMES,
         minProperties=1,
     )
-    trajectories: TrajectoriesSection = setting({}, "How trajectories are tracked and kept.")
+    trajectories: TrajectoriesSection = setting({}, "How trajectories are tracked and stored.")
     encoding: EncodingSection = setting({}, "How the descriptors of a video become one vector.")
     clusters: ClustersSettings = setting({}, "How the sketches of the videos are clustered.")
     frames: FramesSettings = setting({}, "How frames are stored for training.")

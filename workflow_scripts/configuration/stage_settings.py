@@ -40,5 +40,4 @@ def versions(noun: str) -> dict[str, int]:
 
 
 def version(noun: str, stage: str) -> int:
-    """Returns the VERSION of a stage."""
     return versions(noun)[stage]

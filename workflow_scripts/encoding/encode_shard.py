@@ -1,10 +1,10 @@
 """Stage: encodes the trajectories of each video of a shard as one sketch or one Fisher vector (paper 3.3).
 
 In:  codebook.h5, and trajectories/{descriptors}/{shard}.h5 with /{video_id}/descriptors (n, 426) float16. If that file
-     holds the sampled videos alone, the other videos are tracked here.
+     holds only the sampled videos, the other videos are tracked here.
 Out: encoding/{descriptors}/{shard}.h5: video_id (n,), sketch (n, 2000) float32, n_trajectories (n,), status (n,) and
      reason (n,). Each video of the shard has a row; rows are sorted by id. The sketch of a failed video is zero.
-     encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 in place of `sketch`.
+     encoding/{descriptors}/fisher/{shard}.h5 has `fisher` (n, 2KD) float32 instead of `sketch`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ def encode_video(descriptors: Iterable[np.ndarray], codebook: Encoder, fisher: b
     Args:
         descriptors: Blocks (n, 426).
         codebook: The codebook.
-        fisher: Return the Fisher vector in place of the sketch.
+        fisher: Return the Fisher vector instead of the sketch.
 
     Returns:
         Array `sketch` (2000,) or `fisher` (2KD,) float32, and attribute `n_trajectories`; a status other than `ok` if
@@ -88,14 +88,14 @@ def encode_shard(
     """Encodes the videos of a shard with a codebook. Memory does not grow with the length of a video.
 
     Args:
-        trajectories: The trajectories of all videos of the shard, or of the sampled videos alone.
+        trajectories: The trajectories of all videos of the shard, or only of the sampled videos.
         codebook: The codebook.
         output: The HDF5 file to write.
         store: The record file of the shard. Results in it are not computed again.
         settings: How videos without stored trajectories are tracked. Their sketches equal those of stored trajectories.
-        videos: The list of the shard's videos, if `trajectories` holds the sampled videos alone.
+        videos: The list of the shard's videos, if `trajectories` holds only the sampled videos.
         boxes: The boxes of persons to mask in the videos that are tracked here.
-        fisher: Write Fisher vectors in place of sketches.
+        fisher: Write Fisher vectors instead of sketches.
         threads: How many videos are encoded at once.
         reading: Which videos are refused.
 
@@ -113,7 +113,7 @@ def encode_shard(
     tracked_keys, unread = keys_by_video(
         (video_id for video_id in listed if video_id not in stored_keys), lambda video_id: listed[video_id].key
     )
-    stage = "fisher_vectors" if fisher else "encoding"  # the rule, by which `dtc status` finds the log
+    stage = "fisher_vectors" if fisher else "encoding"  # the name of the rule, from which `dtc status` finds the log
     prefix = (stage, VERSIONS["encode_shard"], codebook_digest)
     keys = {video_id: digest(*prefix, key) for video_id, key in (tracked_keys | stored_keys).items()}
 

@@ -72,7 +72,7 @@ def sample_descriptors(
 def fit_pca(
     blocks: Sequence[NDArray[np.floating]], variance: float, max_axes: int | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-    """Fits a PCA by the covariance matrix, which is summed in float64 block by block.
+    """Fits a PCA with the covariance matrix, which is summed in float64 block by block.
 
     This is not scikit-learn's PCA(svd_solver="covariance_eigh"): with 200,000 rows of 426 columns, that takes twice the
     time and 487 MiB of memory (this function: 8 MiB), and its float32 axes of nearly equal variances are inaccurate.
@@ -129,7 +129,7 @@ def fit(
 ) -> tuple[Codebook | ChannelCodebook, dict[str, FitSummary]]:
     """Fits a codebook to descriptors. The result does not depend on the number of threads.
 
-    With `settings.per_channel`, each channel has a PCA to half of its columns and a mixture of its own (Wang and
+    With `settings.per_channel`, each channel has its own PCA to half of its columns and its own mixture (Wang and
     Schmid, ICCV 2013, section 3.2).
 
     Args:
@@ -155,6 +155,7 @@ def fit(
     length = sum(2 * mixture.gmm_means.size for mixture in mixtures.values())
     buckets, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
     sketch: dict[str, Any] = {"sketch_hash": buckets, "sketch_sign": signs, "sketch_dimension": settings.sketch_dim}
+    sketch["normalisation"] = settings.normalisation
     joint = mixtures.get("")
     codebook = Codebook(**vars(joint), **sketch) if joint else ChannelCodebook(mixtures, **sketch)
     return codebook, {name: summary for name, (_, summary) in fits.items()}

@@ -50,7 +50,7 @@ class DiagonalGMM(DensityMixin, BaseEstimator):
         tol: EM ends when the mean log-likelihood (nats) gains less per step.
         variance_floor: The smallest variance, as a fraction of the data's variance in that column.
         random_state: Seed of the initial k-means.
-        start: Initial weights (K,), means (K, D) and covariances (K, D), in place of the k-means.
+        start: Initial weights (K,), means (K, D) and covariances (K, D), instead of the k-means.
         n_jobs: How many cores are used.
         device: Where torch computes, for example "cuda".
 

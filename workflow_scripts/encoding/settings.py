@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from idt_tools.codebook import DEFAULT_NORMALISATION
+from idt_tools.fisher_vector import NORMALISATIONS
 from workflow_scripts.ground.setting import setting
 
 # The VERSION of each stage. Raise it if the same settings give another result.
@@ -28,13 +30,19 @@ class EncodingSettings:
     sample_descriptors: int = setting(
         500, "Descriptors drawn per sampled video; all of them if it has fewer.", source="paper 4.2", minimum=1
     )
+    normalisation: str = setting(
+        DEFAULT_NORMALISATION,
+        "Normalisation of a Fisher vector. power: the signed square root of each number, then division by the L2 norm.",
+        source="paper 3.3",
+        enum=list(NORMALISATIONS),
+    )
     sketch_dim: int = setting(
         2000, "Length of the sketch, the vector that describes a video.", source="paper 3.3", minimum=2
     )
     per_channel: bool = setting(
         False,
-        "For the run idt_fisher: encode the trajectory, HOG, HOF, MBHx and MBHy each with a PCA to half of its columns "
-        "and a mixture of its own, normalise each Fisher vector and concatenate them. It does not change the sketches.",
+        "For the run idt_fisher: encode the trajectory, HOG, HOF, MBHx and MBHy separately, each with a PCA to half of "
+        "its columns and a mixture; normalise the Fisher vectors and concatenate them. The sketches stay the same.",
         source="ours",
     )
     em_iterations: int = setting(100, "Largest number of EM steps.", source="ours", minimum=1)

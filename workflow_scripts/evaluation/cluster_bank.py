@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 def cluster_bank(
     model: Path, output: Path, settings: ClustersSettings, frames: list[Path] | None = None, workers: int = 0
 ) -> None:
-    """Clusters the videos that `model` was trained on by their embeddings (N, d), `settings.m` times.
+    """Clusters the embeddings (N, d) of the videos that `model` was trained on, `settings.m` times.
 
-    If K is larger than the number of videos, each video is a cluster. An error would come too late: the training is
-    over.
+    If K is larger than the number of videos, each video is a cluster, because an error after the training would be too
+    late.
 
     Args:
         model: The run's model.pt.

@@ -1,4 +1,4 @@
-"""The evaluations that a config asks for: which run, on which splits of which dataset, by which protocol."""
+"""The evaluations that a config requests: which run, on which splits of which dataset, by which protocol."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ def needed_runs(config: dict[str, Any], runs: Iterable[str] | None = None) -> li
 
 
 def evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
-    """The evaluations that the section `evaluation` asks for."""
+    """The evaluations that the section `evaluation` requests."""
     section = config["evaluation"]
     return _evaluations(config, evaluated_runs(config), section["datasets"], section["protocols"])
 
@@ -60,7 +60,7 @@ def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = Non
 
 
 def all_evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
-    """The evaluations that the section `evaluation` and the tables ask for."""
+    """The evaluations that the section `evaluation` and the tables request."""
     yield from evaluations(config)
     yield from table_evaluations(config)
 

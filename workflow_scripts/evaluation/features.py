@@ -8,11 +8,8 @@ status (n,), `ok` or why a video has no frames; features (n, d) float64, zeros f
 parameters name the network and the clips.
 """
 
-import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +17,10 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation.network import TestClips, open_frames, read_pretrained
 from workflow_scripts.evaluation.settings import VERSIONS, Architecture, EvaluationSettings
-from workflow_scripts.evaluation.split import Split, read_split, require_known
+from workflow_scripts.evaluation.split import require_known
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
-from workflow_scripts.ground.vectors import l2_normalised
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
 
@@ -49,7 +45,7 @@ def features(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The features file.
-        seed: Draws the clips and random weights.
+        seed: Seed of the clips and of random weights.
         settings: The number of clips per video.
         architecture: The network's shape, if its weights are random.
         model: The run's model.pt; None for random weights.
@@ -96,37 +92,6 @@ def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
         if not is_finite:
             raise StageError(f"{video_id}: the network's output is not finite; train the network again")
     return rows
-
-
-@dataclass(frozen=True)
-class SplitFeatures:
-    """The usable videos of a split, their L2-normalised features, and the parameters of the features."""
-
-    split: Split
-    train: np.ndarray  # (n_train, d)
-    test: np.ndarray  # (n_test, d)
-    parameters: dict[str, Any]
-
-
-def read_features(path: Path, splits: Path, split: int, unread: Path | None = None) -> SplitFeatures:
-    """Reads the features of a split.
-
-    Args:
-        path: The features file.
-        splits: The dataset's splits.tsv.
-        split: The number of the split.
-        unread: Table of the videos that could not be read.
-
-    Raises:
-        StageError: The file lacks a video of the split, or there is nothing to train on.
-    """
-    with artifacts.read_hdf5(path) as file:
-        row_of = {video_id: row for row, video_id in enumerate(file["video_id"].asstr()[:])}
-        statuses = dict(zip(row_of, file["status"].asstr()[:], strict=True))
-        rows, parameters = file["features"][:], json.loads(file.attrs["parameters"])
-    parts = read_split(splits, split, statuses, unread)
-    train, test = (l2_normalised(rows[[row_of[video_id] for video_id in part]]) for part in (parts.train, parts.test))
-    return SplitFeatures(parts, train, test, {key: parameters[key] for key in ("clips", "architecture", "pretraining")})
 
 
 if __name__ == "__main__":

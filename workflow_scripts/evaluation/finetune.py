@@ -57,8 +57,8 @@ def finetune(
         splits: The dataset's splits.tsv.
         frames: Frames of all its shards.
         output: The record.
-        task: What is evaluated; its seed draws everything, its layout says which blocks are frozen.
-        checkpoints: A folder of this run and split alone.
+        task: What is evaluated. Its seed determines all random choices, its layout the frozen blocks.
+        checkpoints: A folder that only this run and split use.
         settings: How to train and test.
         architecture: The shape of a network from scratch.
         unread: Table of the videos that could not be read.
@@ -107,9 +107,9 @@ def train(
     Args:
         new_trainer: Makes a trainer of this name with the initial weights.
         split: The videos of the split.
-        folder: For the checkpoints of both trainings.
+        folder: Folder of the checkpoints of both trainings.
         settings: The share of videos to hold out, and whether to train again.
-        seed: Chooses the videos to hold out.
+        seed: Seed of the choice of videos to hold out.
 
     Returns:
         The trainer with the trained network, and the record's entries about its training.
@@ -157,17 +157,18 @@ def freeze(network: ResNet3D, blocks: Mapping[str, int], layout: str) -> list[nn
 def hold_out(labels: Mapping[str, str], groups: Mapping[str, str], fraction: float, seed: int) -> set[str]:
     """The training videos to hold out for validation: about `fraction` of each class.
 
-    A group (film, recording) is held out as a whole, in all classes, because its clips look alike. `seed` draws the
-    order in which the groups are tried. A group is held out if three conditions are met. The number of held-out videos
-    gets nearer to its target. The numbers of its classes do not get further from their targets by a whole video in sum.
-    Each class has a video left to train on. If no group meets them, the smallest group that meets the last condition is
-    held out. If there is none, the result is empty.
+    The clips of a group (film, recording) look alike, so a group is held out as a whole, in all classes. The groups are
+    tried in random order. A group is held out if
+    - the number of held-out videos comes closer to its target,
+    - the sum of the distances of its classes to their targets grows by less than a video, and
+    - each class has a video left to train on.
+    If no group is held out, the smallest group that meets the last condition is. Without one, the result is empty.
 
     Args:
-        labels: Of the training videos.
-        groups: Group of a training video; "" or missing for a video without one.
+        labels: Labels of the training videos.
+        groups: Group of each training video; "" or missing for a video without one.
         fraction: Share of the videos to hold out, 0..1.
-        seed: Draws the order.
+        seed: Seed of the order.
 
     Returns:
         The ids of the held-out videos.

@@ -1,4 +1,4 @@
-"""Stage: classify test videos by a vote of their nearest training videos, by the cosine of frozen features ([46]).
+"""Stage: classify test videos by a vote of their nearest training videos, in cosine of frozen features ([46]).
 
 Inputs: features.h5, splits.tsv, unread.tsv. Output: `knn.json`, a record (see `results`) with `neighbours`, the number
 of videos that vote. Its metrics include R@k: the share of test videos with a video of their class among the k nearest.
@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from workflow_scripts.evaluation import results
-from workflow_scripts.evaluation.features import read_features
 from workflow_scripts.evaluation.metrics import RETRIEVED, Predictions
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.evaluation.split_features import read_features
 from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.vectors import nearest_rows
 from workflow_scripts.pretraining.knn import nearest_classes

@@ -1,7 +1,7 @@
-"""Which runs may be evaluated on which videos: a network must not have learned the labels of its test videos.
+"""Checks that no network has learned the labels of its test videos.
 
 A supervised run that is evaluated on its own training dataset has learned the test labels, unless it is trained on the
-training part of a split (`subset: splitN`) and evaluated on that split alone. This holds for every run that starts from
+training part of a split (`subset: splitN`) and evaluated only on that split. This holds for every run that starts from
 it, too.
 """
 
@@ -24,11 +24,11 @@ def check_label_leakage(config: dict[str, Any], evaluated: Iterable[tuple[str, s
             continue
         if only is not None and set(learned.values()) == {only}:
             continue
-        which = dataset if dataset == trained_on else f"{dataset} (it shares videos with {trained_on}, by root or list)"
+        which = dataset if dataset == trained_on else f"{dataset} (its root or list overlaps that of {trained_on})"
         by = ", ".join(f"pretraining.runs.{name}" for name in learned)
         raise StageError(
-            f"config: the run {run} has learned labels of test videos of {which} by {by}. Do one of these: set subset: "
-            f"split1, then it is evaluated on split 1 of {trained_on} alone; evaluate it on other videos; take {run} "
+            f"config: the run {run} has learned labels of test videos of {which} in {by}. Do one of these: set subset: "
+            f"split1, so that it is evaluated only on split 1 of {trained_on}; evaluate it on other videos; take {run} "
             "out of evaluation.runs and report.tables"
         )
 

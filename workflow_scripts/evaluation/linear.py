@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.classifier import class_scores
-from workflow_scripts.evaluation.features import SplitFeatures, read_features
 from workflow_scripts.evaluation.metrics import Predictions, accuracy
 from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
+from workflow_scripts.evaluation.split_features import SplitFeatures, read_features
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import command_line
 
@@ -84,9 +84,9 @@ def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> l
     the draw of fewer shots, and a new video in the dataset replaces at most one drawn video.
 
     Args:
-        labels: Of the training videos, by id.
+        labels: Labels of the training videos, by id.
         shots: Videos per class.
-        seed: Of the draws.
+        seed: Seed of the draws.
         draw: The number of the draw.
 
     Returns:

@@ -1,7 +1,8 @@
 """The metrics of a protocol's predictions, and the interval of the accuracy.
 
-To add a metric, write a function of `Predictions` and add its entry to METRICS. Every record then has it under this
-name, and the report shows it.
+To add a metric, write a function of `Predictions` and add its entry to METRICS. Every new record then has it under this
+name, and the report shows it in "All metrics", below the methods, and in `tables/method_table.tsv`. Existing records do
+not have it; to make them again, raise the VERSIONS of the protocols in `settings`.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from workflow_scripts.ground.identity import rng
 
-RESAMPLES = 5000  # of the recordings, for an interval
+RESAMPLES = 5000  # bootstrap samples of the recordings
 RETRIEVED = (1, 5, 10, 20)  # the k of R@k, as in papers on video retrieval
 
 
@@ -104,11 +105,11 @@ def measure(predictions: Predictions) -> dict[str, float]:
 
 
 def accuracy_interval(right: NDArray[np.bool_], recordings: NDArray[np.int64], confidence: float = 0.95) -> list[float]:
-    """The percentile bootstrap interval of an accuracy (0..1), by drawing recordings with replacement.
+    """The percentile bootstrap interval of an accuracy (0..1); it draws recordings with replacement.
 
     Predictions for clips of one recording tend to be right or wrong together, so the videos are not independent. If
-    each video is a recording of its own, the number of right predictions is binomial, and the quantiles of the binomial
-    distribution are exact. With a single recording, the bootstrap cannot draw anything else, and the same quantiles are
+    each video is a separate recording, the number of right predictions is binomial, and the quantiles of the binomial
+    distribution are exact. With a single recording, the bootstrap has no spread, so the same quantiles are
     used. If all predictions are right, or all are wrong, the bounds are equal.
 
     Args:

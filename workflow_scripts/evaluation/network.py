@@ -34,7 +34,7 @@ class Pretrained:
     architecture: Architecture
     state_dict: dict[str, Tensor] | None
     origin: dict[str, Any]
-    video_ids: list[str]  # of its training, in the order of the bank
+    video_ids: list[str]  # the training videos, in the order of the bank
     bank: Tensor | None  # (N, embedding) float32 of unit length, where the objective has one
 
     def network(self, outputs: int, seed: int) -> ResNet3D:

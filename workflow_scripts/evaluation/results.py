@@ -51,7 +51,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is evaluated: a run and its seed, on one split of a dataset with this layout."""
+    """An evaluation of a run and its seed, on one split of a dataset with this layout."""
 
     run: str = ""
     seed: int = 0
@@ -78,7 +78,7 @@ def write_record(
     Args:
         output: The record's file.
         task: What is evaluated.
-        protocol: Its name in PROTOCOLS.
+        protocol: The protocol's name in PROTOCOLS.
         split: The videos of the split.
         predictions: The predictions for split.test, in its order.
         settings: All settings that the result depends on, including those of the network's training.
@@ -130,9 +130,9 @@ def read_record(path: Path) -> Record:
 def validate(record: Any, path: Path) -> None:
     """Raises StageError naming `path` and the first fault of `record`."""
 
-    def require(condition: bool, what: str) -> None:
+    def require(condition: bool, fault: str) -> None:
         if not condition:
-            raise StageError(f"{path} is not a valid evaluation record: {what}; delete it and rerun")
+            raise StageError(f"{path} is not a valid evaluation record: {fault}; delete it and rerun")
 
     require(isinstance(record, dict), "not a JSON object")
     for key, kind in _TYPES.items():

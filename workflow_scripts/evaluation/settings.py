@@ -16,7 +16,7 @@ IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How the protocols train and test. A key's prefix names its protocol; `clips` is for all network protocols."""
+    """Settings of the protocols. A key's prefix names its protocol; `clips` is for all network protocols."""
 
     clips: int = setting(
         5, "Random clips per test video, and per video for its features. Centre crop.", source="paper 4.2"
@@ -50,7 +50,7 @@ class EvaluationSettings:
     )
     finetune_refit: bool = setting(
         True,
-        "Whether to train a second time, on the whole training part with the learning rates of the first time. This "
+        "Whether to train a second time, on the whole training part with the same learning rates. This "
         "doubles the time.",
         source="ours",
     )
@@ -60,7 +60,7 @@ class EvaluationSettings:
     finetune_plateau_factor: float = setting(0.1, "Factor on the learning rate at each drop.", source="paper 4.2")
     finetune_crop: str = setting(
         "random",
-        "Where a training clip's square lies. random: anywhere in the frame; corner: the centre or one of the "
+        "Position of a training clip's square. random: anywhere in the frame; corner: the centre or one of the "
         "corners, as in reference [14].",
         source="paper 4.2, authors' code",
         enum=["corner", "random"],

@@ -24,7 +24,7 @@ class Split:
     classes: list[str]  # the labels of all usable videos, sorted
     left_out: dict[str, str] = field(default_factory=dict)  # test videos: why they cannot be tested
     unused: dict[str, str] = field(default_factory=dict)  # training videos: why they cannot be trained on
-    groups: dict[str, str] = field(default_factory=dict)  # groups of the videos that have one
+    groups: dict[str, str] = field(default_factory=dict)  # groups of the videos that have a group
 
     def targets(self, labels: Mapping[str, str]) -> np.ndarray:
         """The class indices (n,) int64 of `labels`, `train` or `test`."""
@@ -34,7 +34,7 @@ class Split:
     def recordings(self) -> np.ndarray:
         """The number (n_test,) int64 of the recording of each test video.
 
-        A recording is a group, even across classes. A video without a group is a recording of its own.
+        A recording is a group, even across classes. A video without a group is a separate recording.
         """
         names = [
             ("group", self.groups[video_id]) if video_id in self.groups else ("video", video_id)
@@ -54,7 +54,7 @@ def read_split(splits: Path, split: int, statuses: Mapping[str, str], unread: Pa
         unread: Table of further videos of the splits, which could not be read or are missing. All are left out.
 
     Raises:
-        StageError: There is no such split, a video has no status, no video can be used, or all training videos are of
+        StageError: There is no such split, a video has no status, no video can be used, or all training videos have
             one class.
     """
     rows = [row for row in artifacts.read_columns(splits) if row["split"] == str(split)]

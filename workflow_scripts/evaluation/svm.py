@@ -1,10 +1,9 @@
 """Stage: train a linear SVM on the IDT vectors of a split, the hand-crafted baseline of the networks.
 
 Paper 4.8 quotes IDT + Fisher vectors + linear SVM (C = 100) from [42]; here this is the run `idt_fisher`. The run `idt`
-uses count sketches (2000,) in place of the Fisher vectors, which the pretraining uses as its prior. The stage trains
-one SVM per class against the rest, with hinge loss, on vectors of unit length. A linear SVM needs only the inner
-products of the vectors. Their sum over blocks of entries keeps few megabytes of thousands of Fisher vectors (400 kB
-each) in memory at a time.
+uses the count sketches (2000,) of the Fisher vectors, the prior of the pretraining. The stage trains one SVM per class
+against the rest, with hinge loss, on vectors of unit length. A linear SVM needs only the inner products of the vectors.
+They are summed over blocks of entries, so that thousands of Fisher vectors (400 kB each) are never in memory together.
 
 Inputs: splits.tsv, unread.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
 """
@@ -30,7 +29,7 @@ from workflow_scripts.ground.stage import StageError, command_line
 
 log = logging.getLogger(__name__)
 
-ENTRIES = 4096  # of each vector that are read at a time: 16 kB
+ENTRIES = 4096  # entries of each vector that are read at a time: 16 kB
 
 
 def svm(
@@ -54,7 +53,7 @@ def svm(
         unread: Table of the videos that could not be read.
 
     Raises:
-        StageError: A readable video of the split is in no shard, or all training videos are of one class.
+        StageError: A readable video of the split is in no shard, or all training videos have one class.
     """
     statuses = read_statuses(encodings)
     usable = {name: "ok" if status == "no_trajectories" else status for name, status in statuses.items()}

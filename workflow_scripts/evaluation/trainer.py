@@ -33,13 +33,13 @@ class Trainer:
     """Trains and tests a network.
 
     Args:
-        name: In the progress bar and the log.
+        name: Name in the progress bar and the log.
         network: The network, on its device.
         frozen: Modules whose weights and statistics do not change.
         store: The frames.
         architecture: The length and size of the clips.
         settings: How to train.
-        seed: Draws the clips and their order.
+        seed: Seed of the clips and their order.
         workers: Processes that load clips for a GPU.
     """
 

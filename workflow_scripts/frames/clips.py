@@ -1,6 +1,6 @@
 """Reads clips of consecutive frames by video id, for training and evaluation.
 
-It needs torch, numpy, h5py and OpenCV alone, so that a GPU machine with few packages can train.
+It needs only torch, numpy, h5py and OpenCV, so that a GPU machine with few packages can train.
 """
 
 import os
@@ -40,7 +40,7 @@ def _allow_open_files(n_files: int) -> None:
     Kinetics has 1,850 shards; the usual limit is 1,024 files. If the limit is too low, `reading` raises StageError.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    n_needed = n_files + 256  # for libraries, sockets and logs
+    n_needed = n_files + 256  # 256 are for libraries, sockets and logs
     if soft != resource.RLIM_INFINITY and soft < n_needed:
         limit = n_needed if hard == resource.RLIM_INFINITY else min(n_needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

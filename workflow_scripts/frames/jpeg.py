@@ -1,10 +1,9 @@
-"""Encodes frames as JPEG files, and decodes a part of a file alone.
+"""Encodes frames as JPEG files, and decodes whole files or parts of them.
 
 JPEG codes a picture in blocks of 16 x 16 pixels, row by row. Decoding restarts at a restart marker, independently of
 the blocks before it. These files have a marker after every few blocks, the same number per row. Any rectangle of
-such segments can therefore be cut out as a JPEG file: the header with another size, the segments, and renumbered
-markers. Decoding a small crop of a large frame then takes little more time than its pixels need, and the pixels
-equal those of the whole frame.
+such segments can therefore become a JPEG file: the header with another size, the segments, and renumbered markers. The
+time of decoding a crop is then nearly proportional to its pixels, which equal those of the whole frame.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 BLOCK = 16  # side in pixels, with colours at half resolution: OpenCV's default
 MIN_SEGMENT_BLOCKS = 4  # smaller segments fit a crop more closely, but take more time and bytes (one block: 13 %)
-MAX_CUT_FRACTION = 2 / 3  # of a frame; decoding a larger part is no faster than decoding the whole frame
+MAX_CUT_FRACTION = 2 / 3  # fraction of a frame; decoding a larger part is not faster than decoding the whole frame
 
 Square = Callable[[int, int], tuple[int, int, int]]  # (height, width) of a frame to (top, left, side) in pixels
 Bytes = NDArray[np.uint8]
@@ -58,7 +57,7 @@ def decode(jpeg: Bytes, square: Square | None = None) -> NDArray[np.uint8] | Non
 
 
 def _decode(jpeg: Bytes) -> NDArray[np.uint8] | None:
-    rgb: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)  # it may be None, which its types do not state
+    rgb: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)  # imdecode may return None, despite its type
     return rgb
 
 

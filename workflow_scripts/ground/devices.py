@@ -1,4 +1,4 @@
-"""Chooses the device that a stage computes on. It needs torch alone."""
+"""Chooses the device that a stage computes on. It needs only torch."""
 
 import torch
 

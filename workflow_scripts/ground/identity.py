@@ -1,6 +1,6 @@
 """Ids and shards of videos, digests of parameters, and random generators with named seeds.
 
-All functions are pure and give the same values on each machine, so that results can be joined, cached and repeated.
+All functions are pure and give the same values on each machine, so that results can be joined, cached and reproduced.
 """
 
 import dataclasses
@@ -51,7 +51,7 @@ def video_id(relative_path: str) -> str:
 
 
 def shard_of(video: str, n_shards: int) -> str:
-    """Returns the shard of a video, like `003of016`. It depends on the id alone, so adding videos moves no other."""
+    """Returns the shard of a video, like `003of016`. It depends only on the id, so adding videos moves no other."""
     number = int(digest("shard", video), 16) % n_shards
     width = max(3, len(str(n_shards)))
     return f"{number:0{width}d}of{n_shards:0{width}d}"

@@ -23,7 +23,7 @@ WRITE_SECONDS = 1.0
 class Outcome:
     """The state of a job.
 
-    `status` is started, done, failed or stopped (by a signal). `reason` tells why a job failed or stopped. `n_videos`,
+    `status` is started, done, failed or stopped (by a signal). `reason` says why a job failed or stopped. `n_videos`,
     `n_done` and `failed` (id, status, reason) count the videos of a shard.
     """
 
@@ -32,7 +32,7 @@ class Outcome:
     reason: str = ""
     started: str = ""  # ISO 8601, UTC
     ended: str = ""
-    version: str = ""  # of the package
+    version: str = ""  # version of the package
     n_videos: int = 0
     n_done: int = 0
     failed: tuple[tuple[str, str, str], ...] = ()
@@ -52,7 +52,7 @@ def read_outcome(log: Path) -> Outcome | None:
 
 
 class OutcomeHandler(logging.Handler):
-    """Keeps the outcome of a job up to date. Log records bring numbers of videos as `extra={"outcome": {...}}`.
+    """Updates the outcome of a job. Log records bring numbers of videos as `extra={"outcome": {...}}`.
 
     An outcome that cannot be written (a full disk) does not stop the job; the log reports the disk.
     """

@@ -18,11 +18,11 @@ from workflow_scripts.ground.stage import StageError
 
 log = logging.getLogger(__name__)
 
-_MAX_NAMED_VIDEOS = 10  # on the terminal; the log names all
+_MAX_NAMED_VIDEOS = 10  # videos named on the terminal; the log names all
 
 
 class UnreadVideos(StageError):
-    """Some videos of a shard could not be read for a reason outside them, such as a file server that is away.
+    """Some videos of a shard could not be read for an external reason, such as an unreachable file server.
 
     The results of the other videos are in the record file.
 
@@ -30,7 +30,7 @@ class UnreadVideos(StageError):
         stage: the name of the stage.
         reasons: the file and the reason by video id.
         n_videos: how many videos the shard has.
-        indexed: whether an index lists the videos; the index has to be made again if files were removed.
+        indexed: whether an index lists the videos; it must be made again if files were removed.
     """
 
     def __init__(self, stage: str, reasons: dict[str, str], n_videos: int, *, indexed: bool = True) -> None:
@@ -148,20 +148,20 @@ def _compute_in_threads(
 def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_failed_fraction: float) -> None:
     """Logs the failed videos with their reasons. Raises StageError if too many failed."""
     failed = {video_id: outcome for video_id, outcome in outcomes.items() if outcome[0] != "ok"}
+    n_failed = len(failed)
     for number, (video_id, (status, reason)) in enumerate(failed.items()):
         level = logging.WARNING if number < _MAX_NAMED_VIDEOS else logging.DEBUG
         log.log(level, "%s: %s is %s: %s", stage, video_id, status, reason)
-    if len(failed) > _MAX_NAMED_VIDEOS:
-        log.warning("%s: ... and %d more, which the log names", stage, len(failed) - _MAX_NAMED_VIDEOS)
-    n_failed = len(failed)
+    if n_failed > _MAX_NAMED_VIDEOS:
+        log.warning("%s: ... and %d more, which the log names", stage, n_failed - _MAX_NAMED_VIDEOS)
     log.info(
         "%s: n_in %d, n_ok %d, n_failed %d",
         *(stage, len(outcomes), len(outcomes) - n_failed, n_failed),
         extra={"outcome": {"failed": tuple((video_id, *outcome) for video_id, outcome in failed.items())}},
     )
-    if outcomes and len(failed) / len(outcomes) > max_failed_fraction:
+    if outcomes and n_failed / len(outcomes) > max_failed_fraction:
         raise StageError(
-            f"{stage}: {len(failed)} of {len(outcomes)} videos failed, more than max_failed_fraction = "
+            f"{stage}: {n_failed} of {len(outcomes)} videos failed, more than max_failed_fraction = "
             f"{max_failed_fraction} allows ({', '.join(list(failed)[:5])}{' ...' if len(failed) > 5 else ''}; the log "
             "names all); repair or remove these videos, or raise max_failed_fraction"
         )

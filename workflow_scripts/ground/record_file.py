@@ -8,7 +8,7 @@ A record holds a video's id, the key of the work (a digest of all that the resul
 appended record survives the death of the process at once, and a crash of the machine after the next sync (at most
 SYNC_SECONDS later). A torn or damaged record fails its checksums; its video is computed again and all other records
 stay. `compact` rewrites the file when less than half of it is in use. One process at a time has the file: it holds a
-lock, and on a file system without locks it stops when the file grows by another process.
+lock. On a file system without locks, it stops if another process appends to the file.
 
 Layout of a record, little-endian: magic `IDTR`, length of the header (uint32), length of the body (uint64), CRC-32 of
 the body, CRC-32 of header and body length, header (JSON: video_id, key, status, reason, attributes, and the name, type
@@ -43,7 +43,7 @@ _MAX_HEADER_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Result:
-    """What a stage computed for one video: a status with its reason, arrays by name and small attributes."""
+    """The result of a stage for one video: a status with its reason, arrays by name and small attributes."""
 
     status: str = "ok"
     reason: str = ""
@@ -237,7 +237,7 @@ class RecordFile:
         self._is_synced, self._synced_at = True, time.monotonic()
 
     def compact(self, video_ids: Iterable[str]) -> None:
-        """Rewrites the file with the newest records of `video_ids` alone, if they fill less than half of it.
+        """Rewrites the file with only the newest records of `video_ids`, if they fill less than half of it.
 
         Append nothing after this call: this object would still write to the file before it was replaced.
         """

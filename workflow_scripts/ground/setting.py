@@ -35,7 +35,6 @@ def setting(
     unit: str = "",
     required: bool = False,
     default_key: str = "",
-    detectors: Sequence[str] = (),
     influences_result: bool = True,
     **limits: Unpack[Limits],
 ) -> Any:
@@ -50,7 +49,6 @@ def setting(
         unit: The unit of the value.
         required: Whether a config must give the key.
         default_key: The key of the config whose value is the default.
-        detectors: The detectors of persons that use the key; empty: all.
         influences_result: Whether another value can change a result.
         **limits: Which values the key may have.
     """
@@ -60,7 +58,6 @@ def setting(
         "unit": unit,
         "required": required,
         "default_key": default_key,
-        "detectors": list(detectors),
         "influences_result": influences_result,
         "limits": limits,
     }

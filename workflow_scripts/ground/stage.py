@@ -28,7 +28,7 @@ from workflow_scripts.ground.outcome import OutcomeHandler
 
 
 class StageError(Exception):
-    """One sentence that tells the user the problem and what to do. The command line shows no traceback for it.
+    """One sentence that states the problem and what to do. The command line shows no traceback for it.
 
     Control characters are escaped, because Snakemake prints the sentence too.
     """
@@ -53,7 +53,7 @@ def cannot_write(path: Path, error: OSError) -> StageError:
     else:
         advice = "check the disk"
     reason = error.strerror or error
-    return StageError(f"{path}: {reason}; {advice}, then run the same command again: what was computed is kept")
+    return StageError(f"{path}: {reason}; {advice}, then run the same command again; earlier results are saved")
 
 
 class _LogFile(logging.FileHandler):
@@ -190,7 +190,7 @@ def command_line(function: Callable[..., Any], arguments: list[str] | None = Non
         reason = f"{error} (the file could not be read just now); run the same command again"
         status, code = "failed", 1
     except KeyboardInterrupt as stop:
-        reason = "interrupted; what was computed is kept, and the same command continues from there"
+        reason = "interrupted; finished work is saved, and the same command continues"
         status, code = "stopped", exit_code_of(stop)
     except Exception as error:
         traceback_place = f"; the traceback is in {log}" if log else ""

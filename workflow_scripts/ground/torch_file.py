@@ -65,7 +65,7 @@ def read_torch(path: Path, *, foreign: bool = False) -> Any:
             # With mmap, torch checks that no tensor reaches beyond the file.
             saved = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
         return _copy_tensors(saved, path.stat().st_size)
-    except Exception as error:  # a damaged or foreign file can make torch raise anything
+    except Exception as error:  # a damaged or foreign file can make torch raise any exception
         raise_if_of_the_system(path, _system_error(error))
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else _reason(error)
         raise StageError(f"{path} cannot be read as weights ({reason}); download or make it again") from error

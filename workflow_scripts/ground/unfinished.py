@@ -1,7 +1,7 @@
 """Makes Snakemake run failed jobs again.
 
-Snakemake (9.27) records parameters and inputs of a failed job as if it had written its output. Files that were made
-from the earlier output then look up to date, and `snakemake results/.../model.pt` answers "Nothing to be done". This
+Snakemake (9.27) records parameters and inputs of a failed job as if the job had written its output. Files made from
+the earlier output then look up to date, and `snakemake results/.../model.pt` prints "Nothing to be done". This
 module therefore replaces the recorded parameters by ones that no job has.
 """
 

@@ -1,1 +1,1 @@
-"""Commands beside a run: status, estimate, clean; and the plan that a run prints at its start."""
+"""Commands about a run: status, estimate, clean; and the plan that a run prints at its start."""

@@ -1,4 +1,4 @@
-"""Which checkpoints the config's trainings and evaluations can resume from.
+"""The checkpoints from which the config's trainings and evaluations can resume.
 
 The name of a checkpoint folder is a digest of all that the training's result depends on. After a change, the training
 uses another folder, and the old one stays.
@@ -47,7 +47,7 @@ def _beside_index(dataset: str, *names: str) -> list[str]:
 def unneeded_checkpoints(config: dict[str, Any], done: set[Path]) -> list[Path]:
     """The checkpoint folders from which no training or evaluation of the config will resume.
 
-    `done` are the files that exist and are up to date. Checkpoints of runs and seeds that are no longer in the config
+    `done` lists the files that exist and are up to date. Checkpoints of runs and seeds that are no longer in the config
     are not needed.
     """
     runs, seeds = config["pretraining"]["runs"], config["pretraining"]["seeds"]

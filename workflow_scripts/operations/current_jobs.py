@@ -1,4 +1,4 @@
-"""Which jobs belong to a config. Benchmark files of earlier configs stay on disk, and the report must skip them."""
+"""The jobs that belong to a config. Benchmark files of earlier configs stay on disk, and the report must skip them."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ def is_job_of(config: dict[str, Any]) -> Callable[[Job], bool]:
 
 
 def _artifacts(config: dict[str, Any]) -> Iterator[str]:
-    """The artifacts of the config as globs. `*` stands for the numbers of shards and splits."""
+    """The artifacts of the config as globs. `*` matches the numbers of shards and splits."""
     every_run = [run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]]
     subsets = {(values["descriptors"], values["subset"]) for values in every_run}
     subsets |= {(descriptors, config["pretraining"]["subset"]) for descriptors in config["descriptors"]}

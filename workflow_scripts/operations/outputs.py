@@ -1,4 +1,4 @@
-"""The files that a config asks for and their states, as Snakemake reports them."""
+"""The outputs of a config, and their states according to Snakemake."""
 
 import dataclasses
 import subprocess
@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Output:
-    """A file that the config asks for: its rule, its state as Snakemake names it, and whether it will be made."""
+    """An output of the config: its rule, Snakemake's name for its state, and whether it will be made."""
 
     path: Path
     rule: str
@@ -53,7 +53,7 @@ class Output:
 
 
 def outputs(configfile: list[Path], *options: str) -> list[Output]:
-    """The files that the config asks for. Files that depend on a missing index are not known yet.
+    """The outputs of the config. Files that depend on a missing index are not known yet.
 
     `configfile`: as for snakemake; an empty list means the demo. Raises StageError with Snakemake's message if it
     cannot read the workflow.
@@ -75,14 +75,14 @@ def outputs(configfile: list[Path], *options: str) -> list[Output]:
     return files
 
 
-def outputs_behind_indexes(configfile: list[Path], due: list[Output]) -> list[Output]:
-    """The files that the config asks for, including those that depend on an outdated index.
+def all_outputs(configfile: list[Path], listed: list[Output]) -> list[Output]:
+    """The outputs of the config, including those that depend on an outdated index.
 
-    `due`: the result of `outputs`. Snakemake does not list the files behind an outdated index, unless its rule is not
-    allowed to run.
+    `listed`: the result of `outputs`. Snakemake lists files that depend on an outdated index only if the rule of the
+    index is not allowed to run.
     """
-    if not any(output.rule == "videos" and output.exists and output.pending for output in due):
-        return due
+    if not any(output.rule == "videos" and output.exists and output.pending for output in listed):
+        return listed
     listed = outputs(configfile, "--allowed-rules", "report")
     return [dataclasses.replace(output, pending=not output.exists) for output in listed]
 

@@ -1,6 +1,6 @@
-"""The plan that a run prints at its start: its trainings and evaluations, with their durations as far as known.
+"""The plan that a run prints at its start: its trainings and evaluations, with known durations.
 
-Snakemake counts jobs, most of which are short. It can print 81 % before most of the work is done.
+Snakemake counts jobs, most of which are short, so its percentage says little about the remaining time.
 """
 
 from collections import defaultdict
@@ -90,7 +90,7 @@ def _split_numbers(dataset: str) -> set[int]:
 
 
 def _trainings(config: dict[str, Any], runs: list[str], pending: Collection[str]) -> list[str]:
-    """A line per training that these runs need, with its duration as far as it is known."""
+    """A line per training that these runs need, with its duration if known."""
     lines = []
     for run in needed_runs(config, runs):
         if run not in config["pretraining"]["runs"]:
@@ -120,7 +120,7 @@ def _evaluations(config: dict[str, Any], requested: list[Evaluation], pending: C
             without_features.add(evaluation._replace(protocol="", splits=()))
 
     for evaluation in requested:
-        if not numbers[evaluation.dataset]:  # None stands for the other splits, whose number is unknown
+        if not numbers[evaluation.dataset]:  # None means the other splits, whose number is unknown
             add(evaluation, [_estimated(evaluation.protocol, evaluation.run, evaluation.dataset), None])
     known = [evaluation for evaluation in requested if numbers[evaluation.dataset]]
     for name, evaluation in result_files(config, known, numbers.__getitem__).items():
@@ -155,16 +155,16 @@ def _total(seconds: list[float | None]) -> str:
 
 
 def _training_duration(model: Path, run: str, dataset: str) -> str:
-    """The duration of a training as text: of the last time, or by `make estimate`; empty if neither is known."""
+    """The duration of a training as text: that of the last run or of `make estimate`; empty if neither is known."""
     if (seconds := _last_time(model)) is not None:
         return f", {in_words(seconds)} the last time"
     if (seconds := _estimated("pretraining", run, dataset)) is not None:
-        return f", about {in_words(seconds)} by make estimate"
+        return f", about {in_words(seconds)} (make estimate)"
     return ""
 
 
 def _seconds(output: Path, stage: str, run: str, dataset: str) -> float | None:
-    """The seconds of the job that makes `output`: of the last time, or by `make estimate`."""
+    """The seconds of the job that makes `output`: those of the last run or of `make estimate`."""
     return _last_time(output) or _estimated(stage, run, dataset)
 
 
@@ -177,7 +177,7 @@ def _last_time(output: Path) -> float | None:
 
 
 def _estimated(stage: str, run: str, dataset: str) -> float | None:
-    """The seconds of one job by `make estimate`, which has lines for the stages pretraining, finetune and features."""
+    """The seconds that `make estimate` found for one job of the stages pretraining, finetune or features."""
     with suppress(OSError, KeyError, ValueError, StageError):
         for row in read_columns(RESULTS / "estimate" / "cost.tsv"):
             if (row["stage"], row["of"], row["dataset"]) == (stage, run, dataset):

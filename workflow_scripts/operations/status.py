@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from idt_tools.printable import say
+from idt_tools.printable import print_safely
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.outcome import Outcome, read_outcome
 from workflow_scripts.operations.checkpoints import folder_size, training_folder, unneeded_checkpoints
-from workflow_scripts.operations.outputs import Output, is_running, outputs, outputs_behind_indexes
+from workflow_scripts.operations.outputs import Output, all_outputs, is_running, outputs
 from workflow_scripts.operations.text_table import aligned
 
 # The order of the rules in the table; others come last.
@@ -27,7 +27,7 @@ SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".
 
 NO_WORK = {"resolved_config", "made_by"}  # rules that only record parameters
 WHY = {  # the reason why a file will be made, by its state in `--summary`
-    "missing": "not there yet",
+    "missing": "missing",
     "updated input files": "older than their input",
     "set of input files changed": "made from other files",
     "rule implementation changed": "made by another rule",
@@ -50,18 +50,18 @@ def job_outcome(output: Output) -> Outcome | None:
     return outcome
 
 
-def stage_table(made: list[Output], outcomes: Outcomes, pending: set[Path]) -> pd.DataFrame:
+def stage_table(listed: list[Output], outcomes: Outcomes, pending: set[Path]) -> pd.DataFrame:
     """The numbers of files and videos, with a row per stage and subject."""
     rows = []
-    for output in made:
+    for output in listed:
         outcome = outcomes.get(output.path) if output.exists and output.rule in SHARDS else None
         counts = (outcome.n_videos, len(outcome.failed)) if outcome else (0, 0)
         outdated = output.exists and output.path in pending
         rows.append([_position(output.rule), output.rule, output.subject, output.exists, outdated, *counts])
-    columns = ["position", "stage", "of", "there", "outdated", "videos", "failed"]
+    columns = ["position", "stage", "of", "existing", "outdated", "videos", "failed"]
     groups = pd.DataFrame(rows, columns=columns).groupby(["position", "stage", "of"])
     table = groups.sum().assign(files=groups.size()).reset_index()
-    files = table["there"].astype(str) + " of " + table["files"].astype(str)
+    files = table["existing"].astype(str) + " of " + table["files"].astype(str)
     files += (", " + table["outdated"].astype(str) + " outdated").where(table["outdated"] > 0, "")
     videos = ((table["videos"] - table["failed"]).astype(str) + " ok").where(table["videos"] > 0, "")
     videos += (", " + table["failed"].astype(str) + " failed").where(table["failed"] > 0, "")
@@ -120,9 +120,9 @@ def training_progress(output: Output, config: dict[str, Any]) -> str:
     return f"{progress['epoch']} of {run_values(config, run)['epochs']} epochs done"
 
 
-def would_run(due: list[Output]) -> list[str]:
-    """What `snakemake` would run now and why, with a line per rule."""
-    pending = [output for output in due if output.pending]
+def would_run(listed: list[Output]) -> list[str]:
+    """The jobs that `snakemake` would run now, and the reasons, with a line per rule."""
+    pending = [output for output in listed if output.pending]
     if not pending:
         return ["Nothing would run: everything is done and up to date."]
     table = pd.DataFrame({"rule": [o.rule for o in pending], "why": [WHY.get(o.state, o.state) for o in pending]})
@@ -142,21 +142,21 @@ def status(configfile: list[Path], full: bool = False) -> None:
     `configfile`: as for snakemake; an empty list means the demo. `full`: name every video and shard, not the first few.
     """
     config = read_config(configfile)
-    due = outputs(configfile)
-    files = [output for output in outputs_behind_indexes(configfile, due) if output.rule not in NO_WORK]
+    listed = outputs(configfile)
+    files = [output for output in all_outputs(configfile, listed) if output.rule not in NO_WORK]
     files.sort(key=lambda output: (_position(output.rule), output.rule, output.subject, output.path))
     outcomes = {output.path: outcome for output in files if (outcome := job_outcome(output))}
-    _print_stages(files, outcomes, {output.path for output in due if output.pending}, config, full)
+    _print_stages(files, outcomes, {output.path for output in listed if output.pending}, config, full)
     failures = failed_videos(files, outcomes)
     if len(failures):
         header, *lines = aligned(failures)
-        say("\n".join([f"\nvideos that failed: {len(failures)}", header, *_first_lines(lines, full)]))
-    folders = unneeded_checkpoints(config, {output.path for output in due if output.exists and not output.pending})
+        print_safely("\n".join([f"\nvideos that failed: {len(failures)}", header, *_first_lines(lines, full)]))
+    folders = unneeded_checkpoints(config, {output.path for output in listed if output.exists and not output.pending})
     if folders:
         megabytes = sum(map(folder_size, folders)) / 1e6
         print(f"\ncheckpoints that this config does not need: {len(folders)}, {megabytes:.1f} MB (`dtc clean` deletes)")
-        say("\n".join(_first_lines([str(folder) for folder in folders], full)))
-    print("", *would_run(due), sep="\n")
+        print_safely("\n".join(_first_lines([str(folder) for folder in folders], full)))
+    print("", *would_run(listed), sep="\n")
     if is_running():
         print("\nA snakemake run is in progress in this folder, or was killed (then: snakemake --unlock).")
 
@@ -171,7 +171,7 @@ def _print_stages(
     for line, stage, subject in zip(lines, table["stage"], table["of"], strict=True):
         line_files = [output for output in files if (output.rule, output.subject) == (stage, subject)]
         notes = [note for output in line_files for note in remarks(output, outcomes.get(output.path), config)]
-        say("\n".join([line, *(f"    {note}" for note in _first_lines(notes, full))]))
+        print_safely("\n".join([line, *(f"    {note}" for note in _first_lines(notes, full))]))
 
 
 def _position(rule: str) -> int:

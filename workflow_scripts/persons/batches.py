@@ -23,15 +23,15 @@ class Batches(Generic[Item, Output]):
         self.batch_size = batch_size
         self.busy = 0.0  # seconds spent in `process`
         self._process = process
-        self._waiting: dict[Hashable, list[tuple[Item, Future[Output]]]] = {}  # by kind, the next in turn first
+        self._waiting: dict[Hashable, list[tuple[Item, Future[Output]]]] = {}  # by kind, the next kind first
         self._lock = threading.Lock()
-        self._room = threading.Semaphore(self.AHEAD * batch_size)
+        self._free_slots = threading.Semaphore(self.AHEAD * batch_size)
         self._thread = ThreadPoolExecutor(1)
 
     def submit(self, item: Item, kind: Hashable) -> Future[Output]:
         """Returns the future output of an item. If `process` raises, the futures of the whole batch raise the same."""
         future: Future[Output] = Future()
-        self._room.acquire()
+        self._free_slots.acquire()
         with self._lock:
             self._waiting.setdefault(kind, []).append((item, future))
         self._thread.submit(self._process_next)
@@ -47,7 +47,7 @@ class Batches(Generic[Item, Output]):
             batch, rest = submitted[: self.batch_size], submitted[self.batch_size :]
             if rest:
                 self._waiting[kind] = rest
-        self._room.release(len(batch))
+        self._free_slots.release(len(batch))
         start = time.perf_counter()
         try:
             outputs = self._process([item for item, _ in batch])

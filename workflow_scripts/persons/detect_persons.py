@@ -30,7 +30,7 @@ MEANING = "rows of frame (from 0), x1, y1, x2, y2 (pixels), score; sorted by fra
 
 
 class _Work(NamedTuple):
-    """How the boxes of a shard's videos are computed, in the arguments of `process_shard`."""
+    """The computation of the boxes of a shard's videos, as arguments of `process_shard`."""
 
     parameters: dict[str, Any]
     compute: Callable[[str], Result]

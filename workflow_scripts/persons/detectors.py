@@ -1,7 +1,7 @@
 """The detectors of persons. Each has a class in a file of this folder and an entry here.
 
 The configuration, the stage, the estimate and the plan of a run read the entries. To add a detector, write a class with
-the methods of `Detector` and add its entry.
+the methods of `Detector`, which is made from the settings, and add its entry. `Hog` is an example.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ class Detector(Protocol):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """All values, besides the frames, on which the boxes depend, without paths."""
+        """All values, besides the frames, that determine the boxes; no paths."""
 
     def detect(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Returns the boxes of the persons in each frame: (k, 5) float32 x1 y1 x2 y2 score, best first.
@@ -39,6 +39,7 @@ class DetectorEntry:
     place: str = ""  # module:class, imported when the detector is made; empty: boxes are read from files
     package: str = ""  # the Python package that must be installed
     folder: str = ""  # the key of section `persons` that must name a folder
+    keys: tuple[str, ...] = ()  # of section `persons`: those that it reads and that not all detectors read
 
     @property
     def is_installed(self) -> bool:
@@ -49,16 +50,24 @@ class DetectorEntry:
 _PLACE = "workflow_scripts.persons"
 
 DETECTORS = {
-    "hog": DetectorEntry("OpenCV's detector of persons (histograms of oriented gradients)", f"{_PLACE}.hog:Hog"),
+    "hog": DetectorEntry(
+        "OpenCV's detector of persons (histograms of oriented gradients)",
+        f"{_PLACE}.hog:Hog",
+        keys=("hog_threshold", "hog_height"),
+    ),
     "detectron2": DetectorEntry(
-        "the paper's Mask R-CNN (3.3), by detectron2",
+        "detectron2's Mask R-CNN, the detector of the paper (3.3)",
         f"{_PLACE}.detectron2_detector:Detectron2",
         "detectron2",
+        keys=("score_threshold", "model", "weights", "batch_size"),
     ),
     "torchvision": DetectorEntry(
-        "torchvision's Mask R-CNN", f"{_PLACE}.torchvision_detector:Torchvision", "torchvision"
+        "torchvision's Mask R-CNN",
+        f"{_PLACE}.torchvision_detector:Torchvision",
+        "torchvision",
+        keys=("score_threshold", "weights", "batch_size"),
     ),
-    "files": DetectorEntry("boxes that exist already, in the folder persons.files", folder="files"),
+    "files": DetectorEntry("boxes that exist already, in the folder persons.files", folder="files", keys=("files",)),
 }
 
 

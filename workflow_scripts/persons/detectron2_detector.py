@@ -1,4 +1,4 @@
-"""Mask R-CNN by detectron2: the network and the weights of the paper (3.3)."""
+"""detectron2's Mask R-CNN: the network and the weights of the paper (3.3)."""
 
 import logging
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Detectron2(MaskRCNN):
-    """Mask R-CNN by detectron2, with any config of its model zoo."""
+    """detectron2's Mask R-CNN, with any config of its model zoo."""
 
     def __init__(self, settings: PersonsSettings) -> None:
         try:

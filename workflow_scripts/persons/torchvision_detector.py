@@ -1,4 +1,4 @@
-"""Mask R-CNN by torchvision, which pip installs."""
+"""torchvision's Mask R-CNN, which pip installs."""
 
 import logging
 from collections.abc import Sequence

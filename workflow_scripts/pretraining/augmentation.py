@@ -1,4 +1,4 @@
-"""Which clip is cut from a video, and how it is augmented, in training and in test (paper, section 4.2).
+"""Draws the clip of a video and its augmentation, in training and in test (paper, section 4.2).
 
 Training uses "multi-scale, random spatio-temporal cropping [...] with exactly the same setting as in [14]" (Hara et
 al., section 3.3): a random first frame; a square of s times the frame's shorter side, s from 1, 2^-1/4, 2^-1/2, 2^-3/4,
@@ -39,7 +39,7 @@ class Color(NamedTuple):
 
 @dataclass(frozen=True)
 class Draw:
-    """Where a clip lies in its video, and how it is augmented."""
+    """The position of a clip in its video, and its augmentation."""
 
     start: int  # first frame
     scale: float = 1.0  # side of the square over the frame's shorter side
@@ -62,9 +62,9 @@ def draw_training(
     """Draws the clip that a video contributes to an epoch.
 
     Args:
-        seed: Of the run.
-        epoch: From 0.
-        video_id: Names the video.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
+        video_id: The video.
         n_frames: Frames of the video.
         clip_length: Frames per clip.
         color: Whether colors change.

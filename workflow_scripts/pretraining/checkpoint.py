@@ -37,7 +37,7 @@ def save_checkpoint(state: dict[str, Any], folder: Path) -> None:
     with replacing(last) as file:
         torch.save(state, file)
         file.raise_error()
-        if last.exists():  # after the write, so that last.pt is missing for an instant only
+        if last.exists():  # after the write, so that last.pt is missing only for an instant
             os.replace(last, folder / "previous.pt")
 
 

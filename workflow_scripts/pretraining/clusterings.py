@@ -6,6 +6,7 @@
   Both parts have unit length, so the squared distance in the joint space is the sum of the two, each in 0..4.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,9 +52,9 @@ def cluster_points(
 
     Args:
         points: (N, D), the same in all processes.
-        settings: The method, k, m and the iterations.
-        seed: Of the run.
-        epoch: From 0.
+        settings: The method with its parameters, k, m and the iterations.
+        seed: Seed of the run.
+        epoch: Number of the epoch, from 0.
         ranks: Process r of W computes the clusterings r, r + W, ... and broadcasts them.
 
     Returns:
@@ -64,6 +65,7 @@ def cluster_points(
     labels = torch.empty(settings.m, len(points), dtype=torch.int64, device=points.device)
     for run in ranks.local_part(list(range(settings.m))):
         run_settings = ClustersSettings(
+            **json.loads(settings.cluster_parameters),
             method=settings.cluster_method,
             k=settings.k,
             iterations=settings.kmeans_iterations,

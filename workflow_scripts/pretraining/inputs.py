@@ -15,7 +15,7 @@ from torch import Tensor
 from workflow_scripts.pretraining.augmentation import Color, Draw
 
 MEAN = (114.7748, 107.7354, 99.4750)  # RGB of 0..255, as Hara et al.
-LUMA = (0.299, 0.587, 0.114)  # of RGB, ITU-R 601
+LUMA = (0.299, 0.587, 0.114)  # weights of RGB, ITU-R 601
 
 
 class Squares(NamedTuple):
@@ -45,7 +45,7 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     Args:
         squares: A batch of crops.
         size: Side of the result in pixels.
-        device: Of the result.
+        device: Device of the result.
 
     Returns:
         (B, 3, T, size, size) float32, 0..255 minus MEAN, with the channels innermost in memory.
@@ -58,9 +58,7 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     values = torch.einsum("bthcj,bih->bctij", values, rows)  # (B, 3, T, S, S)
     if colors is not None:
         values = change_colors(values, colors)
-    for channel, mean in enumerate(
-        MEAN
-    ):  # by channel, because copying a tensor of the means to a GPU would synchronise
+    for channel, mean in enumerate(MEAN):  # a loop over channels, because copying the means to a GPU would synchronise
         values[:, channel] -= mean
     return values.contiguous(memory_format=torch.channels_last_3d)
 

@@ -48,7 +48,7 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a run learns from besides the clips and the bank. N videos, m clusterings."""
+    """The inputs of a run besides the clips and the bank. N videos, m clusterings."""
 
     classes: Tensor | None = None  # (N,) int64, for an objective that needs labels
     fixed: Tensor | None = None  # (m, N) clusters that do not change during training (idt)
@@ -112,8 +112,8 @@ class Learner:
         Args:
             clips: The part of the batch of this process, (B, 3, T, S, S) float32.
             batch: The rows of the videos in the bank, of the whole batch.
-            epoch: From 0.
-            step: Within the epoch, from 0.
+            epoch: Number of the epoch, from 0.
+            step: Number of the step in the epoch, from 0.
 
         Returns:
             (2,) float64 on the device: the sum of the losses of the clips, and the number of clips that the class head
@@ -121,7 +121,7 @@ class Learner:
         """
         # Pinned, because a copy of pageable memory to a GPU may synchronise.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
-        own = self.ranks.local_part(rows)
+        local_rows = self.ranks.local_part(rows)
         self.model.train()
         with autocast(self.settings.precision, self.device):
             outputs = self.network(clips)
@@ -132,15 +132,15 @@ class Learner:
         )
         self.optimizer.zero_grad(set_to_none=True)
         # DistributedDataParallel averages the processes with equal weights, but one may have a clip more.
-        (loss * (len(own) * self.ranks.size / len(rows))).backward()
+        (loss * (len(local_rows) * self.ranks.size / len(rows))).backward()
         self.optimizer.step()
         if self.objective.bank:  # after the loss, which uses the earlier embeddings
             embeddings = self.ranks.all_gather(outputs.detach(), len(rows))
             self.bank.update(rows, embeddings, self.settings.bank_momentum)
         n_correct = torch.zeros((), device=self.device)
         if self.objective.class_head and self.classes is not None:
-            n_correct = (outputs.argmax(1) == self.classes[own]).sum()
-        return self.ranks.all_reduce(torch.stack([loss.detach().double() * len(own), n_correct.double()]))
+            n_correct = (outputs.argmax(1) == self.classes[local_rows]).sum()
+        return self.ranks.all_reduce(torch.stack([loss.detach().double() * len(local_rows), n_correct.double()]))
 
     def state(self) -> dict[str, Any]:
         """Everything that changes during the training."""
@@ -152,7 +152,6 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restores a `state`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.bank.rows.copy_(state["bank"])

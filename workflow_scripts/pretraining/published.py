@@ -6,7 +6,7 @@
     Hara et al. 2018 ([14])         epoch, arch, state_dict, optimizer                          0..255 minus the mean
     Hara et al. 2020                the same and scheduler                                      (0..1 minus mean) / std
     the paper's authors             model_state_dict, optim_state_dict, memory_bank, config     0..1 minus the mean
-    the same, finetuned by them     as Hara et al. 2018                                         0..255 minus the mean
+    the same, finetuned by them     like Hara et al. 2018                                       0..255 minus the mean
 
 Names may have the prefix `module.` (DataParallel). Files may have the format of torch since 1.6 or the one before. The
 files of the authors contain objects of classes of their code; `torch_file` reads them without these classes.
@@ -78,8 +78,8 @@ def read_weights(path: Path) -> Weights:
 def for_our_inputs(weights: dict[str, Tensor], unit: tuple[float, float, float]) -> dict[str, Tensor]:
     """Converts weights that were trained on inputs of 0..255 divided by `unit` (RGB) to weights for inputs of 0..255.
 
-    The outputs stay the same. The mean scale goes into the statistics of the first batch norm, and only the ratios of
-    the channels into the first convolution. So the norm of its weights, and what a learning rate does, hardly change.
+    The outputs stay the same. The statistics of the first batch norm absorb the mean scale, and the first convolution
+    only the ratios of the channels. So the norm of its weights and the effect of a learning rate hardly change.
     """
     if unit == OURS or not {"conv1.weight", "bn1.running_mean", "bn1.running_var"} <= weights.keys():
         return weights

@@ -2,7 +2,7 @@
 
 Process r of W has the elements r, r + W, ... of a batch. DistributedDataParallel averages the gradients. Each process
 receives all embeddings of a batch, so all have the same memory bank. Each computes some of the clusterings and
-broadcasts them. Batch norm's statistics are of the clips of one process; those of process 0 are saved. Only process 0
+broadcasts them. Each process has batch norm statistics of its own clips; those of process 0 are saved. Only process 0
 writes files and logs.
 """
 

@@ -101,7 +101,7 @@ class ResNet3D(nn.Module):
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.fc = nn.Linear(channels[3], outputs)
         for module in self.modules():
-            if isinstance(module, nn.Conv3d):  # as Hara et al.; batch norm and linear layers keep torch's defaults
+            if isinstance(module, nn.Conv3d):  # like Hara et al.; batch norm and linear layers have torch's defaults
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @property
@@ -125,11 +125,11 @@ def load_backbone(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bo
 
 
 def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head: bool = False) -> dict[str, Tensor]:
-    """The weights by their names in `model`.
+    """Returns the weights with the names that `model` uses.
 
     Args:
-        model: Compared by the names and shapes of its weights.
-        state_dict: Of this class, of Hara et al. or of the authors of the paper. The prefix `module.` is removed.
+        model: The network whose names and shapes of weights must match.
+        state_dict: Weights of this class, of Hara et al. or of the paper's authors. The prefix `module.` is removed.
         head: Whether the head `fc` is included.
 
     Raises:
@@ -144,8 +144,8 @@ def matching_weights(model: ResNet3D, state_dict: Mapping[str, Tensor], *, head:
     wrong |= {name for name in weights.keys() & expected.keys() if weights[name].shape != expected[name].shape}
     if wrong:
         raise ValueError(
-            f"these weights are of another network: {len(wrong)} of {len(expected)} do not match by name and shape "
-            f"({', '.join(sorted(wrong)[:4])} ...); depth, width and shortcut must be those it was trained with"
+            f"these weights belong to another network: {len(wrong)} of {len(expected)} do not match by name and shape "
+            f"({', '.join(sorted(wrong)[:4])} ...); set depth, width and shortcut of that network"
         )
     return weights
 

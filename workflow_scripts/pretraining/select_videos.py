@@ -1,6 +1,6 @@
 """Stage: selects the videos that all runs train on, so that their results are comparable.
 
-Inputs: the video lists of the shards, their frames, and the encodings by all descriptors that a run uses. Output: a
+Inputs: the video lists of the shards, their frames, and the encodings of all descriptors that a run uses. Output: a
 table of video_id and label, sorted by video_id, of the videos with usable frames and sketches.
 """
 
@@ -33,12 +33,12 @@ def select_videos(
     Args:
         videos: The video lists.
         frames: Shards of frames.
-        encodings: Shards by any number of descriptors. A video needs the status ok in all that contain it.
+        encodings: Shards of any number of descriptors. A video needs the status ok in all that contain it.
         output: The table.
         subset: all, a number of videos, a folder name, FOLDER:NUMBER, splitN (the training part) or splitN:NUMBER.
-        seed: Draws a number of videos by hash(seed, video_id).
+        seed: Seed of the draw by hash(seed, video_id).
         max_failed_fraction: Largest fraction (0..1) of unusable videos.
-        root: Folders count below this one only.
+        root: Only folders below this one count.
         splits: The table of splits, for splitN.
 
     Raises:
@@ -52,11 +52,11 @@ def select_videos(
         log.info("left out: %s, %s", name, reasons[name])
     log.info("pretraining: n_in %d, n_ok %d, n_failed %d", len(label_of), len(usable), len(label_of) - len(usable))
     if not usable:
-        raise StageError("no video has both frames and sketches; the log says why per video")
+        raise StageError("no video has both frames and sketches; the log names the reasons")
     if 1 - len(usable) / len(label_of) > max_failed_fraction:
         raise StageError(
             f"{len(label_of) - len(usable)} of {len(label_of)} videos have no frames or no sketch, more than "
-            f"max_failed_fraction = {max_failed_fraction} allows; the log says why per video; repair them or raise it"
+            f"max_failed_fraction = {max_failed_fraction} allows; the log names the reasons; repair videos or raise it"
         )
 
     folder, number = parts_of_subset(subset)

@@ -58,7 +58,7 @@ class PretrainingSettings:
     )
     crop: str = setting(
         "random",
-        "Where a crop lies. random: anywhere in the frame; corner: the centre or one of the corners, as in reference "
+        "Position of a crop. random: anywhere in the frame; corner: the centre or one of the corners, as in reference "
         "[14].",
         source="paper 4.2, authors' code",
         enum=["random", "corner"],
@@ -90,6 +90,7 @@ class PretrainingSettings:
     k: int = ClustersSettings.k  # the config's clusters.k
     m: int = ClustersSettings.m  # the config's clusters.m
     cluster_method: str = ClustersSettings.method  # the config's clusters.method
+    cluster_parameters: str = "{}"  # JSON of the other keys of the config's clusters, those of one method
     kmeans_iterations: int = setting(
         20, "Steps of Lloyd's algorithm per K-means of a network's embeddings.", source="authors' code", minimum=1
     )
@@ -101,7 +102,7 @@ class PretrainingSettings:
     momentum: float = setting(0.9, "Momentum of SGD.", source="paper 4.2")
     dampening: float = setting(
         0.0,
-        "Dampening of the momentum. With 0.9, as in reference [14], a learning rate of 0.1 acts like 0.01 without.",
+        "Dampening of the momentum. With 0.9, as in reference [14], a learning rate of 0.1 acts like 0.01 without it.",
         source="ours",
         minimum=0,
         exclusiveMaximum=1,
@@ -122,7 +123,7 @@ class PretrainingSettings:
         enum=["auto", "float32", "bfloat16"],
     )
     compile: bool = setting(
-        False, "Compile the network by torch.compile: minutes at the start, then perhaps faster steps.", source="ours"
+        False, "Compile the network with torch.compile: it takes minutes, and steps may then be faster.", source="ours"
     )
     checkpoint_minutes: float = setting(
         15.0, "Time between checkpoints within an epoch.", source="ours", unit="minutes", influences_result=False
@@ -139,8 +140,8 @@ def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int
     return min(8, 1 + int(batch_size * clip / 4))
 
 
-# The keys that only some trainings read. Another stage computes the clusters of idt, whose file is named by K and m.
-_KEYS_OF_CLUSTERS = {"network": frozenset({"kmeans_iterations"}), "joint": frozenset({"kmeans_iterations"})}
+# The keys that only some trainings read. Another stage computes the clusters of idt, whose file name holds K and m.
+_KEYS_OF_CLUSTERS = dict.fromkeys(("network", "joint"), frozenset({"kmeans_iterations", "cluster_parameters"}))
 _OPTIONAL_KEYS = frozenset[str]().union(*(one.keys for one in OBJECTIVES.values()), *_KEYS_OF_CLUSTERS.values())
 
 
@@ -158,6 +159,8 @@ def values_read(values: Mapping[str, Any], objective: str, clusters: str) -> dic
     relevant["lr_milestones"] = [drop for drop in relevant["lr_milestones"] if drop < relevant["epochs"]]
     if not relevant["lr_milestones"]:
         del relevant["lr_gamma"]
+    if relevant.get("cluster_parameters") == "{}":  # so that runs without such keys keep their digest
+        del relevant["cluster_parameters"]
     return relevant
 
 
@@ -186,7 +189,7 @@ def lineage(trainings: Mapping[str, Any], run: str) -> list[str]:
 
 
 def in_folder(path: str, folder: str, root: str | Path) -> bool:
-    """Whether a file lies in a folder of this name at any depth below `root`. Every file lies in the folder ""."""
+    """Whether a file is in a folder of this name at any depth below `root`. Every file is in the folder ""."""
     return not folder or (Path(path).is_relative_to(root) and folder in Path(path).relative_to(root).parts[:-1])
 
 
@@ -194,7 +197,7 @@ def check_clusters(values: dict[str, Any], videos: Path, root: str | Path) -> No
     """Checks that K is small enough for the subset of a run. The stage `select_videos` checks for an empty subset.
 
     Args:
-        values: Of the run.
+        values: Values of the run.
         videos: Folder of the dataset's index.
         root: Folder that contains the videos.
 

@@ -13,9 +13,9 @@ def use_threads(device: torch.device, shape: Mapping[str, Any], batch_size: int)
 
     Args:
         device: Where the network computes.
-        shape: Contains depth, width, clip_length and crop_size of the network.
+        shape: The keys depth, width, clip_length and crop_size of the network.
         batch_size: Clips per step.
     """
     if device.type == "cpu":
-        own = {key: shape[key] for key in ("depth", "width", "clip_length", "crop_size")}
-        torch.set_num_threads(min(torch.get_num_threads(), useful_threads(**own, batch_size=batch_size)))
+        network = {key: shape[key] for key in ("depth", "width", "clip_length", "crop_size")}
+        torch.set_num_threads(min(torch.get_num_threads(), useful_threads(**network, batch_size=batch_size)))

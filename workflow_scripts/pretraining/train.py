@@ -1,4 +1,4 @@
-"""Stage: trains the 3D ResNet by one objective (paper, sections 3 and 4.2).
+"""Stage: trains the 3D ResNet with one objective (paper, sections 3 and 4.2).
 
 Inputs: the table of training videos, their frames, and what the objective needs (clusters file, IDT sketches, the model
 to start from). Output: model.pt, a dict for `torch.load(..., weights_only=True)`:
@@ -51,8 +51,6 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TrainingFiles:
-    """The files that a training reads."""
-
     videos: Path  # table with the columns video_id and label
     frames: list[Path]  # shards
     clusters_file: Path | None = None  # for `clusters: idt`
@@ -94,7 +92,7 @@ def check_request(
 def training_request(
     videos: list[dict[str, str]], seed: int, objective: str, clusters: str, settings: PretrainingSettings
 ) -> dict[str, Any]:
-    """What the weights depend on besides files. `videos` are the rows of the table, sorted by id."""
+    """The values besides files that determine the weights. `videos` are the rows of the table, sorted by id."""
     values = values_read(dataclasses.asdict(settings), objective, clusters)
     return {**values, "seed": seed, "objective": objective, "clusters": clusters, "videos": videos}
 
@@ -125,14 +123,14 @@ def load_initial_weights(
     Args:
         init: A file that `read_weights` reads.
         model: The network that receives the weights.
-        bank: Receives the rows. The network embeds the videos that the bank of the file lacks. None, for a class head:
-            neither rows nor the head are copied.
+        bank: The bank that receives the rows. The network embeds the videos that the file's bank lacks. None, for a
+            class head: neither rows nor the head are copied.
         store: The frames of the videos.
-        settings: Of the run.
+        settings: Settings of the run.
         workers: Processes that load clips.
 
     Raises:
-        StageError: The weights are of another network.
+        StageError: The weights belong to another network.
     """
     weights = read_weights(init)
     try:
@@ -154,7 +152,7 @@ def load_initial_weights(
 def read_targets(
     objective: str, clusters: str, files: TrainingFiles, video_ids: list[str], classes: list[int]
 ) -> Targets:
-    """What the objective needs besides clips and bank. `classes` are the indices of the labels of the videos."""
+    """The inputs of the objective besides clips and bank. `classes` are the indices of the labels of the videos."""
     return Targets(
         classes=torch.tensor(classes) if OBJECTIVES[objective].labels else None,
         fixed=fixed_labels(files.clusters_file, video_ids) if clusters == "idt" and files.clusters_file else None,
@@ -196,12 +194,12 @@ def train(
         output: The model.pt.
         checkpoints: Folder of the checkpoints of the run.
         run: Name of the run, for the log.
-        seed: Of all random draws.
+        seed: Seed of all random draws.
         objective: A name in OBJECTIVES.
-        settings: Of the run.
+        settings: Settings of the run.
         clusters: The space of the clusters, for an objective that needs them: network, idt or joint.
         workers: Processes that load clips for the GPUs; 0 for none.
-        checkpoint_minutes: Overrides that of the settings.
+        checkpoint_minutes: Overrides the value in the settings.
 
     Raises:
         StageError: The arguments do not define a run, or a file lacks a video.

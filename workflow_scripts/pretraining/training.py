@@ -32,7 +32,7 @@ class Progress:
 
     epoch: int = 0
     step: int = 0
-    loss_sum: float = 0.0  # this and the next three are of the current epoch
+    loss_sum: float = 0.0  # this and the next three fields describe the current epoch
     n_correct: float = 0.0
     seconds: float = 0.0
     waiting: float = 0.0
@@ -136,7 +136,7 @@ class Training:
             raise StageError(f"{self.run}: the loss is {loss} in epoch {epoch}; lower the run's lr ({rate:g} there)")
 
     def _save(self) -> None:
-        """Writes a checkpoint. Then ends the process if a signal asked for it."""
+        """Writes a checkpoint. Then ends the process if a signal was received."""
         if self.ranks.rank == 0:
             state = {"learner": self.learner.state(), "progress": dataclasses.asdict(self.progress)}
             save_checkpoint(state, self.folder)

@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.learner import Learner, autocast
 from workflow_scripts.pretraining.resnet3d import normalised
 from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
 
-MOST_VIDEOS = 2000  # that are evaluated after an epoch, so that it takes little time
+MOST_VIDEOS = 2000  # videos evaluated after an epoch, so that it takes little time
 
 
 @torch.no_grad()
@@ -58,13 +58,13 @@ def knn_accuracy(rows: Tensor, labels: Sequence[str], neighbours: int = KNN_NEIG
 
     Args:
         rows: (N, D) of unit length.
-        labels: Of the N videos.
+        labels: Labels of the N videos.
         neighbours: Rows that vote; a video has no vote on itself.
     """
     classes = _class_indices(labels, sorted(set(labels)), rows.device)
     queried = torch.arange(0, len(rows), max(1, -(-len(rows) // MOST_VIDEOS)), device=rows.device)
     predicted = nearest_classes(
-        rows[queried], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own=queried
+        rows[queried], rows, classes, neighbours=neighbours, temperature=KNN_TEMPERATURE, own_rows=queried
     )
     return float((predicted == classes[queried]).double().mean())
 
@@ -82,7 +82,7 @@ class Validation:
         Args:
             lists: Tables with the columns video_id and label.
             frames: Shards of frames.
-            seed: Of the run.
+            seed: Seed of the run.
 
         Raises:
             StageError: There is no such video, or a video is in no frames file.
@@ -104,10 +104,10 @@ class Validation:
         """The accuracy (0..1) on these videos, by its name in the history.
 
         Args:
-            learner: Its network classifies the videos.
+            learner: The learner whose network classifies the videos.
             bank_labels: The labels of the videos of the bank.
-            classes: Of the class head, whose accuracy has the name `validation`. Empty: nearest neighbours in the bank
-                vote, and the accuracy has the name `knn`.
+            classes: Classes of the class head; its accuracy is named `validation`. Empty: nearest neighbours in the
+                bank vote, and the accuracy is named `knn`.
             workers: Processes that load clips for a GPU.
         """
         outputs = embed_videos(learner.model, self.store, self.video_ids, learner.settings, workers)

@@ -1,1 +1,1 @@
-"""One self-contained page of what ran and what came out: tables, curves, clusters (paper, sections 4.3-4.5)."""
+"""One self-contained page of the results: tables, curves, clusters (paper, sections 4.3-4.5)."""

@@ -34,7 +34,7 @@ class Method:
 
     @property
     def kind(self) -> Kind:
-        """Its objective and the space of its clusters. Runs of one kind differ by parameters alone."""
+        """Its objective and the space of its clusters. Runs of one kind differ only in parameters."""
         return self.objective, self.clusters
 
     @property

@@ -12,8 +12,6 @@ VERSIONS = {"build_report": 6, "paper_table": 6, "draw_examples": 5, "measure_pe
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of a table."""
-
     method: str = setting("", "What the paper calls the method.", required=True)
     run: str | None = setting(None, "Our run. Without one, the method is only cited.")
     paper: dict[str, Any] | None = setting(
@@ -23,10 +21,10 @@ class TableRow:
     )
     paper_of_supervised: dict[str, Any] | None = setting(
         None,
-        "The paper's fraction of the supervised accuracy, likewise, where no row gives the supervised accuracy.",
+        "The paper's fraction of the supervised accuracy, with the same keys, if no row gives the supervised accuracy.",
         unit="percent",
     )
-    supervised: str | None = setting(None, "Another run than the table's to take fractions of.")
+    supervised: str | None = setting(None, "Run whose accuracy is 100 % for this row, if not the table's.")
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,12 @@ class TableSettings:
     title: str = setting("", "What the table is about.", required=True)
     protocol: str = setting(
         "finetune",
-        "How models are evaluated. The runs idt and idt_fisher are always evaluated by their linear SVM.",
+        "How models are evaluated. The runs idt and idt_fisher are always evaluated with a linear SVM.",
         enum=NETWORK_PROTOCOLS,
     )
-    supervised: str = setting("", "Run of a row: fractions are taken of its accuracy. Empty: none.")
+    supervised: str = setting("", "Run whose accuracy is 100 % for fractions; it must have a row. Empty: none.")
     notes: list[str] = setting(
-        [], "Other differences between our numbers and the paper's, one sentence each. They stand beside the table."
+        [], "Other differences between our numbers and the paper's, one sentence each, shown below the table."
     )
     rows: list[Annotated[dict[str, Any], TableRow]] = setting([], "The methods, in order.", required=True, minItems=1)
 
@@ -75,7 +73,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ReportSettings:
-    """What the page shows and how much of it; none of it changes a result. All defaults are ours."""
+    """Settings of the page. None changes a result, and all defaults are ours."""
 
     title: str = setting("Dense trajectory clustering", "The page's heading.")
     baselines: dict[str, Annotated[dict[str, Any], Baseline]] = setting(

@@ -1,4 +1,4 @@
-"""SVG figures by matplotlib: one style, equal bytes for equal figures, and their embedding in a page."""
+"""matplotlib's figures as SVG: one style, equal bytes for equal figures, and their embedding in a page."""
 
 import io
 import re
@@ -47,7 +47,6 @@ STYLE: Any = {  # matplotlib types it as a dict of literal keys
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an SVG document."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the SVG stores text; the reader has the font

@@ -57,7 +57,7 @@ class Representation:
     network: ResNet3D
     architecture: Architecture
     has_embedding: bool  # if not, the head is a classifier
-    digest: str  # of the weights
+    digest: str  # digest of the weights
 
     @classmethod
     def read(cls, model: Path) -> "Representation":
@@ -111,7 +111,7 @@ def embed_videos(
         clips: Clips per video, whose vectors are averaged.
         short_side: The short side of the resized frames in pixels; 0: 15 / 7 of the network's input, as 240 for 112.
         threads: Videos to decode at a time.
-        force: Whether to replace `output` by a file with the videos of this call alone.
+        force: Whether to replace `output` by a file with only the videos of this call.
 
     Returns:
         The number of videos of this call that have no vectors.
@@ -145,7 +145,7 @@ def embed_videos(
     store.unlink(missing_ok=True)
     if reasons:
         raise UnreadVideos("embed", reasons, len(paths), indexed=False)
-    log.info("%s: %d of %d videos embedded, %d there already", output, len(results), len(keys), len(keys) - len(todo))
+    log.info("%s: %d of %d videos embedded, %d existed", output, len(results), len(keys), len(keys) - len(todo))
     return sum(rows[name].result.status != "ok" for name in keys)
 
 
@@ -232,7 +232,7 @@ def embed(video: Path, representation: Representation, clips: int, settings: Fra
 
 def _expanded(paths: Sequence[Path]) -> list[Path]:
     """The videos, and those below the folders, each once."""
-    # os.path.isdir, unlike Path.is_dir, returns False on an I/O error; the video then fails alone.
+    # os.path.isdir, unlike Path.is_dir, returns False on an I/O error; then only this video fails.
     videos = [video for path in paths for video in (video_files(path) if os.path.isdir(path) else [path])]
     if not videos:
         raise StageError(f"{', '.join(map(str, paths))}: there is no video")

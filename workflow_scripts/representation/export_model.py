@@ -93,7 +93,7 @@ def preprocessing(representation: Representation, lengths: Lengths) -> dict[str,
             "that of each clip divided by its Euclidean norm; their mean over the clips, divided by its Euclidean norm"
         )
     return {
-        "steps": "frames, stored, clips, input, network, vectors: each takes what the one before gives",
+        "steps": "frames, stored, clips, input, network, vectors: each takes the output of the one before",
         "frames": "every frame of the video, upright, RGB, uint8 of 0..255",
         "stored": {
             "short_side": frames.short_side,

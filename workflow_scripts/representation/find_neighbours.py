@@ -62,7 +62,7 @@ def find_neighbours(
 
 
 def _embedded(query: Path, among: Path, written: dict[str, str], space: str, model: Path | None) -> np.ndarray:
-    """The vector of a video that is not in the file, by the model and the parameters that made the file."""
+    """The vector of a video that is not in the file, from the model and with the parameters of the file."""
     if not query.is_file():
         raise StageError(f"{query}: it is neither a video in {among} nor a file")
     if model is None:

@@ -1,8 +1,8 @@
-"""A human figure of jointed, textured limbs, drawn into an image (used by `generate`).
+"""Draws a human figure of jointed, textured limbs into an image.
 
-The figure is a small 3-D skeleton seen by a camera far away. Body axes: x to the figure's left, y up,
-z forward; lengths are in body heights, the ground is y = 0, angles are in degrees. Each body part is a
-tapered cylinder whose texture turns with the body, so that a spin shows the face, then the back of the head.
+A distant camera shows a 3-D skeleton. Body axes: x to the figure's left, y up, z forward. Lengths are in body heights,
+the ground is y = 0, angles are in degrees. Each body part is a tapered cylinder whose texture turns with the body, so
+a spin shows the face, then the back of the head.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Pose(NamedTuple):
         swing (forward from hanging, 180 = up), spread (sideways from hanging), turn (of the limb about its own
         axis, outwards), bend (of elbow or knee).
     trunk: (3,) degrees: lean (forward), tilt (to the left), twist (of the shoulders to the left).
-    yaw: degrees the body is turned from facing the viewer to facing its own left, which is the viewer's right.
+    yaw: degrees; 0 faces the viewer, 90 the figure's left, which is the viewer's right.
     lift: body heights of the lower foot above the ground.
-    travel: body heights walked forward since phase 0.
+    travel: body heights that the figure has walked since phase 0.
     """
 
     limbs: NDArray[np.float64]
@@ -126,7 +126,7 @@ class Sprite:
     columns: NDArray[np.float64]  # (cols,) texture column under each sprite column when facing the viewer
 
     def shaded(self, yaw: float, sidelight: float) -> NDArray[np.float32]:
-        """RGB (rows, cols, 3), times alpha, of the part turned by yaw, lit from its right side by sidelight."""
+        """RGB (rows, cols, 3), premultiplied by alpha, of the part turned by yaw, with `sidelight` from its right."""
         columns = np.round(self.columns - yaw / 360 * AROUND).astype(int) % AROUND
         light = ((self.round_shade + sidelight * self.side_shade) * self.alpha).astype(np.float32)
         return self.texture.take(columns, axis=1) * _in_three(light)
@@ -160,15 +160,15 @@ class Figure:
     """A person with clothes, skin and hair drawn from `rng`, `height` pixels tall."""
 
     def __init__(self, rng: np.random.Generator, height: float) -> None:
-        """Draw the looks and unroll the body parts' textures."""
+        """Draws random looks and computes the textures of the body parts."""
         self.height = height
         self.light = rng.uniform(-0.3, 0.3)
-        self.sprites = _wardrobe(rng, height)
+        self.sprites = _sprites_of_person(rng, height)
 
     def draw(
         self, canvas: NDArray[np.float32], pose: Pose, camera: Floats, feet: tuple[float, float], mirrored: bool
     ) -> NDArray[np.float64]:
-        """Draw the figure over canvas (H, W, 3) float32 0..255, in place.
+        """Draws the figure on canvas (H, W, 3) float32 0..255, in place.
 
         camera: (2, 3) map from scene to canvas pixels; feet: scene pixel between the feet at travel 0.
         Returns the box x1 y1 x2 y2 around the figure in canvas pixels, not clipped.
@@ -204,7 +204,7 @@ class Figure:
         return np.asarray(camera @ (x, y, 1.0))
 
     def _draw_shadow(self, canvas: NDArray[np.float32], centre: Floats, zoom: float, lift: float) -> None:
-        """Darken the ground below the feet: less the higher the jump."""
+        """Draws the shadow below the feet, which is weaker during a jump."""
         rx, ry = 0.2 * self.height * zoom, 0.05 * self.height * zoom
         reach = np.array([rx, ry])
         x1, y1 = np.maximum(np.floor(centre - reach).astype(int), 0)
@@ -227,11 +227,11 @@ def _draw_part(
     yaw: float,
     light: float,
 ) -> None:
-    """Lay a part's sprite along start -> end (canvas pixels) and blend it in."""
+    """Blends a part's sprite into the canvas, from `start` to `end` (pixels)."""
     axis = end - start
     length = float(np.hypot(*axis))
     along = axis / length if length > 1e-6 else np.array([0.0, 1.0])
-    across = np.array([along[1], -along[0]])  # a limb that hangs has its sprite's x along the image's x
+    across = np.array([along[1], -along[0]])  # for a hanging limb, x of sprite and image agree
     first, last = start - along * radii[0] * 0.8, end + along * radii[1] * 0.8
     rows, cols = part.alpha.shape
     width = 2 * radii.max() * broad * (1 + 2 / cols)
@@ -255,7 +255,7 @@ def _in_three(values: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(cv2.merge([values] * 3), np.float32)
 
 
-def _wardrobe(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
+def _sprites_of_person(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
     """Sprites of one person: skin and hair, a patterned shirt, trousers and shoes."""
     skin = np.array(SKIN[rng.integers(len(SKIN))]) * rng.uniform(0.92, 1.05)
     hair = np.array(HAIR[rng.integers(len(HAIR))])
@@ -263,7 +263,7 @@ def _wardrobe(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
     trousers, shoes = _color(rng) * 0.75, _color(rng)
     long_sleeves, long_trousers = rng.random() < 0.5, rng.random() < 0.75
     pattern = PATTERNS[rng.integers(len(PATTERNS))]
-    pixel = height / 110  # patterns keep their size on the body whatever the picture's size
+    pixel = height / 110  # so that patterns scale with the figure
 
     def cloth(length: float, base: Floats, other: Floats, kind: str) -> NDArray[np.float32]:
         return _cloth(rng, round(length * height) + 4, base, other, kind, pixel)
@@ -301,7 +301,7 @@ def _wardrobe(rng: np.random.Generator, height: float) -> dict[str, Sprite]:
 
 
 def _head(rng: np.random.Generator, skin: Floats, hair: Floats, height: float) -> Sprite:
-    """Face in front, hair on top and behind; rows run from the crown to the chin."""
+    """The face in front, the hair on top and behind; rows from crown to chin."""
     rows = round(0.17 * height) + 2
     v = ((np.arange(rows) + 0.5) / rows)[:, None]
     u = (np.arange(AROUND)[None, :] + AROUND / 2) % AROUND / AROUND * 2 - 1  # -1..1, 0 in front
@@ -334,7 +334,7 @@ def _color(rng: np.random.Generator) -> NDArray[np.float64]:
 def _cloth(
     rng: np.random.Generator, rows: int, base: Floats, other: Floats, kind: str, pixel: float
 ) -> NDArray[np.float32]:
-    """A (rows, AROUND, 3) texture of base color with the pattern in the other; pixel: pattern scale in rows."""
+    """A (rows, AROUND, 3) texture of the color `base` with a pattern of color `other`; pixel: scale of the pattern."""
     v, u = np.mgrid[0:rows, 0:AROUND]
     v = v / pixel
     if kind == "stripes":

@@ -1,11 +1,11 @@
-"""The generated videos: a person performs a motion before a scene, filmed by a moving camera.
+"""The generated videos: a moving camera films a person who performs a motion in front of a scene.
 
-Motion and scene are independent labels of each video. All else (build, clothes, place, speed, phase, side,
-light, camera path, noise) is drawn from `rng(seed, motion, scene, take)` alike for every motion and scene; the
-videos of one scene and take share the place itself, as clips filmed on one day do.
+Motion and scene are independent labels of each video. `rng(seed, motion, scene, take)` draws all else (build, clothes,
+speed, phase, side, light, camera path, noise) from the same distributions for all labels. All videos of one scene and
+take show the same place, like clips filmed on one day.
 
-Pictures are painted at twice the size and averaged down. The truth comes with each frame: the person's box and
-the camera's map, so the motion of the background between any two frames is known exactly.
+Pictures are painted at twice the size and averaged down. Each frame comes with the person's true box and the camera's
+true map, so the motion of the background between any two frames is known exactly.
 """
 
 import csv
@@ -41,7 +41,7 @@ HORIZON = 0.16  # view heights from the figure's feet up to where the floor ends
 
 
 class Frame(NamedTuple):
-    """A generated frame and the truth about it."""
+    """A generated frame with the true box and the true camera."""
 
     image: NDArray[np.uint8]  # (height, width, 3) RGB
     box: NDArray[np.float32]  # (4,) x1 y1 x2 y2 of the person in pixels, within the frame
@@ -55,17 +55,17 @@ def homographies(frames: Sequence[Frame]) -> NDArray[np.float64]:
 
 
 def check(settings: GeneratedSettings) -> None:
-    """Raises StageError naming the key when the settings cannot be rendered."""
-    for name, asked, known in (
+    """Raises StageError, which names the key, if the settings cannot be rendered."""
+    for name, names, known in (
         ("motions", settings.motions, list(MOTIONS)),
         ("scenes", settings.scenes, list(SCENES)),
     ):
-        unknown = sorted(set(asked) - set(known))
-        if unknown or not asked or len(set(asked)) < len(asked):
-            raise StageError(f"generated.{name} must be different names among {', '.join(known)}: {list(asked)}")
+        unknown = set(names) - set(known)
+        if unknown or not names or len(set(names)) < len(names):
+            raise StageError(f"generated.{name} must be different names among {', '.join(known)}, not {list(names)}")
     for name in ("width", "height"):
         if getattr(settings, name) < 32 or getattr(settings, name) % 2:
-            raise StageError(f"generated.{name} must be an even number from 32 on, not {getattr(settings, name)}")
+            raise StageError(f"generated.{name} must be even and at least 32, not {getattr(settings, name)}")
     heights = list(settings.figure_height)
     if len(heights) != 2 or not 0 < heights[0] <= heights[1]:
         raise StageError(f"generated.figure_height must be the least and the greatest height, not {heights}")
@@ -107,7 +107,7 @@ def _camera_path(
 
 
 def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSettings) -> Iterator[Frame]:
-    """The frames of one video with the person's box and the camera's map; draws depend on the arguments alone."""
+    """The frames of one video with the person's box and the camera's map. They depend only on the arguments."""
     draw = rng(settings.seed, "generated", motion, scene, take)
     width, height = SUPERSAMPLING * settings.width, SUPERSAMPLING * settings.height
     place = _place(scene, take % (settings.places or take + 1), settings.seed, width, height)
@@ -132,11 +132,11 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     rest = np.array([2.0, 8.0, 0.0, 8.0])
     for camera, phase in zip(cameras, phases, strict=True):
         pose = pose_at(float(phase))
-        ahead, back = _to_and_fro(pose.travel - halfway, span)
+        travel, is_returning = _between_turns(pose.travel - halfway, span)
         limbs = rest + vigour * (pose.limbs - rest)
-        pose = pose._replace(limbs=limbs, yaw=pose.yaw + turned, travel=ahead)
+        pose = pose._replace(limbs=limbs, yaw=pose.yaw + turned, travel=travel)
         canvas = cv2.warpAffine(place, camera, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
-        box = figure.draw(canvas, pose, camera, feet, mirrored != back)
+        box = figure.draw(canvas, pose, camera, feet, mirrored != is_returning)
         small = cv2.resize(canvas, (settings.width, settings.height), interpolation=cv2.INTER_AREA)
         lit = np.asarray(cv2.LUT(np.clip(small, 0, 255).astype(np.uint8), tone[None]), np.float32)
         lit += grain * draw.standard_normal(lit.shape, dtype=np.float32)
@@ -148,8 +148,8 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
         )
 
 
-def _to_and_fro(distance: float, span: float) -> tuple[float, bool]:
-    """Where a walker is who turns round at -span and at span, measured along his own way, and whether he walks back."""
+def _between_turns(distance: float, span: float) -> tuple[float, bool]:
+    """The position (-span to span) of a walker who turns round at -span and at span, and whether he walks back."""
     turns, beyond = divmod(distance + span, 2 * span)
     return beyond - span, int(turns) % 2 == 1
 
@@ -157,7 +157,7 @@ def _to_and_fro(distance: float, span: float) -> tuple[float, bool]:
 def write_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int) -> None:
     """Writes RGB frames as H.264 (yuv420p, near lossless), atomically; equal frames give equal bytes."""
     file = io.BytesIO()
-    # With mbtree, x264's bytes vary with where its buffers lie in memory (seen: 8 encodings, 8 results).
+    # With mbtree, x264's bytes depend on the addresses of its buffers: 8 encodings gave 8 results.
     options = {"crf": "16", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options=options)
@@ -177,17 +177,16 @@ def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> I
 
 
 def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
-    """Write the videos that are not at `root` yet, and its manifest.csv; returns the manifest's rows.
+    """Writes the videos that `root` lacks, and manifest.csv; returns the manifest's rows.
 
-    A row: path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), group (the take:
-    videos of one take share their places) and scene. Videos that other settings made are written anew.
-    Raises StageError for settings that cannot be rendered.
+    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), group (the take) and
+    scene. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
     """
     check(settings)
     rows, jobs = [], []
     one_video = {key: value for key, value in asdict(settings).items() if key not in ("motions", "scenes", "per_pair")}
     made_with = digest(GENERATOR_VERSION, one_video)
-    for take in range(settings.per_pair):  # scene by scene: its place is painted once for all motions
+    for take in range(settings.per_pair):  # motions innermost, because they share the painted place
         for scene in settings.scenes:
             for motion in settings.motions:
                 path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
@@ -203,12 +202,12 @@ def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, s
     writer.writeheader()
     writer.writerows(rows)
     write_text(root / "manifest.csv", table.getvalue())
-    log.info("generated videos: %d, of which new: %d, at %s", len(rows), len(missing), root)
+    log.info("generated videos: %d in %s, %d of them new", len(rows), root, len(missing))
     return rows
 
 
 def _remove_stale(root: Path, made_with: str) -> None:
-    """Removes the videos of a manifest that other settings wrote, and notes the settings of those to come."""
+    """Removes the videos if other settings made them, and stores the digest of the new settings."""
     note = root / "generated.json"
     if note.exists() and note.read_text().strip() == f'"{made_with}"':
         return

@@ -1,6 +1,6 @@
-"""The actions of the generated videos: each a function from phase (in cycles) to a `Pose` (used by `generate`).
+"""The motions of the generated videos: each is a function from the phase (in cycles) to a `Pose`.
 
-Poses repeat with the phase, except `travel` and the yaw of a spin, which go on. Angles are in degrees.
+Poses repeat with the phase, except `travel` and the yaw of a spin, which keep growing. Angles are in degrees.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workflow_scripts.synthetic.figure import Pose
 
 
-def through(phase: float, *keys: tuple[float, float]) -> float:
+def interpolate(phase: float, *keys: tuple[float, float]) -> float:
     """The value at `phase` of a smooth periodic curve through keys (phase 0..1 ascending, value)."""
     phase %= 1
     around = [(keys[-1][0] - 1, keys[-1][1]), *keys, (keys[0][0] + 1, keys[0][1])]
@@ -22,7 +22,7 @@ def through(phase: float, *keys: tuple[float, float]) -> float:
     raise ValueError("keys must ascend in phase from 0 to 1")
 
 
-def circle(phase: float, ahead: float = 0.0) -> float:
+def sine(phase: float, ahead: float = 0.0) -> float:
     """sin of the phase in cycles, `ahead` cycles early."""
     return float(np.sin(2 * np.pi * (phase + ahead)))
 
@@ -37,28 +37,28 @@ def pose(
     lift: float = 0.0,
     travel: float = 0.0,
 ) -> Pose:
-    """A pose that stands at ease but for what is given."""
+    """A pose whose defaults are those of a person who stands at ease."""
     limbs: NDArray[np.float64] = np.array([left_arm, right_arm, left_leg, right_leg], float)
     return Pose(limbs, np.array(trunk, float), yaw, lift, travel)
 
 
 def wave(phase: float) -> Pose:
-    """One arm up, the forearm swings from side to side."""
-    swing = circle(phase)
+    """One arm is up, and its forearm swings from side to side."""
+    swing = sine(phase)
     return pose(left_arm=(0, 96 + 6 * swing, 90, 66 + 38 * swing), trunk=(0, 6 * swing, 0), yaw=8)
 
 
 def clap(phase: float) -> Pose:
-    """Both arms before the chest meet and part."""
-    apart = 0.5 + 0.5 * circle(phase)
+    """The hands clap in front of the chest."""
+    apart = 0.5 + 0.5 * sine(phase)
     arm = (58 - 8 * apart, 8 + 48 * apart, -38 + 44 * apart, 52 - 18 * apart)
     return pose(left_arm=arm, right_arm=arm, trunk=(2, 0, 0), yaw=12)
 
 
 def jump(phase: float) -> Pose:
-    """Crouch, leap with the arms thrown up, land and crouch again."""
-    crouch = through(phase, (0, 0.55), (0.16, 1), (0.32, 0), (0.66, 0.1), (0.8, 0.8))
-    arms = through(phase, (0, 10), (0.16, -45), (0.38, 165), (0.62, 150), (0.82, 20))
+    """The person crouches, jumps with raised arms and lands."""
+    crouch = interpolate(phase, (0, 0.55), (0.16, 1), (0.32, 0), (0.66, 0.1), (0.8, 0.8))
+    arms = interpolate(phase, (0, 10), (0.16, -45), (0.38, 165), (0.62, 150), (0.82, 20))
     air = np.clip((phase % 1 - 0.3) / 0.4, 0, 1)
     legs = (58 * crouch + 8, 7, 0, 98 * crouch + 10)
     spread = 14 + 16 * float(air * (1 - air)) * 4
@@ -67,19 +67,19 @@ def jump(phase: float) -> Pose:
 
 
 def squat(phase: float) -> Pose:
-    """Knees bend deeply while the arms rise forward, then straighten."""
-    down = through(phase, (0, 0), (0.12, 0), (0.5, 1), (0.62, 1), (0.98, 0))
+    """The knees bend deeply while the arms rise forward, then both return."""
+    down = interpolate(phase, (0, 0), (0.12, 0), (0.5, 1), (0.62, 1), (0.98, 0))
     arm = (4 + 84 * down, 8, 0, 8)
     leg = (4 + 92 * down, 7 + 14 * down, 0, 6 + 118 * down)
     return pose(arm, arm, leg, leg, (32 * down, 0, 0), 42)
 
 
 def spin(phase: float) -> Pose:
-    """Turn about the body's axis with the arms held out."""
-    step = 12 * circle(2 * phase)
+    """The person turns about the body's axis with the arms held out."""
+    step = 12 * sine(2 * phase)
     return pose(
-        left_arm=(0, 82 + 6 * circle(phase), 0, 8),
-        right_arm=(0, 78 - 6 * circle(phase), 0, 8),
+        left_arm=(0, 82 + 6 * sine(phase), 0, 8),
+        right_arm=(0, 78 - 6 * sine(phase), 0, 8),
         left_leg=(step + 6, 7, 0, 12 + step),
         right_leg=(6 - step, 7, 0, 12 - step),
         yaw=360 * phase,
@@ -87,18 +87,18 @@ def spin(phase: float) -> Pose:
 
 
 def kick(phase: float) -> Pose:
-    """Draw one leg back, kick it high forward, put it down."""
-    swing = through(phase, (0, -4), (0.22, -34), (0.5, 96), (0.58, 94), (0.9, 0))
-    knee = through(phase, (0, 8), (0.22, 88), (0.48, 6), (0.58, 8), (0.74, 50), (0.92, 8))
-    lean = through(phase, (0, 2), (0.22, 10), (0.47, -16), (0.85, 2))
-    arms = through(phase, (0, 0), (0.22, 32), (0.47, -48), (0.85, 0))
+    """One leg swings back, kicks high forward and returns."""
+    swing = interpolate(phase, (0, -4), (0.22, -34), (0.5, 96), (0.58, 94), (0.9, 0))
+    knee = interpolate(phase, (0, 8), (0.22, 88), (0.48, 6), (0.58, 8), (0.74, 50), (0.92, 8))
+    lean = interpolate(phase, (0, 2), (0.22, 10), (0.47, -16), (0.85, 2))
+    arms = interpolate(phase, (0, 0), (0.22, 32), (0.47, -48), (0.85, 0))
     return pose((arms, 28, 0, 32), (-arms, 28, 0, 32), (2, 4, 0, 10), (swing, 4, 0, knee), (lean, 0, -arms / 4), 72)
 
 
 def walk(phase: float) -> Pose:
-    """Step after step across the view."""
-    reach = circle(phase)
-    lifted = [55 * max(0.0, circle(phase, 0.25)) + 6, 55 * max(0.0, circle(phase, 0.75)) + 6]
+    """The person walks across the view."""
+    reach = sine(phase)
+    lifted = [55 * max(0.0, sine(phase, 0.25)) + 6, 55 * max(0.0, sine(phase, 0.75)) + 6]
     return pose(
         left_arm=(-30 * reach, 8, 0, 22 + 8 * max(0.0, -reach)),
         right_arm=(30 * reach, 8, 0, 22 + 8 * max(0.0, reach)),
@@ -111,8 +111,8 @@ def walk(phase: float) -> Pose:
 
 
 def push(phase: float) -> Pose:
-    """Draw both hands back to the chest, then lunge and thrust them forward."""
-    thrust = through(phase, (0, 0), (0.22, 0), (0.48, 1), (0.64, 1), (0.94, 0))
+    """Both hands move back to the chest, then thrust forward with a lunge."""
+    thrust = interpolate(phase, (0, 0), (0.22, 0), (0.48, 1), (0.64, 1), (0.94, 0))
     arm = (-38 + 126 * thrust, 10, 0, 128 - 122 * thrust)
     return pose(
         arm,

@@ -1,7 +1,7 @@
-"""The places of the generated videos: large painted pictures that the camera looks around in (used by `generate`).
+"""The places of the generated videos: painted pictures that are larger than the view of the camera.
 
 A painter takes a random generator, the size of the picture and the row of the horizon (where floor and
-background meet) and returns RGB (height, width, 3), uint8. Sizes of things follow the picture's height.
+background meet) and returns RGB (height, width, 3), uint8. Sizes of objects are proportional to the picture's height.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Painter = Callable[[np.random.Generator, int, int, int], Picture]
 
 
 def brick_wall(rng: np.random.Generator, width: int, height: int, horizon: int) -> Picture:
-    """A street: brick wall with doors, windows and posters, pavement before it."""
+    """A street: brick wall with doors, windows and posters, pavement in front of it."""
     picture = np.zeros((height, width, 3), np.float32)
     brick_h, brick_w = height / 30, height / 13
     y, x = np.mgrid[0:horizon, 0:width].astype(np.float32)

@@ -8,7 +8,7 @@ from workflow_scripts.ground.setting import setting
 
 @dataclass(frozen=True)
 class GeneratedSettings:
-    """What to generate (ours; the paper generates nothing)."""
+    """Settings of the generated videos, which the paper does not have."""
 
     motions: Sequence[str] = setting(
         ("wave", "jump", "spin", "kick", "walk", "push"), "Motions; they are the labels.", source="ours"

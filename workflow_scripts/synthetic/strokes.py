@@ -1,4 +1,4 @@
-"""Strokes that the scenes are painted with: noise, runs of color, floors, rectangles and circles."""
+"""Strokes that the scenes are painted with: noise, color gradients, floors, rectangles and circles."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ def noise(rng: np.random.Generator, width: int, height: int, cell_x: float, cell
 
 
 def flat(width: int, height: int, top: Color, bottom: Color) -> NDArray[np.float32]:
-    """A vertical run (height, width, 3) from one color to another."""
+    """A vertical gradient (height, width, 3) from one color to another."""
     t = np.linspace(0, 1, max(height, 1), dtype=np.float32)[:, None, None]
     run = np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t
     return np.repeat(run, width, axis=1)

@@ -36,7 +36,7 @@ class Video:
     reading: ReadingSettings = READING
 
     def __post_init__(self) -> None:
-        self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # of the frames that were tracked
+        self.size = {"n_frames": 0, "n_skipped": 0, "width": 0, "height": 0}  # the tracked frames
         self.fps = float(self.row["fps"] or 0)
 
     @cached_property

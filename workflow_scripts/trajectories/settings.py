@@ -25,10 +25,10 @@ class TrajectoriesSettings:
 
 
 def keeps_all(keep: str, keep_gb: float, pixels: int) -> bool:
-    """Returns whether the trajectories of all videos are kept, not only those of the sampled videos.
+    """Returns whether the trajectories of all videos are stored, not only those of the sampled videos.
 
     Args:
-        keep: all, sample, or auto, which keeps all if they take at most `keep_gb`.
+        keep: all, sample, or auto, which means all if they take at most `keep_gb`.
         keep_gb: The limit in gigabytes.
         pixels: The sum of width x height over all frames of the dataset.
     """

@@ -275,7 +275,7 @@ def _passed_over(walked: Walk) -> pd.DataFrame:
 
 
 def _update_sample(path: Path, names: list[str], seed: int, size: int, resample: bool) -> None:
-    """Draws the sample, unless the file holds one of the same seed and size.
+    """Draws the sample if the file has no sample of this seed and size.
 
     The sample consists of the `size` ids with the smallest hashes of (seed, id). It is uniform, and depends neither on
     the order of the videos nor on the shards.

@@ -30,6 +30,10 @@ class ReadingSettings:
 
 READING = ReadingSettings()
 
+_ANNOTATIONS = "; ".join(
+    f"{name}: {layout.source_meaning}" for name, layout in LAYOUTS.items() if layout.source == "annotations"
+)
+
 
 @dataclass(frozen=True)
 class DatasetSettings:
@@ -49,8 +53,8 @@ class DatasetSettings:
     )
     annotations: str = setting(
         "",
-        "ucf101, hmdb51: the folder of the split files; kinetics: a CSV or JSON file, or a folder of them. The path is "
-        "absolute, or relative to root, the working folder or the folder of the Snakefile. Empty: root.",
+        f"{_ANNOTATIONS}. The path is absolute, or relative to root, the working folder or the folder of the "
+        "Snakefile. Empty: root.",
     )
     include: str = setting(
         "*", "Glob pattern of the used videos' paths relative to root. An asterisk also matches slashes."
@@ -77,7 +81,7 @@ class DatasetSettings:
 
     @property
     def kind_of_splits(self) -> str:
-        """Returns `splits`, or the kind that `auto` stands for."""
+        """Returns `splits`, or the kind that `auto` means."""
         if self.splits != "auto":
             return self.splits
         return "official" if LAYOUTS[self.layout].n_official_splits else "random"

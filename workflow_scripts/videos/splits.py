@@ -89,7 +89,7 @@ def _leave_one_group_out(videos: pd.DataFrame) -> pd.DataFrame:
     _require(videos, "group", "leave_one_group_out needs a group for every video")
     groups = sorted(videos["group"].unique(), key=natural_key)
     if len(groups) < 2:
-        raise StageError(f"leave_one_group_out needs at least two groups, but all videos are of {groups[0]!r}")
+        raise StageError(f"leave_one_group_out needs at least two groups, but all videos have {groups[0]!r}")
     return pd.concat(
         _split(number, videos["video_id"], (videos["group"] == group).to_numpy())
         for number, group in enumerate(groups, start=1)
@@ -129,11 +129,11 @@ def _split(number: int, video_ids: pd.Series, in_test: np.ndarray) -> pd.DataFra
     return pd.DataFrame({"split": number, "video_id": video_ids, "part": np.where(in_test, "test", "train")})
 
 
-def _require(videos: pd.DataFrame, column: str, why: str) -> None:
+def _require(videos: pd.DataFrame, column: str, reason: str) -> None:
     without = videos.loc[videos[column] == "", "video_id"]
     if len(without):
         names = ", ".join(without[:3]) + (", ..." if len(without) > 3 else "")
-        raise StageError(f"{why}, but {len(without)} have none ({names})")
+        raise StageError(f"{reason}, but {len(without)} have none ({names})")
 
 
 def natural_key(text: str) -> list[tuple[int, int, str]]:

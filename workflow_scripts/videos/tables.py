@@ -52,20 +52,20 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def update_table(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table, unless the file holds the same: Snakemake then sees from its time that nothing changed."""
+    """Writes a table if it differs from the file, whose time otherwise shows Snakemake that nothing changed."""
     text = _text(table)
     if not path.exists() or read_text(path) != text:
         write_checked_text(path, text)
 
 
 def update_json(path: Path, value: Any) -> None:
-    """Writes JSON, unless the file holds the same."""
+    """Writes JSON if it differs from the file."""
     if not path.exists() or read_json(path) != value:
         write_json(path, value)
 
 
 def update_or_remove(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table, unless the file holds the same; removes the file if the table has no rows."""
+    """Writes a table if it differs from the file; removes the file if the table has no rows."""
     if len(table):
         update_table(path, table)
     else:

@@ -1,1 +1,1 @@
-"""What a run will cost, before it is submitted: a pilot of a few videos through the CPU stages, extrapolated."""
+"""Estimates the cost of a run: runs the CPU stages on a few videos (the pilot) and extrapolates."""

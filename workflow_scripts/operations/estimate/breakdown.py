@@ -30,16 +30,16 @@ def lines_of(
     codebooks: dict[str, Cost],
     shards: int,
 ) -> list[Line]:
-    """The cost of each stage of a dataset. Trajectories have two lines: keeping all, and keeping those of the sample.
+    """The cost of each stage of a dataset. Trajectories have two lines: for all videos, and for the sample.
 
     Args:
         config: The resolved config.
         dataset: The dataset's name.
-        surveyed: What is known of its videos.
+        surveyed: The survey of the dataset's videos.
         size: The size to estimate.
-        costs: By stage, for each video of the pilot.
+        costs: Costs by stage, for each video of the pilot.
         codebooks: The costs of the codebooks, by stage.
-        shards: Jobs per stage; 0: as many as make the jobs of the longest stage half an hour long.
+        shards: Jobs per stage; 0: as many as needed for jobs of half an hour in the longest stage.
     """
     encoding = config["encoding"]
     pilot = [size_of(row) for row in surveyed.rows[: len(costs)]]
@@ -76,7 +76,7 @@ def _videos_line(surveyed: Survey, size: Size) -> Line:
 
 
 def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> list[Line]:
-    """A line per K-means in the IDT space that a run or the report needs."""
+    """A line per file of clusters in the IDT space that a run or the report needs, as K-means would take."""
     from workflow_scripts.operations.estimate.kernels import kmeans_seconds  # imports torch: see `device_in_words`
 
     runs = {run: run_values(config, run) for run in ["scratch", *config["pretraining"]["runs"]]}
@@ -99,5 +99,5 @@ def _clusters_lines(config: dict[str, Any], surveyed: Survey, size: Size) -> lis
 
 
 def longest(lines: list[Line]) -> Line:
-    """The stage that takes most hours, of those that work by shard."""
+    """The stage with the most hours among those that process shards."""
     return max((line for line in lines if line.stage in GROWS), key=lambda line: line.hours.value)

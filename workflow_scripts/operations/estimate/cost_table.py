@@ -9,7 +9,7 @@ from workflow_scripts.operations.estimate.breakdown import longest
 from workflow_scripts.operations.estimate.extrapolate import Line, Range, fitting_shards
 from workflow_scripts.operations.text_table import markdown
 
-RECOMMENDED_STRIDE = 3  # the longest with an IoU of 0.95 of the persons' area: benchmarks/persons_stride.py
+RECOMMENDED_STRIDE = 3  # the largest stride with an IoU of at least 0.95: benchmarks/persons_stride.py
 ESTIMATED = [f"{name}_{end}" for name in ("hours", "artifacts", "stores") for end in ("value", "low", "high")]
 
 
@@ -53,15 +53,15 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
         f"The longest stage is {slow.stage} {slow.of}. {fewest} to {most} shards make its jobs 60 to 15 minutes long. "
         f"The table assumes {slow.jobs}.",
         "Stores are second copies, from which a stopped or changed run resumes. `make clean-stores` deletes them.",
-        "With keep: sample, the encoding jobs track the videos whose trajectories are not kept.",
+        "With keep: sample, the encoding jobs track the videos whose trajectories are not stored.",
         "The training and evaluation of the networks are below the table.",
     ]
     for line in lines:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
-            own, fewer = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
+            present, reduced = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
             sentences.append(
-                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(own)} hours to about "
-                f"{_number(fewer)} (plus decoding), with an IoU of 0.95 of the persons' area (README)."
+                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(present)} to about "
+                f"{_number(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area (README)."
             )
     return sentences
 

@@ -1,8 +1,8 @@
 """`dtc estimate`: the cost of a run: core-hours, disk, files and memory of every stage of every dataset.
 
 Inputs: the config, the datasets' videos. Outputs: a table on the terminal and in results/estimate/cost.md, and its
-numbers in results/estimate/cost.tsv. A pilot runs some videos through all CPU stages (`pilot`). Its rates times the
-size of the dataset, which comes from the headers of its videos (`survey`), are the lines (`breakdown`). The command
+numbers in results/estimate/cost.tsv. A pilot runs some videos through all CPU stages (`pilot`). A line (`breakdown`) is
+a rate of the pilot times the size of the dataset, which `survey` takes from the headers of the videos. The command
 does not change the run's own files.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from idt_tools.printable import say
+from idt_tools.printable import print_safely
 from workflow_scripts.configuration.datasets import dataset_values, used_datasets
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.artifacts import write_columns, write_text
@@ -58,7 +58,7 @@ def estimate_cost(
     """Prints the cost of a run of the config, and writes it to results/estimate/cost.md and cost.tsv.
 
     Args:
-        configfile: As for snakemake; an empty list means the demo.
+        configfile: Config files, as for snakemake; an empty list means the demo.
         videos: Videos of each dataset in the pilot.
         threads: Processes of the pilot.
         cores: Cores for the wall time; 0: this machine's.
@@ -95,7 +95,7 @@ def estimate_cost(
         networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
         text += [*network_text(networks, device_in_words()), ""] if networks else []
         lines += networks
-    say("\n".join(text))
+    print_safely("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_frame(ESTIMATES / "cost.tsv", cost_frame(lines))
     log.info("The table is in %s, its numbers (hours, bytes) in %s.", ESTIMATES / "cost.md", ESTIMATES / "cost.tsv")
@@ -129,7 +129,7 @@ def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
                 make_detector(detector, section(config, "persons"))
             usable.append(detector)
         except StageError as error:
-            sentences.append(f"Persons by {detector} are not in the table: {error}.")
+            sentences.append(f"The table lacks the persons of {detector}: {error}.")
     return usable, sentences
 
 

@@ -1,4 +1,4 @@
-"""The costs of a dataset, extrapolated from a pilot's videos by rates per pixel, frame or video."""
+"""The costs of a dataset, extrapolated from a pilot's videos with rates per pixel, frame or video."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.operations.estimate.pilot import Cost
 
-RESAMPLES = 1000  # of the pilot's videos, for the interval
+RESAMPLES = 1000  # bootstrap samples of the pilot's videos, for the interval
 FILES_PER_JOB = 5  # artifact, log, outcome, benchmark, Snakemake's record; a store adds one
 
 # The units to which the work of a stage, and its storage, are proportional: pixels of all frames, frames, or videos.
@@ -62,7 +62,7 @@ class Line:
     stores: Range  # bytes
     memory: float  # bytes that one job holds at most
     jobs: int = 1
-    keep: str = ""  # of trajectories: "all" if those of all videos are kept, "sample" if those of the sample are
+    keep: str = ""  # of trajectories: "all" if those of all videos are stored, "sample" if only those of the sample are
     is_configured: bool = True  # false for an alternative, such as another size of frames
     hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that trains networks
 
@@ -73,13 +73,13 @@ class Line:
 
 
 def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, seed: int = 0) -> Range:
-    """The cost of `total`, by the ratio of `spent` to `amounts`, each summed over the pilot's videos.
+    """The cost of `total`: `total` times the ratio of `spent` to `amounts`, each summed over the pilot's videos.
 
     Args:
         spent: The cost of each video of the pilot.
         amounts: The size of each video, in the unit of `total`.
         total: The size of the dataset.
-        seed: Draws the resamples.
+        seed: Seed of the resamples.
 
     Returns:
         The cost with its bootstrap interval over the videos: percentiles 2.5 and 97.5 of 1000 resamples.
@@ -98,7 +98,7 @@ def extrapolate(spent: Iterable[float], amounts: Iterable[float], total: float, 
 
 
 def shard_line(name: str, costs: list[Cost], pilot: list[Size], dataset: Size) -> Line:
-    """The line of a stage `noun/variant` that works by shard, from its costs for the pilot's videos."""
+    """The line of a stage `noun/variant` that processes shards, from its costs for the pilot's videos."""
     noun, of = name.split("/")
     work, storage = GROWS[noun]
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SLICE = (8192, 1024)  # points and clusters of the timed K-means
 WARM_UP, STEPS = 2, 5  # training steps before the timed ones, because the first ones are slower; timed steps
-FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of a first measurement; seconds per step of the second
+FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of the first measurement; seconds per step of the second
 
 
 def kmeans_seconds(dimensions: int) -> float:
@@ -50,7 +50,7 @@ class NetworkSeconds:
 def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
     """The speed of a run's network (Video IR) on this machine's GPU; without a GPU, on its CPU with `threads`.
 
-    On a GPU the batch is the run's. On a CPU it is reduced to a step of some seconds. Loading the clips is not timed.
+    On a GPU the batch is the run's. On a CPU it is smaller, so that a step takes some seconds. Loading is not timed.
     """
     shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.crop_size
     return _network_seconds(shape, settings.batch_size, threads)

@@ -17,7 +17,7 @@ from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network
 from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
 from workflow_scripts.videos.layouts import LAYOUTS
 
-TRAINING_SHARE = 0.7  # of the videos, in official splits
+TRAINING_SHARE = 0.7  # fraction of the videos that official splits train on
 
 Part = tuple[float, float]  # videos of a split to train on, and to test
 

@@ -1,6 +1,6 @@
 """The pilot runs some videos of a dataset through the stages, and measures the time and the storage of each stage.
 
-Each video is a shard of its own. The stages' functions process it in one of several processes. Seconds are processor
+Each video is a separate shard. The stages' functions process it in one of several processes. Seconds are processor
 time of one core. Bytes are those of the artifact and of its store. The measurements of a video are a JSON file, in a
 folder named by a digest of the settings and versions, so that a killed pilot can resume.
 """
@@ -99,7 +99,7 @@ def _peak_memory() -> int:
 
 
 def _stored(path: Path) -> int:
-    """The bytes that a video adds to a shard's file, measured on a file with this video alone.
+    """The bytes that a video adds to a shard's file, measured on a file with only this video.
 
     For a file with a group per video, this is the size of the file. For a file with a row per video, this leaves out
     the overhead of HDF5, which can be larger than the row.

@@ -30,8 +30,8 @@ class Survey:
 
     size: Size
     rows: list[dict[str, str]]  # rows of the index of readable videos, in random order
-    header_seconds: list[float]  # for some of them
-    root: Path = Path()  # of the dataset
+    header_seconds: list[float]  # of some of the videos
+    root: Path = Path()  # the dataset's root
     listed: tuple[Listed, ...] = ()  # all videos of the dataset
 
 

@@ -1,7 +1,8 @@
-"""The objectives of pretraining, by the names in `pretraining.runs.NAME.objective`.
+"""The objectives of pretraining that `pretraining.runs.NAME.objective` can name.
 
 To add an objective, add a module with its name and a function `loss(batch: Batch) -> Tensor` (see `batch`) to this
-folder, and an entry here. This module imports no objective, so that Snakemake can read the entries without torch.
+folder, and an entry here. Keys of its own belong in `PretrainingSettings` and in `keys` of the entry. This module
+imports no objective, so that Snakemake can read the entries without torch.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,13 @@ class Style:
 
 @dataclass(frozen=True)
 class Objective:
-    """What an objective needs, and how the report shows it."""
+    """The requirements of an objective, and its style in the report."""
 
-    title: str  # of its loss in the report
-    styles: Mapping[str, Style]  # of its runs, by the `clusters` of the run ("" if it needs none)
-    keys: frozenset[str] = frozenset()  # of the section `pretraining`: those that not all objectives read
+    title: str  # title of the loss in the report
+    styles: Mapping[str, Style]  # style of a run, by its `clusters` ("" if it needs none)
+    # The keys of `PretrainingSettings` that it reads and that not all objectives read. A key that only other objectives
+    # list has its default in the loss, whatever the config says.
+    keys: frozenset[str] = frozenset()
     bank: bool = True  # whether it compares embeddings with a memory bank
     labels: bool = False  # whether it learns the labels of the videos
 

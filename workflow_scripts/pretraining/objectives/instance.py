@@ -33,7 +33,7 @@ def draw_negatives(indices: Tensor, n_videos: int, n_negatives: int, generator: 
         indices: The row (B,) int64 of the video of each clip.
         n_videos: Rows of the bank.
         n_negatives: Rows to draw per clip.
-        generator: On the device of `indices`.
+        generator: A generator on the device of `indices`.
     """
     size = (len(indices), n_negatives)
     drawn = torch.randint(n_videos - 1, size, generator=generator, device=indices.device)

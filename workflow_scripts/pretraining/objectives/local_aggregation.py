@@ -17,7 +17,6 @@ from workflow_scripts.pretraining.objectives.batch import Batch, similarities
 
 
 def loss(batch: Batch) -> Tensor:
-    """The loss of a batch."""
     assert batch.clusters is not None
     return local_aggregation_loss(
         batch.outputs,

@@ -58,7 +58,7 @@ def draw_examples(
     Args:
         videos: The list of a shard's videos.
         output: HTML, a part of the report's page.
-        settings: Those of the trajectories stage.
+        settings: Settings of the trajectories stage.
         boxes: The persons stage's file of the same shard, if people are masked.
         reading: How videos are decoded.
     """
@@ -82,7 +82,7 @@ def first_results(videos_by_id: dict[str, Video], process: Callable[[Video], Res
 
 def in_turn(videos_by_id: dict[str, Video]) -> list[str]:
     """The ids, alternating between the classes; within a class in the order of a hash."""
-    places: dict[str, int] = {}  # of the next video of each class
+    places: dict[str, int] = {}  # position of the next video of each class
     order = {}
     for name in sorted(videos_by_id, key=lambda name: digest("examples", name)):
         label = videos_by_id[name].row.get("label", "")
@@ -92,12 +92,12 @@ def in_turn(videos_by_id: dict[str, Video]) -> list[str]:
 
 
 def excerpt(video: Video, start: int, stop: int) -> tuple[list[np.ndarray], np.ndarray | None]:
-    """A part of a video, as it is tracked.
+    """Returns the frames and the boxes of the part of a video that is tracked.
 
     Args:
         video: The video.
-        start: Its first frame.
-        stop: The frame after its last one.
+        start: The first frame.
+        stop: The frame after the last one.
 
     Returns:
         The frames, fewer if the video ends earlier; and the boxes (n, 6) in them, with frame numbers that count from

@@ -32,9 +32,9 @@ from workflow_scripts.videos.settings import READING, ReadingSettings
 
 log = logging.getLogger(__name__)
 
-FRAMES = 75  # of a video, around its middle
+FRAMES = 75  # measured frames around the middle of a video
 STEP = 4  # pixels between places where errors are measured, along each side
-DRAWS = 2000  # of the bootstrap
+DRAWS = 2000  # bootstrap samples
 FILLS = {
     "all": (0, 1),
     "< 10 %": (0, 0.1),
@@ -93,7 +93,7 @@ def measure_people(
         boxes: The persons stage's files of the same shards.
         output: HTML, a part of the report's page.
         table: TSV with a row per video.
-        settings: Those of the trajectories stage.
+        settings: Settings of the trajectories stage.
         n_videos: The most videos that are measured.
         reading: How videos are decoded.
     """
@@ -139,7 +139,7 @@ def mask_effect(frames: Sequence[np.ndarray], boxes: np.ndarray, motions: Iterab
     height, width = frames[0].shape[:2]
     masks = (background_mask(boxes_by_frame(boxes), number, height, width) for number in range(len(frames)))
     people = np.stack([np.zeros((height, width), bool) if mask is None else mask == 0 for mask in masks])
-    errors = []  # by frame, (2, 2): unmasked and masked, background and people
+    errors = []  # (2, 2) per frame: unmasked and masked, background and people
     for number, motion in enumerate(motions, 1):
         inside = people[number, ::STEP, ::STEP]
         if inside.any() and not inside.all():
@@ -166,12 +166,12 @@ def mask_effect(frames: Sequence[np.ndarray], boxes: np.ndarray, motions: Iterab
 
 
 def displacement(homography: np.ndarray, width: int, height: int) -> np.ndarray:
-    """How far a homography moves every `STEP`-th pixel of a frame.
+    """The displacement of every `STEP`-th pixel of a frame by a homography.
 
     Args:
         homography: (3, 3).
-        width: Of the frame, in pixels.
-        height: Of the frame, in pixels.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
 
     Returns:
         (rows, columns, 2): x and y in pixels.

@@ -73,7 +73,6 @@ class MethodTable:
         return self.cells.loc[[key[:2] == column for key in self.cells.index]]
 
     def accuracy(self, run: str, column: Column) -> Spread | None:
-        """The accuracy of a cell."""
         cell = self.cell(run, column)
         return Spread(cell["accuracy"], cell["sd"], cell["n"], cell["n_seeds"]) if cell else None
 

@@ -1,4 +1,4 @@
-"""How much clusters agree with the motion of the videos (their class) and with their scene (paper 4.5)."""
+"""The agreement of clusters with the motion of the videos (their class) and with their scene (paper 4.5)."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ class Agreement:
 
 
 def kind_of_label(rows: Iterable[Agreement]) -> str:
-    """What the page calls the labels: motion if scenes are known too, else class."""
+    """The page's word for the labels: motion if scenes are known too, else class."""
     return "motion" if any(row.scene for row in rows) else "class"
 
 
@@ -48,7 +48,7 @@ def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: lis
     """The agreement of each method, over all its seeds, and of each clustering of IDT.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         videos: The table of `read_videos`.
         methods: The methods to include.
 

@@ -2,7 +2,7 @@
 
 Input: the evaluations' JSON files, the models, clusterings, indexes, shard files and Snakemake's benchmark files.
 Output: `index.html` (self-contained: styles, figures and moving thumbnails are in it), `method_table.tsv`,
-`cluster_table.tsv`, and the figures by themselves in `figures/` beside the page (few_shot.svg, curves.svg,
+`cluster_table.tsv`, and separate files of the figures in `figures/` beside the page (few_shot.svg, curves.svg,
 confusion.svg, training.svg, nmi.svg).
 The page names no host and no time of day, so equal results give an equal page. Every list of inputs may be empty. The
 page then has no section for it.
@@ -140,7 +140,7 @@ def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out:
 
 
 def _parts(files: ResultFiles) -> dict[str, Any]:
-    """What the page shows unchanged: parts that other stages wrote, titles, versions and the config."""
+    """The unchanged parts of the page: parts from other stages, titles, versions and the config."""
     return {
         "paper_tables": [Markup(path.read_text()) for path in files.paper_tables],
         "examples": Markup(files.examples.read_text()) if files.examples else "",

@@ -24,7 +24,7 @@ Matrix = tuple[str, np.ndarray, list[str]]  # title, counts (C, C), classes
 
 
 def confusion_figure(evaluations: pd.DataFrame, methods: list[Method]) -> str:
-    """A matrix for each dataset and method: rows are true classes, columns answers, colors fractions of a row.
+    """A matrix for each dataset and method: rows are true classes, columns predictions, colors fractions of a row.
 
     Each dataset has its own rows of matrices. A method is shown by the first of its PROTOCOLS. If there is room, each
     cell shows its count.
@@ -56,7 +56,6 @@ def _label_inches(classes: list[str]) -> float:
 
 
 def _matrices(evaluations: pd.DataFrame, methods: list[Method], dataset: str) -> list[Matrix]:
-    """The matrix of each method that was evaluated on a dataset."""
     matrices = []
     for method in methods:
         evaluated = evaluations.query("dataset == @dataset and run == @method.run")

@@ -1,7 +1,7 @@
 """The data of the cluster explorer, which explorer.js draws: clusterings, maps and nearest neighbours.
 
 It contains only the videos on the page. The sizes and the most frequent motions of clusters are those of all videos;
-the neighbours and the maps are of the videos on the page.
+the neighbours and the maps use only the videos on the page.
 """
 
 import json
@@ -33,7 +33,7 @@ def explorer_data(
     with_frames: Container[str],
     links: Mapping[str, str],
 ) -> Markup:
-    """What explorer.js reads, as JSON for a script element.
+    """The input of explorer.js, as JSON for a script element.
 
     Args:
         columns: The clusterings of the gallery.

@@ -24,7 +24,7 @@ from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
 _MARKERS = "osD^vPX"
-Content = TypeVar("Content")  # of a panel
+Content = TypeVar("Content")  # what a panel shows
 
 
 def _dashes(method: Method) -> Any:
@@ -78,15 +78,15 @@ def _color(method: Method, methods: list[Method]) -> str:
     same_kind = runs_of_kind(method, methods)
     if len(same_kind) == 1:
         return method.color
-    darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces INK alone, not its shades
-    shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # of black or white
+    darkest = 0.0 if method.color == INK else -0.3  # `inline` replaces only INK, not its shades
+    shift = darkest + (0.6 - darkest) * same_kind.index(method.run) / (len(same_kind) - 1)  # share of black or white
     endpoint = 0.0 if shift < 0 else 1.0
     red, green, blue = ((1 - abs(shift)) * channel + abs(shift) * endpoint for channel in to_rgb(method.color))
     return to_hex((red, green, blue))
 
 
 def _columns(width: float, methods: list[Method]) -> int:
-    """How many entries of a legend fit side by side in `width` inches."""
+    """The number of legend entries that fit side by side in `width` inches."""
     return max(1, int(width / _label_inches(methods)))
 
 
@@ -184,8 +184,8 @@ def _curves_panel(panel: Axes, column: tuple[str, str], comparison: Comparison) 
 def training_figure(comparisons: list[Comparison], held_out: bool = False) -> str:
     """A line per run and seed: a panel for the loss of each objective (their scales differ), and one for each accuracy.
 
-    held_out: whether the accuracies are of videos that no run learns from (`pretraining.validation`), or of the
-    training videos.
+    held_out: whether the accuracies are measured on videos that no run learns from (`pretraining.validation`)
+    instead of the training videos.
     """
     drawn = [comparison for comparison in comparisons if any(run.history for run in comparison.runs)]
     if not drawn:

@@ -1,7 +1,7 @@
 """Clusters of several clusterings side by side, as moving thumbnails (paper 4.5).
 
 A thumbnail is a strip of frames that CSS plays. The page holds the strip of each video once, as a CSS class. A hash of
-the ids chooses the videos of a cluster that are shown. So nobody picks the best ones, and a video that one clustering
+the ids chooses the videos of a cluster that are shown. So the choice is not biased, and a video that one clustering
 shows is likely to be shown in the others too.
 """
 
@@ -49,7 +49,7 @@ class Cluster:
 
     @property
     def size(self) -> int:
-        """How many videos it has."""
+        """The number of its videos."""
         return len(self.video_ids)
 
 
@@ -91,7 +91,7 @@ def choose_clusterings(
     """The clusterings to compare, one of each kind.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         methods: The first run of each kind in this order is taken.
         descriptors: The names of the descriptors in the config, of which the first with a clustering is taken.
         limit: The most clusterings.
@@ -132,7 +132,7 @@ def _majority(labels: list[str]) -> Majority | None:
 
 
 def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> list[Cluster]:
-    """The clusters of the first K-means run.
+    """The clusters of the first of the m clusterings.
 
     Args:
         clustering: The clustering.
@@ -176,11 +176,11 @@ def gallery_columns(
     """The clusterings to show, with all their clusters.
 
     Args:
-        clusterings: Of runs and of IDT.
+        clusterings: Clusterings of runs and of IDT.
         videos: The table of `read_videos`.
         methods: The methods of the first comparison.
         descriptors: The names of the descriptors, in the order of the config.
-        settings: As `check_settings` accepts them.
+        settings: Settings that `check_settings` accepts.
     """
     labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
     return [
@@ -207,8 +207,8 @@ def videos_on_page(columns: list[Column], settings: ReportSettings) -> list[str]
         for cluster in filter(None, clusters):
             chosen.update(cluster.video_ids[: settings.gallery_videos])
     others = {video_id for column in columns for video_id in column.clustering.video_ids} - chosen
-    room = max(0, settings.explorer_videos - len(chosen))
-    return sorted(chosen.union(sorted(others, key=lambda video_id: digest("gallery", video_id))[:room]))
+    n_free = max(0, settings.explorer_videos - len(chosen))
+    return sorted(chosen.union(sorted(others, key=lambda video_id: digest("gallery", video_id))[:n_free]))
 
 
 def draw_strips(video_ids: list[str], frames: list[Path], settings: ReportSettings) -> dict[str, Strip]:

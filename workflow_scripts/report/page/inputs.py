@@ -63,7 +63,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model without its weights: on how many videos, and how it went (`history`, an entry per epoch)."""
+    """A trained model without its weights: the number of videos and the `history`, an entry per epoch."""
 
     name: str
     seed: int
@@ -72,7 +72,6 @@ class Run:
 
     @property
     def n_epochs(self) -> int:
-        """The number of epochs."""
         return len(self.history)
 
     @property
@@ -83,7 +82,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Clustering:
-    """Labels (m, N) int of N videos by m runs of K-means: of a run's memory bank, or (`run` empty) of IDT."""
+    """Labels (m, N) int of N videos in m clusterings: of a run's memory bank, or (`run` empty) of IDT."""
 
     run: str
     descriptors: str
@@ -132,9 +131,10 @@ def read_passed_over(indexes: list[Path]) -> dict[str, str]:
         rows = read_columns(table) if table.exists() else []
         suffixes = Counter({row["name"]: int(row["files"]) for row in rows if row["kind"] == "suffix"})
         links = [row["name"] for row in rows if row["kind"] == "link"]
-        parts = [f"files that are no videos by their suffix ({counted_suffixes(suffixes)})"] if suffixes else []
+        parts = [f"files without a video suffix ({counted_suffixes(suffixes)})"] if suffixes else []
         if links:
-            parts.append(f"links to folders that are read already ({', '.join(links[:5])}{', ...' * (len(links) > 5)})")
+            named = ", ".join([*links[:5], *["..."] * (len(links) > 5)])
+            parts.append(f"links to folders that are read under another path ({named})")
         if parts:
             sentences[path.parent.parent.name] = "; ".join(parts)
     return sentences
@@ -199,7 +199,7 @@ def read_vectors(
     """The vectors of videos in the clustered space.
 
     Args:
-        clustering: Of a run or of IDT.
+        clustering: A clustering of a run or of IDT.
         models: Files of trained models; the memory bank of the clustering's run is read.
         encodings: Shards of the encoding stage; the sketches of the clustering's descriptors are read.
         video_ids: The videos to look for.

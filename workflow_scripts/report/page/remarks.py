@@ -26,7 +26,7 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
     for dataset, numbers in splits.items():
         for name in (name for name in runs if name in trained):
             names = lineage(config["pretraining"]["runs"], name)
-            seen = {_seen(config, name, networks[one], dataset, numbers) for one in names} - {""}
+            seen = {_seen_part(config, name, networks[one], dataset, numbers) for one in names} - {""}
             if seen:
                 most = "the test videos" if "the test videos" in seen else seen.pop()
                 lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
@@ -47,8 +47,8 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
     return [f"{', '.join(names)}: {remark}." for remark, names in lines.items()]
 
 
-def _seen(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
-    """Which test videos, in the splits `numbers` of a dataset, a training of `values` saw without labels.
+def _seen_part(config: dict[str, Any], run: str, values: dict[str, Any], dataset: str, numbers: Collection[int]) -> str:
+    """The test videos, in words, that a training of `values` saw without labels in the splits `numbers`.
 
     `run` is the evaluated run, which may be evaluated on a single split. Empty if it saw none, or the config has no
     such dataset.

@@ -12,8 +12,8 @@ from workflow_scripts.report.page.spread import Spread
 from workflow_scripts.videos.tables import write_table
 
 _OTHER_METRICS = [name for name in METRICS if name != "accuracy"]
-_SHARES = [*_OTHER_METRICS, "interval_low", "interval_high", "of_supervised"]  # of all shots alone
-_OF_CELL = ["n_splits", "splits", "n_train", "n_test", "n_left_out", "chance", "config_digests"]  # of few shots too
+_SHARES = [*_OTHER_METRICS, "interval_low", "interval_high", "of_supervised"]  # only of all shots
+_OF_CELL = ["n_splits", "splits", "n_train", "n_test", "n_left_out", "chance", "config_digests"]  # also of few shots
 METHOD_COLUMNS = [
     *("run", "method", "dataset", "protocol", "shots", "accuracy", "sd", "interval_low", "interval_high"),
     *(*_OTHER_METRICS, "n_values", "n_seeds", "n_splits", "splits", "n_train", "n_test", "n_left_out"),
@@ -37,7 +37,7 @@ def write_method_table(
 ) -> None:
     """Writes a row per method, dataset, protocol and number of labelled videos per class (`shots`: 1, ..., all).
 
-    The columns are as in `MethodTable`; `method` is the title and `n_values` counts the values behind the accuracy. For
+    The columns are as in `MethodTable`; `method` is the title, and the accuracy is the mean of `n_values` values. For
     fewer shots than all, `n_train` is the training part, from which that many videos per class are drawn.
 
     Args:

@@ -40,7 +40,7 @@ def numbers_of(table: TableSettings, places: list[Place], evaluations: pd.DataFr
 
     Args:
         table: The table of the paper.
-        places: Its columns, as `places_of` returns them.
+        places: The columns of the table, from `places_of`.
         evaluations: The table of `read_evaluations`.
 
     Returns:

@@ -24,7 +24,7 @@ from workflow_scripts.videos.tables import write_table
 
 log = logging.getLogger(__name__)
 
-FORMATS = dict.fromkeys(("paper", "paper_of_supervised", "of_supervised"), ".1f")  # of the TSV
+FORMATS = dict.fromkeys(("paper", "paper_of_supervised", "of_supervised"), ".1f")  # formats in the TSV
 FORMATS |= {"ours": ".2f", "sd": ".2f", "difference": "+.2f", "chance": ".2f"}
 LATEX = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", "±": r"$\pm$", "−": "$-$"}
 LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
@@ -90,7 +90,6 @@ def _text(value: float, form: str = ".1f") -> str:
 
 
 def _formatted(numbers: pd.DataFrame) -> pd.DataFrame:
-    """The numbers as texts."""
     texts = numbers.copy()
     for column, form in FORMATS.items():
         texts[column] = [_text(value, form) for value in numbers[column]]
@@ -122,7 +121,7 @@ def _grid(places: list[Place], numbers: pd.DataFrame) -> Grid:
 
 
 def _caption(table: TableSettings) -> str:
-    """What the numbers are, for the caption."""
+    """The meaning of the numbers, for the caption."""
     repeats = ["draws", "splits"] if table.protocol == "linear" else ["splits"]
     return (
         f"Accuracy in percent: the mean over {', '.join(repeats)} and seeds, ± the standard deviation of the seeds' "
@@ -175,7 +174,7 @@ def _markdown(table: TableSettings, grid: Grid, facts: list[str], notes: Notes) 
 
 
 def _markdown_text(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Text that Markdown shows unchanged."""
     return "".join(MARKDOWN.get(sign, sign) for sign in text)
 
 

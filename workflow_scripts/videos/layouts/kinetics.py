@@ -21,7 +21,7 @@ def read_videos(place: Path) -> list[Annotated]:
 
     If a folder has both kinds, only the CSV files are read, because the JSON files hold the same. Releases share most
     of their clips: a clip in several files is one video, annotated as in the first file by name. Video files are named
-    `<YouTube id>_<start>_<end>`, with or without six digits, or by the id alone. For training on videos without a
+    `<YouTube id>_<start>_<end>`, with or without six digits, or only `<YouTube id>`. For training on videos without a
     label, use another layout.
     """
     paths = [place]

@@ -42,12 +42,12 @@ class Listing:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a dataset keeps its videos and labels."""
+    """The arrangement of a dataset's videos and labels on disk."""
 
     meaning: str  # for the configuration's documentation
     read: Callable[[Path, Any], Listing]  # (root, value of the key `source`) -> the videos
     # The key of the dataset's entry that the reader needs besides `root`. The videos of `generated` need no root.
     source: Literal["", "manifest", "annotations", "generated"] = ""
-    source_meaning: str = ""  # completes "<source> must be ..."
+    source_meaning: str = ""  # for the configuration's documentation, and after "give" in an error
     n_official_splits: int = 0  # splits that the annotations usually define
     groups_within_labels: bool = False  # whether equal groups of two labels are different recordings
