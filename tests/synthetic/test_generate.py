@@ -58,7 +58,7 @@ def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:
 
 
 def test_takes_share_the_place_the_person_and_the_view_where_the_settings_say_so() -> None:
-    shared = replace(SMALL, places=2, people=2, light=0.0, camera=0.0)
+    shared = replace(SMALL, places=2, people=2, light=0.0, camera=0.0, views=0.0)
     corners = [
         np.mean([image[:12, :12] for image in render("wave", "city", take, shared)], axis=0) for take in range(3)
     ]
@@ -70,7 +70,7 @@ def test_takes_share_the_place_the_person_and_the_view_where_the_settings_say_so
 
 def test_figures_are_as_tall_as_the_settings_say() -> None:
     short, tall = (
-        next(render_with_truth("walk", "city", 0, replace(SMALL, figure_height=(share, share), camera=0.0))).box
+        next(render_with_truth("walk", "city", 0, replace(SMALL, figure_height=(share, share), views=0.0))).box
         for share in (0.4, 0.8)
     )
     assert 1.8 < (tall[3] - tall[1]) / (short[3] - short[1]) < 2.2

@@ -75,30 +75,32 @@ def check(settings: GeneratedSettings) -> None:
 
 
 @lru_cache(maxsize=16)  # motions of one scene and take share the picture
-def _place(scene: str, number: int, seed: int, width: int, height: int) -> NDArray[np.uint8]:
-    """The painted place (H, W, 3): BACKDROP times a view of width x height pixels."""
+def _place(scene: str, number: int, seed: int, width: int, height: int, contrast: float) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a place. Its sides are BACKDROP times the width and the height of a view."""
     horizon = round((BACKDROP[1] / 2 + 0.36 - HORIZON) * height)
     size = round(BACKDROP[0] * width), round(BACKDROP[1] * height)
-    return SCENES[scene](rng(seed, "place", scene, number), *size, horizon)
+    picture = SCENES[scene](rng(seed, "place", scene, number), *size, horizon)
+    mean = picture.mean((0, 1))
+    return (mean + contrast * (picture - mean) + 0.5).astype(np.uint8)
 
 
 def _camera_path(
     draw: np.random.Generator, settings: GeneratedSettings, width: int, height: int
 ) -> NDArray[np.float64]:
     """(T, 2, 3) maps from the place's pixels to those of a view of width x height, drifting, shaking, zooming."""
-    frames, fps, much = settings.frames, settings.fps, settings.camera
+    frames, fps, movement, spread = settings.frames, settings.fps, settings.camera, settings.views
     t = (np.arange(frames) - (frames - 1) / 2) / fps  # seconds around the middle
     shake = np.zeros((3, frames))
     for strength, hertz in ((0.012, 0.9), (0.006, 2.6), (0.0025, 7.0)):
         rate, start = hertz * draw.uniform(0.7, 1.4, (3, 1)), draw.uniform(0, 2 * np.pi, (3, 1))
-        shake += strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
+        shake += movement * strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
     direction, pace = draw.uniform(0, 2 * np.pi), draw.uniform(0.02, 0.16)  # views per second
-    extent = 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
-    aside = draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0]
-    up = draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1]
-    x, y = width * (0.5 * BACKDROP[0] + much * aside), height * (0.5 * BACKDROP[1] + much * up)
-    zoom = np.exp(much * (draw.uniform(-0.05, 0.05) + np.tanh(t) * draw.uniform(-0.12, 0.12)))
-    roll = much * (np.radians(draw.uniform(-1.5, 1.5)) + shake[2])
+    extent = movement * 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
+    aside = spread * draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0]
+    up = spread * draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1]
+    x, y = width * (0.5 * BACKDROP[0] + aside), height * (0.5 * BACKDROP[1] + up)
+    zoom = np.exp(spread * draw.uniform(-0.05, 0.05) + movement * np.tanh(t) * draw.uniform(-0.12, 0.12))
+    roll = spread * np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
     cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)
     centre = np.stack([x, y], -1)
@@ -110,7 +112,8 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     """The frames of one video with the person's box and the camera's map. They depend only on the arguments."""
     draw = rng(settings.seed, "generated", motion, scene, take)
     width, height = SUPERSAMPLING * settings.width, SUPERSAMPLING * settings.height
-    place = _place(scene, take % (settings.places or take + 1), settings.seed, width, height)
+    number = take % settings.places if settings.places else take
+    place = _place(scene, number, settings.seed, width, height, settings.contrast)
     looks = rng(settings.seed, "person", scene, take % settings.people) if settings.people else draw
     shortest, tallest = settings.figure_height
     figure = Figure(looks, height * looks.uniform(shortest, tallest))
@@ -179,8 +182,8 @@ def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> I
 def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
     """Writes the videos that `root` lacks, and manifest.csv; returns the manifest's rows.
 
-    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), group (the take) and
-    scene. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
+    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), scene, and group: the
+    videos that share a place. That is the take, or with `places` the scene with the number of the place. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
     """
     check(settings)
     rows, jobs = [], []
@@ -190,7 +193,8 @@ def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, s
         for scene in settings.scenes:
             for motion in settings.motions:
                 path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
-                rows.append({"path": path, "label": motion, "group": f"take{take:02d}", "scene": scene})
+                group = f"{scene}{take % settings.places}" if settings.places else f"take{take:02d}"
+                rows.append({"path": path, "label": motion, "group": group, "scene": scene})
                 jobs.append((motion, scene, take, root / path))
     _remove_stale(root, made_with)
     missing = [job for job in jobs if not job[3].exists()]

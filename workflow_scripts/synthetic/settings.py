@@ -40,9 +40,19 @@ class GeneratedSettings:
     )
     camera: float = setting(
         1.0,
-        "How much the camera moves, and how differently it looks at a place from video to video. 0: not at all.",
+        "How much the camera moves. 0: it stands still.",
         source="ours",
         minimum=0,
         maximum=1,
+    )
+    views: float = setting(
+        1.0,
+        "How differently the camera looks at a place from video to video. 0: always alike.",
+        source="ours",
+        minimum=0,
+        maximum=1,
+    )
+    contrast: float = setting(
+        1.0, "Contrast of the places. 0: a place has one color.", source="ours", minimum=0, maximum=1
     )
     seed: int = setting(0, "Seed of all random choices.", source="ours", minimum=0, maximum=2**32 - 1)
