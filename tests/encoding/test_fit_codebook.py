@@ -1,5 +1,6 @@
 """The stage that fits the codebook."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ from trajectories_file import SMALL, Videos, write_trajectories
 
 from idt_tools.attributes import read_attributes, write_attributes
 from idt_tools.codebook import Codebook
+from idt_tools.columns import HOF, HOG
 from workflow_scripts.encoding.fit_codebook import fit_codebook, fit_pca, sample_descriptors
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5
@@ -69,6 +71,19 @@ def test_fit_pca_agrees_with_scikit_learn() -> None:
     np.testing.assert_allclose(np.abs(np.sum(axes * theirs.components_, axis=1)), 1, atol=1e-5)
     assert np.all(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] > 0)
     assert len(fit_pca([rows], 1.0)[1]) == np.linalg.matrix_rank(rows - rows.mean(axis=0))
+
+
+def test_sketches_do_not_depend_on_channels_that_are_not_chosen(tmp_path: Path, sample: Path, videos: Videos) -> None:
+    book = tmp_path / "motion.h5"
+    trajectories = write_trajectories(tmp_path / "motion_trajectories.h5", videos)
+    fit_codebook(sample, [trajectories], book, replace(SMALL, channels=("hof", "mbh")))
+    codebook = Codebook.load(book)
+    rows = np.asarray(videos["video-5"], np.float32)
+    other = rows.copy()
+    other[:, : HOG.stop] = 0  # trajectory and HOG
+    np.testing.assert_array_equal(codebook.encode([rows]), codebook.encode([other]))
+    other[:, HOF] = 0
+    assert not np.array_equal(codebook.encode([rows]), codebook.encode([other]))
 
 
 def test_fit_codebook_refuses_too_few_or_equal_descriptors(tmp_path: Path, videos: Videos, sample: Path) -> None:

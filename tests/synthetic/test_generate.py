@@ -57,9 +57,35 @@ def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 
+def test_takes_share_the_place_the_person_and_the_view_where_the_settings_say_so() -> None:
+    shared = replace(SMALL, places=2, people=2, light=0.0, camera=0.0, views=0.0)
+    corners = [
+        np.mean([image[:12, :12] for image in render("wave", "city", take, shared)], axis=0) for take in range(3)
+    ]
+    assert np.abs(corners[0] - corners[2]).mean() < 4, "they differ by noise"
+    assert np.abs(corners[0] - corners[1]).mean() > 8
+    frames = list(render_with_truth("wave", "city", 0, shared))
+    assert all(np.array_equal(frame.camera, frames[0].camera) for frame in frames)
+
+
+def test_figures_are_as_tall_as_the_settings_say() -> None:
+    short, tall = (
+        next(render_with_truth("walk", "city", 0, replace(SMALL, figure_height=(share, share), views=0.0))).box
+        for share in (0.4, 0.8)
+    )
+    assert 1.8 < (tall[3] - tall[1]) / (short[3] - short[1]) < 2.2
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("motions", ("fly",)), ("scenes", ()), ("scenes", ("city", "city")), ("width", 81), ("frames", 0)],
+    [
+        ("motions", ("fly",)),
+        ("scenes", ()),
+        ("scenes", ("city", "city")),
+        ("width", 81),
+        ("frames", 0),
+        ("figure_height", (0.8, 0.6)),
+    ],
 )
 def test_settings_that_cannot_be_rendered_are_named(tmp_path: Path, key: str, value: object) -> None:
     with pytest.raises(StageError, match=key):

@@ -116,6 +116,18 @@ def test_index_videos_of_a_manifest(root: Path, tmp_path: Path) -> None:
     assert [row["label"] for row in included] == ["a", "a"]
 
 
+def test_index_videos_of_generated_videos_with_shared_places(tmp_path: Path) -> None:
+    generated = {"motions": ["walk", "spin"], "scenes": ["bricks", "city"], "per_pair": 3, "frames": 2, "places": 1}
+    generated |= {"width": 64, "height": 48}
+    rows = _index(Path(), tmp_path, layout="generated", generated=generated, splits="leave_one_group_out")
+    scene = {row["video_id"]: row["scene"] for row in rows}
+    parts = read_columns(tmp_path / "splits.tsv")
+    for split, tested in (("1", "bricks"), ("2", "city")):
+        for row in parts:
+            if row["split"] == split:
+                assert (scene[row["video_id"]] == tested) == (row["part"] == "test")
+
+
 def test_index_videos_of_generated_videos(tmp_path: Path) -> None:
     generated = {"motions": ["walk", "spin"], "scenes": ["bricks", "city"], "per_pair": 3, "frames": 2}
     generated |= {"width": 64, "height": 48}

@@ -125,7 +125,9 @@ class DatasetInputs:
 
     def codebook_settings(self, wildcards: Any) -> str:
         """The settings of the codebook, of all channels or of each channel, as JSON."""
-        return self.section("encoding", per_channel=wildcards.space == "per_channel")
+        per_channel = wildcards.space == "per_channel"
+        chosen = {} if per_channel else {"channels": self.config["descriptors"][wildcards.descriptors]["channels"]}
+        return self.section("encoding", per_channel=per_channel, **chosen)
 
     def sampled_trajectories(self, wildcards: Any) -> list[str]:
         """The trajectories of the shards that hold sampled videos."""

@@ -3,10 +3,11 @@
 These dataclasses only describe the config, which is a dictionary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from workflow_scripts.clusters.settings import ClustersSettings
-from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.encoding.settings import CHANNELS, EncodingSettings
 from workflow_scripts.evaluation.protocols import NETWORK_PROTOCOLS
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.frames.settings import FramesSettings
@@ -50,6 +51,15 @@ class DescriptorsEntry:
         f"{'; '.join(f'{name}: {entry.meaning}' for name, entry in DETECTORS.items())}.",
         source="paper 3.3",
         enum=["none", *DETECTORS],
+    )
+    channels: Sequence[str] = setting(
+        CHANNELS,
+        "Channels of a trajectory that are encoded: any of trajectory, hog, hof and mbh. Without hog, which tells what "
+        "things look like, motion alone is the prior. encoding.per_channel takes all.",
+        source="paper 3.3",
+        minItems=1,
+        uniqueItems=True,
+        items={"enum": list(CHANNELS)},
     )
 
 

@@ -149,7 +149,8 @@ def fit(
             channel_blocks, half = [rows[:, columns] for rows in blocks], (columns.stop - columns.start) // 2
             fits[name] = _fit_mixture(name, fit_pca(channel_blocks, 1.0, half), channel_blocks, settings, threads)
     else:
-        fits[""] = _fit_mixture("codebook", fit_pca(blocks, settings.pca_variance), blocks, settings, threads)
+        pca = _pca_of_channels(blocks, settings.channels, settings.pca_variance)
+        fits[""] = _fit_mixture("codebook", pca, blocks, settings, threads)
     mixtures = {name: mixture for name, (mixture, _) in fits.items()}
     length = sum(2 * mixture.gmm_means.size for mixture in mixtures.values())
     buckets, signs = draw_sketch(length, settings.sketch_dim, rng(settings.seed, "sketch"))
@@ -158,6 +159,19 @@ def fit(
     joint = mixtures.get("")
     codebook = Codebook(**vars(joint), **sketch) if joint else ChannelCodebook(mixtures, **sketch)
     return codebook, {name: summary for name, (_, summary) in fits.items()}
+
+
+def _pca_of_channels(
+    blocks: Sequence[NDArray[np.float16]], channels: Sequence[str], variance: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    """`fit_pca` of the columns of these channels, with axes (D, 426) that are 0 in all other columns."""
+    parts = [part for name, part in CHANNELS.items() if name in channels or name.rstrip("xy") in channels]
+    columns = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+    of_channels, axes, kept = fit_pca([rows[:, columns] for rows in blocks], variance)
+    width = blocks[0].shape[1]
+    mean, all_axes = np.zeros(width, np.float32), np.zeros((len(axes), width), np.float32)
+    mean[columns], all_axes[:, columns] = of_channels, axes
+    return mean, all_axes, kept
 
 
 def _fit_mixture(

@@ -9,6 +9,9 @@ from workflow_scripts.ground.setting import setting
 # The VERSION of each stage. Raise it if the same settings give another result.
 VERSIONS = {"fit_codebook": 2, "encode_shard": 2}
 
+# The channels of a descriptor that a config names; mbh is both of MBHx and MBHy.
+CHANNELS = ("trajectory", "hog", "hof", "mbh")
+
 
 @dataclass(frozen=True)
 class EncodingSettings:
@@ -56,4 +59,5 @@ class EncodingSettings:
         source="ours",
         exclusiveMinimum=0,
     )
+    channels: tuple[str, ...] = CHANNELS  # of the entry of `descriptors`
     seed: int = 0  # the config's seed, for the drawn descriptors, the initial mixture and the sketch

@@ -12,6 +12,7 @@ import csv
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -33,7 +34,7 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 
 log = logging.getLogger(__name__)
 
-GENERATOR_VERSION = 1  # raised when the same settings give other pictures
+GENERATOR_VERSION = 2  # raised when the same settings give other pictures
 SUPERSAMPLING = 2  # painted pixels per video pixel, along each side
 BACKDROP = (2.2, 1.6)  # width and height of the painted place, in views
 HORIZON = 0.16  # view heights from the figure's feet up to where the floor ends
@@ -65,32 +66,41 @@ def check(settings: GeneratedSettings) -> None:
     for name in ("width", "height"):
         if getattr(settings, name) < 32 or getattr(settings, name) % 2:
             raise StageError(f"generated.{name} must be even and at least 32, not {getattr(settings, name)}")
+    heights = list(settings.figure_height)
+    if len(heights) != 2 or not 0 < heights[0] <= heights[1]:
+        raise StageError(f"generated.figure_height must be the least and the greatest height, not {heights}")
     for name in ("per_pair", "frames", "fps"):
         if getattr(settings, name) < 1:
             raise StageError(f"generated.{name} must be at least 1, not {getattr(settings, name)}")
 
 
 @lru_cache(maxsize=16)  # motions of one scene and take share the picture
-def _place(scene: str, take: int, seed: int, width: int, height: int) -> NDArray[np.uint8]:
-    """The painted place (H, W, 3): BACKDROP times a view of width x height pixels."""
+def _place(scene: str, number: int, seed: int, width: int, height: int, contrast: float) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) of a place. Its sides are BACKDROP times the width and the height of a view."""
     horizon = round((BACKDROP[1] / 2 + 0.36 - HORIZON) * height)
     size = round(BACKDROP[0] * width), round(BACKDROP[1] * height)
-    return SCENES[scene](rng(seed, "place", scene, take), *size, horizon)
+    picture = SCENES[scene](rng(seed, "place", scene, number), *size, horizon)
+    mean = picture.mean((0, 1))
+    return (mean + contrast * (picture - mean) + 0.5).astype(np.uint8)
 
 
-def _camera_path(draw: np.random.Generator, frames: int, fps: int, width: int, height: int) -> NDArray[np.float64]:
+def _camera_path(
+    draw: np.random.Generator, settings: GeneratedSettings, width: int, height: int
+) -> NDArray[np.float64]:
     """(T, 2, 3) maps from the place's pixels to those of a view of width x height, drifting, shaking, zooming."""
+    frames, fps, movement, spread = settings.frames, settings.fps, settings.camera, settings.views
     t = (np.arange(frames) - (frames - 1) / 2) / fps  # seconds around the middle
     shake = np.zeros((3, frames))
     for strength, hertz in ((0.012, 0.9), (0.006, 2.6), (0.0025, 7.0)):
         rate, start = hertz * draw.uniform(0.7, 1.4, (3, 1)), draw.uniform(0, 2 * np.pi, (3, 1))
-        shake += strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
+        shake += movement * strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
     direction, pace = draw.uniform(0, 2 * np.pi), draw.uniform(0.02, 0.16)  # views per second
-    extent = 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
-    x = width * (0.5 * BACKDROP[0] + draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0])
-    y = height * (0.5 * BACKDROP[1] + draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1])
-    zoom = np.exp(draw.uniform(-0.05, 0.05) + np.tanh(t) * draw.uniform(-0.12, 0.12))
-    roll = np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
+    extent = movement * 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
+    aside = spread * draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0]
+    up = spread * draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1]
+    x, y = width * (0.5 * BACKDROP[0] + aside), height * (0.5 * BACKDROP[1] + up)
+    zoom = np.exp(spread * draw.uniform(-0.05, 0.05) + movement * np.tanh(t) * draw.uniform(-0.12, 0.12))
+    roll = spread * np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
     cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)
     centre = np.stack([x, y], -1)
@@ -102,17 +112,20 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     """The frames of one video with the person's box and the camera's map. They depend only on the arguments."""
     draw = rng(settings.seed, "generated", motion, scene, take)
     width, height = SUPERSAMPLING * settings.width, SUPERSAMPLING * settings.height
-    place = _place(scene, take, settings.seed, width, height)
-    figure = Figure(draw, height * draw.uniform(0.58, 0.72))
-    cameras = _camera_path(draw, settings.frames, settings.fps, width, height)
+    number = take % settings.places if settings.places else take
+    place = _place(scene, number, settings.seed, width, height, settings.contrast)
+    looks = rng(settings.seed, "person", scene, take % settings.people) if settings.people else draw
+    shortest, tallest = settings.figure_height
+    figure = Figure(looks, height * looks.uniform(shortest, tallest))
+    cameras = _camera_path(draw, settings, width, height)
     pose_at, period = MOTIONS[motion]
     start, speed, mirrored = draw.uniform(0, 1), draw.uniform(0.8, 1.25), bool(draw.random() < 0.5)
     turned, vigour = draw.uniform(-18, 18), draw.uniform(0.88, 1.12)
     middle = cameras[settings.frames // 2]
     feet_x = (width / 2 - middle[0, 2]) / middle[0, 0] + width * draw.uniform(-0.13, 0.13)
     feet = (float(feet_x), height * (BACKDROP[1] / 2 + 0.36 + draw.uniform(-0.03, 0.03)))
-    color = draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)
-    gamma, grain = draw.uniform(0.85, 1.2), draw.uniform(1.0, 4.0)
+    color = (draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)) ** settings.light
+    gamma, grain = draw.uniform(0.85, 1.2) ** settings.light, draw.uniform(1.0, 4.0)
     tone = (255 * (np.arange(256)[:, None] / 255) ** gamma * color).astype(np.float32)  # (256, 3)
     to_pixels = np.array([[1, 0, 0.5 - SUPERSAMPLING / 2], [0, 1, 0.5 - SUPERSAMPLING / 2], [0, 0, SUPERSAMPLING]])
     to_pixels = to_pixels / SUPERSAMPLING  # centres of painted pixels to centres of the frame's
@@ -128,7 +141,7 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
         canvas = cv2.warpAffine(place, camera, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
         box = figure.draw(canvas, pose, camera, feet, mirrored != is_returning)
         small = cv2.resize(canvas, (settings.width, settings.height), interpolation=cv2.INTER_AREA)
-        lit = np.stack([tone[np.clip(small[..., c], 0, 255).astype(np.uint8), c] for c in range(3)], -1)
+        lit = np.asarray(cv2.LUT(np.clip(small, 0, 255).astype(np.uint8), tone[None]), np.float32)
         lit += grain * draw.standard_normal(lit.shape, dtype=np.float32)
         limit = np.array([settings.width, settings.height] * 2)
         yield Frame(
@@ -148,7 +161,7 @@ def write_video(path: Path, frames: Iterator[NDArray[np.uint8]], fps: int) -> No
     """Writes RGB frames as H.264 (yuv420p, near lossless), atomically; equal frames give equal bytes."""
     file = io.BytesIO()
     # With mbtree, x264's bytes depend on the addresses of its buffers: 8 encodings gave 8 results.
-    options = {"crf": "16", "preset": "fast", "threads": "1", "x264-params": "mbtree=0"}
+    options = {"crf": "16", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.pix_fmt = "yuv420p"
@@ -169,17 +182,19 @@ def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> I
 def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
     """Writes the videos that `root` lacks, and manifest.csv; returns the manifest's rows.
 
-    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), group (the take) and
-    scene. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
+    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), scene, and group: the
+    videos that share a place. That is the take, or with `places` the scene with the number of the place. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
     """
     check(settings)
     rows, jobs = [], []
-    made_with = digest(GENERATOR_VERSION, settings.frames, settings.width, settings.height, settings.fps, settings.seed)
+    one_video = {key: value for key, value in asdict(settings).items() if key not in ("motions", "scenes", "per_pair")}
+    made_with = digest(GENERATOR_VERSION, one_video)
     for take in range(settings.per_pair):  # motions innermost, because they share the painted place
         for scene in settings.scenes:
             for motion in settings.motions:
                 path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
-                rows.append({"path": path, "label": motion, "group": f"take{take:02d}", "scene": scene})
+                group = f"{scene}{take % settings.places}" if settings.places else f"take{take:02d}"
+                rows.append({"path": path, "label": motion, "group": group, "scene": scene})
                 jobs.append((motion, scene, take, root / path))
     _remove_stale(root, made_with)
     missing = [job for job in jobs if not job[3].exists()]

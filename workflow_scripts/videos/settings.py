@@ -63,7 +63,7 @@ class DatasetSettings:
         "auto",
         "How the videos are split into train and test. official: as distributed (kinetics: the validation part is the "
         "test part); leave_one_group_out: each group is the test part of one split; column: the manifest's split "
-        "columns (generated: the first take is the test part); random: drawn for each label; auto: official if the "
+        "columns (generated: the first group is the test part); random: drawn for each label; auto: official if the "
         "layout has official splits, otherwise random.",
         enum=["auto", "official", "leave_one_group_out", "column", "random"],
     )

@@ -67,9 +67,9 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
     ]
     # What descriptors and runs set
     for name in described_by:
-        set_values = config["descriptors"][name]
         candidates += [
-            _departure(f"descriptors.{name}.{key}", descriptors[key], set_values[key], sources) for key in descriptors
+            _departure(f"descriptors.{name}.{key}", descriptors[key], value, sources)
+            for key, value in config["descriptors"][name].items()
         ]
     of_runs = ("clusters", "frames", "pretraining")
     nodes = {key: (section, node) for section in of_runs for key, node in sections[section].items()}
