@@ -63,6 +63,7 @@ def _read_all(paths: list[Path], limit: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(words, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_frame_store_opens_more_files_than_the_default_limit(tmp_path):
     """Kinetics has 1,850 shards; the default limit is usually 1,024 open files."""
     paths = [tmp_path / f"{number}.h5" for number in range(150)]
