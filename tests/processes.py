@@ -20,9 +20,11 @@ def default_signals() -> None:
 def free_files(number: int) -> Iterator[None]:
     """Lets this process open only so many more files at a time, inside the block."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    in_use = [int(name) for name in os.listdir("/proc/self/fd")]
-    filled = [os.open(os.devnull, os.O_RDONLY) for _ in range(max(in_use) + 1 - len(in_use))]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(in_use) + 1 + number, hard))
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    filled = [os.open(os.devnull, os.O_RDONLY)]
+    while filled[-1] < highest:
+        filled.append(os.open(os.devnull, os.O_RDONLY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(highest, filled[-1]) + 1 + number, hard))
     try:
         yield
     finally:
