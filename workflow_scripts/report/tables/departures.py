@@ -35,9 +35,9 @@ def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "fin
 
     The schema gives a `source` for each key. If it begins with "paper", the default is the paper's value, and only
     another value is a departure. Every value of another key is a departure. A key of a run or of descriptors is a
-    departure only if the config sets it there. Entries of
-    `report.sources` replace the sources of single keys. Values that cannot change these runs are left out: those of
-    other protocols and other detectors of people, and keys that do not influence a result.
+    departure only if the config sets it there. Entries of `report.sources` replace the sources of single keys. Values
+    that cannot change these runs are left out: those of other protocols and other detectors of people, and keys that do
+    not influence a result.
 
     Args:
         config: The resolved config.
