@@ -132,6 +132,7 @@ def test_read_video_broken_and_odd_videos(shared: Path, name: str, capfd: pytest
     assert capfd.readouterr() == ("", "")  # libav is quiet
 
 
+@pytest.mark.slow
 def test_extract_odd_videos(shared: Path) -> None:
     bad = shared / "videos" / "bad"
     assert len(idt_tools.extract(idt_tools.read_video(bad / "grayscale.mp4"))) > 0

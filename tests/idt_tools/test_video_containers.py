@@ -287,6 +287,7 @@ def test_read_video_system_error_raises_reading_failed(tmp_path: Path, monkeypat
     assert read(path)[1] == "ok"
 
 
+@pytest.mark.slow
 def test_read_video_memory_does_not_grow(shared: Path) -> None:
     program = (
         "import idt_tools, sys\n"
