@@ -1,7 +1,7 @@
 # make setup      .venv with everything, pinned by constraints.txt; the tracker is compiled (C++20)
 # make demo       sets up, then runs config.yaml: generated videos -> results/report/index.html
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
-# make test-fast  only the unit tests
+# make test-fast  the quick unit tests, in 90 seconds on 2 cores
 # make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
 #                 -sanitize, -tables, -package, -demo, -ut
 # make help       this list
@@ -63,12 +63,12 @@ test: setup lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
 		$(addprefix --ignore ,$(OTHER_RUNS) $(addprefix tests/,real kill slurm tables))
 
-# The unit tests: no Snakemake run and no browser.
-SLOW_FOLDERS := $(addprefix tests/,integration real kill slurm tables benchmarks)
-SLOW_FILES := tests/report/test_browser.py tests/persons/test_torchvision_detector.py tests/persons/test_detectron2_detector.py
-
+# The tests without the mark `slow`: no stage, no training, no Snakemake run and no browser. A test is slow if its module
+# or itself has the mark, or if it uses one of the fixtures in tests/conftest.py. The last lines show the slowest of the
+# others: mark those that take seconds.
 test-fast: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(addprefix --ignore ,$(SLOW_FOLDERS) $(SLOW_FILES))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' --durations 5 --durations-min 2 \
+		$(addprefix --ignore tests/,integration real kill slurm tables benchmarks)
 
 # Real Snakemake runs with failures, kills, changes, new videos and odd names: about 10 minutes on 2 cores.
 test-runs: setup

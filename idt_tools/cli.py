@@ -11,8 +11,8 @@ idt inspect FILE.h5 [FILE.h5 ...]
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .commands.arguments import parse_arguments
 from .commands.boxes import export_boxes
@@ -34,57 +34,28 @@ ONE_BOXES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command. Returns its exit code: 0, 1 with a line per failure on stderr, or 130 after Ctrl-C."""
-    options = parse_arguments(command_parser(), arguments)
-    return exit_code(partial(options.run, options), (CommandError, VideoError, ValueError, OSError))
+    options = vars(parse_arguments(command_parser(), arguments))
+    run = options.pop("run")  # returns the number of failures, or None
+    return exit_code(lambda: 1 if run(**options) else 0, (CommandError, VideoError, ValueError, OSError))
 
 
-def _extract(options: argparse.Namespace) -> int:
-    failed = extract_videos(
-        options.videos,
-        options.output,
-        boxes=options.boxes,
-        format=options.format,
-        threads=options.threads,
-        force=options.force,
-    )
-    return 1 if failed else 0
-
-
-def _show(options: argparse.Namespace) -> int:
-    show_video(options.video, options.output, options.boxes)
-    return 0
-
-
-def _encode(options: argparse.Namespace) -> int:
-    failed = encode_videos(
-        options.videos,
-        options.codebook,
-        options.output,
-        boxes=options.boxes,
-        threads=options.threads,
-        force=options.force,
-    )
-    return 1 if failed else 0
-
-
-def _boxes(options: argparse.Namespace) -> int:
-    if options.detector is None:
-        return 1 if export_boxes(options.files, options.output, options.index) else 0
-    if options.index:
+def _boxes(files: list[Path], output: Path, detector: str | None, index: Path | None, **options: Any) -> int:
+    if detector is None:
+        return export_boxes(files, output, index)
+    if index:
         raise CommandError("--index names the videos of HDF5 files; leave it out with --detector")
-    settings = {"stride": options.stride, "threads": options.threads, "force": options.force}
-    return 1 if detect_boxes(options.files, options.output, options.detector, **settings) else 0
+    return detect_boxes(files, output, detector, **options)
 
 
-def _inspect(options: argparse.Namespace) -> int:
-    code = 0
-    for place in options.files:
+def _inspect(files: list[Path]) -> int:
+    n_failed = 0
+    for place in files:
         try:
             inspect_file(place)
         except CommandError as error:
             print_safely(f"error: {error}", sys.stderr)
-            code = 1
-    return code
+            n_failed += 1
+    return n_failed
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -138,7 +109,7 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Default: by the ending of OUT; h5 in a folder",
     )
     _add_several(command)
-    command.set_defaults(run=_extract)
+    command.set_defaults(run=extract_videos)
 
 
 def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -155,7 +126,7 @@ def _add_show(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "-o", "--output", type=Path, required=True, metavar="OUT", help=".mp4: a film; .png: a contact sheet"
     )
     command.add_argument("--boxes", type=Path, metavar="BOXES", help=f"people: {ONE_BOXES}")
-    command.set_defaults(run=_show)
+    command.set_defaults(run=show_video)
 
 
 def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -181,7 +152,7 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "and missing videos are added",
     )
     _add_several(command)
-    command.set_defaults(run=_encode)
+    command.set_defaults(run=encode_videos)
 
 
 def _add_several(command: argparse.ArgumentParser) -> None:

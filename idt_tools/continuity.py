@@ -12,9 +12,9 @@ MAX_DELAY = 16
 class Continuity:
     """Decides which frames are whole, and which of them follow a gap, by their presentation times.
 
-    A decoder may silently drop frames around a damaged packet. Until a key frame from after the damage, a
-    frame with a late presentation time therefore follows a gap. If the container's times are missing or out of order,
-    each frame in that period follows a gap.
+    A decoder may silently drop frames around a damaged packet. So a frame follows a gap if its presentation time is
+    late. This check ends at the first key frame after the damage. If the container's times are missing or out of
+    order, every frame before that key frame follows a gap.
     """
 
     def __init__(self) -> None:

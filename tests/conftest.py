@@ -16,6 +16,17 @@ os.environ["SLURM_CONF"] = "/dev/null"
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
+# Fixtures that run stages, train networks or build pages.
+SLOW_FIXTURES = {"dataset", "embedded", "results", "run_train", "small_disk"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Marks the tests that use a slow fixture as slow: `make test-fast` leaves them out."""
+    for item in items:
+        if SLOW_FIXTURES & {*item.fixturenames}:
+            item.add_marker("slow")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -3,8 +3,11 @@
 // One step from p:  q = p + flow(p'), displacement = compensated flow(p'), p' = p rounded half to even and clamped.
 // Descriptor of a step, for each of HOG, HOF, MBHx and MBHy: the 32 x 32 square around p', moved inside the image, in
 // 2 x 2 cells; all cells together divided by their sum, then square roots. A time cell is the mean of 5 steps.
-// Rejected, with 16 points and 15 displacements in original pixels: standard deviations both < sqrt 3 (static), or one
-// > 50 (random); largest step > 20 and > 0.7 of the path (jump); largest compensated step <= 1 (camera).
+// A track has 16 points and 15 displacements, in original pixels. It is rejected as
+//   static, if both standard deviations are < sqrt 3;
+//   random, if one of them is > 50;
+//   jump, if its largest step is > 20 and > 0.7 of the path;
+//   camera, if its largest compensated step is <= 1.
 #include "tracks.h"
 
 #include <algorithm>

@@ -137,10 +137,10 @@ def test_read_config_refuses_too_large_configs_in_seconds(tmp_path: Path, kind: 
         lines.append(f"    a: {opening * 3000}1{closing * 3000}")
     path = tmp_path / "config.yaml"
     path.write_text("\n".join(lines) + "\n")
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(StageError, match=r"^config: .*(more than 100000 values|nested too deeply|longer than)"):
         read_config([path])
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_resolve_refuses_the_crafted_config(shared: Path) -> None:

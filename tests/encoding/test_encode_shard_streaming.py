@@ -18,6 +18,8 @@ from workflow_scripts.trajectories.settings import TrajectoriesSettings, keeps_a
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
+pytestmark = pytest.mark.slow  # runs stages
+
 SETTINGS = TrajectoriesSettings(max_side=120)
 
 

@@ -19,6 +19,8 @@ from workflow_scripts.encoding.gmm import DiagonalGMM
 from workflow_scripts.encoding.settings import EncodingSettings
 from workflow_scripts.ground.artifacts import write_columns
 
+pytestmark = pytest.mark.slow  # fits codebooks to real videos
+
 K = 16
 Clips = dict[str, NDArray[np.float16]]
 

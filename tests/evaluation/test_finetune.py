@@ -26,7 +26,7 @@ from workflow_scripts.videos.layouts.layout import Annotated
 
 TASK = '{"run": "ir", "seed": 2, "dataset": "toy"}'
 QUICK = EvaluationSettings(clips=2, finetune_epochs=6, finetune_batch_size=6, finetune_lr=0.03)
-ONE_EPOCH = dataclasses.replace(QUICK, finetune_epochs=1)
+ONE_EPOCH, TWO_EPOCHS = (dataclasses.replace(QUICK, finetune_epochs=n) for n in (1, 2))
 
 
 def run(dataset: Any, folder: Path, architecture: Architecture, settings: EvaluationSettings, **more: Any) -> Record:
@@ -44,6 +44,14 @@ def run(dataset: Any, folder: Path, architecture: Architecture, settings: Evalua
     )
     assert not (folder / "checkpoints").exists()  # a finished job leaves no checkpoints
     return read_record(output)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(dataset: Any, tiny: Architecture, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The record of a training of two epochs."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    run(dataset, folder, tiny, TWO_EPOCHS)
+    return folder / "finetune.json"
 
 
 def test_finetune_learns_and_records_how(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
@@ -97,22 +105,25 @@ def test_finetune_with_random_labels_gives_chance(
 
 
 def test_finetune_training_does_not_depend_on_the_test_part(
-    dataset: Any, tiny: Architecture, tmp_path: Path, write_parts: Any
+    dataset: Any, tiny: Architecture, uninterrupted: Path, tmp_path: Path, write_parts: Any
 ) -> None:
     """The loss, validation loss and schedule of every epoch do not depend on the test videos."""
-    whole = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2))
+    whole = read_record(uninterrupted)
     few = write_parts(tmp_path / "splits.tsv", dataset.train, {"test-01": "across", "test-06": "down"})
-    part = run(dataset, tmp_path, tiny, dataclasses.replace(QUICK, finetune_epochs=2), splits=few)
+    part = run(dataset, tmp_path, tiny, TWO_EPOCHS, splits=few)
     assert part["history"] == whole["history"] and part["refit"] == whole["refit"]
     assert whole["history"][0]["validation_loss"] > 0
 
 
 @pytest.mark.parametrize("killed_after", [1, 2, 3])  # epochs: within the first training, at its end, in the second
 def test_finetune_resumes_to_the_same_result_after_a_kill(
-    killed_after: int, dataset: Any, tiny: Architecture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    killed_after: int,
+    dataset: Any,
+    tiny: Architecture,
+    uninterrupted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings = dataclasses.replace(QUICK, finetune_epochs=2)
-    run(dataset, tmp_path / "whole", tiny, settings)
     save, saved = training.save_checkpoint, []
 
     def save_then_die(state: dict[str, Any], folder: Path) -> None:
@@ -123,11 +134,10 @@ def test_finetune_resumes_to_the_same_result_after_a_kill(
 
     monkeypatch.setattr(training, "save_checkpoint", save_then_die)
     with pytest.raises(KeyboardInterrupt):
-        run(dataset, tmp_path / "killed", tiny, settings)
-    run(dataset, tmp_path / "killed", tiny, settings)
+        run(dataset, tmp_path, tiny, TWO_EPOCHS)
+    run(dataset, tmp_path, tiny, TWO_EPOCHS)
     assert len(saved) == 2 * 2  # no epoch of the two trainings was done twice
-    whole, killed = (tmp_path / name / "finetune.json" for name in ("whole", "killed"))
-    assert killed.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "finetune.json").read_bytes() == uninterrupted.read_bytes()
 
 
 def test_finetune_takes_the_architecture_of_the_model(dataset: Any, model: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import Predictions
 from workflow_scripts.evaluation.results import Task
+from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import Split, read_split
 from workflow_scripts.ground.stage import StageError
 
@@ -20,10 +21,13 @@ def some_split() -> Split:
     return Split(train, test, ["jump", "run", "wave"], {"d": "unreadable"})
 
 
+def write_scores(path: Path, split: Split, scores: np.ndarray) -> results.Record:
+    answers = Predictions.from_scores(split.targets(split.test), scores)
+    return results.write_record(path, Task("la", 3, "ut", 2), "svm", split, answers, EvaluationSettings())
+
+
 def write(path: Path, predicted: list[int]) -> results.Record:
-    split = some_split()
-    answers = Predictions.from_scores(split.targets(split.test), np.eye(3)[predicted])
-    return results.write_record(path, Task("la", 3, "ut", 2), "svm", split, answers, {"svm_c": 100.0})
+    return write_scores(path, some_split(), np.eye(3)[predicted])
 
 
 def test_write_record_has_the_accuracy_with_its_context(tmp_path: Path) -> None:
@@ -71,7 +75,9 @@ def test_write_record_has_the_top5_accuracy_of_more_than_five_classes(tmp_path: 
     split = Split(dict(zip("123", "abc", strict=True)), {"4": "a", "5": "g"}, classes, {})
     scores = np.array([[0.0, 1, 1, 1, 1, 0, 0], [6.0, 5, 4, 3, 2, 1, 0]])  # places 5 and 7
     answers = Predictions.from_scores(split.targets(split.test), scores)
-    record = results.write_record(tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, {})
+    record = results.write_record(
+        tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, EvaluationSettings()
+    )
     assert (record["accuracy"], record["top5_accuracy"]) == (0, 0.5)
 
 
@@ -98,5 +104,7 @@ def test_write_record_counts_videos_that_could_not_be_read(dataset: Any, tmp_pat
     assert split.unused == {"short": "too_short"}
     scores = np.eye(2)[split.targets(split.test)]
     answers = Predictions.from_scores(split.targets(split.test), scores)
-    record = results.write_record(tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, {})
+    record = results.write_record(
+        tmp_path / "r.json", Task("la", 0, "d", 1), "svm", split, answers, EvaluationSettings()
+    )
     assert (record["accuracy"], record["n_test"], record["n_left_out"], record["n_listed"]) == (1, 17, 2, 19)

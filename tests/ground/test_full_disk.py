@@ -12,7 +12,10 @@ import pytest
 
 from workflow_scripts.pretraining.checkpoint import load_checkpoint
 
-STAGE = '''
+# The program of a test runs STEPS: calls of these functions. Each stage is a process of its own, but it is forked from
+# one that has imported the modules, because torch takes seconds.
+PROGRAM = '''
+import multiprocessing, os, subprocess, sys
 from pathlib import Path
 import numpy as np
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_json
@@ -23,7 +26,7 @@ from workflow_scripts.ground.record_file import Result
 def noise(number, size):
     return np.random.default_rng(number).integers(0, 256, size).astype(np.uint8)
 
-def stage(kind: str, folder: Path, size: int) -> None:
+def write(kind: str, folder: Path, size: int) -> None:
     """Writes one file of about `size` bytes."""
     if kind == "store":
         keys = {f"video{number:03d}": "key" for number in range(size // 1000)}
@@ -39,13 +42,30 @@ def stage(kind: str, folder: Path, size: int) -> None:
     elif kind == "json":
         write_json(folder / "out", noise(0, size // 5).tolist())
     else:
-        import torch
-        from workflow_scripts.pretraining.checkpoint import save, save_checkpoint
         state = {"noise": torch.from_numpy(noise(0, size))}
         save(state, folder / "out") if kind == "model" else save_checkpoint(state, folder)
 
-if __name__ == "__main__":
-    command_line(stage)
+kind, disk = sys.argv[1], Path.cwd()
+if kind in ("model", "checkpoint"):
+    import torch
+    from workflow_scripts.pretraining.checkpoint import save, save_checkpoint
+
+def stage(size, folder=disk, log=disk.parent / "log"):
+    """Runs a stage that writes to `folder`, and prints its exit code."""
+    arguments = ["--kind", kind, "--folder", str(folder), "--size", str(size), "--log", str(log)]
+    process = multiprocessing.get_context("fork").Process(target=command_line, args=(write, arguments))
+    process.start()
+    process.join()
+    print("exit", process.exitcode, flush=True)
+
+def listed():
+    """Prints the names of the files on the disk."""
+    print(*sorted(name for name in os.listdir() if "crc32" not in name), flush=True)
+
+def sh(command):
+    subprocess.run(command, shell=True)
+
+STEPS
 '''
 KINDS = ["store", "artifact", "table", "json", "model", "checkpoint"]
 
@@ -56,21 +76,13 @@ class SmallDisk:
 
     folder: Path
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Runs a script, which may call `stage KIND SIZE` (writes to the disk) and `listed` (names of its files)."""
-        (self.folder / "stage.py").write_text(STAGE)
-        disk = self.folder / "disk"
+    def run(self, kind: str, *steps: str) -> subprocess.CompletedProcess[str]:
+        """Runs the program of a test with these steps on the disk, for stages that write a file of this kind."""
+        program, disk = self.folder / "program.py", self.folder / "disk"
+        program.write_text(PROGRAM.replace("STEPS", "\n".join(steps)))
         disk.mkdir()
-        prelude = f"""
-            set -u
-            mount -t tmpfs -o size=1m none {disk} || exit 99
-            cd {disk}
-            listed() {{ ls -A | grep -v crc32 | tr '\\n' ' '; echo; }}
-            stage() {{ {sys.executable} {self.folder}/stage.py --kind $1 --folder {disk} --size $2 \\
-                --log {self.folder}/log; echo "exit $?"; cat {self.folder}/log >> {self.folder}/logs; }}
-        """
-        command = ["unshare", "--mount", "sh", "-c", prelude + script]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        command = f"mount -t tmpfs -o size=1m none {disk} && cd {disk} && exec {sys.executable} {program} {kind}"
+        return subprocess.run(["unshare", "--mount", "sh", "-c", command], capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture
@@ -87,16 +99,15 @@ def small_disk(tmp_path: Path) -> SmallDisk:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
-    done = small_disk.run(f"""
-        stage {kind} 5000; listed; for f in *; do cp $f {small_disk.folder}/before; done
-        head -c 800k /dev/zero > filler
-        stage {kind} 600000; rm filler; listed
-        for f in *; do cp $f {small_disk.folder}/after; done
-        stage {kind} 600000; listed; cp * {small_disk.folder}
-    """)
+    done = small_disk.run(
+        kind,
+        "stage(5000); listed(); sh('cp * ../before; head -c 800k /dev/zero > filler')",
+        "stage(600000); sh('rm filler; cp ../log ../log1; cp * ../after'); listed()",
+        "stage(600000); listed(); sh('cp * ..')",
+    )
     name = "last.pt" if kind == "checkpoint" else "out"
-    all_names = "last.pt previous.pt " if kind == "checkpoint" else "out "
-    assert done.stdout.splitlines() == ["exit 0", f"{name} ", "exit 1", f"{name} ", "exit 0", all_names]
+    all_names = "last.pt previous.pt" if kind == "checkpoint" else "out"
+    assert done.stdout.splitlines() == ["exit 0", name, "exit 1", name, "exit 0", all_names]
     errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
     assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
     assert f"{small_disk.folder}/disk/{name}: " in errors[0]
@@ -104,8 +115,8 @@ def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
     before, after = (small_disk.folder / moment for moment in ("before", "after"))
     if kind == "store":
         assert after.read_bytes().startswith(before.read_bytes())
-        computed = (small_disk.folder / "logs").read_text().count(": computed ")
-        assert computed == 600 and after.stat().st_size > 100_000
+        computed = sum((small_disk.folder / log).read_text().count(": computed ") for log in ("log1", "log"))
+        assert computed == 600 - 5 and after.stat().st_size > 100_000
     else:
         assert after.read_bytes() == before.read_bytes()
     if kind == "checkpoint":
@@ -115,33 +126,27 @@ def test_full_disk_loses_no_result(small_disk: SmallDisk, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_read_only_disk_is_named(small_disk: SmallDisk, kind: str) -> None:
-    done = small_disk.run(f"stage {kind} 5000; mount -o remount,ro {small_disk.folder}/disk; stage {kind} 9000; listed")
+    done = small_disk.run(kind, "stage(5000); sh('mount -o remount,ro .'); stage(9000); listed()")
     name = "last.pt" if kind == "checkpoint" else "out"
-    assert done.stdout.splitlines() == ["exit 0", "exit 1", f"{name} "]
+    assert done.stdout.splitlines() == ["exit 0", "exit 1", name]
     assert f"/disk/{name}: " in done.stderr and "Read-only file system" in done.stderr
     assert "make its folder writable, then run the same command again" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_log_on_a_full_or_read_only_disk(small_disk: SmallDisk) -> None:
-    done = small_disk.run(f"""
-        head -c 2m /dev/zero > filler 2> /dev/null
-        {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
-        echo "exit $?"
-        rm filler; mount -o remount,ro {small_disk.folder}/disk
-        {sys.executable} {small_disk.folder}/stage.py --kind json --folder {small_disk.folder} --size 100 --log log
-        echo "exit $?"
-    """)
+    done = small_disk.run(
+        "json",
+        "sh('head -c 2m /dev/zero > filler 2> /dev/null'); stage(100, disk.parent, 'log')",
+        "sh('rm filler; mount -o remount,ro .'); stage(100, disk.parent, 'log')",
+    )
     assert "Traceback" not in done.stderr
     assert done.stdout.splitlines() == ["exit 0", "exit 1"]
     assert "log: Read-only file system; make its folder writable" in done.stderr
 
 
 def test_log_on_a_disk_that_becomes_full(small_disk: SmallDisk) -> None:
-    done = small_disk.run(f"""
-        head -c 2m /dev/zero > filler 2> /dev/null
-        {sys.executable} {small_disk.folder}/stage.py --kind store --folder {small_disk.folder} --size 9000 --log log
-        echo "exit $?"
-    """)
+    steps = "sh('head -c 2m /dev/zero > filler 2> /dev/null'); stage(9000, disk.parent, 'log')"
+    done = small_disk.run("store", steps)
     assert done.stdout == "exit 0\n"
     assert "Traceback" not in done.stderr and done.stderr.count("the log cannot be written (") == 1

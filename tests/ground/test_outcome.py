@@ -22,23 +22,29 @@ command_line(make)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "reason"),
+    ("body", "code", "status", "reason"),
     [
-        ("pass", "done", ""),
-        ("raise StageError('a.h5 is empty; run it again')", "failed", "a.h5 is empty; run it again"),
-        ("raise KeyError('v')", "failed", "KeyError: 'v'; the traceback is in "),
-        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", "stopped", "interrupted; "),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "started", ""),
+        ("pass", 0, "done", ""),
+        ("raise StageError('a.h5 is empty; run it again')", 1, "failed", "a.h5 is empty; run it again"),
+        ("raise KeyError('v')", 2, "failed", "KeyError: 'v'; the traceback is in "),
+        ("os.kill(os.getpid(), signal.SIGTERM); signal.pause()", 143, "stopped", "interrupted; "),
+        ("os.kill(os.getpid(), signal.SIGKILL)", -9, "started", ""),
     ],
 )
-def test_outcome_of_a_job_that_ended_or_was_killed(tmp_path: Path, body: str, status: str, reason: str) -> None:
-    log = tmp_path / "stage.log"
+def test_outcome_and_log_of_a_job_that_ended_or_was_killed(
+    tmp_path: Path, body: str, code: int, status: str, reason: str
+) -> None:
+    log = tmp_path / "logs" / "stage.log"
     command = [sys.executable, "-c", STAGE.format(body=body), "--output", "o", "--log", str(log)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     outcome = read_outcome(log)
     assert outcome is not None and (outcome.stage, outcome.status) == ("make", status), done.stderr
     assert outcome.reason.startswith(reason) and "\n" not in outcome.reason
     assert outcome.started and (outcome.ended != "") == (status != "started")
+    assert done.returncode == code and "Traceback" not in done.stderr
+    if status == "failed":
+        assert done.stderr.startswith(f"error: {reason}") and f"error: {reason}" in log.read_text()
+    assert ("Traceback" in log.read_text()) == (code == 2)
 
 
 @pytest.mark.parametrize("n_computed", [0, 2, 3])

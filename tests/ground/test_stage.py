@@ -2,8 +2,6 @@
 
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,26 +66,3 @@ def test_command_line_names_an_unknown_setting(capsys: pytest.CaptureFixture[str
         _run(["--output", "o", "--settings", json.dumps({"kk": 1})])
     assert raised.value.code == 1
     assert "kk" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("failure", "code", "sentence"),
-    [
-        ("StageError('x.h5 is empty; run it again')", 1, "error: x.h5 is empty; run it again"),
-        ("KeyError('v')", 2, "error: KeyError: 'v'; the traceback is in"),
-    ],
-)
-def test_command_line_shows_one_sentence_and_logs_the_traceback(
-    tmp_path: Path, failure: str, code: int, sentence: str
-) -> None:
-    script = tmp_path / "stage.py"
-    script.write_text(
-        "from pathlib import Path\nfrom workflow_scripts.ground.stage import StageError, command_line\n"
-        f"def stage(output: Path) -> None:\n    raise {failure}\ncommand_line(stage)\n"
-    )
-    arguments = [sys.executable, script, "--output", "o", "--log", tmp_path / "logs" / "stage.log"]
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    assert done.returncode == code
-    assert done.stderr.startswith(sentence) and "Traceback" not in done.stderr
-    log = (tmp_path / "logs" / "stage.log").read_text()
-    assert sentence in log and ("Traceback" in log) == (code == 2)

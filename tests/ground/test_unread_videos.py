@@ -3,18 +3,18 @@
 import errno
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import av
 import h5py
 import pytest
-from processes import default_signals
+from processes import default_signals, free_files
 from reading_stages import MISSING, NAMES, READING_STAGES, Videos
 
 from idt_tools.attributes import read_attributes
@@ -28,6 +28,8 @@ from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
+
+pytestmark = pytest.mark.slow  # runs stages
 
 
 @pytest.mark.parametrize("stage", READING_STAGES)
@@ -58,23 +60,16 @@ def test_stage_reads_a_missing_video_in_the_next_run(
 def test_stage_loses_no_video_at_any_limit_of_open_files(videos: Videos, stage: str) -> None:
     """The system returns EMFILE at each place where a stage opens a file."""
     assert {status for status, _ in videos.run(stage).values()} == {"ok"}  # this loads all modules
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     errors = []
     for n_free in range(8):
         for path in videos.folder.rglob("*"):
             if path.name in (f"{stage}.store", f"{stage}.h5", "probes", "index.tsv"):
                 path.unlink()
-        in_use = [int(name) for name in os.listdir("/proc/self/fd")]
-        filled = [os.open(os.devnull, os.O_RDONLY) for _ in range(max(in_use) + 1 - len(in_use))]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(in_use) + 1 + n_free, hard))
         try:
-            videos.run(stage)
+            with free_files(n_free):
+                videos.run(stage)
         except (StageError, OSError) as error:
             errors.append(type(error))
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for descriptor in filled:
-                os.close(descriptor)
         assert {status for status, _ in videos.run(stage).values()} == {"ok"}, n_free
     # The encoding first reads the shard's trajectories file, which is not a video.
     assert (StageError if stage == "encoding" else UnreadVideos) in errors, errors
@@ -142,8 +137,13 @@ def test_index_videos_lists_a_missing_file(videos: Videos) -> None:
     assert statuses == {**dict.fromkeys(NAMES, "ok"), "none": "missing"}
 
 
-@pytest.mark.parametrize("error", [RuntimeError, IndexError, UnicodeDecodeError, KeyError, AssertionError])
-@pytest.mark.parametrize("stage", ["index", *READING_STAGES])
+@pytest.mark.parametrize(
+    ("stage", "error"),
+    [
+        *product(("index", "frames"), (RuntimeError, IndexError, UnicodeDecodeError, KeyError, AssertionError)),
+        *product(("persons", "trajectories", "encoding"), (UnicodeDecodeError,)),
+    ],
+)
 def test_stage_records_any_exception_of_a_video(
     videos: Videos, stage: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
+from written_videos import write_video
 
 
 def write_square(path: Path, seed: int = 0) -> Path:
@@ -13,15 +13,10 @@ def write_square(path: Path, seed: int = 0) -> Path:
     rng = np.random.default_rng(seed)
     scene = cv2.GaussianBlur(rng.integers(0, 256, (72, 96, 3), dtype=np.uint8), (0, 0), 2)
     square = cv2.GaussianBlur(rng.integers(0, 256, (36, 36, 3), dtype=np.uint8), (0, 0), 2)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 72, "yuv420p", 4_000_000
-        for t in range(24):
-            picture = scene.copy()
-            picture[18:54, 5 + 2 * t : 41 + 2 * t] = square
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
-    return path
+    pictures = scene[None].repeat(24, axis=0)
+    for t, picture in enumerate(pictures):
+        picture[18:54, 5 + 2 * t : 41 + 2 * t] = square
+    return write_video(path, pictures, bit_rate=4_000_000)
 
 
 @pytest.fixture(scope="session")

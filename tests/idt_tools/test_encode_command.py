@@ -25,6 +25,8 @@ from workflow_scripts.ground.artifacts import write_columns
 from workflow_scripts.trajectories.extract_shard import extract_shard
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
+pytestmark = pytest.mark.slow  # tracks videos
+
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 
 

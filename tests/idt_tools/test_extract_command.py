@@ -20,6 +20,8 @@ from idt_tools import cli, columns, trajectory_files
 from idt_tools.attributes import read_attributes
 from idt_tools.whole_file import whole_file
 
+pytestmark = pytest.mark.slow  # tracks videos
+
 IDT = [sys.executable, "-m", "idt_tools.cli"]
 
 

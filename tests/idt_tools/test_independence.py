@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import idt_tools
 
 FOLDER = Path(idt_tools.__file__).parents[1] / "idt_tools"
@@ -25,6 +27,7 @@ def test_idt_tools_does_not_name_pipeline() -> None:
     assert named == []
 
 
+@pytest.mark.slow
 def test_commands_without_pipeline(video: Path, tmp_path: Path) -> None:
     output = tmp_path / "trajectories.h5"
     for arguments in (

@@ -107,6 +107,7 @@ def test_inspect_other_files_one_sentence_each(
     assert "50 groups" in printed.out  # the whole file
 
 
+@pytest.mark.slow
 def test_inspect_damaged_file_one_sentence(shard: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = shard.read_bytes()
     draw = np.random.default_rng(0)
@@ -120,6 +121,7 @@ def test_inspect_damaged_file_one_sentence(shard: Path, capsys: pytest.CaptureFi
         assert code == 0 or (code == 1 and printed.err.startswith(f"error: {shard}: "))
 
 
+@pytest.mark.slow
 def test_inspect_wraps_lines_only_in_terminal(shard: Path) -> None:
     piped = subprocess.run([*IDT, "inspect", shard], capture_output=True, text=True, check=True).stdout
     assert any(line.startswith("50 groups") and line.endswith("in each") for line in piped.splitlines())

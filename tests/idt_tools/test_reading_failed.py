@@ -3,14 +3,14 @@
 import errno
 import os
 import pickle
-import resource
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from processes import free_files
+from written_videos import write_video
 
 import idt_tools
 from idt_tools import ReadingFailed
@@ -22,12 +22,8 @@ from idt_tools.trajectory_files import find_boxes, find_rows, read_boxes, read_r
 def test_read_video_raises_reading_failed_if_the_file_server_fails(ending: str, tmp_path: Path) -> None:
     """An EIO of the system is not the end of the file and not damage."""
     path, n_frames = tmp_path / f"v{ending}", 30
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 320, 240, "yuv420p", 8_000_000
-        for seed in range(n_frames):
-            container.mux(stream.encode(_noise(seed)))
-        container.mux(stream.encode())
+    noise = np.random.default_rng(0).integers(0, 256, (n_frames, 240, 320, 3), np.uint8)
+    write_video(path, noise, bit_rate=8_000_000)
     n_failed = 0
     for n_read_before in range(1, n_frames):
         frames = idt_tools.read_video(path)
@@ -66,11 +62,6 @@ def test_system_errors_passes_on_errors_of_the_file(number: int) -> None:
     assert not isinstance(raised.value, ReadingFailed)
 
 
-def _noise(seed: int) -> av.VideoFrame:
-    pixels = np.random.default_rng(seed).integers(0, 256, (240, 320, 3), np.uint8)
-    return av.VideoFrame.from_ndarray(pixels, format="rgb24")
-
-
 @pytest.mark.parametrize("files", [("boxes", "a.bb"), ("boxes", "a.h5"), ("rows", "a.txt"), ("rows", "a.h5")])
 def test_find_and_read_boxes_and_rows_raise_reading_failed(files: tuple[str, str], tmp_path: Path) -> None:
     find: Callable[..., Path | None]
@@ -85,13 +76,8 @@ def test_find_and_read_boxes_and_rows_raise_reading_failed(files: tuple[str, str
     with pytest.raises(ReadingFailed, match="there is no such file"):
         read()
     path.write_text("")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        with pytest.raises(ReadingFailed, match="Too many open files"):
-            read()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with free_files(0), pytest.raises(ReadingFailed, match="Too many open files"):
+        read()
     assert find() == path
     folder.rename(tmp_path / "away")
     with pytest.raises(ReadingFailed, match="there is no such file"):

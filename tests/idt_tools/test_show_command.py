@@ -67,6 +67,7 @@ def test_draw_frame_tints_and_outlines_person_mask(video: Path, square_boxes: np
     assert (drawn[persons & ~inner] == drawing.BLUE).all() and (persons & ~inner).sum() > 500
 
 
+@pytest.mark.slow
 def test_show_sheet_of_real_video(shared: Path, tmp_path: Path) -> None:
     clip, sheet = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi", tmp_path / "sheet.png"
     with h5py.File(tmp_path / "boxes.h5", "w") as file:

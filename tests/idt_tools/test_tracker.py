@@ -15,6 +15,8 @@ import idt_tools
 from idt_tools import _core, columns
 from idt_tools.tracker import STEADY_SHARE
 
+pytestmark = pytest.mark.slow  # tracks videos
+
 
 def test_extract_returns_homographies() -> None:
     frames = drift(8, 1.5, 0.5, 180, 240)

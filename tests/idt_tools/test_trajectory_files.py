@@ -31,6 +31,7 @@ def test_read_rows_of_extract(video: Path, tmp_path: Path, ending: str) -> None:
     np.testing.assert_allclose(joined(output)[:, 10:], expected.descriptors, rtol=5e-4, atol=6e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("clip", ["carphone_176x144_120", "person01_boxing_d1", "v_Bowling_g01_c01"])
 def test_read_rows_of_original(shared: Path, tmp_path: Path, clip: str) -> None:
     reference = np.load(shared / "idt_reference" / f"{clip}.npz")

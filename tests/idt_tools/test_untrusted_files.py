@@ -44,9 +44,9 @@ def read(kind, path):
         return f"ValueError: {error}"
 
 for kind, path in json.loads(sys.argv[1]):
-    start = time.monotonic()
+    start = time.process_time()
     outcome = read(kind, Path(path))
-    print("OUTCOME", json.dumps([outcome, time.monotonic() - start]))
+    print("OUTCOME", json.dumps([outcome, time.process_time() - start]))
 print("MEGABYTES", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
@@ -120,12 +120,12 @@ def test_boxes_by_frame_is_linear_in_time(tmp_path: Path) -> None:
     n_frames = 80_000
     boxes = np.tile(np.array([[0, 1, 2, 30, 40, 0.5]], np.float32), (2 * n_frames, 1))
     boxes[:, 0] = np.arange(2 * n_frames) // 2
-    start = time.monotonic()
+    start = time.process_time()
     by_frame = boxes_by_frame(boxes)
-    assert time.monotonic() - start < 5 and by_frame is not None and len(by_frame) == n_frames
+    assert time.process_time() - start < 5 and by_frame is not None and len(by_frame) == n_frames
     write_bb(tmp_path / "a.bb", boxes, n_frames, 100, 100)
     np.testing.assert_array_equal(read_bb(tmp_path / "a.bb"), boxes)
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 30
 
 
 @given(

@@ -6,21 +6,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from written_videos import write_video
 
 import idt_tools
 from idt_tools import ReadingFailed, VideoError
 
 
-def write_video(path: Path, n_frames: int, width: int = 64, height: int = 48) -> Path:
+def write_rising(path: Path, n_frames: int, width: int = 64, height: int = 48) -> Path:
     """A small MPEG-4 video whose brightness rises with time, by 4 grey levels per frame up to 50 frames."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, "yuv420p", 2_000_000
-        for t in range(n_frames):
-            frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 40 + 4 * (t % 50), np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    greys = (40 + 4 * (t % 50) for t in range(n_frames))
+    return write_video(path, (np.full((height, width, 3), grey, np.uint8) for grey in greys), bit_rate=2_000_000)
 
 
 def write_sound(path: Path) -> Path:
@@ -34,18 +29,18 @@ def write_sound(path: Path) -> Path:
 
 
 def test_read_video_frames_are_rgb_in_order(tmp_path: Path) -> None:
-    frames = list(idt_tools.read_video(write_video(tmp_path / "rising.mp4", 20)))
+    frames = list(idt_tools.read_video(write_rising(tmp_path / "rising.mp4", 20)))
     assert len(frames) == 20
     assert all(frame.shape == (48, 64, 3) and frame.dtype == np.uint8 for frame in frames)
     assert np.abs(np.array([frame.mean() for frame in frames]) - (40 + 4 * np.arange(20))).max() < 4
 
 
 def test_probe_video(tmp_path: Path) -> None:
-    assert idt_tools.probe_video(write_video(tmp_path / "rising.mp4", 20)) == idt_tools.VideoInfo(20, 25.0, 64, 48)
+    assert idt_tools.probe_video(write_rising(tmp_path / "rising.mp4", 20)) == idt_tools.VideoInfo(20, 25.0, 64, 48)
 
 
 def test_probe_video_matroska_by_duration(tmp_path: Path) -> None:
-    assert abs(idt_tools.probe_video(write_video(tmp_path / "rising.mkv", 50)).n_frames - 50) <= 1
+    assert abs(idt_tools.probe_video(write_rising(tmp_path / "rising.mkv", 50)).n_frames - 50) <= 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +77,7 @@ def test_read_video_sound_only(tmp_path: Path) -> None:
 
 
 def test_read_video_truncated_after_its_frames(tmp_path: Path) -> None:
-    whole = write_video(tmp_path / "whole.avi", 60, 320, 240)
+    whole = write_rising(tmp_path / "whole.avi", 60, 320, 240)
     cut = tmp_path / "cut.avi"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 4 // 10])
     frames = []
@@ -137,6 +132,7 @@ def test_read_video_broken_and_odd_videos(shared: Path, name: str, capfd: pytest
     assert capfd.readouterr() == ("", "")  # libav is quiet
 
 
+@pytest.mark.slow
 def test_extract_odd_videos(shared: Path) -> None:
     bad = shared / "videos" / "bad"
     assert len(idt_tools.extract(idt_tools.read_video(bad / "grayscale.mp4"))) > 0

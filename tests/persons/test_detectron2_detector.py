@@ -27,6 +27,8 @@ from workflow_scripts.persons.detectron2_detector import Detectron2
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
+pytestmark = pytest.mark.slow  # trains a network
+
 PAPER = PersonsSettings().model
 
 

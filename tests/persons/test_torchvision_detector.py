@@ -25,6 +25,8 @@ from workflow_scripts.persons.torchvision_detector import Torchvision
 from workflow_scripts.synthetic.generate import render_with_truth
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
+pytestmark = pytest.mark.slow  # trains a network
+
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 
 

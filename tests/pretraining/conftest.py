@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -112,18 +113,32 @@ def encoding_files(tmp_path: Path, video_ids: list[str]) -> list[Path]:
     return paths
 
 
-@pytest.fixture
-def run_train(tmp_path: Path, frames_files: list[Path], videos_table: Path) -> Callable[..., dict[str, object]]:
-    """Trains on the tiny dataset in this process and returns the content of model.pt."""
+@pytest.fixture(scope="session")
+def train_in(frames_files: list[Path], videos_table: Path) -> Callable[..., dict[str, object]]:
+    """Trains on the tiny dataset in this process, with results in a folder, and returns the content of model.pt."""
 
-    def run(name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
+    def run(folder: Path, name: str = "run", objective: str = "instance", **options: object) -> dict[str, object]:
         changed = options.pop("changed", {})
-        output = tmp_path / name / "model.pt"
+        output = folder / name / "model.pt"
         videos = options.pop("videos", videos_table)
         names = {field.name for field in dataclasses.fields(TrainingFiles)} & options.keys()
         files = TrainingFiles(videos, frames_files, **{field: options.pop(field) for field in names})
         arguments = {"seed": 0, "settings": replace(TINY, **changed), **options}
-        train(files, output, tmp_path / name / "checkpoints", name, objective=objective, **arguments)
+        train(files, output, folder / name / "checkpoints", name, objective=objective, **arguments)
         return torch.load(output, weights_only=True)
 
     return run
+
+
+@pytest.fixture
+def run_train(tmp_path: Path, train_in: Callable[..., dict[str, object]]) -> Callable[..., dict[str, object]]:
+    """`train_in` the folder of the test."""
+    return partial(train_in, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def usual(train_in: Callable[..., dict[str, object]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model.pt of a run of the objective instance with the tiny settings. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("usual")
+    train_in(folder)
+    return folder / "run" / "model.pt"

@@ -2,11 +2,11 @@
 
 import logging
 import os
-import resource
 import signal
 
 import pytest
 import torch
+from processes import free_files
 
 from idt_tools import ReadingFailed
 from workflow_scripts.pretraining.checkpoint import SaveTimer, load_checkpoint, save_checkpoint
@@ -52,20 +52,13 @@ def test_load_checkpoint_two_damaged_returns_none(folder):
 
 def test_load_checkpoint_too_many_open_files_raises(folder):
     """EMFILE at each place where the file is opened must not make the training start again."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     reasons = []
     for n_free in range(4):
-        in_use = [int(name) for name in os.listdir("/proc/self/fd")]
-        filled = [os.open(os.devnull, os.O_RDONLY) for _ in range(max(in_use) + 1 - len(in_use))]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(in_use) + 1 + n_free, hard))
         try:
-            assert load_checkpoint(folder)["number"] == 2
+            with free_files(n_free):
+                assert load_checkpoint(folder)["number"] == 2
         except ReadingFailed as error:
             reasons.append(error.reason)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for descriptor in filled:
-                os.close(descriptor)
     assert "Too many open files" in reasons and load_checkpoint(folder)["number"] == 2
 
 

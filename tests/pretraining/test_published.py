@@ -69,6 +69,7 @@ def assert_backbone_is(
     assert len(names) > 20 and all(torch.equal(model[name], expected[name]) for name in names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_read_weights_hara_files_load_by_name(tmp_path, shortcut, legacy):
@@ -109,6 +110,7 @@ def test_read_weights_gpu_file_of_2017(tmp_path, monkeypatch):
     assert_backbone_is(read_weights(path).state_dict, state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", [False, True])
 def test_authors_files_load_without_their_classes(tmp_path, authors, legacy):
     state = published_state("B", 128, counts=True)

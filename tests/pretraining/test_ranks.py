@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,12 +18,20 @@ from torch import multiprocessing
 
 from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
-from workflow_scripts.pretraining.ranks import process_group
+from workflow_scripts.pretraining.ranks import Ranks, process_group
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
+pytestmark = pytest.mark.slow  # starts processes that train
+
 LABELS = torch.arange(11)[None].repeat(2, 1) // torch.tensor([[3], [4]])
 BATCHES = [[4, 0, 10, 5, 7], [1, 9, 2, 3]]  # the first has an odd size
+CASES = {  # objective and number of clusterings
+    "instance": ("instance", 2),
+    "fixed clusters": ("local_aggregation", 2),
+    "clusters of the network": ("local_aggregation", 3),
+    "supervised": ("supervised", 2),
+}
 
 
 class EvaluationModeResNet3D(ResNet3D):
@@ -32,57 +41,51 @@ class EvaluationModeResNet3D(ResNet3D):
         return super().train(False)
 
 
-def steps(objective: str, settings: PretrainingSettings) -> dict[str, torch.Tensor]:
+def steps(case: str, tiny: PretrainingSettings, ranks: Ranks) -> dict[str, torch.Tensor]:
     """The results of this process after two steps, as the only process or with others."""
-    torch.set_num_threads(1)
-    with process_group() as (ranks, _):
-        torch.manual_seed(0)
-        model = EvaluationModeResNet3D(10, 16, 0.125)
-        bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # the learner makes the banks equal
-        classes = torch.arange(11) % 3
-        fixed = LABELS if settings.m == len(LABELS) else None
-        learner = Learner(objective, model, bank, settings, 0, targets=Targets(classes, fixed), ranks=ranks)
-        learner.start_epoch(0)
-        clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
-        results = {}
-        for step, batch in enumerate(BATCHES):
-            results[f"sums {step}"] = learner.step(clips[ranks.local_part(batch)], batch, 0, step)
-            gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
-            results[f"gradient {step}"] = torch.cat(gradients).clone()
-        return {
-            **results,
-            "bank": bank.rows,
-            "labels": learner.labels if learner.labels is not None else torch.zeros(1),
-        }
+    objective, m = CASES[case]
+    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
+    torch.manual_seed(0)
+    model = EvaluationModeResNet3D(10, 16, 0.125)
+    bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # the learner makes the banks equal
+    classes = torch.arange(11) % 3
+    fixed = LABELS if m == len(LABELS) else None
+    learner = Learner(objective, model, bank, settings, 0, targets=Targets(classes, fixed), ranks=ranks)
+    learner.start_epoch(0)
+    clips = torch.randn(11, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1)) * 50
+    results = {}
+    for step, batch in enumerate(BATCHES):
+        results[f"sums {step}"] = learner.step(clips[ranks.local_part(batch)], batch, 0, step)
+        gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
+        results[f"gradient {step}"] = torch.cat(gradients).clone()
+    return {**results, "bank": bank.rows, "labels": torch.zeros(1) if learner.labels is None else learner.labels}
 
 
-def one_of_two(rank: int, port: int, folder: Path, objective: str, settings: PretrainingSettings) -> None:
+def one_of_two(rank: int, port: int, folder: Path, tiny: PretrainingSettings) -> None:
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="localhost")
     os.environ["MASTER_PORT"] = str(port)
-    torch.save(steps(objective, settings), folder / f"{rank}.pt")
+    torch.set_num_threads(1)
+    with process_group() as (ranks, _):
+        torch.save({case: steps(case, tiny, ranks) for case in CASES}, folder / f"{rank}.pt")
 
 
-@pytest.mark.parametrize(
-    ("objective", "m"),
-    [("instance", 2), ("local_aggregation", 2), ("local_aggregation", 3), ("supervised", 2)],
-    ids=["instance", "fixed clusters", "clusters of the network", "supervised"],
-)
-def test_learner_step_two_processes_agree_with_one(tmp_path, tiny, objective, m, free_port):
-    settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
-    expected = steps(objective, settings)
-    arguments = (free_port, tmp_path, objective, settings)
-    multiprocessing.start_processes(one_of_two, arguments, nprocs=2, start_method="spawn")
-    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
-    for name, values in expected.items():
-        assert torch.equal(first[name], second[name]), name
-        assert float((first[name] - values).double().norm()) <= 1e-5 * float(values.double().norm()), name
-
-
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory: pytest.TempPathFactory, tiny: PretrainingSettings) -> list[dict[str, Any]]:
+    """The results of two processes, by case."""
+    folder = tmp_path_factory.mktemp("ranks")
     with socket.socket() as listening:
         listening.bind(("localhost", 0))
-        return int(listening.getsockname()[1])
+        free_port = int(listening.getsockname()[1])
+    multiprocessing.start_processes(one_of_two, (free_port, folder, tiny), nprocs=2, start_method="spawn")
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_learner_step_two_processes_agree_with_one(tiny, of_two, case):
+    first, second = (results[case] for results in of_two)
+    for name, values in steps(case, tiny, Ranks()).items():
+        assert torch.equal(first[name], second[name]), name
+        assert float((first[name] - values).double().norm()) <= 1e-5 * float(values.double().norm()), name
 
 
 @pytest.fixture
@@ -115,22 +118,22 @@ def test_torchrun_stopped_resumes_to_the_same_weights(tmp_path, command):
     """A scheduler sends SIGTERM to torchrun only, and Ctrl-C reaches all processes. Only process 0 saves."""
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     process = command(whole)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
     for number, send in ((signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg)):
         process = command(stopped)
-        started, deadline = time.time(), time.monotonic() + 60
+        started, deadline = time.time(), time.monotonic() + 300
         while time.monotonic() < deadline and not any(
             path.stat().st_mtime > started for path in stopped.glob("checkpoints/*/previous.pt")
         ):
             time.sleep(0.02)  # until an epoch has ended
         send(process.pid, number)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode != 0 and "stopped by a signal" in output and not (stopped / "model.pt").exists(), (
             output
         )
     process = command(stopped)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0 and "resumes at epoch" in output, output
     one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (whole, stopped))
     assert torch.equal(one["bank"], other["bank"]) and torch.equal(one["labels"], other["labels"])

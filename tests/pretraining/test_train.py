@@ -26,19 +26,17 @@ def test_train_instance_writes_the_model(run_train, video_ids, tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*.pt")) == ["last.pt", "model.pt", "previous.pt"]
 
 
-def test_train_local_aggregation_by_clusters(run_train, clusters_file, encoding_files, tmp_path):
-    run_train("warmup")
-    init = tmp_path / "warmup" / "model.pt"
-    network = run_train("network", "local_aggregation", clusters="network", init=init)
-    idt = run_train("idt", "local_aggregation", clusters="idt", clusters_file=clusters_file, init=init)
-    joint = run_train("joint", "local_aggregation", clusters="joint", sketches=encoding_files, init=init)
+def test_train_local_aggregation_by_clusters(run_train, usual, clusters_file, encoding_files):
+    network = run_train("network", "local_aggregation", clusters="network", init=usual)
+    idt = run_train("idt", "local_aggregation", clusters="idt", clusters_file=clusters_file, init=usual)
+    joint = run_train("joint", "local_aggregation", clusters="joint", sketches=encoding_files, init=usual)
     assert network["labels"].shape == joint["labels"].shape == (2, 12)
     assert idt["labels"].tolist() == [[0, 1] * 6] * 2
-    banks = [torch.load(init, weights_only=True)["bank"], network["bank"], idt["bank"], joint["bank"]]
+    banks = [torch.load(usual, weights_only=True)["bank"], network["bank"], idt["bank"], joint["bank"]]
     assert all(not torch.equal(one, other) for n, one in enumerate(banks) for other in banks[:n])
 
 
-def test_train_idt_clusters_raise_the_cosines_within_clusters(run_train, clusters_file, tmp_path):
+def test_train_idt_clusters_raise_the_cosines_within_clusters(run_train, usual, clusters_file):
     """The purpose of the prior: training moves the embeddings of a cluster closer to each other."""
 
     def contrast(bank: torch.Tensor) -> float:
@@ -46,8 +44,8 @@ def test_train_idt_clusters_raise_the_cosines_within_clusters(run_train, cluster
         same = torch.tensor([[i % 2 == j % 2 for j in range(12)] for i in range(12)])
         return float(cosines[same & ~torch.eye(12, dtype=torch.bool)].mean() - cosines[~same].mean())
 
-    before = run_train("warmup")["bank"]
-    options = {"clusters": "idt", "clusters_file": clusters_file, "init": tmp_path / "warmup" / "model.pt"}
+    before = torch.load(usual, weights_only=True)["bank"]
+    options = {"clusters": "idt", "clusters_file": clusters_file, "init": usual}
     after = run_train("idt", "local_aggregation", changed={"epochs": 12, "lr_milestones": ()}, **options)["bank"]
     assert contrast(after) > contrast(before) + 0.1
 
@@ -68,24 +66,24 @@ def test_train_init_supervised_ignores_the_class_head(run_train, tmp_path):
     assert model["bank"].shape == (12, 16)  # embedded by the network
 
 
-def test_train_same_seed_gives_the_same_weights(run_train):
-    first, again, other = run_train("a"), run_train("b"), run_train("c", seed=1)
+def test_train_same_seed_gives_the_same_weights(run_train, usual):
+    first, again, other = torch.load(usual, weights_only=True), run_train("again"), run_train("other", seed=1)
     assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
     assert torch.equal(first["bank"], again["bank"])
     assert not torch.equal(first["bank"], other["bank"])
 
 
-def test_train_small_network_does_not_depend_on_threads(run_train):
-    first = run_train("one")
+def test_train_small_network_does_not_depend_on_threads(run_train, usual):
+    first = torch.load(usual, weights_only=True)
     torch.set_num_threads(2)
-    again = run_train("two")
+    again = run_train()
     assert torch.get_num_threads() == 1
     assert all(torch.equal(first["state_dict"][name], again["state_dict"][name]) for name in first["state_dict"])
     assert torch.equal(first["bank"], again["bank"])
 
 
-def test_train_samples_negatives(run_train):
-    exact, sampled = run_train("exact"), run_train("sampled", changed={"negatives": 4})
+def test_train_samples_negatives(run_train, usual):
+    exact, sampled = torch.load(usual, weights_only=True), run_train(changed={"negatives": 4})
     assert not torch.equal(exact["bank"], sampled["bank"])
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 from processes import default_signals
+
+pytestmark = pytest.mark.slow  # starts processes that train
 
 CHANGED = {"epochs": 8, "batch_size": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
 
@@ -49,12 +52,12 @@ class Process:
         return -1, 0
 
     def wait_for(self, process: subprocess.Popen[str], epoch: int, step: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while self.progress() < (epoch, step) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(tiny) -> dict[str, object]:
     tiny = replace(tiny, **CHANGED)
     return {**asdict(tiny), "clip_length": 16}  # slower, so that the kill happens during training
@@ -74,9 +77,17 @@ def same(model: dict[str, object], path: Path) -> bool:
 LA = {"objective": "local_aggregation", "clusters": "network", "seed": 3}
 
 
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory, train_in, settings) -> Path:
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train_in(folder, **LA, changed=settings)
+    return folder / "run"
+
+
 @pytest.fixture
-def uninterrupted(run_train, settings) -> dict[str, object]:
-    return run_train("uninterrupted", **LA, changed=settings)
+def uninterrupted(whole_run) -> dict[str, object]:
+    return torch.load(whole_run / "model.pt", weights_only=True)
 
 
 def test_training_killed_resumes_to_the_same_weights(
@@ -119,13 +130,14 @@ def test_training_stopped_by_a_signal_resumes_to_the_same_weights(
     assert same(uninterrupted, run.output)
 
 
-def test_training_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, uninterrupted, caplog):
-    folder = next((tmp_path / "uninterrupted" / "checkpoints").iterdir())
+def test_training_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, whole_run, uninterrupted, caplog):
+    shutil.copytree(whole_run, tmp_path / "run")
+    folder = next((tmp_path / "run" / "checkpoints").iterdir())
     last, previous = folder / "last.pt", folder / "previous.pt"
     for path in (last, previous):
         path.write_bytes(path.read_bytes()[:-1000])
-    model = tmp_path / "uninterrupted" / "model.pt"
+    model = tmp_path / "run" / "model.pt"
     model.unlink()
-    run_train("uninterrupted", **LA, changed=settings)
+    run_train(**LA, changed=settings)
     assert "damaged" in caplog.text
     assert same(uninterrupted, model)

@@ -18,6 +18,7 @@ from pages import BASELINE, Page, build_page
 from workflow_scripts.configuration.resolve import as_yaml, read_config, resolve
 from workflow_scripts.evaluation.metrics import Predictions
 from workflow_scripts.evaluation.results import Task, write_record
+from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground.artifacts import dataset, write_columns, write_hdf5, write_text
 from workflow_scripts.ground.identity import rng, video_id
@@ -250,7 +251,8 @@ def _write_evaluations(results: Results, run: str, seed: int, accuracy: float, s
         for protocol in ["svm"] if run == "idt" else ["finetune", "linear", "knn"]:
             path = results.folder / f"evaluation/{run}/seed{seed}/toy/split{number}/{protocol}.json"
             predictions = Predictions.from_scores(truth, np.eye(len(classes))[predicted])
-            write_record(path, Task(run, seed, "toy", number), protocol, split, predictions, {}, **own[protocol])
+            task = Task(run, seed, "toy", number)
+            write_record(path, task, protocol, split, predictions, EvaluationSettings(), **own[protocol])
             paths.append(path)
     return paths
 

@@ -18,6 +18,8 @@ from workflow_scripts.synthetic.settings import GeneratedSettings
 from workflow_scripts.trajectories.describe_video import Video
 from workflow_scripts.trajectories.settings import TrajectoriesSettings
 
+pytestmark = pytest.mark.slow  # tracks videos
+
 BOX = (40, 20, 80, 90)
 
 

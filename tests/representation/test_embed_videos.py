@@ -29,6 +29,8 @@ from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.ground.record_file import RecordFile
 from workflow_scripts.pretraining.validation import embed_videos as embeddings_of_the_training
 
+pytestmark = pytest.mark.slow  # runs `dtc embed`
+
 
 def test_embed_videos_of_a_network_that_overflows_records_a_failure(videos: Path, model: Path, tmp_path: Path) -> None:
     """Its weights are finite and its vectors are not. Zeros with the status ok would be wrong."""
@@ -189,12 +191,14 @@ def test_embed_videos_does_not_add_to_a_file_of_another_model(
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_embed_videos_resumes_after_a_signal(videos: Path, model: Path, tmp_path: Path, ending: int) -> None:
+def test_embed_videos_resumes_after_a_signal(
+    videos: Path, model: Path, tmp_path: Path, ending: int, caplog: pytest.LogCaptureFixture
+) -> None:
     copies = [shutil.copy(videos / "walk" / "walk_beach_00.mp4", tmp_path / f"{i:03d}.mp4") for i in range(100)]
     output, store = tmp_path / "out.h5", tmp_path / ".out.h5.store"
-    module = "workflow_scripts.cli"
-    command = [sys.executable, "-m", module, "embed", *copies, "--model", model, "-o", output]
-    running = subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
+    arguments = ["embed", *map(str, copies), "--model", str(model), "-o", str(output)]
+    command = [sys.executable, "-m", "workflow_scripts.cli", *arguments]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=default_signals)
     while not (store.exists() and store.stat().st_size):
         assert running.poll() is None
         time.sleep(0.005)
@@ -205,8 +209,8 @@ def test_embed_videos_resumes_after_a_signal(videos: Path, model: Path, tmp_path
     with RecordFile(store) as results:
         n_done = sum(results.read(str(copy)) is not None for copy in copies)
     assert 0 < n_done < len(copies)
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0 and f"{n_done} of them already done" in done.stderr
+    caplog.set_level("INFO", "workflow_scripts")
+    assert main(arguments) == 0 and f"{n_done} of them already done" in caplog.text
     assert len(read_embedded(output)["video"]) == len(copies) and not store.exists()
 
 

@@ -16,6 +16,8 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.representation.export_model import export_model
 
+pytestmark = pytest.mark.slow  # compiles networks
+
 
 @pytest.mark.parametrize(
     ("shortcut", "length", "least", "most"), [("A", 8, 5, 8), ("B", 16, 9, 16), ("B", 20, 17, None), ("B", 1, 1, 1)]

@@ -139,6 +139,7 @@ def test_limbs_keep_their_lengths_and_the_feet_stay_on_the_ground(motion: str) -
     assert steps.max() < 0.06, "nothing leaps from pose to pose"
 
 
+@pytest.mark.slow
 def test_mean_colour_predicts_the_scene_and_not_the_motion() -> None:
     """Leave one take out, nearest neighbour on mean colours: far above chance for scene, near chance for motion."""
     settings = GeneratedSettings(frames=4, fps=4, width=80, height=60)

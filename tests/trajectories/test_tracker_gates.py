@@ -13,6 +13,8 @@ import pytest
 import idt_tools
 from idt_tools import _core
 
+pytestmark = pytest.mark.slow  # tracks real videos
+
 CARPHONE, BOXING, BOWLING = "carphone_176x144_120", "person01_boxing_d1", "v_Bowling_g01_c01"
 
 

@@ -4,10 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from dataset_files import index_rows, touch
+from written_videos import write_video
 
 import idt_tools
 from workflow_scripts.ground.artifacts import read_columns
@@ -69,17 +69,12 @@ PIXELS = {"apng": "rgb24", "gif": "rgb8", "mjpeg": "yuvj420p"}
 N_FRAMES = 30
 
 
-def write_video(path: Path, container_format: str, codec: str) -> None:
-    """Writes 30 frames, at 25 per second, of a bright square that moves over a ramp."""
-    width, height = (720, 576) if codec == "dvvideo" else (176, 144)
-    with av.open(str(path), "w", format=container_format) as container:
-        stream = container.add_stream(codec, rate=25)  # type: ignore[call-overload]
-        stream.width, stream.height, stream.pix_fmt = width, height, PIXELS.get(codec, "yuv420p")
-        for t in range(N_FRAMES):
-            picture = np.broadcast_to(np.arange(width, dtype=np.uint8)[:, None], (height, width, 3)).copy()
-            picture[20:60, 20 + 2 * t : 60 + 2 * t] = 255
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
+def moving_square(width: int, height: int) -> np.ndarray:
+    """Frames (30, height, width, 3) of a bright square that moves over a ramp."""
+    pictures = np.broadcast_to(np.arange(width, dtype=np.uint8)[:, None], (N_FRAMES, height, width, 3)).copy()
+    for t, picture in enumerate(pictures):
+        picture[20:60, 20 + 2 * t : 60 + 2 * t] = 255
+    return pictures
 
 
 def test_video_suffixes_all_have_a_test_video() -> None:
@@ -89,10 +84,13 @@ def test_video_suffixes_all_have_a_test_video() -> None:
 @pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
 def test_video_files_of_each_suffix(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"VIDEO{suffix.upper()}"
-    write_video(path, *FORMATS[suffix])
+    container_format, codec = FORMATS[suffix]
+    width, height = (720, 576) if codec == "dvvideo" else (176, 144)
+    pixels = PIXELS.get(codec, "yuv420p")
+    write_video(path, moving_square(width, height), codec, pixels=pixels, container_format=container_format)
     assert video_files(tmp_path) == [path]
     info = idt_tools.probe_video(path)
-    assert (info.width, info.height) == ((720, 576) if suffix == ".dv" else (176, 144))
+    assert (info.width, info.height) == (width, height)
     if suffix == ".dv":  # its header gives a clock rate instead of the frame rate
         assert (info.n_frames, info.fps) == (N_FRAMES, 25)
     assert len(list(idt_tools.read_video(path))) == N_FRAMES

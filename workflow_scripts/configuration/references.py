@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.clusters.methods import METHODS
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.paths import REPOSITORY, RESERVED
 from workflow_scripts.evaluation.evaluations import evaluated_runs
@@ -27,7 +26,6 @@ RESERVED_TABLES = frozenset({"method_table", "cluster_table"})
 def check_references(config: dict[str, Any]) -> None:
     """Raises StageError if the config names a dataset, method, run, descriptors or folder that does not exist."""
     _check_datasets(config)
-    _check_known("clusters.method", config["clusters"]["method"], METHODS)
     _check_runs(config)
     _check_report(config)
     _check_descriptors(config)

@@ -189,8 +189,8 @@ class ReportSection(ReportSettings):
     )
     sources: list[SourceEntry] = setting(
         [],
-        "Sources of single values, instead of the source of their key. A value whose source begins with paper is not "
-        "listed with a table as a departure from the paper.",
+        "Sources of single values. Each replaces the source of its key. If a source begins with paper, the tables do "
+        "not list the value as a departure from the paper.",
     )
 
 

@@ -71,16 +71,12 @@ def finetune(
     pretrained = read_pretrained(model, architecture)
     use_threads(best_device(), vars(pretrained.architecture), settings.finetune_batch_size)
     split, store = read_inputs(splits, task.split, frames, unread)
-    record_settings = {
-        **settings_of("finetune", dataclasses.asdict(settings)),
-        **pretrained.provenance(),
-        "layout": task.layout,
-    }
+    origin = {**pretrained.provenance(), "layout": task.layout}
     request = {
         "VERSION": VERSIONS["finetune"],
         "split": dataclasses.asdict(split),
         "seed": task.seed,
-        "settings": record_settings,
+        "settings": {**settings_of("finetune", dataclasses.asdict(settings)), **origin},
     }
     folder = checkpoints / run_digest(request, [model] if model else [], frames)
 
@@ -94,9 +90,8 @@ def finetune(
     trainer, training = train(new_trainer, split, folder, settings, task.seed)
     scores = trainer.predict(list(split.test), settings.clips, show_progress=True)
     predictions = Predictions.from_scores(split.targets(split.test), scores)
-    record = results.write_record(output, task, "finetune", split, predictions, record_settings, **training)
+    results.write_record(output, task, "finetune", split, predictions, settings, origin, **training)
     shutil.rmtree(checkpoints, ignore_errors=True)  # also those of earlier settings
-    log.info("%s finetuned on %s split %d: %s", *task.log_fields(), results.summary(record))
 
 
 def train(

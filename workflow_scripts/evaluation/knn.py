@@ -4,22 +4,17 @@ Inputs: features.h5, splits.tsv, unread.tsv. Output: `knn.json`, a record (see `
 of videos that vote. Its metrics include R@k: the share of test videos with a video of their class among the k nearest.
 """
 
-import dataclasses
-import logging
 from pathlib import Path
 
 import torch
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import RETRIEVED, Predictions
-from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split_features import read_features
 from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.vectors import nearest_rows
 from workflow_scripts.pretraining.knn import nearest_classes
-
-log = logging.getLogger(__name__)
 
 
 def knn(
@@ -53,16 +48,8 @@ def knn(
         temperature=settings.knn_temperature,
     ).numpy()
     ranked, _ = nearest_rows(data.test, data.train, max(RETRIEVED) + 1)
-    record = results.write_record(
-        output,
-        task,
-        "knn",
-        split,
-        Predictions(truth, voted, len(split.classes), neighbours=classes[ranked]),
-        {**settings_of("knn", dataclasses.asdict(settings)), **data.parameters},
-        neighbours=neighbours,
-    )
-    log.info("%s, nearest neighbours on %s split %d: %s", *task.log_fields(), results.summary(record))
+    predictions = Predictions(truth, voted, len(split.classes), neighbours=classes[ranked])
+    results.write_record(output, task, "knn", split, predictions, settings, data.parameters, neighbours=neighbours)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ number of shots ("1", ..., "all"), one per draw; `shots_n_train`: number of trai
 "all".
 """
 
-import dataclasses
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,13 +19,10 @@ from tqdm import tqdm
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.classifier import class_scores
 from workflow_scripts.evaluation.metrics import Predictions, accuracy
-from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split_features import SplitFeatures, read_features
 from workflow_scripts.ground import identity
 from workflow_scripts.ground.stage import command_line
-
-log = logging.getLogger(__name__)
 
 
 def linear(
@@ -64,17 +59,11 @@ def linear(
             shots.setdefault(str(shot), []).append(accuracy(classify(data, chosen, settings.linear_c)))
             n_train[str(shot)] = len(chosen)
     predictions = classify(data, list(split.train), settings.linear_c)
-    record = results.write_record(
-        output,
-        task,
-        "linear",
-        split,
-        predictions,
-        {**settings_of("linear", dataclasses.asdict(settings)), **data.parameters},
-        shots={**shots, "all": [accuracy(predictions)]},
-        shots_n_train={**n_train, "all": len(data.train)},
-    )
-    log.info("%s, linear classifier on %s split %d: %s", *task.log_fields(), results.summary(record))
+    few_shot = {
+        "shots": {**shots, "all": [accuracy(predictions)]},
+        "shots_n_train": {**n_train, "all": len(data.train)},
+    }
+    results.write_record(output, task, "linear", split, predictions, settings, data.parameters, **few_shot)
 
 
 def draw_shots(labels: Mapping[str, str], shots: int, seed: int, draw: int) -> list[str]:

@@ -7,21 +7,25 @@ videos. `n_left_out` is the difference, and `left_out` has the reasons. `accurac
 interval of the accuracy over the test videos, drawn by recording if there are groups.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from workflow_scripts.evaluation.metrics import METRICS, Predictions, accuracy_interval, measure
-from workflow_scripts.evaluation.protocols import PROTOCOLS
-from workflow_scripts.evaluation.settings import VERSIONS
+from workflow_scripts.evaluation.protocols import PROTOCOLS, settings_of
+from workflow_scripts.evaluation.settings import VERSIONS, EvaluationSettings
 from workflow_scripts.evaluation.split import Split
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError
+
+log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
@@ -59,10 +63,6 @@ class Task:
     split: int = 1
     layout: str = ""
 
-    def log_fields(self) -> tuple[str, str, int]:
-        """Run, dataset and split, for a log line."""
-        return self.run, self.dataset, self.split
-
 
 def write_record(
     output: Path,
@@ -70,10 +70,11 @@ def write_record(
     protocol: str,
     split: Split,
     predictions: Predictions,
-    settings: Mapping[str, Any],
+    settings: EvaluationSettings,
+    origin: Mapping[str, Any] = MappingProxyType({}),
     **extra: Any,
 ) -> Record:
-    """Writes and returns the record of a protocol's predictions for the test videos of a split.
+    """Writes, logs and returns the record of a protocol's predictions for the test videos of a split.
 
     Args:
         output: The record's file.
@@ -81,14 +82,15 @@ def write_record(
         protocol: The protocol's name in PROTOCOLS.
         split: The videos of the split.
         predictions: The predictions for split.test, in its order.
-        settings: All settings that the result depends on, including those of the network's training.
+        settings: The settings, of which the record has the protocol's.
+        origin: All else that the result depends on, such as the settings of the network's training.
         extra: Entries that only this protocol has, such as `shots` or `history`. They may override an entry that comes
             from the split, such as `n_train`.
 
     Raises:
         StageError: The record contradicts itself, or cannot be written.
     """
-    version = VERSIONS[protocol]
+    version, values = VERSIONS[protocol], {**settings_of(protocol, asdict(settings)), **origin}
     record: Record = {
         "run": task.run,
         "seed": task.seed,
@@ -103,8 +105,8 @@ def write_record(
         "n_listed": len(split.test) + len(split.left_out),
         "n_left_out": len(split.left_out),
         **extra,
-        "settings": dict(settings),
-        "config_digest": digest(protocol, version, dict(settings)),
+        "settings": values,
+        "config_digest": digest(protocol, version, values),
         "VERSION": version,
         "classes": split.classes,
         "confusion": predictions.confusion().tolist(),
@@ -114,6 +116,8 @@ def write_record(
     }
     validate(record, output)
     artifacts.write_json(output, record)
+    title = PROTOCOLS[protocol].title
+    log.info("%s, %s, on %s split %d: %s", task.run, title, task.dataset, task.split, summary(record))
     return record
 
 

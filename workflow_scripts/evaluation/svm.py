@@ -8,8 +8,6 @@ They are summed over blocks of entries, so that thousands of Fisher vectors (400
 Inputs: splits.tsv, unread.tsv, the encoding shards. Output: `svm.json`, a record (see `results`).
 """
 
-import dataclasses
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,13 +19,10 @@ from tqdm import tqdm
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.classifier import class_scores
 from workflow_scripts.evaluation.metrics import Predictions
-from workflow_scripts.evaluation.protocols import settings_of
 from workflow_scripts.evaluation.settings import IDT_RUNS, EvaluationSettings
 from workflow_scripts.evaluation.split import read_split, read_statuses
 from workflow_scripts.ground.artifacts import read_hdf5
 from workflow_scripts.ground.stage import StageError, command_line
-
-log = logging.getLogger(__name__)
 
 ENTRIES = 4096  # entries of each vector that are read at a time: 16 kB
 
@@ -64,10 +59,7 @@ def svm(
     machine.fit(cosines[:n_train, :n_train], parts.targets(parts.train))
     scores = class_scores(machine, cosines[n_train:, :n_train], len(parts.classes))
     predictions = Predictions.from_scores(parts.targets(parts.test), scores)
-    record = results.write_record(
-        output, task, "svm", parts, predictions, settings_of("svm", dataclasses.asdict(settings))
-    )
-    log.info("%s + SVM on %s split %d: %s", *task.log_fields(), results.summary(record))
+    results.write_record(output, task, "svm", parts, predictions, settings)
 
 
 def gram(encodings: Sequence[Path], vectors: str, video_ids: Sequence[str]) -> np.ndarray:

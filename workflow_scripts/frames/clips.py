@@ -27,7 +27,7 @@ cv2.setNumThreads(0)
 def resize(frame: np.ndarray, width: int, height: int) -> np.ndarray:
     """Resizes a frame (H, W, 3) uint8 by the antialiased bilinear filter of PIL, with which Hara et al. train.
 
-    It differs from PIL by at most 1 of 255. OpenCV's bilinear filter does not antialias: a shrunk video flickers.
+    It differs from PIL by at most 2 of 255. OpenCV's bilinear filter does not antialias: a shrunk video flickers.
     """
     image = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None]  # (1, 3, H, W), channels last in memory
     resized = functional.interpolate(image, (height, width), mode="bilinear", antialias=True)

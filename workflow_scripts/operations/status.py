@@ -178,8 +178,8 @@ def _position(rule: str) -> int:
     return RULES.index(rule) if rule in RULES else len(RULES)
 
 
-def _first_lines(lines: list[str], full: bool, shown: int = 5) -> list[str]:
-    """The first `shown` lines and the number of the others; all lines if `full`."""
-    if full or len(lines) <= shown:
+def _first_lines(lines: list[str], full: bool) -> list[str]:
+    """The first five lines and the number of the others; all lines if `full`."""
+    if full or len(lines) <= 5:
         return lines
-    return [*lines[:shown], f"... and {len(lines) - shown} more (--full shows all)"]
+    return [*lines[:5], f"... and {len(lines) - 5} more (--full shows all)"]

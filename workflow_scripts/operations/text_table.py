@@ -3,20 +3,19 @@
 import pandas as pd
 
 
-def aligned(table: pd.DataFrame, header: bool = True) -> list[str]:
-    """The rows as lines with aligned columns, two blanks apart. The first line has the column names, if `header`."""
-    rows = [*([list(table.columns)] if header else []), *table.astype(str).values.tolist()]
-    if not rows:
-        return []
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows)
-    return [line.rstrip() for line in lines]
+def aligned(table: pd.DataFrame) -> list[str]:
+    """The rows as lines with aligned columns, two blanks apart. The first line has the column names."""
+    return ["  ".join(row).rstrip() for row in _padded(table)]
 
 
 def markdown(table: pd.DataFrame) -> list[str]:
     """The rows as lines of a Markdown table with aligned columns."""
+    header, *rows = _padded(table)
+    return [f"| {' | '.join(row)} |" for row in (header, ["-" * len(name) for name in header], *rows)]
+
+
+def _padded(table: pd.DataFrame) -> list[list[str]]:
+    """The names of the columns and the cells of each row, with the cells of a column at the same length."""
     rows = [list(table.columns), *table.astype(str).values.tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * width for width in widths])
-    padded = ([text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in rows)
-    return [f"| {' | '.join(row)} |" for row in padded]
+    return [[text.ljust(width) for text, width in zip(row, widths, strict=True)] for row in rows]

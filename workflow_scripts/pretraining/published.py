@@ -78,8 +78,8 @@ def read_weights(path: Path) -> Weights:
 def for_our_inputs(weights: dict[str, Tensor], unit: tuple[float, float, float]) -> dict[str, Tensor]:
     """Converts weights that were trained on inputs of 0..255 divided by `unit` (RGB) to weights for inputs of 0..255.
 
-    The outputs stay the same. The statistics of the first batch norm absorb the mean scale, and the first convolution
-    only the ratios of the channels. So the norm of its weights and the effect of a learning rate hardly change.
+    The outputs stay the same. The statistics of the first batch norm absorb the mean scale. The weights of the first
+    convolution absorb only the ratios of the channels. So their norm and the effect of a learning rate hardly change.
     """
     if unit == OURS or not {"conv1.weight", "bn1.running_mean", "bn1.running_var"} <= weights.keys():
         return weights

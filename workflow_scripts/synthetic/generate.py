@@ -182,8 +182,9 @@ def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> I
 def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
     """Writes the videos that `root` lacks, and manifest.csv; returns the manifest's rows.
 
-    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), scene, and group: the
-    videos that share a place. That is the take, or with `places` the scene with the number of the place. Videos of other settings are overwritten. Raises StageError for settings that cannot be rendered.
+    A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), scene, and group (the
+    videos that share a place: the take, or with `places` the scene with the number of its place). Videos of other
+    settings are overwritten. Raises StageError for settings that cannot be rendered.
     """
     check(settings)
     rows, jobs = [], []

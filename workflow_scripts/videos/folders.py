@@ -82,11 +82,11 @@ def _read_tree(top: Path, read: set[tuple[int, int]], result: Walk) -> list[Path
     return links
 
 
-def counted_suffixes(others: Counter[str], most: int = 10) -> str:
-    """Returns the numbers of files by suffix in words: the `most` frequent suffixes, then the sum of the others."""
+def counted_suffixes(others: Counter[str]) -> str:
+    """Returns the numbers of files by suffix in words: the ten most frequent suffixes, then the sum of the others."""
     counts = sorted(others.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{number:,} {escaped(suffix) or 'without suffix'}" for suffix, number in counts[:most]]
-    if rest := counts[most:]:
+    parts = [f"{number:,} {escaped(suffix) or 'without suffix'}" for suffix, number in counts[:10]]
+    if rest := counts[10:]:
         parts.append(f"{sum(number for _, number in rest):,} of {len(rest):,} other suffixes")
     return ", ".join(parts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,10 +64,11 @@ class MethodTable:
 
     def cell(self, run: str, column: Column) -> dict[str, Any] | None:
         """A cell by column, with None for missing values; None if the run has no such evaluation."""
-        key = (*column, run)
-        if key not in self.cells.index:
-            return None
-        return records(self.cells.loc[[key]])[0]
+        return self._records.get((*column, run))
+
+    @cached_property
+    def _records(self) -> dict[tuple[str, ...], dict[str, Any]]:
+        return dict(zip(self.cells.index, records(self.cells), strict=True))
 
     def column_cells(self, column: Column) -> pd.DataFrame:
         """The cells of one dataset and protocol."""

@@ -33,10 +33,11 @@ class Departure:
 def departures(config: dict[str, Any], runs: Iterable[str], protocol: str = "finetune") -> list[Departure]:
     """The departures of some runs and of the runs that they start from.
 
-    If the `source` of a key in the schema begins with "paper", the default is the paper's value, and another value is a
-    departure. Any other key always is one; a key of a run or of descriptors is one if it is set there. Entries of
-    `report.sources` replace the sources of single keys. Values that cannot change these runs are left out: those of
-    other protocols and other detectors of people, and keys that do not influence a result.
+    The schema gives a `source` for each key. If it begins with "paper", the default is the paper's value, and only
+    another value is a departure. Every value of another key is a departure. A key of a run or of descriptors is a
+    departure only if the config sets it there. Entries of `report.sources` replace the sources of single keys. Values
+    that cannot change these runs are left out: those of other protocols and other detectors of people, and keys that do
+    not influence a result.
 
     Args:
         config: The resolved config.
