@@ -6,7 +6,8 @@ of videos that vote. Its metrics include R@k: the share of test videos with a vi
 
 from pathlib import Path
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from workflow_scripts.evaluation import results
 from workflow_scripts.evaluation.metrics import RETRIEVED, Predictions
@@ -14,7 +15,6 @@ from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.evaluation.split_features import read_features
 from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.vectors import nearest_rows
-from workflow_scripts.pretraining.knn import nearest_classes
 
 
 def knn(
@@ -42,14 +42,28 @@ def knn(
     split = data.split
     classes, truth = split.targets(split.train), split.targets(split.test)
     neighbours = min(settings.knn_neighbours, len(data.train))
-    voted = nearest_classes(
-        *(torch.from_numpy(array) for array in (data.test, data.train, classes)),
-        neighbours=neighbours,
-        temperature=settings.knn_temperature,
-    ).numpy()
-    ranked, _ = nearest_rows(data.test, data.train, max(RETRIEVED) + 1)
-    predictions = Predictions(truth, voted, len(split.classes), neighbours=classes[ranked])
+    ranked, cosines = nearest_rows(data.test, data.train, max(neighbours, *RETRIEVED) + 1)
+    nearest = classes[ranked]
+    voted = weighted_vote(nearest[:, :neighbours], cosines[:, :neighbours], settings.knn_temperature)
+    predictions = Predictions(truth, voted, len(split.classes), neighbours=nearest)
     results.write_record(output, task, "knn", split, predictions, settings, data.parameters, neighbours=neighbours)
+
+
+def weighted_vote(classes: NDArray[np.int64], cosines: NDArray[np.floating], temperature: float) -> NDArray[np.int64]:
+    """The class with the most votes among the neighbours of each query. A vote weighs exp(cosine / temperature) ([46]).
+
+    Args:
+        classes: (Q, k) of the neighbours, the nearest first.
+        cosines: (Q, k) of the queries and their neighbours.
+        temperature: Temperature of the weights.
+
+    Returns:
+        (Q,). The lowest class wins a tie.
+    """
+    votes = np.zeros((len(classes), classes.max(initial=0) + 1))
+    weights = np.exp((cosines - cosines[:, :1]) / temperature)
+    np.add.at(votes, (np.arange(len(classes))[:, None], classes), weights)
+    return votes.argmax(axis=1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATUR
 from workflow_scripts.videos.settings import LAYOUTS
 
 # The VERSION of each stage, raised when the same settings give another result.
-VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 6, "svm": 6, "cluster_bank": 1}
+VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 7, "svm": 6, "cluster_bank": 1}
 
 # The runs without a network, which every config has, and the dataset of the encoding that their linear SVM reads.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
