@@ -19,6 +19,7 @@ rule clusters:
         method=NAME,
         k=r"\d+",
         m=r"\d+",
+    priority: 1  # the longest chain of jobs goes through here
     conda:
         "../envs/pipeline.yaml"
     threads: 4

@@ -19,6 +19,7 @@ rule codebook:
         paths.log(paths.CODEBOOK),
     benchmark:
         paths.benchmark(paths.CODEBOOK)
+    priority: 1  # the longest chain of jobs goes through here
     conda:
         "../envs/pipeline.yaml"
     threads: 4
@@ -44,6 +45,7 @@ rule encoding:
         paths.log(paths.ENCODING),
     benchmark:
         paths.benchmark(paths.ENCODING)
+    priority: 1  # the longest chain of jobs goes through here
     conda:
         "../envs/pipeline.yaml"
     threads: 1

@@ -35,6 +35,7 @@ rule trajectories:
         paths.log(paths.TRAJECTORIES),
     benchmark:
         paths.benchmark(paths.TRAJECTORIES)
+    priority: 1  # the longest chain of jobs goes through here
     conda:
         "../envs/pipeline.yaml"
     threads: 1
