@@ -7,6 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.ground.stage import StageError
@@ -57,20 +58,36 @@ def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 
-def test_takes_share_the_place_the_person_and_the_view_where_the_settings_say_so() -> None:
-    shared = replace(SMALL, places=2, people=2, light=0.0, camera=0.0, views=0.0)
-    corners = [
-        np.mean([image[:12, :12] for image in render("wave", "city", take, shared)], axis=0) for take in range(3)
-    ]
-    assert np.abs(corners[0] - corners[2]).mean() < 4, "they differ by noise"
-    assert np.abs(corners[0] - corners[1]).mean() > 8
-    frames = list(render_with_truth("wave", "city", 0, shared))
-    assert all(np.array_equal(frame.camera, frames[0].camera) for frame in frames)
+def test_takes_share_a_place_in_turn() -> None:
+    def on_place(take: int) -> NDArray[np.float64]:  # the first frame in the place's pixels, without the person
+        frames = list(render_with_truth("wave", "city", take, replace(SMALL, places=2, camera=0.0)))
+        assert all(np.array_equal(frame.camera, frames[0].camera) for frame in frames), "the camera stands still"
+        x1, y1, x2, y2 = frames[0].box.astype(int)
+        frames[0].image[y1 : y2 + 1, x1 : x2 + 1] = 0
+        return cv2.warpPerspective(frames[0].image, np.linalg.inv(frames[0].camera), (352, 205)).mean(axis=-1)
+
+    first, other, again = (on_place(take) for take in range(3))
+    shared, different = (
+        np.corrcoef(first[both], image[both])[0, 1] for image in (again, other) for both in [(first > 0) & (image > 0)]
+    )
+    assert shared > 0.8 > different + 0.2
+
+
+def test_takes_share_a_person_in_turn() -> None:
+    settings = replace(SMALL, people=2, figure_height=(0.3, 0.9), camera=0.0)
+    boxes = [next(render_with_truth("walk", "city", take, settings)).box for take in range(3)]
+    first, other, again = (box[3] - box[1] for box in boxes)
+    assert 0.85 < first / again < 1.15 and not 0.8 < first / other < 1.25
+
+
+def test_places_without_contrast_have_one_color() -> None:
+    corner = next(render("wave", "city", 0, replace(SMALL, contrast=0.0)))[:8, :8].astype(float)
+    assert corner.std(axis=(0, 1)).max() < 6, "the grain of the camera"
 
 
 def test_figures_are_as_tall_as_the_settings_say() -> None:
     short, tall = (
-        next(render_with_truth("walk", "city", 0, replace(SMALL, figure_height=(share, share), views=0.0))).box
+        next(render_with_truth("walk", "city", 0, replace(SMALL, figure_height=(share, share)))).box
         for share in (0.4, 0.8)
     )
     assert 1.8 < (tall[3] - tall[1]) / (short[3] - short[1]) < 2.2

@@ -88,7 +88,7 @@ def _camera_path(
     draw: np.random.Generator, settings: GeneratedSettings, width: int, height: int
 ) -> NDArray[np.float64]:
     """(T, 2, 3) maps from the place's pixels to those of a view of width x height, drifting, shaking, zooming."""
-    frames, fps, movement, spread = settings.frames, settings.fps, settings.camera, settings.views
+    frames, fps, movement = settings.frames, settings.fps, settings.camera
     t = (np.arange(frames) - (frames - 1) / 2) / fps  # seconds around the middle
     shake = np.zeros((3, frames))
     for strength, hertz in ((0.012, 0.9), (0.006, 2.6), (0.0025, 7.0)):
@@ -96,11 +96,11 @@ def _camera_path(
         shake += movement * strength * draw.uniform(0.3, 1.2, (3, 1)) * np.sin(2 * np.pi * rate * t + start)
     direction, pace = draw.uniform(0, 2 * np.pi), draw.uniform(0.02, 0.16)  # views per second
     extent = movement * 0.22 * np.tanh(t / 0.22 * pace)  # long videos do not leave the place
-    aside = spread * draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0]
-    up = spread * draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1]
+    aside = draw.uniform(-0.25, 0.25) + extent * np.cos(direction) + shake[0]
+    up = draw.uniform(-0.03, 0.03) + 0.35 * extent * np.sin(direction) + shake[1]
     x, y = width * (0.5 * BACKDROP[0] + aside), height * (0.5 * BACKDROP[1] + up)
-    zoom = np.exp(spread * draw.uniform(-0.05, 0.05) + movement * np.tanh(t) * draw.uniform(-0.12, 0.12))
-    roll = spread * np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
+    zoom = np.exp(draw.uniform(-0.05, 0.05) + movement * np.tanh(t) * draw.uniform(-0.12, 0.12))
+    roll = np.radians(draw.uniform(-1.5, 1.5)) + shake[2]
     cos, sin = zoom * np.cos(roll), zoom * np.sin(roll)
     linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)  # (T, 2, 2)
     centre = np.stack([x, y], -1)
@@ -124,8 +124,8 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     middle = cameras[settings.frames // 2]
     feet_x = (width / 2 - middle[0, 2]) / middle[0, 0] + width * draw.uniform(-0.13, 0.13)
     feet = (float(feet_x), height * (BACKDROP[1] / 2 + 0.36 + draw.uniform(-0.03, 0.03)))
-    color = (draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)) ** settings.light
-    gamma, grain = draw.uniform(0.85, 1.2) ** settings.light, draw.uniform(1.0, 4.0)
+    color = draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)
+    gamma, grain = draw.uniform(0.85, 1.2), draw.uniform(1.0, 4.0)
     tone = (255 * (np.arange(256)[:, None] / 255) ** gamma * color).astype(np.float32)  # (256, 3)
     to_pixels = np.array([[1, 0, 0.5 - SUPERSAMPLING / 2], [0, 1, 0.5 - SUPERSAMPLING / 2], [0, 0, SUPERSAMPLING]])
     to_pixels = to_pixels / SUPERSAMPLING  # centres of painted pixels to centres of the frame's
