@@ -124,8 +124,8 @@ def render_with_truth(motion: str, scene: str, take: int, settings: GeneratedSet
     middle = cameras[settings.frames // 2]
     feet_x = (width / 2 - middle[0, 2]) / middle[0, 0] + width * draw.uniform(-0.13, 0.13)
     feet = (float(feet_x), height * (BACKDROP[1] / 2 + 0.36 + draw.uniform(-0.03, 0.03)))
-    color = draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)
-    gamma, grain = draw.uniform(0.85, 1.2), draw.uniform(1.0, 4.0)
+    color = (draw.uniform(0.78, 1.12) * draw.uniform(0.93, 1.07, 3)) ** settings.light
+    gamma, grain = draw.uniform(0.85, 1.2) ** settings.light, draw.uniform(1.0, 4.0)
     tone = (255 * (np.arange(256)[:, None] / 255) ** gamma * color).astype(np.float32)  # (256, 3)
     to_pixels = np.array([[1, 0, 0.5 - SUPERSAMPLING / 2], [0, 1, 0.5 - SUPERSAMPLING / 2], [0, 0, SUPERSAMPLING]])
     to_pixels = to_pixels / SUPERSAMPLING  # centres of painted pixels to centres of the frame's

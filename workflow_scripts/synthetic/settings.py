@@ -35,6 +35,9 @@ class GeneratedSettings:
     figure_height: Sequence[float] = setting(
         (0.58, 0.72), "Least and greatest height of a person, as a share of the frame's.", source="ours"
     )
+    light: float = setting(
+        1.0, "How much the light differs from video to video. 0: not at all.", source="ours", minimum=0, maximum=1
+    )
     camera: float = setting(
         1.0,
         "How much the camera moves. 0: it stands still.",
