@@ -5,8 +5,8 @@
 // window, column 2i + 3 to the second. With even and odd columns in separate rows:
 //   1. Every column of 5 is sorted.
 //   2. Columns 2i - 1 and 2i are merged to a sorted ten, Q(i). The common 20 values are Q(i) and Q(i + 1).
-//   3. Of the 20, only ranks 8 to 13 can be the median of the 25, whatever the last 5 values are. These six, sorted, are
-//      the three greatest of the lower ten and the three least of the upper ten.
+//   3. Of the 20, only ranks 8 to 13 can be the median of the 25, whatever the last 5 values are. These six, sorted,
+//      are the three greatest of the lower ten and the three least of the upper ten.
 //   4. The median is the 6th of the six and the last column's five: the least of max(six_k, column_{6-k}).
 #include "median.h"
 
