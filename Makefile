@@ -131,7 +131,7 @@ test-tables: setup
 test-package: setup
 	$(BIN)/python -m pytest -s tests/real/test_package.py
 
-# `make demo` in a fresh clone: about 8 minutes on 2 cores.
+# `make demo` in a fresh clone: about 10 minutes on 2 cores.
 test-demo: setup
 	$(BIN)/python -m pytest -s tests/real/test_demo.py
 
