@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from idt_tools import columns
 from idt_tools.count_sketch import count_sketch, draw_sketch
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
-from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.encoding.settings import CHANNELS, EncodingSettings
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.vectors import l2_normalised
@@ -33,13 +32,6 @@ from workflow_scripts.trajectories.settings import TrajectoriesSettings
 from workflow_scripts.videos.index_videos import index_videos
 from workflow_scripts.videos.settings import DatasetSettings
 
-SUBSETS = {
-    "all": slice(0, len(columns.DESCRIPTORS)),
-    "trajectory": columns.TRAJECTORY,
-    "HOG": columns.HOG,
-    "HOF": columns.HOF,
-    "MBH": slice(columns.MBHX.start, columns.MBHY.stop),
-}
 SKETCHES = 20
 
 
@@ -49,7 +41,7 @@ class Features:
 
     boxes: str = "none"  # the detector whose boxes are masked
     components: int = 64  # Gaussians
-    subset: str = "all"  # columns of a descriptor
+    channels: tuple[str, ...] = CHANNELS
 
 
 def main() -> None:
@@ -61,7 +53,7 @@ def main() -> None:
     parser.add_argument(
         "--components", nargs="+", type=int, default=[64, 256], help="the first is used in the other rows"
     )
-    parser.add_argument("--subsets", nargs="*", choices=SUBSETS, default=list(SUBSETS)[1:])
+    parser.add_argument("--channels", nargs="*", choices=CHANNELS, default=CHANNELS, help="the rows of one channel")
     parser.add_argument("--descriptors", type=int, default=1000, help="per video (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -69,20 +61,26 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
 
     boxes, k = arguments.boxes[0], arguments.components[0]
-    rows = [Features(b, k) for b in arguments.boxes] + [Features(boxes, k, name) for name in arguments.subsets]
+    rows = [Features(b, k) for b in arguments.boxes] + [Features(boxes, k, (name,)) for name in arguments.channels]
     rows += [Features(b, c) for c in arguments.components[1:] for b in arguments.boxes]
     files = {
         b: track(arguments.folder.resolve(), arguments.manifest.resolve(), arguments.cache, b, arguments.threads)
         for b in arguments.boxes
     }
     print(f"{'':35}{'Fisher vector':26}{'sketch':26}{SKETCHES} other sketches")
-    print(f"{'boxes':12}{'K':>4}  {'columns':12}axes {'mean   each seed':26}{'mean   each seed':26}mean   each seed")
+    print(f"{'boxes':12}{'K':>4}  {'channels':12}axes {'mean   each seed':26}{'mean   each seed':26}mean   each seed")
     for row in rows:
         accuracies = []
         for seed in range(arguments.seeds):
-            settings = EncodingSettings(components=row.components, sample_descriptors=arguments.descriptors, seed=seed)
-            accuracies.append(accuracy(files[row.boxes], SUBSETS[row.subset], settings, arguments.threads))
-        print(f"{row.boxes:12}{row.components:4}  {row.subset:12}{accuracies[0].axes:4} ", end="")
+            settings = EncodingSettings(
+                components=row.components,
+                sample_descriptors=arguments.descriptors,
+                channels=row.channels,
+                seed=seed,
+            )
+            accuracies.append(accuracy(files[row.boxes], settings, arguments.threads))
+        name = "all" if row.channels == CHANNELS else row.channels[0]
+        print(f"{row.boxes:12}{row.components:4}  {name:12}{accuracies[0].axes:4} ", end="")
         for name in ("fisher", "sketch", "sketches"):
             percents = [100 * getattr(accuracy_of_seed, name) for accuracy_of_seed in accuracies]
             print(f"{np.mean(percents):4.1f}   {' '.join(f'{p:.1f}' for p in percents):19}", end="", flush=True)
@@ -125,21 +123,20 @@ class Accuracy:
     sketches: float  # mean over `SKETCHES` other draws of the sketch
 
 
-def accuracy(trajectories: Path, subset: slice, settings: EncodingSettings, threads: int = 1) -> Accuracy:
+def accuracy(trajectories: Path, settings: EncodingSettings, threads: int = 1) -> Accuracy:
     """Fits a codebook and classifies the videos. Videos without trajectories count as errors.
 
     Args:
         trajectories: The file from `track`, beside videos/splits.tsv.
-        subset: Columns of the descriptors.
         settings: Settings of the codebook.
         threads: Threads of the fit.
     """
     splits = read_columns(trajectories.parent / "videos" / "splits.tsv")
     video_ids = sorted({row["video_id"] for row in splits})
     sample = sample_descriptors(video_ids, [trajectories], settings)  # of the videos with trajectories
-    codebook, _ = fit([rows[:, subset] for rows in sample.values()], settings, threads)
+    codebook, _ = fit(list(sample.values()), settings, threads)
     with read_hdf5(trajectories) as file, threadpool_limits(threads):
-        fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:, subset]) for video_id in sample}
+        fisher = {video_id: codebook.fisher(file[video_id]["descriptors"][:]) for video_id in sample}
 
     def sketch_accuracy(places: NDArray[np.int32], signs: NDArray[np.int8]) -> float:
         sketches = {name: count_sketch(vector, places, signs, settings.sketch_dim) for name, vector in fisher.items()}

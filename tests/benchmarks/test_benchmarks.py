@@ -154,10 +154,10 @@ def test_idt_features_track_uses_the_cache(tmp_path: Path, caplog: pytest.LogCap
         idt_features.track(tmp_path, manifest, cache, "none")
         assert ("computed" in caplog.text) == computed
         caplog.clear()
-    options = ["--boxes", "none", "--components", 2, "--subsets", "HOG", "--descriptors", 50, "--seeds", 2]
+    options = ["--boxes", "none", "--components", 2, "--channels", "hog", "--descriptors", 50, "--seeds", 2]
     printed = run("idt_features", tmp_path, manifest, "-o", cache, *options)
     assert re.search(r"none +2  all +\d+ +\d+\.\d +\d+\.\d \d+\.\d ", printed)
-    assert re.search(r"none +2  HOG +\d+ ", printed)
+    assert re.search(r"none +2  hog +\d+ ", printed)
 
 
 def test_pretraining_prints_speeds_waiting_and_memory_with_few_packages():
