@@ -79,8 +79,8 @@ def main() -> None:
                 seed=seed,
             )
             accuracies.append(accuracy(files[row.boxes], settings, arguments.threads))
-        name = "all" if row.channels == CHANNELS else row.channels[0]
-        print(f"{row.boxes:12}{row.components:4}  {name:12}{accuracies[0].axes:4} ", end="")
+        channels = "all" if row.channels == CHANNELS else row.channels[0]
+        print(f"{row.boxes:12}{row.components:4}  {channels:12}{accuracies[0].axes:4} ", end="")
         for name in ("fisher", "sketch", "sketches"):
             percents = [100 * getattr(accuracy_of_seed, name) for accuracy_of_seed in accuracies]
             print(f"{np.mean(percents):4.1f}   {' '.join(f'{p:.1f}' for p in percents):19}", end="", flush=True)

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from workflow import REPOSITORY
 
 from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.evaluation.label_leakage import only_split
@@ -112,3 +114,12 @@ def test_share_videos_compares_roots_lists_and_seeds(tmp_path: Path) -> None:
     evaluated(listed("videos", manifest="list.csv"), listed("other", manifest="list.csv"))  # a file below each root
     evaluated(generated(1), generated(2))
     evaluated(generated(0), folder("videos"))
+
+
+@pytest.mark.parametrize("path", [Path("config.yaml"), *sorted(REPOSITORY.glob("configs/*.yaml"))], ids=str)
+def test_check_label_leakage_allows_every_shipped_config(path: Path) -> None:
+    shipped = yaml.safe_load((REPOSITORY / path).read_text())
+    resolve(shipped)
+    assert shipped["pretraining"]["dataset"] not in shipped["evaluation"]["datasets"] or not any(
+        run["objective"] == "supervised" for run in shipped["pretraining"]["runs"].values()
+    )

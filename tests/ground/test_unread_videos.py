@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -137,13 +136,8 @@ def test_index_videos_lists_a_missing_file(videos: Videos) -> None:
     assert statuses == {**dict.fromkeys(NAMES, "ok"), "none": "missing"}
 
 
-@pytest.mark.parametrize(
-    ("stage", "error"),
-    [
-        *product(("index", "frames"), (RuntimeError, IndexError, UnicodeDecodeError, KeyError, AssertionError)),
-        *product(("persons", "trajectories", "encoding"), (UnicodeDecodeError,)),
-    ],
-)
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, UnicodeDecodeError, KeyError, AssertionError])
+@pytest.mark.parametrize("stage", ["index", *READING_STAGES])
 def test_stage_records_any_exception_of_a_video(
     videos: Videos, stage: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,10 +212,19 @@ def test_build_report_by_command_line(results: Any, arguments: dict[str, Any]) -
     assert (folder / "index.html").read_bytes() == arguments["output"].read_bytes()
 
 
-def test_build_report_rejects_thumbnails_that_webp_cannot_hold(results: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (ReportSettings(baselines={"toy": {"name": "x"}}), "report.baselines.toy"),
+        (ReportSettings(baselines={"toy": {"name": "x", "accuracy": 53}}), "report.baselines.toy"),
+        (ReportSettings(gallery_order="beauty"), "gallery_order"),
+        (ReportSettings(thumbnail_frames=500), "thumbnail_frames"),
+    ],
+)
+def test_build_report_rejects_settings(results: Any, tmp_path: Path, settings: ReportSettings, what: str) -> None:
     arguments = arguments_in(results, tmp_path)
-    with pytest.raises(StageError, match="thumbnail_frames"):
-        build_page(**arguments, settings=ReportSettings(thumbnail_frames=500))
+    with pytest.raises(StageError, match=what):
+        build_page(**arguments, settings=settings)
     assert not arguments["output"].exists()
 
 

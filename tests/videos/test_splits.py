@@ -149,6 +149,12 @@ def test_make_splits_errors(rows: Rows, kind: str, message: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("options", [{"test_fraction": 0.0}, {"test_fraction": 1.0}, {"n_splits": 0}])
+def test_make_splits_bad_settings(options: dict[str, float]) -> None:
+    with pytest.raises(StageError):
+        make_splits([row(1), row(2)], "random", seed=0, **options)  # type: ignore[arg-type]
+
+
 def test_natural_key_orders_numbers() -> None:
     names = ["set10", "set2", "10", "9", "set", ""]
     assert sorted(names, key=natural_key) == ["", "9", "10", "set", "set2", "set10"]

@@ -167,11 +167,11 @@ def _pca_of_channels(
     """`fit_pca` of the columns of these channels, with axes (D, 426) that are 0 in all other columns."""
     parts = [part for name, part in CHANNELS.items() if name in channels or name.rstrip("xy") in channels]
     columns = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-    of_channels, axes, kept = fit_pca([rows[:, columns] for rows in blocks], variance)
+    of_channels, axes, variance_share = fit_pca([rows[:, columns] for rows in blocks], variance)
     width = blocks[0].shape[1]
     mean, all_axes = np.zeros(width, np.float32), np.zeros((len(axes), width), np.float32)
     mean[columns], all_axes[:, columns] = of_channels, axes
-    return mean, all_axes, kept
+    return mean, all_axes, variance_share
 
 
 def _fit_mixture(

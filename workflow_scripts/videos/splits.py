@@ -108,6 +108,10 @@ def _columns(videos: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _random(videos: pd.DataFrame, seed: int, test_fraction: float, n_splits: int) -> pd.DataFrame:
+    if not 0 < test_fraction < 1:
+        raise StageError(f"test_fraction must be between 0 and 1, not {test_fraction}")
+    if n_splits < 1:
+        raise StageError(f"n_splits must be at least 1, not {n_splits}")
     _require(videos, "label", _WHY_LABELS)
     n = videos.groupby("label")["video_id"].transform("size").to_numpy()
     n_test = np.minimum(np.maximum((test_fraction * n + 0.5).astype(int), 1), n - 1)

@@ -21,14 +21,14 @@ from markupsafe import Markup
 from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.ground.artifacts import write_text
-from workflow_scripts.ground.stage import command_line
+from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.operations.current_jobs import is_job_of
 from workflow_scripts.report.methods import Method, methods_of
 from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs
 from workflow_scripts.report.page.accuracies import few_shot_tables
 from workflow_scripts.report.page.accuracies import method_table as accuracies_of
 from workflow_scripts.report.page.agreements import agreements, kind_of_label
-from workflow_scripts.report.page.comparisons import Comparison, comparisons_of
+from workflow_scripts.report.page.comparisons import ALONG, Comparison, comparisons_of
 from workflow_scripts.report.page.overview import dataset_rows, run_rows
 from workflow_scripts.report.page.remarks import remarks
 from workflow_scripts.report.page.spread import SHARED_BY_SEEDS
@@ -84,9 +84,10 @@ def build_report(
         settings: What the page shows.
 
     Raises:
-        StageError: A file is damaged or of another kind, or the thumbnails are too large for WebP.
+        StageError: A file is damaged or of another kind, or the settings are invalid.
     """
-    gallery.check_thumbnails(settings)
+    _check(settings)
+    gallery.check_settings(settings)
     resolved = yaml.safe_load(files.config.read_text()) if files.config else {}
     videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
     runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
@@ -186,6 +187,18 @@ def _shown_videos(
         vectors = [inputs.read_vectors(one.clustering, files.models, files.statuses, list(shown)) for one in columns]
         explored = explorer.explorer_data(columns, vectors, list(shown.values()), strips, links)
     return {"videos": shown, "strips": strips, "explorer": explored}
+
+
+def _check(settings: ReportSettings) -> None:
+    for entry in settings.comparisons:
+        if set(entry) - {"along"} != {"title", "runs"} or entry.get("along", "k") not in ALONG:
+            raise StageError(
+                "each of report.comparisons must be {title: text, runs: [names of runs]}, and may have along: "
+                + ", ".join(ALONG)
+            )
+    for dataset, baseline in settings.baselines.items():
+        if set(baseline) != {"name", "accuracy"} or not 0 <= float(baseline["accuracy"]) <= 1:
+            raise StageError(f"report.baselines.{dataset} must be {{name: text, accuracy: number from 0 to 1}}")
 
 
 def _versions() -> dict[str, str]:

@@ -158,8 +158,10 @@ def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> 
     return sorted(clusters, key=lambda cluster: (first(cluster), -cluster.size, cluster.number))
 
 
-def check_thumbnails(settings: ReportSettings) -> None:
-    """Raises StageError, which names the keys, if WebP cannot hold the strip of a thumbnail."""
+def check_settings(settings: ReportSettings) -> None:
+    """Raises StageError, which names the key, if no gallery can be drawn with these settings."""
+    if settings.gallery_order not in ("size", "purity"):
+        raise StageError(f"report.gallery_order is {settings.gallery_order!r}; write size or purity")
     if settings.thumbnail_frames < 1 or settings.thumbnail_frames * settings.thumbnail_width > _WEBP_LIMIT:
         raise StageError("report.thumbnail_frames times thumbnail_width must be within 1..16383 pixels; lower one")
 
@@ -178,7 +180,7 @@ def gallery_columns(
         videos: The table of `read_videos`.
         methods: The methods of the first comparison.
         descriptors: The names of the descriptors, in the order of the config.
-        settings: The numbers of clusterings and clusters, and their order.
+        settings: Settings that `check_settings` accepts.
     """
     labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
     return [
