@@ -88,6 +88,12 @@ def detector_of(config: dict[str, Any], descriptors: str) -> str:
     return "none" if entry["rows"] else str(entry["boxes"])
 
 
+def tracked_for(config: dict[str, Any], descriptors: str) -> str:
+    """Returns the first descriptors with the same trajectories as these. Only their channels may differ."""
+    made_by = {name: (entry["rows"], entry["boxes"]) for name, entry in config["descriptors"].items()}
+    return next(name for name in made_by if made_by[name] == made_by[descriptors])
+
+
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     """Returns whether the trajectories of all videos are stored; `totals` is the totals.json of the dataset's index."""
     section = config["trajectories"]
