@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
-# For the time alone: the networks do not learn, and the tracker sees frames of half the size.
+# Saves time: the networks hardly learn, and the tracker sees frames of half the size.
 SMALL: dict[str, Any] = {
     "trajectories": {"max_side": 160},
     "pretraining": {"epochs": 2, "lr_milestones": [], "runs": {"la_idt_tune": {"epochs": 1}}},
-    "evaluation": {"finetune_epochs": 2},
+    "evaluation": {"finetune_epochs": 1, "clips": 2},
 }
 NETWORKS = {"scratch", "ir", "la", "la_idt", "la_motion", "la_idt_tune"}
 
@@ -67,10 +67,11 @@ def test_ucf101_subset_compares_clusters_with_class_and_recording(tables: Path) 
     assert "Class or recording?" in page and "Video LA + IDT prior" in page
 
 
-def test_ucf101_subset_pretrains_on_the_training_part(tables: Path) -> None:
+def test_ucf101_subset_pretrains_on_the_training_part_and_tracks_once(tables: Path) -> None:
     pretraining = tables.parent / "pretraining" / "videos"
     splits = pd.read_csv(tables.parent / "ucf101" / "videos" / "splits.tsv", sep="\t")
     of_split = splits[(splits["split"] == 1) & (splits["part"] == "train")]
+    assert {path.name for path in (tables.parent / "ucf101" / "trajectories").glob("[!.]*")} == {"idt"}
     for descriptors in ("idt", "motion"):
         videos = pd.read_csv(pretraining / descriptors / "split1.tsv", sep="\t")
         assert set(videos["video_id"]) == set(of_split["video_id"])

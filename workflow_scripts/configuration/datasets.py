@@ -89,9 +89,12 @@ def detector_of(config: dict[str, Any], descriptors: str) -> str:
 
 
 def tracked_for(config: dict[str, Any], descriptors: str) -> str:
-    """Returns the first descriptors with the same trajectories as these. Only their channels may differ."""
+    """Returns the first descriptors with the same trajectories as these: only their channels may differ.
+
+    Descriptors that the config does not name have their own.
+    """
     made_by = {name: (entry["rows"], entry["boxes"]) for name, entry in config["descriptors"].items()}
-    return next(name for name in made_by if made_by[name] == made_by[descriptors])
+    return next((name for name in made_by if made_by[name] == made_by.get(descriptors)), descriptors)
 
 
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
