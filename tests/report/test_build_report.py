@@ -222,7 +222,8 @@ def test_agreements_without_recordings_of_several_videos(results: Any, tmp_path:
     arguments = arguments_in(results, tmp_path) | {"indexes": [index]}
     build_page(**arguments)
     assert {line["label"] for line in read_columns(arguments["cluster_table"])} == {"class"}
-    assert "Clusters and classes" in Page(arguments["output"]).words["agreement"]
+    page = Page(arguments["output"])
+    assert "Clusters and classes" in page.words["agreement"] and "recording" not in page.words["gallery"]
 
 
 def test_build_report_without_labels(results: Any, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Words(NamedTuple):
 class Agreement:
     """Mutual information of clusters and labels, normalized (NMI) and adjusted for chance (AMI).
 
-    `motion` and `place` hold (NMI, AMI), or None if fewer than two different labels are known or no videos share one.
+    `motion` and `place` hold (NMI, AMI), or None if fewer than two different labels are known.
     """
 
     name: str
@@ -108,7 +108,7 @@ def _scores(clusterings: list[Clustering], videos: pd.DataFrame) -> pd.DataFrame
         for label, column in _LABELS.items():
             truth = by_id[column].reindex(clustering.video_ids).fillna("").to_numpy()
             known = truth != ""
-            if not 1 < len(set(truth[known])) < known.sum():
+            if len(set(truth[known])) < 2:
                 continue
             for clusters in clustering.labels:
                 for score, function in SCORES.items():

@@ -103,7 +103,8 @@ def read_videos(indexes: list[Path], layouts: Mapping[str, str]) -> pd.DataFrame
     """Every row of the datasets' `results/{dataset}/videos/index.tsv`: VIDEO_COLUMNS.
 
     `place` is the video's scene or, in a dataset without scenes, its recording. The recording is the group; in a layout
-    that numbers the groups within each class (UCF101), it is the class and the group.
+    that numbers the groups within each class (UCF101), it is the class and the group. `place` is empty if no recording
+    has several videos, or the video has no label to compare it with.
 
     layouts: the layout of each dataset in the config.
     """
@@ -117,12 +118,13 @@ def read_videos(indexes: list[Path], layouts: Mapping[str, str]) -> pd.DataFrame
 
 
 def _places(videos: pd.DataFrame, layout: str) -> pd.Series:
-    """The column `place` of the table of a dataset. Videos without a label have no recording to compare it with."""
+    """The column `place` of the table of a dataset."""
     if videos["scene"].any():
         return videos["scene"]
     within_labels = layout in LAYOUTS and LAYOUTS[layout].groups_within_labels
     recording = videos["label"] + " " + videos["group"] if within_labels else videos["group"]
-    return recording.where((videos["group"] != "") & (videos["label"] != ""), "")
+    recording = recording.where((videos["group"] != "") & (videos["label"] != ""), "")
+    return recording if recording[recording != ""].duplicated().any() else videos["scene"]
 
 
 def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
