@@ -180,6 +180,7 @@ def test_build_report_without_supervised_few_shot_scenes_recordings_and_frames(r
     assert "of sup" not in page.words["methods"]
     assert "few-shot" not in page.words
     assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with only the class
+    assert page.tables["agreement"][0][1] == ["NMI", "AMI"]
     # The page says "motion" only of datasets with scenes.
     shown = re.sub(r"<style>.*?</style>|(class|data-motion)=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
     assert "motion" not in shown and "recording" not in page.words["agreement"] + page.words["gallery"]
@@ -209,6 +210,7 @@ def test_agreements_with_class_and_recording(results: Any, tmp_path: Path, layou
             assert float(lines[run, "recording", score]["value"]) == pytest.approx(expected, abs=1e-6)
     assert {label for _, label, _ in lines} == {"class", "recording"}
     assert page.rows("agreement")["IDT"][-1] == "class"
+    assert page.tables["agreement"][0][1] == ["NMI", "AMI"] * 2
     figure = (tmp_path / "figures/nmi.svg").read_text()
     assert ">class<" in figure and ">recording<" in figure
     assert "most frequent recording" in page.words["gallery"]
