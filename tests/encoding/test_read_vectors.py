@@ -1,6 +1,7 @@
 """The stage that reads a vector per video from a user's file."""
 
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,10 @@ def test_read_vectors_gives_a_status_to_a_video_without_vector(
     rows = np.array([[np.nan, 1, 2], [0, 0, 0], [7, 7, 7]])
     _csv(tmp_path / "own.csv", "path", [PATHS[0], PATHS[1], "of/another/dataset.mp4"], rows)
     output = read(tmp_path / "own.csv")
-    outcome = {name: (status, reason) for name, status, reason in zip(*map(output.get, COLUMNS), strict=True)}
+    outcome = {
+        name: (status, reason)
+        for name, status, reason in zip(*(output[key] for key in ("video_id", "status", "reason")), strict=True)
+    }
     assert outcome == {
         IDS[0]: ("not_finite", "own.csv: a number of its vector is missing or not finite"),
         IDS[1]: ("ok", ""),
@@ -114,9 +118,6 @@ def test_read_vectors_gives_a_status_to_a_video_without_vector(
     assert not output["sketch"].any(), "zeros stay zeros"
     assert "1 of 3 rows name no video of this dataset, for example of/another/dataset.mp4" in caplog.text
     assert f"{IDS[2]} is no_vector" in caplog.text
-
-
-COLUMNS = ("video_id", "status", "reason")
 
 
 def test_read_vectors_refuses_numbers_whose_length_overflows(
@@ -159,13 +160,17 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ("text.npz", lambda path: _npz(path, "path", PATHS, ROWS.astype(str)), "of type <U32, not numbers"),
     ("none.npz", lambda path: np.savez(path, path=PATHS), "vectors"),
     ("object.npz", lambda path: _npz(path, "path", PATHS, ROWS.astype(object)), "Object arrays cannot be loaded"),
-    ("array.npz", lambda path: np.save(path.open("wb"), ROWS), "it is not an NPZ file"),
+    ("array.npz", lambda path: np.save(path.open("wb"), ROWS), "it is not an NPZ file, or it is damaged"),
     ("strings.h5", _hdf5_of_strings, "path has texts of variable length; write numpy.array"),
     ("bytes.h5", lambda path: path.write_bytes(b"no"), "it is not an HDF5 file"),
-    ("bytes.npz", lambda path: path.write_bytes(b"PKno"), "zip"),
-    ("empty.npz", lambda path: path.touch(), "no data|No data"),
+    ("bytes.npz", lambda path: path.write_bytes(b"PKno"), "it is not an NPZ file"),
+    ("empty.npz", lambda path: path.touch(), "it is not an NPZ file"),
     ("empty.csv", lambda path: path.touch(), "No columns to parse"),
-    ("text.csv", lambda path: path.write_text("path,a,b\nx.mp4,1,wide\n"), 'Unable to parse string "wide"'),
+    (
+        "text.csv",
+        lambda path: path.write_text("path,a,b\nx.mp4,1,wide\n"),
+        "Unable to parse string 'wide' at position 0",
+    ),
     ("long.csv", lambda path: path.write_text("path,a\nx.mp4,1,2\n"), "a line has more cells than the first"),
     ("longer.csv", lambda path: path.write_text("path,a\nx.mp4,1\ny.mp4,1,2\n"), "Expected 2 fields in line 3, saw 3"),
     ("bare.csv", lambda path: path.write_text("path\nx.mp4\n"), r"the shape \(1, 0\)"),
@@ -192,7 +197,7 @@ def test_read_file_refuses_every_truncated_npz(tmp_path: Path) -> None:
 
 
 def test_read_file_says_how_to_read_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "own.parquet").touch()
     with pytest.raises(StageError, match=r"own.parquet: it cannot be read without pyarrow; run `pip install pyarrow`"):
         read_file(tmp_path / "own.parquet")

@@ -1,4 +1,4 @@
-"""A prior of the user's own: a file with a vector per video takes the place of IDT, up to the joint space and the SVM."""
+"""A prior of the user's own: a file with a vector per video takes the place of IDT."""
 
 import json
 import shutil

@@ -50,9 +50,10 @@ def _of_hdf5(path: Path) -> Vectors:
 
 
 def _of_npz(path: Path) -> Vectors:
+    with system_errors(path):
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is not an NPZ file, or it is damaged")
     with system_errors(path), np.load(path, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it is not an NPZ file")
         key = _key(file.files)
         names = file[key]
         return Vectors(key, np.char.decode(names, "utf-8") if names.dtype.kind == "S" else names, file["vectors"])
@@ -177,7 +178,9 @@ def read_vectors(videos: Path, index: Path, vectors: Path, root: Path, output: P
             outcomes[video_id] = "no_vector", f"{vectors.name} has no vector of this video"
             continue
         row = of_file.rows[[row_of[video_id]]].astype(np.float64)
-        if np.isfinite(np.linalg.norm(row)):
+        with np.errstate(over="ignore"):
+            is_finite = np.isfinite(np.linalg.norm(row))
+        if is_finite:
             outcomes[video_id] = "ok", ""
             sketches[i] = l2_normalised(row)[0]
         else:
