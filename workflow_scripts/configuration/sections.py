@@ -47,8 +47,8 @@ class DescriptorsEntry:
     )
     vectors: str = setting(
         "",
-        "File with a vector per video, which takes the place of the IDT sketch: .h5, .npz, .csv or .parquet. It excludes "
-        "the other keys of the entry.",
+        "File with a vector per video, which takes the place of the IDT sketch: .h5, .npz, .csv or .parquet. The entry "
+        "has no other keys then.",
         source="ours",
     )
     boxes: str = setting(
