@@ -17,9 +17,9 @@ MODEL = "results/pretraining/tune/seed0/model.pt"
 CLUSTERS = "results/tiny/clusters/own/all/kmeans_k3_m2_s0.h5"
 
 
-def write_vectors(path: Path, labels: dict[str, str]) -> None:
+def write_vectors(path: Path, labels: dict[str, str], seed: int) -> None:
     """Writes vectors that point in a direction per motion, with a little noise; `labels`: motion by path."""
-    noise = np.random.default_rng(0).normal(size=(len(labels), 5)) * 0.01
+    noise = np.random.default_rng(seed).normal(size=(len(labels), 5)) * 0.01
     np.savez(path, path=[*labels], vectors=np.eye(5)[[MOTIONS.index(one) for one in labels.values()]] * 40 + noise)
 
 
@@ -28,7 +28,7 @@ def test_vectors_replace_sketches_in_clusters_joint_space_and_svm(tiny: Workflow
     runs = {"tune": {"objective": "local_aggregation", "clusters": "joint", "descriptors": "own"}}
     config = {
         **tiny.config,
-        "descriptors": {"own": {"vectors": "own.npz"}, "idt": {"boxes": "none"}},
+        "descriptors": {"own": {"vectors": "own.npz"}},
         "pretraining": {**tiny.config["pretraining"], "runs": runs},
         "evaluation": {**tiny.config["evaluation"], "runs": ["tune", "idt"]},
     }
@@ -41,7 +41,8 @@ def test_vectors_replace_sketches_in_clusters_joint_space_and_svm(tiny: Workflow
     ]
     without = rows.pop()["video_id"]
     file = workflow.folder / "own.npz"
-    write_vectors(file, {row["path"]: row["label"] for row in rows})
+    labels_of = {row["path"]: row["label"] for row in rows}
+    write_vectors(file, labels_of, seed=0)
 
     output = workflow.run(*targets)
     assert f"{without} is no_vector: own.npz has no vector of this video" in output
@@ -58,6 +59,6 @@ def test_vectors_replace_sketches_in_clusters_joint_space_and_svm(tiny: Workflow
     assert record["accuracy"] == 1 and {*record["left_out"], *record["unused"]} == {without}
 
     assert not workflow.planned(*targets)
-    write_vectors(file, {row["path"]: row["label"] for row in rows})
+    write_vectors(file, labels_of, seed=1)
     planned = workflow.planned(*targets)
     assert planned["vectors"] == 3 and planned["clusters"] == planned["pretraining"] == planned["svm"] == 1
