@@ -68,7 +68,7 @@ rule vectors:
     """Reads a vector per video from a file that the user has, in place of the sketches."""
     input:
         videos=data.shard_videos,
-        index=ancient(data.index),  # only for messages: a video elsewhere reruns nothing
+        index=ancient(data.index),  # a change of the shard's videos changes its list, which reruns the job
         vectors=data.vectors,
     output:
         paths.ENCODING,

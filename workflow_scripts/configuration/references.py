@@ -63,23 +63,10 @@ def _check_runs(config: dict[str, Any]) -> None:
             _check_known(f"{key}.descriptors", run["descriptors"], config["descriptors"])
         spaces = OBJECTIVES[run["objective"]].clusters if run["objective"] in OBJECTIVES else []
         if run.get("clusters", "") not in (spaces or [""]):
-            allowed = (
-                f"needs clusters: {', '.join(spaces)} or the name of descriptors"
-                if spaces
-                else "takes no clusters; remove the key"
-            )
-            raise StageError(f"config: {key}: objective {run['objective']} {allowed}")
+            needed = f"needs clusters: {', '.join(spaces)} or the name of descriptors"
+            sentence = needed if spaces else "takes no clusters; remove the key"
+            raise StageError(f"config: {key}: objective {run['objective']} {sentence}")
         _check_init(runs, name)
-    first = next(iter(config["descriptors"]), "")
-    if (
-        first
-        and config["descriptors"][first]["vectors"]
-        and "idt_fisher" in {*evaluated_runs(config), *table_runs(config)}
-    ):
-        raise StageError(
-            f"config: the run idt_fisher needs Fisher vectors, and descriptors.{first} has `vectors`; evaluate the run "
-            "idt, or list other descriptors first"
-        )
     for name in config["evaluation"]["runs"]:
         _check_known("evaluation.runs", name, [*runs, *ALWAYS])
 
@@ -136,6 +123,12 @@ def _check_descriptors(config: dict[str, Any]) -> None:
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} does not exist")
+    first = next(iter(config["descriptors"]))
+    if config["descriptors"][first]["vectors"] and "idt_fisher" in {*evaluated_runs(config), *table_runs(config)}:
+        raise StageError(
+            f"config: the run idt_fisher needs Fisher vectors, and descriptors.{first} has `vectors`; evaluate the run "
+            "idt, or list other descriptors first"
+        )
 
 
 def _check_vectors(name: str, descriptors: dict[str, Any]) -> None:

@@ -23,9 +23,8 @@ RULES = (
     "videos persons trajectories codebook encoding vectors fisher_vectors frames training_videos clusters pretraining "
     "finetune features linear knn svm cluster_bank examples people report".split()
 )
-SHARDS = frozenset(
-    "videos persons trajectories encoding vectors fisher_vectors frames".split()
-)  # their jobs count videos
+# The rules whose jobs count videos
+SHARDS = frozenset("videos persons trajectories encoding vectors fisher_vectors frames".split())
 
 NO_WORK = {"resolved_config", "made_by"}  # rules that only record parameters
 WHY = {  # the reason why a file will be made, by its state in `--summary`
