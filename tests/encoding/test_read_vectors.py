@@ -161,7 +161,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], str]] = [
     ("none.npz", lambda path: np.savez(path, path=PATHS), "vectors"),
     ("object.npz", lambda path: _npz(path, "path", PATHS, ROWS.astype(object)), "Object arrays cannot be loaded"),
     ("array.npz", lambda path: np.save(path.open("wb"), ROWS), "it is not an NPZ file, or it is damaged"),
-    ("strings.h5", _hdf5_of_strings, "path has texts of variable length; write numpy.array"),
+    ("strings.h5", _hdf5_of_strings, "path is of type object, not text"),
     ("bytes.h5", lambda path: path.write_bytes(b"no"), "it is not an HDF5 file"),
     ("bytes.npz", lambda path: path.write_bytes(b"PKno"), "it is not an NPZ file"),
     ("empty.npz", lambda path: path.touch(), "it is not an NPZ file"),

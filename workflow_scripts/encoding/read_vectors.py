@@ -44,8 +44,6 @@ class Vectors(NamedTuple):
 def _of_hdf5(path: Path) -> Vectors:
     with opened_hdf5(path) as file:
         key = _key(list(file))
-        if file[key].dtype.kind == "O":
-            raise ValueError(f"its {key} has texts of variable length; write numpy.array(names, 'S')")
         return Vectors(key, checked_array(file, key, TEXT), checked_array(file, "vectors"))
 
 
