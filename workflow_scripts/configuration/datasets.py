@@ -83,9 +83,9 @@ def sources_digest(values: dict[str, Any]) -> str:
 
 
 def detector_of(config: dict[str, Any], descriptors: str) -> str:
-    """Returns the detector whose persons these descriptors mask; "none" if they are read from rows."""
+    """Returns the detector whose persons these descriptors mask; "none" if they are read from files."""
     entry = config["descriptors"][descriptors]
-    return "none" if entry["rows"] else str(entry["boxes"])
+    return "none" if entry["rows"] or entry["vectors"] else str(entry["boxes"])
 
 
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
