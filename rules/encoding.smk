@@ -1,5 +1,6 @@
 """REQUIRED INPUTS: results/{dataset}/trajectories/{descriptors}/{shard}.h5, results/{dataset}/videos/sample.tsv;
-if only the trajectories of the sampled videos are stored, also the shard's list of videos and its persons
+if only the trajectories of the sampled videos are stored, also the shard's list of videos and its persons;
+for descriptors with `vectors`, only that file and the dataset's lists of videos
 
 OUTPUTS: results/{dataset}/codebook/{descriptors}/joint.h5 and encoding/{descriptors}/{shard}.h5; for the run idt_fisher
 encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codebook/{descriptors}/per_channel.h5
@@ -45,6 +46,8 @@ rule encoding:
         paths.log(paths.ENCODING),
     benchmark:
         paths.benchmark(paths.ENCODING)
+    wildcard_constraints:
+        descriptors=data.descriptors_pattern(have_vectors=False),
     priority: 1  # the longest chain of jobs goes through here
     conda:
         "../envs/pipeline.yaml"
@@ -59,6 +62,32 @@ rule encoding:
         "python -m workflow_scripts.encoding.encode_shard {params.files}"
         " --settings {params.settings:q} --reading {params.reading:q}"
         " --output {output:q} --store {params.store:q} --threads {threads} --log {log:q}"
+
+
+rule vectors:
+    """Reads a vector per video from a file that the user has, in place of the sketches."""
+    input:
+        videos=data.shard_videos,
+        index=ancient(data.index),  # a change of the shard's videos changes its list, which reruns the job
+        vectors=data.vectors,
+    output:
+        paths.ENCODING,
+    log:
+        paths.log(paths.ENCODING),
+    benchmark:
+        paths.benchmark(paths.ENCODING)
+    wildcard_constraints:
+        descriptors=data.descriptors_pattern(have_vectors=True),
+    conda:
+        "../envs/pipeline.yaml"
+    threads: 1
+    params:
+        files=stage_inputs,
+        root=data.root,
+        version=version("encoding", "read_vectors"),
+    shell:
+        "python -m workflow_scripts.encoding.read_vectors {params.files}"
+        " --root {params.root:q} --output {output:q} --log {log:q}"
 
 
 rule fisher_vectors:

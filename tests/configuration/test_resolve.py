@@ -66,6 +66,14 @@ REPOSITORY = Path(__file__).parents[2]
         ("pretraining.runs", {"ir": {"objective": "instance", "init": "ir"}}, "a run cannot start from itself"),
         ("pretraining.runs", {"idt": {"objective": "instance"}}, "the runs scratch, idt, idt_fisher always exist"),
         ("descriptors.idt", {"rows": "/no/such"}, "descriptors.idt.rows: the folder /no/such does not exist"),
+        ("descriptors.own", {"vectors": "own.csv"}, "descriptors.own.vectors: the file own.csv does not exist"),
+        ("descriptors.own", {"vectors": __file__}, "test_resolve.py is none of .h5, .hdf5, .npz, .csv, .parquet"),
+        ("descriptors.joint", {"boxes": "none"}, "descriptors.joint: `clusters: joint` means something else"),
+        (
+            "pretraining.runs",
+            {"la": {"objective": "local_aggregation", "clusters": "own"}},
+            "needs clusters: network, idt, joint or the name of descriptors",
+        ),
         ("descriptors.idt", {"boxes": "files"}, "for descriptors.idt.boxes): the folder (empty) does not exist"),
     ],
 )
@@ -73,6 +81,47 @@ def test_resolve_names_the_wrong_key_in_one_sentence(path: str, value: Any, sent
     with pytest.raises(StageError) as raised:
         resolve(config_with(path, value))
     assert sentence in str(raised.value) and str(raised.value).startswith("config: ")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> str:
+    """A file of vectors."""
+    (tmp_path / "own.csv").touch()
+    return str(tmp_path / "own.csv")
+
+
+@pytest.mark.parametrize(
+    ("others", "sentence"),
+    [
+        ({"boxes": "none"}, "remove boxes from the entry"),
+        ({"channels": ["mbh"], "rows": "folder"}, "remove rows and channels from the entry"),
+    ],
+)
+def test_resolve_refuses_other_keys_beside_vectors(own: str, others: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(StageError, match=f"descriptors.own.vectors: vectors are used as they are; {sentence}"):
+        resolve(config_with("descriptors.own", {"vectors": own, **others}))
+
+
+def test_resolve_refuses_fisher_vectors_of_own_vectors(own: str) -> None:
+    config = config_with("descriptors", {"own": {"vectors": own}, "idt": {"boxes": "none"}})
+    assert resolve(config)["descriptors"]["own"]["vectors"] == own
+    with pytest.raises(StageError, match=r"idt_fisher needs Fisher vectors, and descriptors\.own has `vectors`"):
+        resolve({**config, "evaluation": {"runs": ["idt_fisher"]}})
+
+
+def test_clusters_of_a_run_name_descriptors() -> None:
+    runs = {
+        "named": {"objective": "local_aggregation", "clusters": "masked"},
+        "first": {"objective": "local_aggregation", "clusters": "idt"},
+        "both": {"objective": "local_aggregation", "clusters": "idt", "descriptors": "masked"},
+    }
+    config = config_with("pretraining.runs", runs)
+    config["descriptors"] = {"plain": {"boxes": "none"}, "masked": {"boxes": "hog"}}
+    resolved = resolve(config)
+    chosen = {run: (run_values(resolved, run)["clusters"], run_values(resolved, run)["descriptors"]) for run in runs}
+    assert chosen == {"named": ("idt", "masked"), "first": ("idt", "plain"), "both": ("idt", "masked")}
+    assert resolve(resolved) == resolved, "results/config.yaml can be used again"
+    assert config["pretraining"]["runs"]["named"] == {"objective": "local_aggregation", "clusters": "masked"}
 
 
 def test_resolve_accepts_init_from_a_run_or_a_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The inputs of rules, without Snakemake: a folder replaces the output of the checkpoint `videos`."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace as Wildcards
@@ -83,6 +84,18 @@ def test_shard_boxes_are_inputs_only_for_descriptors_that_mask_people(report_inp
     assert data.shard_boxes(Wildcards(dataset="a", descriptors="idt", shard=SHARDS[0])) == []
     boxes = data.shard_boxes(Wildcards(dataset="a", descriptors="masked", shard=SHARDS[0]))
     assert boxes == [f"results/a/persons/hog/{SHARDS[0]}.h5"]
+
+
+def test_descriptors_with_vectors_need_the_file_alone(report_inputs: MakeInputs, tmp_path: Path) -> None:
+    file = tmp_path / "own.npz"
+    file.touch()
+    entries = {"own": {"vectors": str(file)}, "idt": {"boxes": "none"}, "masked": {"boxes": "hog"}}
+    data = report_inputs(descriptors=entries).data
+    wildcards = Wildcards(dataset="a", descriptors="own", shard=SHARDS[0])
+    assert data.vectors(wildcards) == str(file) and data.shard_boxes(wildcards) == []
+    assert data.descriptors_pattern(have_vectors=True) == "own"
+    assert data.descriptors_pattern(have_vectors=False) == "idt|masked"
+    assert not re.match(report_inputs().data.descriptors_pattern(have_vectors=True), "idt")
 
 
 @pytest.mark.parametrize("keep", ["all", "sample"])

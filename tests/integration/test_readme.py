@@ -16,6 +16,7 @@ import yaml
 
 from workflow_scripts.configuration.resolve import resolve
 from workflow_scripts.configuration.runs import run_values
+from workflow_scripts.encoding.read_vectors import read_file
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations import document_commands, draw_stages
 from workflow_scripts.persons.settings import PersonsSettings
@@ -151,6 +152,20 @@ def test_printed_weights_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for run in runs.values():
         (tmp_path / run["init"]).touch()
     resolve(_merged(printed, {"pretraining": {"runs": runs}}))
+
+
+def test_printed_vectors_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = GeneratedSettings(motions=("walk", "jump"), scenes=("beach",), per_pair=2, frames=6, width=96, height=80)
+    generate_videos(Path("videos"), settings)
+    [program] = blocks("docs/datasets.md", "python")
+    exec(program, {})
+    [printed] = [text for text in blocks("docs/datasets.md", "yaml") if "vectors" in text]
+    config = resolve(_merged(yaml.safe_load(blocks(CONFIG, "yaml")[0]), yaml.safe_load(printed)))
+    vectors = read_file(Path(config["descriptors"]["flow"]["vectors"]))
+    assert vectors.rows.shape == (4, 72) and all(Path("videos", name).is_file() for name in vectors.names)
+    assert (vectors.rows >= 0).all() and vectors.rows.any(axis=1).all()
+    assert run_values(config, "la_flow")["descriptors"] == "flow"
 
 
 def test_printed_layout_and_detector_work(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_departures_of_demo_and_paper() -> None:
 def test_departures_of_person_boxes() -> None:
     config = resolve(yaml.safe_load((REPOSITORY / "configs" / "paper.yaml").read_text()))
     config["persons"] |= {"stride": 3, "weights": "mine.pth"}
-    config["descriptors"] |= {"idt": {"boxes": "hog", "rows": ""}}
+    config["descriptors"]["idt"] |= {"boxes": "hog"}
     by_key = {one.key: one for one in departures(config, ["la_idt"])}
     assert (by_key["descriptors.idt.boxes"].value, by_key["descriptors.idt.boxes"].source) == (
         "hog",

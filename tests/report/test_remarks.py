@@ -45,6 +45,20 @@ def test_remarks_on_networks_that_saw_test_videos() -> None:
     assert line.startswith("idt, idt_fisher: learns its PCA and GMM from a sample of the evaluated dataset")
 
 
+def test_remarks_on_vectors_in_place_of_idt() -> None:
+    config = config_of_same_videos()
+    config["descriptors"]["own"] = {**config["descriptors"]["idt"], "vectors": "own.npz"}
+    of_idt = {"objective": "local_aggregation", "clusters": "idt"}
+    config["pretraining"]["runs"] |= {"la_idt": of_idt, "la_own": {**of_idt, "descriptors": "own"}}
+    runs = ["idt", "la", "la_idt", "la_own"]
+    learned, of_own = remarks(config, runs, {"c": {1}})
+    assert (
+        learned.startswith("idt: learns its PCA") and of_own == "la_own: uses the vectors of own.npz in place of IDT."
+    )
+    config["descriptors"] = {"own": config["descriptors"]["own"], "idt": config["descriptors"]["idt"]}
+    assert remarks(config, runs, {"c": {1}}) == ["idt, la_idt, la_own: uses the vectors of own.npz in place of IDT."]
+
+
 @pytest.mark.parametrize(("short_side", "enlarged"), [(240, False), (224, False), (223, True), (128, True)])
 def test_remarks_on_enlarged_crops(short_side: int, enlarged: bool) -> None:
     config = config_of_same_videos()

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.synthetic.figure import Figure, skeleton
-from workflow_scripts.synthetic.generate import generate_videos, homographies, render, render_with_truth
+from workflow_scripts.synthetic.generate import (
+    VIDEOS_PER_PROCESS,
+    generate_videos,
+    homographies,
+    render,
+    render_with_truth,
+)
 from workflow_scripts.synthetic.motions import MOTIONS
 from workflow_scripts.synthetic.scenes import SCENES
 from workflow_scripts.synthetic.settings import GeneratedSettings
@@ -49,6 +55,14 @@ def test_generate_videos_writes_only_missing_videos(tmp_path: Path) -> None:
     assert rows[0]["path"] == "walk/walk_beach_00.mp4"
     grey, painted_grey = np.stack(frames).mean(axis=-1), np.stack(painted).mean(axis=-1)
     assert np.abs(grey - painted_grey).mean() < 4  # colours are stored at half the resolution
+
+
+def test_videos_of_two_processes_equal_those_of_one(tmp_path: Path) -> None:
+    settings = replace(SMALL, per_pair=VIDEOS_PER_PROCESS // 2, frames=2)
+    rows = generate_videos(tmp_path / "one", settings)
+    assert generate_videos(tmp_path / "two", settings, threads=2) == rows
+    for row in rows:
+        assert (tmp_path / "one" / row["path"]).read_bytes() == (tmp_path / "two" / row["path"]).read_bytes()
 
 
 def test_other_settings_overwrite_the_videos(tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ def sources_digest(values: dict[str, Any]) -> str:
 
 
 def detector_of(config: dict[str, Any], descriptors: str) -> str:
-    """Returns the detector whose persons these descriptors mask; "none" if they are read from rows."""
+    """Returns the detector whose persons these descriptors mask; "none" if they are read from files."""
     entry = config["descriptors"][descriptors]
-    return "none" if entry["rows"] else str(entry["boxes"])
+    return "none" if entry["rows"] or entry["vectors"] else str(entry["boxes"])
 
 
 def tracked_for(config: dict[str, Any], descriptors: str) -> str:
@@ -93,7 +93,8 @@ def tracked_for(config: dict[str, Any], descriptors: str) -> str:
 
     Descriptors that the config does not name have their own.
     """
-    made_by = {name: (entry["rows"], entry["boxes"]) for name, entry in config["descriptors"].items()}
+    entries = config["descriptors"].items()
+    made_by = {name: (entry["rows"], entry["boxes"], entry["vectors"]) for name, entry in entries}
     return next((name for name in made_by if made_by[name] == made_by.get(descriptors)), descriptors)
 
 

@@ -74,6 +74,14 @@ class DatasetInputs:
         """The dataset's table of unreadable videos, which are in no split."""
         return self.beside_index(wildcards.dataset, "unread.tsv")
 
+    def index(self, wildcards: Any) -> list[str]:
+        """The dataset's index."""
+        return self.beside_index(wildcards.dataset, "index.tsv")
+
+    def root(self, wildcards: Any) -> str:
+        """The folder that holds the videos of the dataset."""
+        return datasets.dataset_root(self.entries[wildcards.dataset], wildcards.dataset)
+
     def sample(self, wildcards: Any) -> list[str]:
         """The table of the videos that the codebook is fitted to."""
         return self.beside_index(wildcards.dataset, "sample.tsv")
@@ -171,6 +179,15 @@ class DatasetInputs:
     def streamed_settings(self, wildcards: Any) -> str:
         """The settings of the tracking, if some videos are encoded while they are tracked."""
         return "{}" if self.keeps_all_trajectories(wildcards) else self.trajectories_settings(wildcards)
+
+    def vectors(self, wildcards: Any) -> str:
+        """The file of the user's vectors."""
+        return str(self.config["descriptors"][wildcards.descriptors]["vectors"])
+
+    def descriptors_pattern(self, have_vectors: bool) -> str:
+        """A pattern of the names of the descriptors that are read from a file of vectors, or that are computed."""
+        entries = self.config["descriptors"].items()
+        return "|".join(name for name, entry in entries if bool(entry["vectors"]) == have_vectors) or "(?!)"
 
     def encodings(self, dataset: str, descriptors: str, pattern: str = paths.ENCODING) -> list[str]:
         """The sketches of all shards; with the pattern `paths.FISHER` their Fisher vectors."""

@@ -8,7 +8,9 @@ from typing import Any
 
 from workflow_scripts.configuration.datasets import detector_of
 from workflow_scripts.configuration.paths import REPOSITORY, RESERVED
-from workflow_scripts.evaluation.evaluations import evaluated_runs
+from workflow_scripts.configuration.schema import keys_of
+from workflow_scripts.encoding.settings import VECTOR_FILES
+from workflow_scripts.evaluation.evaluations import evaluated_runs, table_runs
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.detectors import DETECTORS
@@ -16,6 +18,9 @@ from workflow_scripts.pretraining.objectives import OBJECTIVES
 
 # Runs that each config has.
 ALWAYS = ("scratch", *IDT_RUNS)
+
+# Spaces of clusters that are not those of one entry of `descriptors`.
+_SPACES_OF_NETWORKS = {space for objective in OBJECTIVES.values() for space in objective.clusters} - {"idt"}
 
 RULES = REPOSITORY / "rules"
 
@@ -58,8 +63,9 @@ def _check_runs(config: dict[str, Any]) -> None:
             _check_known(f"{key}.descriptors", run["descriptors"], config["descriptors"])
         spaces = OBJECTIVES[run["objective"]].clusters if run["objective"] in OBJECTIVES else []
         if run.get("clusters", "") not in (spaces or [""]):
-            allowed = f"needs clusters: {' or '.join(spaces)}" if spaces else "takes no clusters; remove the key"
-            raise StageError(f"config: {key}: objective {run['objective']} {allowed}")
+            needed = f"needs clusters: {', '.join(spaces)} or the name of descriptors"
+            sentence = needed if spaces else "takes no clusters; remove the key"
+            raise StageError(f"config: {key}: objective {run['objective']} {sentence}")
         _check_init(runs, name)
     for name in config["evaluation"]["runs"]:
         _check_known("evaluation.runs", name, [*runs, *ALWAYS])
@@ -104,6 +110,12 @@ def _check_descriptors(config: dict[str, Any]) -> None:
             "config: descriptors is empty; name at least one, for example descriptors: {idt: {boxes: none}}"
         )
     for name, descriptors in config["descriptors"].items():
+        if name in _SPACES_OF_NETWORKS:
+            raise StageError(
+                f"config: descriptors.{name}: `clusters: {name}` means something else; choose another name"
+            )
+        if descriptors["vectors"]:
+            _check_vectors(name, descriptors)
         folders = {f"descriptors.{name}.rows": descriptors["rows"]} if descriptors["rows"] else {}
         entry = DETECTORS.get(detector_of(config, name))
         if entry and entry.folder:
@@ -111,6 +123,24 @@ def _check_descriptors(config: dict[str, Any]) -> None:
         for key, folder in folders.items():
             if not (folder and Path(folder).is_dir()):
                 raise StageError(f"config: {key}: the folder {folder or '(empty)'} does not exist")
+    first = next(iter(config["descriptors"]))
+    if config["descriptors"][first]["vectors"] and "idt_fisher" in {*evaluated_runs(config), *table_runs(config)}:
+        raise StageError(
+            f"config: the run idt_fisher needs Fisher vectors, and descriptors.{first} has `vectors`; evaluate the run "
+            "idt, or list other descriptors first"
+        )
+
+
+def _check_vectors(name: str, descriptors: dict[str, Any]) -> None:
+    """Raises StageError if the file of vectors does not exist, or if another key of the entry is set too."""
+    key, file = f"descriptors.{name}.vectors", descriptors["vectors"]
+    if not Path(file).is_file():
+        raise StageError(f"config: {key}: the file {file} does not exist")
+    if Path(file).suffix not in VECTOR_FILES:
+        raise StageError(f"config: {key}: the suffix of {file} is none of {', '.join(VECTOR_FILES)}")
+    defaults = {other: node["default"] for other, node in keys_of("descriptors").items() if other != "vectors"}
+    if others := [other for other, default in defaults.items() if descriptors[other] != default]:
+        raise StageError(f"config: {key}: vectors are used as they are; remove {' and '.join(others)} from the entry")
 
 
 def rule_names() -> set[str]:

@@ -70,6 +70,7 @@ def resolve(config: dict[str, Any]) -> dict[str, Any]:
     if errors:
         raise StageError("; ".join(map(_sentence, errors)))
     config = _with_defaults(schema, config)
+    _name_descriptors(config)
     check_references(config)
     check_label_leakage(config, dict.fromkeys((one.run, one.dataset) for one in all_evaluations(config)))
     return config
@@ -118,6 +119,13 @@ def _with_defaults(schema: dict[str, Any], value: Any) -> Any:
     for key in value.keys() - keys.keys():
         filled[key] = _with_defaults(entries if isinstance(entries, dict) else {}, value[key])
     return {key: filled[key] for key in [*keys, *value] if key in filled}
+
+
+def _name_descriptors(config: dict[str, Any]) -> None:
+    """Replaces the name of descriptors in `clusters` of a run by `clusters: idt, descriptors: NAME`."""
+    for run in config["pretraining"]["runs"].values():
+        if run.get("clusters") in config["descriptors"] and "descriptors" not in run:
+            run |= {"clusters": "idt", "descriptors": run["clusters"]}
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:

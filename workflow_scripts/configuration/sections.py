@@ -45,6 +45,12 @@ class DescriptorsEntry:
         "or .txt.gz by the original extractor, .h5 by `idt extract`.",
         source="ours",
     )
+    vectors: str = setting(
+        "",
+        "File with a vector per video, which takes the place of the IDT sketch: .h5, .npz, .csv or .parquet. The entry "
+        "has no other keys then.",
+        source="ours",
+    )
     boxes: str = setting(
         "detectron2",
         "Detector whose boxes exclude persons from the estimate of the camera's motion. none: nobody is excluded; "
@@ -111,9 +117,9 @@ class RunEntry:
     clusters: str | None = setting(
         None,
         "Space in which the videos are clustered, for an objective that learns clusters (local_aggregation): the "
-        "network's embeddings, IDT, or both (joint).",
+        "network's embeddings (network), IDT (idt), or both (joint). The name of an entry of `descriptors` stands for "
+        "`idt` with these descriptors.",
         source="paper 3.2",
-        enum=list(dict.fromkeys(space for one in OBJECTIVES.values() for space in one.clusters)),
     )
     descriptors: str | None = setting(None, "Entry of `descriptors` whose sketches are clustered. Left out: the first.")
 

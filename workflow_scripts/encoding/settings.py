@@ -7,7 +7,10 @@ from idt_tools.fisher_vector import NORMALISATIONS
 from workflow_scripts.ground.setting import setting
 
 # The VERSION of each stage. Raise it if the same settings give another result.
-VERSIONS = {"fit_codebook": 2, "encode_shard": 2}
+VERSIONS = {"fit_codebook": 2, "encode_shard": 2, "read_vectors": 1}
+
+# The suffixes of files with a vector per video.
+VECTOR_FILES = (".h5", ".hdf5", ".npz", ".csv", ".parquet")
 
 # The channels of a descriptor that a config names; mbh is both of MBHx and MBHy.
 CHANNELS = ("trajectory", "hog", "hof", "mbh")

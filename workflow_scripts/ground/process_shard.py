@@ -99,7 +99,7 @@ def process_shard(
             pass
         if reasons:
             raise UnreadVideos(stage, reasons, counts["n_videos"])
-        _report_failures({video_id: records.outcome(video_id) for video_id in video_ids}, stage, max_failed_fraction)
+        report_failures({video_id: records.outcome(video_id) for video_id in video_ids}, stage, max_failed_fraction)
         for video_id in video_ids:
             result = records.read(video_id) or dict(computed([video_id])).get(video_id)
             if result is None:
@@ -145,8 +145,8 @@ def _compute_in_threads(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_failed_fraction: float) -> None:
-    """Logs the failed videos with their reasons. Raises StageError if too many failed."""
+def report_failures(outcomes: dict[str, tuple[str, str]], stage: str, max_failed_fraction: float = 1.0) -> None:
+    """Logs the failed videos of `outcomes` (status, reason). Raises StageError if too many failed."""
     failed = {video_id: outcome for video_id, outcome in outcomes.items() if outcome[0] != "ok"}
     n_failed = len(failed)
     for number, (video_id, (status, reason)) in enumerate(failed.items()):

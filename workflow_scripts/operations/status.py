@@ -20,10 +20,11 @@ from workflow_scripts.operations.text_table import aligned
 
 # The order of the rules in the table; others come last.
 RULES = (
-    "videos persons trajectories codebook encoding fisher_vectors frames training_videos clusters pretraining finetune "
-    "features linear knn svm cluster_bank examples people report".split()
+    "videos persons trajectories codebook encoding vectors fisher_vectors frames training_videos clusters pretraining "
+    "finetune features linear knn svm cluster_bank examples people report".split()
 )
-SHARDS = frozenset("videos persons trajectories encoding fisher_vectors frames".split())  # their jobs count videos
+# The rules whose jobs count videos
+SHARDS = frozenset("videos persons trajectories encoding vectors fisher_vectors frames".split())
 
 NO_WORK = {"resolved_config", "made_by"}  # rules that only record parameters
 WHY = {  # the reason why a file will be made, by its state in `--summary`

@@ -12,9 +12,11 @@ import csv
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 GENERATOR_VERSION = 2  # raised when the same settings give other pictures
 SUPERSAMPLING = 2  # painted pixels per video pixel, along each side
 BACKDROP = (2.2, 1.6)  # width and height of the painted place, in views
+VIDEOS_PER_PROCESS = 16  # at least: a process starts in the time of about four videos
 HORIZON = 0.16  # view heights from the figure's feet up to where the floor ends
 
 
@@ -179,8 +182,8 @@ def render(motion: str, scene: str, take: int, settings: GeneratedSettings) -> I
     return (frame.image for frame in render_with_truth(motion, scene, take, settings))
 
 
-def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, str]]:
-    """Writes the videos that `root` lacks, and manifest.csv; returns the manifest's rows.
+def generate_videos(root: Path, settings: GeneratedSettings, threads: int = 1) -> list[dict[str, str]]:
+    """Writes the videos that `root` lacks, in up to `threads` processes, and manifest.csv; returns its rows.
 
     A row has path (`{motion}/{motion}_{scene}_{take}.mp4`, relative to root), label (the motion), scene, and group (the
     videos that share a place: the take, or with `places` the scene with the number of its place). Videos of other
@@ -196,11 +199,10 @@ def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, s
                 path = f"{motion}/{motion}_{scene}_{take:02d}.mp4"
                 group = f"{scene}{take % settings.places}" if settings.places else f"take{take:02d}"
                 rows.append({"path": path, "label": motion, "group": group, "scene": scene})
-                jobs.append((motion, scene, take, root / path))
+                jobs.append((motion, scene, take, settings, root / path))
     _remove_stale(root, made_with)
-    missing = [job for job in jobs if not job[3].exists()]
-    for motion, scene, take, file in tqdm(missing, desc="generate", unit="video", disable=not missing):
-        write_video(file, render(motion, scene, take, settings), settings.fps)
+    missing = [job for job in jobs if not job[-1].exists()]
+    _write_videos(missing, threads)
     rows.sort(key=lambda row: row["path"])
     table = io.StringIO()
     writer = csv.DictWriter(table, ["path", "label", "group", "scene"], lineterminator="\n")
@@ -209,6 +211,24 @@ def generate_videos(root: Path, settings: GeneratedSettings) -> list[dict[str, s
     write_text(root / "manifest.csv", table.getvalue())
     log.info("generated videos: %d in %s, %d of them new", len(rows), root, len(missing))
     return rows
+
+
+def _write_videos(jobs: list[tuple[str, str, int, GeneratedSettings, Path]], threads: int) -> None:
+    """Renders and writes the videos of (motion, scene, take, settings, file)."""
+    processes = min(threads, len(jobs) // VIDEOS_PER_PROCESS)
+    progress = partial(tqdm, total=len(jobs), desc="generate", unit="video", disable=not jobs)
+    if processes < 2:
+        for job in progress(jobs):
+            _write_one(job)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        for _ in progress(pool.map(_write_one, jobs)):
+            pass
+
+
+def _write_one(job: tuple[str, str, int, GeneratedSettings, Path]) -> None:
+    motion, scene, take, settings, file = job
+    write_video(file, render(motion, scene, take, settings), settings.fps)
 
 
 def _remove_stale(root: Path, made_with: str) -> None:

@@ -71,7 +71,7 @@ def index_videos(
         resample: Whether to draw the sample again. Otherwise the first sample stays, so that new videos do not change
             the codebook.
         max_failed_fraction: Largest share of the videos that may be unreadable.
-        threads: Number of files that are probed at once.
+        threads: Number of files that are generated or probed at once.
         reading: Limits of the videos that are read.
 
     Raises:
@@ -79,7 +79,7 @@ def index_videos(
         UnreadVideos: The system cannot read some files at the moment. The others are probed, but no index is written.
     """
     folder = index.parent
-    root, listing = list_videos(dataset, settings, folder / "generated")
+    root, listing = list_videos(dataset, settings, folder / "generated", threads)
     log.info("videos: %d files listed in %s", len(listing.videos), root)
     by_id = {video_id(video.path): video for video in listing.videos}
     if len(by_id) < len(listing.videos):

@@ -63,6 +63,11 @@ def detectors(config: dict[str, Any]) -> list[str]:
     return sorted({detector_of(config, descriptors) for descriptors in config["descriptors"]} - {"none"})
 
 
+def tracked_descriptors(config: dict[str, Any]) -> list[str]:
+    """The descriptors that are made from trajectories, not read from a file of vectors."""
+    return [name for name, entry in config["descriptors"].items() if not entry["vectors"]]
+
+
 def fisher_features(config: dict[str, Any], dataset: str) -> list[str]:
     """The descriptors whose Fisher vectors the run `idt_fisher` needs; none if it is not evaluated on the dataset."""
     runs = {evaluation.run for evaluation in all_evaluations(config) if evaluation.dataset == dataset}
@@ -119,7 +124,7 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
     for detector, output in boxes.items():
         with _measured(costs, f"persons/{detector}", output, store / detector):
             detect_persons(shard, output, store / detector, detector, section(config, "persons"))
-    for descriptors in dict.fromkeys(tracked_for(config, name) for name in config["descriptors"]):
+    for descriptors in dict.fromkeys(tracked_for(config, name) for name in tracked_descriptors(config)):
         output, people = folder / f"{descriptors}.h5", boxes.get(detector_of(config, descriptors))
         with _measured(costs, f"trajectories/{descriptors}", output, store / descriptors):
             extract_shard(shard, output, store / descriptors, _tracking(config, descriptors), people)
@@ -153,7 +158,7 @@ def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: l
     """Measures the sketches of a tracked video, and its Fisher vectors for the descriptors `fisher`."""
     costs: dict[str, Cost] = {}
     fisher_space = "per_channel" if config["encoding"]["per_channel"] else "joint"
-    encoded = [(descriptors, "encoding", "joint") for descriptors in config["descriptors"]]
+    encoded = [(descriptors, "encoding", "joint") for descriptors in tracked_descriptors(config)]
     for descriptors, stage, space in encoded + [
         (descriptors, "fisher_vectors", fisher_space) for descriptors in fisher
     ]:
@@ -215,7 +220,7 @@ def run_pilot(
     folders = [folder / row["video_id"] for row in rows]
     videos = [folder / f"{row['video_id']}.tracked.json" for row in rows]
     sketches = [folder / f"{row['video_id']}.encoded.json" for row in rows]
-    codebooks = [folder / f"{descriptors}.codebook.json" for descriptors in config["descriptors"]]
+    codebooks = [folder / f"{descriptors}.codebook.json" for descriptors in tracked_descriptors(config)]
 
     spawn = multiprocessing.get_context("spawn")  # spawned processes start empty, so their memory is the stage's
 
@@ -233,7 +238,7 @@ def run_pilot(
 
     places = list(zip(rows, folders, strict=True))
     measure("tracking", ((path, _track, *at, config, usable) for path, at in zip(videos, places, strict=True)))
-    fits = zip(codebooks, config["descriptors"], strict=True)
+    fits = zip(codebooks, tracked_descriptors(config), strict=True)
     measure("codebook", ((path, _fit, rows, folder, config, descriptors, fisher) for path, descriptors in fits))
     measure("encoding", ((path, _encode, *at, config, fisher) for path, at in zip(sketches, places, strict=True)))
     for place in folders:

@@ -7,12 +7,12 @@ from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.label_leakage import only_split, share_videos
 from workflow_scripts.evaluation.settings import IDT_RUNS
 from workflow_scripts.pretraining.settings import lineage, split_of_subset
-from workflow_scripts.report.methods import learns_without_labels
+from workflow_scripts.report.methods import PRIOR, learns_without_labels
 from workflow_scripts.report.tables.departures import with_ancestors
 
 
 def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[int]]) -> list[str]:
-    """Sentences on runs that saw test videos without labels, and on runs that were trained on enlarged crops.
+    """Sentences on runs that saw test videos without labels, use a user's vectors, or were trained on enlarged crops.
 
     Args:
         config: The resolved config.
@@ -30,11 +30,15 @@ def remarks(config: dict[str, Any], runs: Iterable[str], splits: dict[str, set[i
             if seen:
                 most = "the test videos" if "the test videos" in seen else seen.pop()
                 lines.setdefault(f"saw {most} of {dataset} in pretraining, without labels", []).append(name)
-    if of_idt := [name for name in runs if name in IDT_RUNS]:
-        remark = (
-            "learns its PCA and GMM from a sample of the evaluated dataset, which includes test videos, without labels"
-        )
-        lines[remark] = of_idt
+    of_idt = [name for name in runs if name in IDT_RUNS]
+    first = next(iter(config["descriptors"]))
+    with_prior = {name: values["descriptors"] for name, values in networks.items() if values["clusters"] in PRIOR}
+    for name, descriptors in {**dict.fromkeys(of_idt, first), **with_prior}.items():
+        if file := config["descriptors"][descriptors]["vectors"]:
+            lines.setdefault(f"uses the vectors of {file} in place of IDT", []).append(name)
+        elif name in IDT_RUNS:
+            remark = "learns its PCA and GMM from a sample of the evaluated dataset, which includes test videos, "
+            lines.setdefault(f"{remark}without labels", []).append(name)
     for name, values in networks.items():
         smallest = int(values["short_side"] * 2 ** (-(values["n_scales"] - 1) / 4))
         if smallest < values["crop_size"]:

@@ -6,8 +6,8 @@ from typing import Any
 from workflow_scripts.videos.layouts.layout import Listed, Listing
 
 
-def read(root: Path, settings: dict[str, Any]) -> Listing:
-    """Returns the generated videos below `root`, after generating the missing ones.
+def read(root: Path, settings: dict[str, Any], threads: int = 1) -> Listing:
+    """Returns the generated videos below `root`, after generating the missing ones in up to `threads` processes.
 
     The first group is the test part of split 1. No training video shows its place.
     """
@@ -15,7 +15,7 @@ def read(root: Path, settings: dict[str, Any]) -> Listing:
     from workflow_scripts.synthetic.generate import generate_videos
     from workflow_scripts.synthetic.settings import GeneratedSettings
 
-    rows = generate_videos(root, GeneratedSettings(**settings))
+    rows = generate_videos(root, GeneratedSettings(**settings), threads)
     first = min(row["group"] for row in rows)
     return Listing(
         [

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from workflow_scripts.videos.folders import Walk
 
@@ -45,7 +44,7 @@ class Layout:
     """The arrangement of a dataset's videos and labels on disk."""
 
     meaning: str  # for the configuration's documentation
-    read: Callable[[Path, Any], Listing]  # (root, value of the key `source`) -> the videos
+    read: Callable[..., Listing]  # (root, value of the key `source`) -> the videos; `generated` also takes threads
     # The key of the dataset's entry that the reader needs besides `root`. The videos of `generated` need no root.
     source: Literal["", "manifest", "annotations", "generated"] = ""
     source_meaning: str = ""  # for the configuration's documentation, and after "give" in an error
