@@ -3,7 +3,7 @@
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-fast  the quick unit tests, in 90 seconds on 2 cores
 # make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
-#                 -sanitize, -tables, -package, -demo, -ut
+#                 -sanitize, -tables, -package, -demo, -ut, -ucf
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
 # make tutorial   runs docs/tutorial.ipynb on the results of the demo
@@ -29,7 +29,7 @@ TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLis
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
-	sanitized-fuzz test-tables test-browser test-package test-demo test-ut setup-persons test-persons help docs tutorial schema status estimate \
+	sanitized-fuzz test-tables test-browser test-package test-demo test-ut test-ucf setup-persons test-persons help docs tutorial schema status estimate \
 	clean-stores clean-outdated benchmark
 .DEFAULT_GOAL := setup
 
@@ -140,6 +140,11 @@ test-demo: setup
 test-ut: setup
 	$(BIN)/python -m pytest -s tests/real/test_ut_interaction.py
 
+# configs/ucf101_subset.yaml on its 225 clips, with short trainings: about 10 minutes on 2 cores. Without the clips it is
+# skipped with a message.
+test-ucf: setup
+	$(BIN)/python -m pytest -s tests/real/test_ucf101_subset.py
+
 # The persons stage with torchvision's Mask R-CNN, and with detectron2's if it is installed: about 2 minutes on 2 cores,
 # mostly to train a small network. Each release of torchvision fits one release of torch. This pair (5 GB) works with
 # and without a GPU; it is put before the environment's own torch, which stays.
@@ -168,7 +173,7 @@ test-slurm: setup
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
 test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-package test-demo \
-	test-ut
+	test-ut test-ucf
 
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema

@@ -10,9 +10,9 @@ encoding/{descriptors}/fisher/{shard}.h5 and, with encoding.per_channel, codeboo
 rule codebook:
     """Fits PCA and GMM to the sampled videos' descriptors and draws the count sketch (paper 3.3, 4.2)."""
     input:
-        paths.MADE_BY,
+        data.made_by_file,
         sample=data.sample,
-        # An added video changes its shard's file but not the sample. MADE_BY changes if the tracking changes.
+        # An added video changes its shard's file but not the sample. The first file changes if the tracking changes.
         trajectories=ancient(data.sampled_trajectories),
     output:
         paths.CODEBOOK,
@@ -36,7 +36,7 @@ rule codebook:
 rule encoding:
     """Encodes the trajectories of each video as one sketch (paper 3.3, equations 5-6)."""
     input:
-        trajectories=paths.TRAJECTORIES,
+        trajectories=data.trajectories,
         codebook=data.joint_codebook,
         videos=data.streamed_videos,
         boxes=data.streamed_boxes,
@@ -93,7 +93,7 @@ rule vectors:
 rule fisher_vectors:
     """Encodes the trajectories of each video as a Fisher vector of 2KD numbers (paper 3.3 and table 4, IDT)."""
     input:
-        trajectories=paths.TRAJECTORIES,
+        trajectories=data.trajectories,
         codebook=data.fisher_codebook,
         videos=data.streamed_videos,
         boxes=data.streamed_boxes,

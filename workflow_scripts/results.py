@@ -12,7 +12,7 @@ import yaml
 
 from workflow_scripts.clusters.cluster_sketches import read_sketches
 from workflow_scripts.configuration import paths
-from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.datasets import detector_of, tracked_for
 from workflow_scripts.evaluation.split import read_statuses
 from workflow_scripts.evaluation.split_features import read_feature_file
 from workflow_scripts.ground.artifacts import read_hdf5
@@ -165,7 +165,8 @@ class Results:
 
     def trajectories(self, dataset: str = "", descriptors: str = "") -> PerVideo[VideoTrajectories]:
         """The stored trajectories by video_id."""
-        files = self._shards(paths.TRAJECTORIES, dataset, descriptors=descriptors or self._first_descriptors())
+        tracked = tracked_for(self.config, descriptors or self._first_descriptors())
+        files = self._shards(paths.TRAJECTORIES, dataset, descriptors=tracked)
         return PerVideo(files, VideoTrajectories.of)
 
     def boxes(self, dataset: str = "", detector: str = "") -> PerVideo[LazyArray]:

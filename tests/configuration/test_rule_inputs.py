@@ -112,6 +112,20 @@ def test_sampled_trajectories_are_those_of_the_shards_of_sampled_videos(report_i
     assert files == [f"results/a/trajectories/idt/{shard_of(VIDEOS[0], N_SHARDS)}.h5"]
 
 
+def test_trajectories_are_shared_by_descriptors_that_differ_in_channels(report_inputs: MakeInputs) -> None:
+    descriptors = {
+        "idt": {"boxes": "none"},
+        "masked": {"boxes": "hog"},
+        "motion": {"boxes": "hog", "channels": ["hof"]},
+    }
+    data = report_inputs(descriptors=descriptors).data
+    for name, tracked in (("idt", "idt"), ("masked", "masked"), ("motion", "masked")):
+        wildcards = Wildcards(dataset="a", descriptors=name, shard=SHARDS[0])
+        assert data.trajectories(wildcards) == f"results/a/trajectories/{tracked}/{SHARDS[0]}.h5"
+        assert data.made_by_file(wildcards) == f"results/a/trajectories/{tracked}/made_by.txt"
+        assert {Path(file).parts[3] for file in data.sampled_trajectories(wildcards)} == {tracked}
+
+
 def test_made_by_changes_with_the_persons_only_if_they_are_masked(report_inputs: MakeInputs) -> None:
     before, after = report_inputs().data, report_inputs(persons={"stride": 2}).data
     for descriptors, is_same in (("idt", True), ("masked", False)):
@@ -185,6 +199,17 @@ def test_evaluations_refuse_a_dataset_without_splits(report_inputs: MakeInputs, 
     write_json(tmp_path / "b" / "splits.json", {"numbers": [], "reason_for_none": "it has one group"})
     with pytest.raises(WorkflowError, match=r"evaluation\.datasets: b has no splits: it has one group"):
         report_inputs().evaluations(Wildcards())
+
+
+def test_evaluations_are_on_the_splits_of_the_config(report_inputs: MakeInputs, tmp_path: Path) -> None:
+    write_json(tmp_path / "b" / "splits.json", {"numbers": [1, 2, 3], "reason_for_none": ""})
+    for splits, expected in (([], {"split1", "split2", "split3"}), ([2], {"split2"})):
+        inputs = report_inputs(evaluation={"datasets": ["b"], "runs": ["scratch", "ir", "idt"], "splits": splits})
+        files = inputs.evaluations(Wildcards())
+        assert {Path(file).parts[-2] for file in files} == expected
+        assert {Path(file).parts[2] for file in files} == {"scratch", "ir", "idt"}
+    with pytest.raises(WorkflowError, match=r"config: splits: b has no split 4, 5; it has 1, 2, 3"):
+        report_inputs(evaluation={"datasets": ["b"], "splits": [4, 2, 5]}).evaluations(Wildcards())
 
 
 def test_report_inputs_are_models_of_trained_runs_and_sketches_of_the_idt_run(report_inputs: MakeInputs) -> None:

@@ -29,7 +29,7 @@ def workflow(tmp_path_factory: pytest.TempPathFactory, tiny_config: dict[str, An
     config = {
         **tiny_config,
         "datasets": {"tiny": {"layout": "folder", "root": "made", "shards": 2}},
-        "descriptors": {"idt": {"boxes": "hog"}},
+        "descriptors": {"idt": {"boxes": "hog"}, "motion": {"boxes": "hog", "channels": ["hof"]}},
         "pretraining": {**tiny_config["pretraining"], "runs": {"ir": {"objective": "instance"}}},
         "evaluation": {"datasets": ["tiny"], "runs": ["idt_fisher"]},
     }
@@ -73,7 +73,7 @@ def test_estimate_resumes_after_kill(workflow: Workflow) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert {file: file.stat().st_mtime_ns for file in measured} == measured, "measured again"
     (folder,) = {file.parent for file in measured}
-    assert len(list(folder.glob("*.json"))) == 2 * 4 + 1
+    assert len(list(folder.glob("*.json"))) == 2 * 4 + 2  # four videos, tracked and encoded; two codebooks
     assert not [path for path in folder.iterdir() if path.is_dir()], "the pilot's artifacts are deleted"
     assert {path.name for path in pilot.parent.iterdir()} == {"estimate"}, "the run's own folders are not touched"
 
@@ -84,6 +84,7 @@ def test_estimate_is_near_whole_run(workflow: Workflow) -> None:
     assert "8 videos, 256 frames of 12,288 pixels; measured on 4 videos" in done.stdout
     assert "- persons.stride: 3 reduces persons hog from " in done.stdout
     estimated = _numbers(workflow)
+    assert "encoding/motion" in estimated and "trajectories/motion all" not in estimated, "motion reads those of idt"
     workflow.run(SKETCHES, *(f"results/tiny/encoding/idt/fisher/{shard}of002.h5" for shard in ("000", "001")))
     for stage, artifact, store, factor in (
         ("persons/hog", "persons/hog/*.h5", "persons/.store/hog/*", 3.0),  # boxes are small beside an empty file

@@ -89,6 +89,7 @@ def test_boxes_are_read_when_indexed(results: Results, damaged: Path) -> None:
     [
         (lambda results: results.index("other"), "holds no dataset other; it holds tiny, tiny_test"),
         (lambda results: results.sketches(descriptors="other"), "other.*no such file"),
+        (lambda results: results.trajectories(descriptors="other"), "other.*no such file"),
         (lambda results: results.embeddings("la", seed=7), r"seed7.*no such file"),
         (lambda results: results.features("la", dataset="tiny"), "features.h5"),
         (lambda results: results.boxes(), "name a detector"),

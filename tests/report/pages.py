@@ -8,9 +8,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from workflow_scripts.ground.artifacts import write_text
+from workflow_scripts.ground.artifacts import read_columns, write_columns
 from workflow_scripts.report.page.build_report import ResultFiles, build_report
 from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.videos.tables import INDEX
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -100,13 +101,15 @@ def arguments_in(results: Any, folder: Path) -> dict[str, Any]:
 
 def without_labels(results: Any, folder: Path) -> dict[str, Any]:
     """The arguments for a page of videos without labels and scenes."""
-    index = folder / "toy/videos/index.tsv"
-    lines = results.indexes[0].read_text()
-    for known in [*set(results.scenes.values()), *set(results.motions.values())]:
-        lines = lines.replace(f"\t{known}\t", "\t\t")
-    write_text(index, lines)
     nothing: dict[str, Any] = {"evaluations": [], "paper_tables": []}
-    return arguments_in(results, folder) | nothing | {"indexes": [index]}
+    return arguments_in(results, folder) | nothing | {"indexes": [changed_index(results, folder, label="", scene="")]}
+
+
+def changed_index(results: Any, folder: Path, **values: str) -> Path:
+    """A copy of the index in another folder; `values` replace those of all videos, by column."""
+    index = folder / "toy/videos/index.tsv"
+    write_columns(index, [row | values for row in read_columns(results.indexes[0])], INDEX)
+    return index
 
 
 def evaluation(

@@ -89,7 +89,7 @@ def test_explorer_map_colors(page: Page) -> None:
     def colors() -> set[str]:
         return set(page.locator("#map circle").evaluate_all("dots => dots.map(dot => dot.style.fill)"))
 
-    for choice, count in {"label": 3, "scene": 2, "cluster": 2}.items():
+    for choice, count in {"label": 3, "place": 2, "cluster": 2}.items():
         page.locator("#color").select_option(choice)
         assert len(colors()) == count, choice
         assert page.locator("#legend li").count() == (0 if choice == "cluster" else count)

@@ -10,11 +10,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from pages import BASELINE, Page, arguments_in, build_page, without_labels
+from pages import BASELINE, Page, arguments_in, build_page, changed_index, without_labels
+from sklearn.metrics import adjusted_mutual_info_score, normalized_mutual_info_score
 
-from workflow_scripts.ground.artifacts import read_columns, write_text
+from workflow_scripts.ground.artifacts import read_columns, write_columns, write_text
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.report.settings import ReportSettings
+from workflow_scripts.videos.tables import INDEX
 
 SECTIONS = [
     "overview",
@@ -165,12 +167,8 @@ def test_build_report_of_empty_lists(tmp_path: Path) -> None:
         ElementTree.parse(tmp_path / "figures" / f"{name}.svg")
 
 
-def test_build_report_without_supervised_few_shot_scenes_and_frames(results: Any, tmp_path: Path) -> None:
-    index = tmp_path / "toy/videos/index.tsv"
-    lines = results.indexes[0].read_text()
-    for scene in ("bricks", "beach"):
-        lines = lines.replace(f"\t{scene}\t", "\t\t")
-    write_text(index, lines)
+def test_build_report_without_supervised_few_shot_scenes_recordings_and_frames(results: Any, tmp_path: Path) -> None:
+    index = changed_index(results, tmp_path, scene="", group="")
     arguments = arguments_in(results, tmp_path) | {
         "evaluations": [p for p in results.evaluations if p.stem == "finetune" and "supervised" not in p.parts],
         "models": [p for p in results.models if "supervised" not in p.parts],
@@ -182,12 +180,52 @@ def test_build_report_without_supervised_few_shot_scenes_and_frames(results: Any
     assert "of sup" not in page.words["methods"]
     assert "few-shot" not in page.words
     assert len(page.rows("agreement")["Video LA la"]) == 4  # videos, clusters, NMI and AMI with only the class
+    assert page.tables["agreement"][0][1] == ["NMI", "AMI"]
     # The page says "motion" only of datasets with scenes.
-    assert "motion" not in re.sub(r"<style>.*?</style>|class=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
+    shown = re.sub(r"<style>.*?</style>|(class|data-motion)=\"[^\"]*\"|<script.*?</script>", "", page.text, flags=re.S)
+    assert "motion" not in shown and "recording" not in page.words["agreement"] + page.words["gallery"]
     assert "Clusters and classes" in page.words["agreement"] and "class" in page.words["gallery"]
     assert {line["label"] for line in read_columns(arguments["cluster_table"])} == {"class"}
     assert ">motion<" not in (tmp_path / "figures/nmi.svg").read_text()
     assert "no frames" in page.words["gallery"] and "data:image/webp" not in page.text
+
+
+@pytest.mark.parametrize("layout", ["manifest", "ucf101"])
+def test_agreements_with_class_and_recording(results: Any, tmp_path: Path, layout: str) -> None:
+    """In a dataset without scenes. UCF101 numbers the recordings within each class, so it has three times as many."""
+    config = tmp_path / "config.yaml"
+    write_text(config, results.config.read_text().replace("layout: generated", f"layout: {layout}"))
+    index = changed_index(results, tmp_path, scene="")
+    arguments = arguments_in(results, tmp_path) | {"indexes": [index], "config": config}
+    build_page(**arguments)
+    page = Page(arguments["output"])
+    assert "Class or recording?" in page.words["agreement"] and "scene" not in page.words["agreement"]
+    rows = {row["video_id"]: row for row in read_columns(index)}
+    lines = {(line["run"], line["label"], line["score"]): line for line in read_columns(arguments["cluster_table"])}
+    for run, groups in (("la", results.scenes), ("idt", results.motions)):
+        recordings = [rows[name]["label"] * (layout == "ucf101") + rows[name]["group"] for name in groups]
+        assert len(set(recordings)) == (6 if layout == "ucf101" else 2)
+        for score, function in (("NMI", normalized_mutual_info_score), ("AMI", adjusted_mutual_info_score)):
+            expected = function(recordings, list(groups.values()))
+            assert float(lines[run, "recording", score]["value"]) == pytest.approx(expected, abs=1e-6)
+    assert {label for _, label, _ in lines} == {"class", "recording"}
+    assert page.rows("agreement")["IDT"][-1] == "class"
+    assert page.tables["agreement"][0][1] == ["NMI", "AMI"] * 2
+    figure = (tmp_path / "figures/nmi.svg").read_text()
+    assert ">class<" in figure and ">recording<" in figure
+    assert "most frequent recording" in page.words["gallery"]
+
+
+def test_agreements_without_recordings_of_several_videos(results: Any, tmp_path: Path) -> None:
+    """Any clusters agree with recordings of one video each."""
+    rows = [row | {"scene": "", "group": row["video_id"]} for row in read_columns(results.indexes[0])]
+    index = tmp_path / "toy/videos/index.tsv"
+    write_columns(index, rows, INDEX)
+    arguments = arguments_in(results, tmp_path) | {"indexes": [index]}
+    build_page(**arguments)
+    assert {line["label"] for line in read_columns(arguments["cluster_table"])} == {"class"}
+    page = Page(arguments["output"])
+    assert "Clusters and classes" in page.words["agreement"] and "recording" not in page.words["gallery"]
 
 
 def test_build_report_without_labels(results: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from workflow_scripts.report.page.gallery import gallery_columns, videos_on_page
 from workflow_scripts.report.page.inputs import Clustering, Video, read_runs, read_vectors
 from workflow_scripts.report.settings import ReportSettings
 
-NO_VIDEOS = pd.DataFrame(columns=["video_id", "label", "scene"])
+NO_VIDEOS = pd.DataFrame(columns=["video_id", "label", "place"])
 METHODS = [Method("la", "local_aggregation", "network"), Method("la_idt", "local_aggregation", "idt")]
 
 

@@ -25,8 +25,8 @@ def clustering(run: str, labels: list[int], descriptors: str = "") -> Clustering
     return Clustering(run, descriptors, "seed0", [f"video{i}" for i in range(len(labels))], np.array([labels]))
 
 
-def videos_with(labels: list[str], scenes: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({"video_id": [f"video{i}" for i in range(len(labels))], "label": labels, "scene": scenes})
+def videos_with(labels: list[str], places: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"video_id": [f"video{i}" for i in range(len(labels))], "label": labels, "place": places})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_gallery_columns_ignore_unknown_labels() -> None:
     [column] = gallery_columns([clustering("la", [0, 0, 0])], videos, METHODS, [], ReportSettings())
     [cluster] = column.clusters
     assert cluster.motion is not None and cluster.motion.known == 1
-    assert cluster.scene is None
+    assert cluster.place is None
     assert set(cluster.video_ids) == {"video0", "video1", "video2"}
 
 

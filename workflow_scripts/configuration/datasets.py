@@ -88,6 +88,16 @@ def detector_of(config: dict[str, Any], descriptors: str) -> str:
     return "none" if entry["rows"] or entry["vectors"] else str(entry["boxes"])
 
 
+def tracked_for(config: dict[str, Any], descriptors: str) -> str:
+    """Returns the first descriptors with the same trajectories as these: only their channels may differ.
+
+    Descriptors that the config does not name have their own.
+    """
+    entries = config["descriptors"].items()
+    made_by = {name: (entry["rows"], entry["boxes"], entry["vectors"]) for name, entry in entries}
+    return next((name for name in made_by if made_by[name] == made_by.get(descriptors)), descriptors)
+
+
 def keeps_all_trajectories(config: dict[str, Any], totals: Path) -> bool:
     """Returns whether the trajectories of all videos are stored; `totals` is the totals.json of the dataset's index."""
     section = config["trajectories"]

@@ -129,6 +129,16 @@ class DatasetInputs:
         settings = self.trajectories_settings(wildcards)
         return digest(settings, self.reading, version("trajectories", "extract_shard"), persons)
 
+    def made_by_file(self, wildcards: Any) -> str:
+        """The digest of how the trajectories of the descriptors are made."""
+        tracked = datasets.tracked_for(self.config, wildcards.descriptors)
+        return paths.MADE_BY.format(dataset=wildcards.dataset, descriptors=tracked)
+
+    def trajectories(self, wildcards: Any) -> str:
+        """The trajectories of a shard for the descriptors, which descriptors of other channels share."""
+        tracked = datasets.tracked_for(self.config, wildcards.descriptors)
+        return paths.TRAJECTORIES.format(dataset=wildcards.dataset, descriptors=tracked, shard=wildcards.shard)
+
     # Encoding
 
     def codebook_settings(self, wildcards: Any) -> str:
@@ -142,8 +152,9 @@ class DatasetInputs:
         (table,) = self.sample(wildcards)
         n_shards = self.entries[wildcards.dataset]["shards"]
         sampled = {shard_of(row["video_id"], n_shards) for row in read_columns(Path(table))}
+        tracked = datasets.tracked_for(self.config, wildcards.descriptors)
         return [
-            paths.TRAJECTORIES.format(dataset=wildcards.dataset, descriptors=wildcards.descriptors, shard=shard)
+            paths.TRAJECTORIES.format(dataset=wildcards.dataset, descriptors=tracked, shard=shard)
             for shard in self.shards(wildcards.dataset)
             if shard in sampled
         ]

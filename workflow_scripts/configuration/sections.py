@@ -155,6 +155,7 @@ class PretrainingSection(PretrainingSettings):
 @dataclass(frozen=True)
 class EvaluationSection(EvaluationSettings):
     datasets: list[str] = setting([], "Names of the datasets to evaluate on.")
+    splits: list[int] = setting([], "Numbers of the splits. Empty: all.", source="paper 4.1")
     runs: list[str] = setting(
         [],
         "Names of the runs to evaluate. Empty: all runs, scratch and idt (a linear SVM on IDT sketches). idt_fisher "

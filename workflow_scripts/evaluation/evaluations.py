@@ -47,7 +47,7 @@ def needed_runs(config: dict[str, Any], runs: Iterable[str] | None = None) -> li
 def evaluations(config: dict[str, Any]) -> Iterator[Evaluation]:
     """The evaluations that the section `evaluation` requests."""
     section = config["evaluation"]
-    return _evaluations(config, evaluated_runs(config), section["datasets"], section["protocols"])
+    return _evaluations(config, evaluated_runs(config), section["datasets"], section["protocols"], section["splits"])
 
 
 def table_evaluations(config: dict[str, Any], tables: Iterable[str] | None = None) -> Iterator[Evaluation]:
@@ -79,7 +79,7 @@ def result_files(
         The evaluation of each result file.
 
     Raises:
-        StageError: A run is trained on a split that the dataset does not have.
+        StageError: A run is trained or evaluated on a split that the dataset does not have.
     """
     requested = list(requested)
     numbers = {dataset: split_numbers(dataset) for dataset in dict.fromkeys(each.dataset for each in requested)}
@@ -92,9 +92,11 @@ def result_files(
 
 def evaluated_splits(config: dict[str, Any], evaluation: Evaluation, numbers: Collection[int]) -> list[int]:
     """Those of the dataset's splits `numbers` that the evaluation is on. Raises StageError like `result_files`."""
+    known = ", ".join(map(str, sorted(numbers))) or "none"
+    if unknown := ", ".join(str(number) for number in evaluation.splits if number not in numbers):
+        raise StageError(f"config: splits: {evaluation.dataset} has no split {unknown}; it has {known}")
     run, dataset, only = evaluation.run, evaluation.dataset, only_split(config, evaluation.run, evaluation.dataset)
     if only is not None and only not in numbers:
-        known = ", ".join(map(str, sorted(numbers))) or "none"
         raise StageError(
             f"config: pretraining.runs.{run}: subset: split{only} names no split of {dataset}; it has {known}"
         )

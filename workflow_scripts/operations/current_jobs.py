@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from workflow_scripts.configuration import paths
-from workflow_scripts.configuration.datasets import detector_of, used_datasets
+from workflow_scripts.configuration.datasets import detector_of, tracked_for, used_datasets
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.evaluation.evaluations import evaluated_runs, needed_runs, table_runs
 
@@ -35,8 +35,9 @@ def _artifacts(config: dict[str, Any]) -> Iterator[str]:
         for descriptors in config["descriptors"]:
             names = {"detector": detector_of(config, descriptors), "descriptors": descriptors}
             names |= {"dataset": dataset, "space": "*", "shard": f"*of{n_shards:03}"}
-            for pattern in (paths.PERSONS, paths.TRAJECTORIES, paths.CODEBOOK, paths.ENCODING, paths.FISHER):
+            for pattern in (paths.PERSONS, paths.CODEBOOK, paths.ENCODING, paths.FISHER):
                 yield pattern.format(**names)
+            yield paths.TRAJECTORIES.format(**names | {"descriptors": tracked_for(config, descriptors)})
     for descriptors, subset in subsets:
         yield paths.TRAINING_VIDEOS.format(descriptors=descriptors, subset=subset)
         for values in every_run:

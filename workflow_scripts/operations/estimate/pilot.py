@@ -23,7 +23,7 @@ from typing import Any
 import h5py
 from tqdm import tqdm
 
-from workflow_scripts.configuration.datasets import detector_of
+from workflow_scripts.configuration.datasets import detector_of, tracked_for
 from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.configuration.stage_settings import stage_settings, versions
 from workflow_scripts.encoding.encode_shard import encode_shard
@@ -124,7 +124,7 @@ def _track(row: dict[str, str], folder: Path, config: dict[str, Any], usable: li
     for detector, output in boxes.items():
         with _measured(costs, f"persons/{detector}", output, store / detector):
             detect_persons(shard, output, store / detector, detector, section(config, "persons"))
-    for descriptors in tracked_descriptors(config):
+    for descriptors in dict.fromkeys(tracked_for(config, name) for name in tracked_descriptors(config)):
         output, people = folder / f"{descriptors}.h5", boxes.get(detector_of(config, descriptors))
         with _measured(costs, f"trajectories/{descriptors}", output, store / descriptors):
             extract_shard(shard, output, store / descriptors, _tracking(config, descriptors), people)
@@ -145,7 +145,7 @@ def _fit(
     costs: dict[str, Cost] = {}
     sample = folder / "sample.tsv"
     write_columns(sample, rows, ["video_id"])
-    tracked = [folder / row["video_id"] / f"{descriptors}.h5" for row in rows]
+    tracked = [folder / row["video_id"] / f"{tracked_for(config, descriptors)}.h5" for row in rows]
     per_channel = config["encoding"]["per_channel"] and descriptors in fisher
     for space in ["joint", *(["per_channel"] if per_channel else [])]:
         output, of = folder / f"{descriptors}.{space}.h5", descriptors if space == "joint" else f"{descriptors} {space}"
@@ -165,7 +165,8 @@ def _encode(row: dict[str, str], folder: Path, config: dict[str, Any], fisher: l
         output, store = folder / f"{descriptors}.{stage}.h5", folder / f"{descriptors}.{stage}"
         store.unlink(missing_ok=True)
         with _measured(costs, f"{stage}/{descriptors}", output, store):
-            codebook, tracked = folder.parent / f"{descriptors}.{space}.h5", folder / f"{descriptors}.h5"
+            codebook = folder.parent / f"{descriptors}.{space}.h5"
+            tracked = folder / f"{tracked_for(config, descriptors)}.h5"
             whole = stage == "fisher_vectors"
             encode_shard(tracked, codebook, output, store, _tracking(config, descriptors), fisher=whole)
     return costs

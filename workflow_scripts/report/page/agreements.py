@@ -1,8 +1,8 @@
-"""The agreement of clusters with the motion of the videos (their class) and with their scene (paper 4.5)."""
+"""The agreement of clusters with the motion of the videos (their class) and with their place (paper 4.5)."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,21 @@ from workflow_scripts.report.page.inputs import Clustering
 from workflow_scripts.report.page.spread import Spread, spreads
 
 SCORES = {"NMI": normalized_mutual_info_score, "AMI": adjusted_mutual_info_score}
-_LABELS = {"motion": "label", "scene": "scene"}  # columns of the index
+_LABELS = {"motion": "label", "place": "place"}  # columns of `read_videos`
+
+
+class Words(NamedTuple):
+    """The page's words for the labels and for the places of the clustered videos."""
+
+    motion: str  # motion if scenes are known, else class
+    place: str  # scene or recording
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Mutual information of clusters and labels, normalized (NMI) and adjusted for chance (AMI).
 
-    `motion` and `scene` hold (NMI, AMI), or None if fewer than two different labels are known.
+    `motion` and `place` hold (NMI, AMI), or None if fewer than two different labels are known.
     """
 
     name: str
@@ -28,20 +35,22 @@ class Agreement:
     n_videos: int
     n_clusters: int
     motion: tuple[Spread, ...] | None
-    scene: tuple[Spread, ...] | None
+    place: tuple[Spread, ...] | None
 
     @property
     def closer_to(self) -> str:
-        """`motion` or `scene`, whichever has the higher AMI; empty if one is unknown or they differ by under 0.05."""
-        if self.motion is None or self.scene is None:
+        """`motion` or `place`, whichever has the higher AMI; empty if one is unknown or they differ by under 0.05."""
+        if self.motion is None or self.place is None:
             return ""
-        difference = self.motion[1].mean - self.scene[1].mean
-        return "" if abs(difference) < 0.05 else "motion" if difference > 0 else "scene"
+        difference = self.motion[1].mean - self.place[1].mean
+        return "" if abs(difference) < 0.05 else "motion" if difference > 0 else "place"
 
 
-def kind_of_label(rows: Iterable[Agreement]) -> str:
-    """The page's word for the labels: motion if scenes are known too, else class."""
-    return "motion" if any(row.scene for row in rows) else "class"
+def words_for(clusterings: list[Clustering], videos: pd.DataFrame) -> Words:
+    """The words that fit the clustered videos."""
+    clustered = {video_id for clustering in clusterings for video_id in clustering.video_ids}
+    scenes = videos.loc[videos["video_id"].isin(clustered), "scene"]
+    return Words("motion", "scene") if scenes.any() else Words("class", "recording")
 
 
 def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: list[Method]) -> list[Agreement]:
@@ -71,7 +80,7 @@ def agreements(clusterings: list[Clustering], videos: pd.DataFrame, methods: lis
                 n_videos=max(len(clustering.video_ids) for clustering in group),
                 n_clusters=max(len(np.unique(row)) for clustering in group for row in clustering.labels),
                 motion=of_label["motion"] or None,
-                scene=of_label["scene"] or None,
+                place=of_label["place"] or None,
             )
         )
     return rows

@@ -27,7 +27,7 @@ from workflow_scripts.report.methods import Method, methods_of
 from workflow_scripts.report.page import confusion, explorer, figures, gallery, inputs
 from workflow_scripts.report.page.accuracies import few_shot_tables
 from workflow_scripts.report.page.accuracies import method_table as accuracies_of
-from workflow_scripts.report.page.agreements import agreements, kind_of_label
+from workflow_scripts.report.page.agreements import Words, agreements, words_for
 from workflow_scripts.report.page.comparisons import ALONG, Comparison, comparisons_of
 from workflow_scripts.report.page.overview import dataset_rows, run_rows
 from workflow_scripts.report.page.remarks import remarks
@@ -89,20 +89,21 @@ def build_report(
     _check(settings)
     gallery.check_settings(settings)
     resolved = yaml.safe_load(files.config.read_text()) if files.config else {}
-    videos, results = inputs.read_videos(files.indexes), inputs.read_evaluations(files.evaluations)
+    layouts = {name: str(entry["layout"]) for name, entry in resolved.get("datasets", {}).items()}
+    videos, results = inputs.read_videos(files.indexes, layouts), inputs.read_evaluations(files.evaluations)
     runs, clusterings = inputs.read_runs(files.models), inputs.read_clusterings(files.clusters)
     failures = inputs.read_failures(videos, files.statuses)
     names = [*(run.name for run in runs), *results["run"], *(one.run for one in clusterings if one.run)]
     methods = methods_of(names, resolved.get("pretraining", {}).get("runs") or {})
     comparisons = comparisons_of(settings.comparisons, methods, runs, results, clusterings, videos, resolved)
     held_out = _held_out(resolved)
-    drawn = _figures(comparisons, results, bool(held_out))
-    of_all = agreements(clusterings, videos, methods)
+    words = words_for(clusterings, videos)
+    drawn = _figures(comparisons, results, bool(held_out), words)
     descriptors = list(resolved.get("descriptors", {}))
     columns = gallery.gallery_columns(clusterings, videos, comparisons[0].methods, descriptors, settings)
     page = render(
         "page/page.html",
-        kind=kind_of_label(of_all),
+        words=words,
         shared_by_seeds=SHARED_BY_SEEDS,
         remarks=_remarks(resolved, methods, results),
         settings=settings,
@@ -123,19 +124,19 @@ def build_report(
         write_text(output.parent / "figures" / f"{name}.svg", svg)
     few_shot = few_shot_tables(results, methods)
     write_method_table(accuracies_of(results, methods), few_shot, settings.baselines, method_table)
-    write_cluster_table(of_all, cluster_table)
+    write_cluster_table(agreements(clusterings, videos, methods), words, cluster_table)
     write_text(output, page)
     log.info("report: %s (%.1f MB), %d failed of %d videos", output, len(page) / 1e6, len(failures), len(videos))
 
 
-def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out: bool) -> dict[str, str]:
+def _figures(comparisons: list[Comparison], evaluations: pd.DataFrame, held_out: bool, words: Words) -> dict[str, str]:
     """The figures as SVG, by name."""
     return {
         "few_shot": figures.few_shot_figure(comparisons),
         "confusion": confusion.confusion_figure(evaluations, comparisons[0].methods),
         "curves": figures.curves_figure(comparisons),
         "training": figures.training_figure(comparisons, held_out),
-        "nmi": figures.agreement_figure(comparisons),
+        "nmi": figures.agreement_figure(comparisons, words),
     }
 
 

@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const [space, order, only, color] = ["space", "order", "only", "color"].map(byId);
   const map = byId("map"), tip = byId("tip"), near = byId("near"), rows = byId("rows"), more = byId("more");
-  const find = byId("find"), kindName = { motion: byId("explorer-parts").dataset.kind, scene: "scene" };
+  const find = byId("find"), kindName = byId("explorer-parts").dataset; // motion, place
   const CLUSTERS_AT_ONCE = 10, VIDEOS_OF_CLUSTER = 24, LEGEND = 16, MARGIN = 40;
   let chosen = null, clustersShown = CLUSTERS_AT_ONCE;
 
@@ -26,7 +26,7 @@
     const few = names.length <= PALETTE.length;
     return new Map(names.map((name, i) => [name, few ? PALETTE[i] : `hsl(${(i * 137.508) % 360} 60% ${44 + 12 * (i % 2)}%)`]));
   };
-  const colors = { label: colored(data.videos.map((v) => v.label)), scene: colored(data.videos.map((v) => v.scene)) };
+  const colors = { label: colored(data.videos.map((v) => v.label)), place: colored(data.videos.map((v) => v.place)) };
   for (const shown of data.spaces) {
     shown.clusterOf = new Map(shown.clusters.flatMap((cluster) => cluster.videos.map((video) => [video, cluster.number])));
     shown.colors = colored(shown.clusters.map((cluster) => cluster.number));
@@ -67,7 +67,7 @@
       .filter((cluster) => cluster.videos.length)
       .sort((a, b) => first(a, b) || b.size - a.size || a.number - b.number);
     rows.replaceChildren(...clusters.slice(0, clustersShown).map((cluster) => {
-      const shares = ["motion", "scene"].filter((mark) => cluster[mark]).map((mark) => majority(mark, cluster[mark]));
+      const shares = ["motion", "place"].filter((mark) => cluster[mark]).map((mark) => majority(mark, cluster[mark]));
       const left = cluster.videos.length - VIDEOS_OF_CLUSTER;
       const row = element("div", { class: "cluster" },
         element("h3", {}, `Cluster ${cluster.number} `, element("span", { class: "sd" }, counted(cluster.size, "video"))),
@@ -120,7 +120,7 @@
 
   function drawNear() {
     if (chosen === null) return near.replaceChildren();
-    const dots = (video) => [["label", "motion"], ["scene", "scene"]].map(([key, mark]) => {
+    const dots = (video) => [["label", "motion"], ["place", "place"]].map(([key, mark]) => {
       const same = data.videos[video][key] && data.videos[video][key] === data.videos[chosen][key];
       return same ? element("span", { class: `dot ${mark}`, title: `same ${kindName[mark]}` }) : "";
     });
@@ -136,7 +136,7 @@
         element("ul", { class: "videos" }, ...videos)];
     });
     const { name, link } = data.videos[chosen];
-    const marks = [["label", "motion"], ["scene", "scene"]].filter(([key]) => colors[key].size)
+    const marks = [["label", "motion"], ["place", "place"]].filter(([key]) => colors[key].size)
       .flatMap(([, mark]) => ["; ", element("span", { class: `dot ${mark}` }), `same ${kindName[mark]}`]);
     const label = labelsOf(chosen);
     near.replaceChildren(

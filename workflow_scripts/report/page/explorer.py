@@ -45,7 +45,7 @@ def explorer_data(
     position_of = {video.video_id: i for i, video in enumerate(videos)}
     shown = [
         {"id": v.video_id, "name": visible(v.name), "label": visible(v.label), "scene": visible(v.scene)}
-        | {"frames": v.video_id in with_frames, "link": links.get(v.video_id, "")}
+        | {"place": visible(v.place), "frames": v.video_id in with_frames, "link": links.get(v.video_id, "")}
         for v in videos
     ]
     spaces = []
@@ -79,7 +79,7 @@ def _cluster(cluster: Cluster, position_of: dict[str, int]) -> dict[str, Any]:
         "number": cluster.number,
         "size": cluster.size,
         "motion": as_list(cluster.motion),
-        "scene": as_list(cluster.scene),
+        "place": as_list(cluster.place),
         "videos": [position_of[video_id] for video_id in cluster.video_ids if video_id in position_of],
     }
 

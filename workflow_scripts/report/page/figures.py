@@ -17,9 +17,9 @@ from workflow_scripts.evaluation.protocols import PROTOCOLS
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.report.methods import SCRATCH_KIND, Method, name_among, runs_of_kind
 from workflow_scripts.report.page.accuracies import FewShot
-from workflow_scripts.report.page.agreements import SCORES, Agreement, kind_of_label
+from workflow_scripts.report.page.agreements import SCORES, Agreement, Words
 from workflow_scripts.report.page.comparisons import ALONG, Comparison
-from workflow_scripts.report.palette import INK, MOTION, MUTED, SCENE
+from workflow_scripts.report.palette import INK, MOTION, MUTED, PLACE
 from workflow_scripts.report.svg import STYLE, empty, to_svg
 from workflow_scripts.report.text import visible
 
@@ -229,18 +229,18 @@ def _training_panel(panel: Axes, content: tuple[str, str, str], comparison: Comp
     panel.set(title=title, xlabel="epoch", ylabel="loss" if measure == "loss" else "accuracy, %")
 
 
-def agreement_figure(comparisons: list[Comparison]) -> str:
-    """NMI and AMI of each clustering with motion (or class) and with scene, as bars with their spread."""
-    drawn = [comparison for comparison in comparisons if any(row.motion or row.scene for row in comparison.agreements)]
+def agreement_figure(comparisons: list[Comparison], words: Words) -> str:
+    """NMI and AMI of each clustering with motion or class, and with scene or recording, as bars with their spread."""
+    drawn = [comparison for comparison in comparisons if any(row.motion or row.place for row in comparison.agreements)]
     if not drawn:
-        return empty("No clustering of videos whose motion or scene is known in this run.")
+        return empty(f"No clustering of videos whose {words.motion} or {words.place} is known in this run.")
     all_rows = [row for comparison in drawn for row in comparison.agreements]
-    kinds = [("motion", kind_of_label(all_rows), MOTION), ("scene", "scene", SCENE)]
+    kinds = [("motion", words.motion, MOTION), ("place", words.place, PLACE)]
     kinds = [kind for kind in kinds if any(getattr(row, kind[0]) for row in all_rows)]
     scores = [score for row in all_rows for kind, _, _ in kinds for score in getattr(row, kind) or ()]
     lowest = min(score.mean - (score.sd or 0.0) for score in scores)
     with matplotlib.rc_context(STYLE):
-        rows = [[row for row in comparison.agreements if row.motion or row.scene] for comparison in drawn]
+        rows = [[row for row in comparison.agreements if row.motion or row.place] for comparison in drawn]
         heights = [0.9 + 0.46 * len(of_part) for of_part in rows]
         figure = Figure(figsize=(10.2, sum(heights)), layout="constrained")
         parts = _parts(figure, drawn, heights)

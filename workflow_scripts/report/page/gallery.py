@@ -44,7 +44,7 @@ class Cluster:
 
     number: int
     motion: Majority | None
-    scene: Majority | None
+    place: Majority | None
     video_ids: list[str]
 
     @property
@@ -136,7 +136,7 @@ def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> 
 
     Args:
         clustering: The clustering.
-        labels_of: `label` and `scene` by video_id.
+        labels_of: `label` and `place` by video_id.
         order: size (largest first) or purity (purest first).
 
     Returns:
@@ -147,9 +147,9 @@ def clusters_of(clustering: Clustering, labels_of: pd.DataFrame, order: str) -> 
     for number in np.unique(labels):
         members = [clustering.video_ids[i] for i in np.flatnonzero(labels == number)]
         known = labels_of.reindex(members).fillna("")
-        motion, scene = _majority(list(known["label"])), _majority(list(known["scene"]))
+        motion, place = _majority(list(known["label"])), _majority(list(known["place"]))
         members.sort(key=lambda video_id: digest("gallery", video_id))
-        clusters.append(Cluster(int(number), motion, scene, members))
+        clusters.append(Cluster(int(number), motion, place, members))
 
     def purity(cluster: Cluster) -> float:
         return cluster.motion.count / cluster.motion.known if cluster.motion and cluster.size > 1 else 0.0
@@ -182,7 +182,7 @@ def gallery_columns(
         descriptors: The names of the descriptors, in the order of the config.
         settings: Settings that `check_settings` accepts.
     """
-    labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "scene"]]
+    labels_of = videos.drop_duplicates("video_id", keep="last").set_index("video_id")[["label", "place"]]
     return [
         Column(
             title=method.title if clustering.run else "IDT",

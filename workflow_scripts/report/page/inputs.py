@@ -6,7 +6,7 @@ the descriptors or the run of a file from the file, or from its path if the file
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -23,13 +23,14 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.statuses import shard_statuses
 from workflow_scripts.pretraining.model_file import read_model
 from workflow_scripts.videos.folders import counted_suffixes
+from workflow_scripts.videos.layouts import LAYOUTS
 from workflow_scripts.videos.tables import INDEX, read_table
 
 SHARD_STAGES = ("persons", "trajectories", "encoding", "frames")  # in the order of the pipeline
 
 
 # The columns of the tables; unknown texts are empty.
-VIDEO_COLUMNS = ["dataset", "video_id", "path", "label", "group", "scene", "seconds", "status", "reason"]
+VIDEO_COLUMNS = ["dataset", "video_id", "path", "label", "group", "scene", "place", "seconds", "status", "reason"]
 FAILURE_COLUMNS = ["dataset", "video_id", "stage", "status", "reason"]
 DAMAGED_COLUMNS = ["dataset", "video_id", "n_skipped"]
 EVALUATION_COLUMNS = [
@@ -41,12 +42,13 @@ EVALUATION_COLUMNS = [
 
 @dataclass(frozen=True)
 class Video:
-    """A video that the page shows. `label` (the motion) and `scene` are empty if unknown."""
+    """A video that the page shows. `label` (the motion), `scene` and `place` (`read_videos`) are empty if unknown."""
 
     video_id: str
     path: str
     label: str = ""
     scene: str = ""
+    place: str = ""
     dataset: str = ""  # empty if the video is in no index
 
     @property
@@ -97,11 +99,32 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(table.columns, row, strict=True)) for row in rows.itertuples(index=False, name=None)]
 
 
-def read_videos(indexes: list[Path]) -> pd.DataFrame:
-    """Every row of the datasets' `results/{dataset}/videos/index.tsv`: VIDEO_COLUMNS."""
-    tables = [read_table(path, INDEX).assign(dataset=path.parent.parent.name) for path in indexes]
-    videos = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["dataset", *INDEX])
+def read_videos(indexes: list[Path], layouts: Mapping[str, str]) -> pd.DataFrame:
+    """Every row of the datasets' `results/{dataset}/videos/index.tsv`: VIDEO_COLUMNS.
+
+    `place` is the video's scene or, in a dataset without scenes, its recording. The recording is the group; in a layout
+    that numbers the groups within each class (UCF101), it is the class and the group. `place` is empty if no recording
+    has several videos, or the video has no label to compare it with.
+
+    layouts: the layout of each dataset in the config.
+    """
+    tables = [pd.DataFrame(columns=VIDEO_COLUMNS)]
+    for path in indexes:
+        videos, dataset = read_table(path, INDEX), path.parent.parent.name
+        videos[["label", "group", "scene"]] = videos[["label", "group", "scene"]].fillna("")
+        tables.append(videos.assign(dataset=dataset, place=_places(videos, layouts.get(dataset, ""))))
+    videos = pd.concat(tables, ignore_index=True)
     return videos[VIDEO_COLUMNS].astype(object).fillna({"seconds": 0.0}).fillna("").astype({"seconds": float})
+
+
+def _places(videos: pd.DataFrame, layout: str) -> pd.Series:
+    """The column `place` of the table of a dataset."""
+    if videos["scene"].any():
+        return videos["scene"]
+    within_labels = layout in LAYOUTS and LAYOUTS[layout].groups_within_labels
+    recording = videos["label"] + " " + videos["group"] if within_labels else videos["group"]
+    recording = recording.where((videos["group"] != "") & (videos["label"] != ""), "")
+    return recording if recording[recording != ""].duplicated().any() else videos["scene"]
 
 
 def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
@@ -110,8 +133,8 @@ def videos_of(ids: Iterable[str], videos: pd.DataFrame) -> dict[str, Video]:
     shown = {}
     for video_id in ids:
         if video_id in known.index:
-            row = known.loc[video_id]
-            shown[video_id] = Video(video_id, *(str(row[name]) for name in ("path", "label", "scene", "dataset")))
+            row = known.loc[video_id, ["path", "label", "scene", "place", "dataset"]]
+            shown[video_id] = Video(video_id, *map(str, row))
         else:
             shown[video_id] = Video(video_id, video_id)
     return shown

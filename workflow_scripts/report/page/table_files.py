@@ -7,7 +7,7 @@ import pandas as pd
 
 from workflow_scripts.evaluation.metrics import METRICS
 from workflow_scripts.report.page.accuracies import FewShot, MethodTable
-from workflow_scripts.report.page.agreements import SCORES, Agreement, kind_of_label
+from workflow_scripts.report.page.agreements import SCORES, Agreement, Words
 from workflow_scripts.report.page.spread import Spread
 from workflow_scripts.videos.tables import write_table
 
@@ -69,14 +69,14 @@ def write_method_table(
     _write(path, rows, METHOD_COLUMNS, ["accuracy", "sd", "chance", *_SHARES])
 
 
-def write_cluster_table(agreements: list[Agreement], path: Path) -> None:
-    """Writes a row per clustering, kind of label (motion or class, scene) and score (NMI, AMI); `sd` as in `Spread`."""
+def write_cluster_table(agreements: list[Agreement], words: Words, path: Path) -> None:
+    """Writes a row per clustering, kind of label (see `Words`) and score (NMI, AMI); `sd` as in `Spread`."""
     rows = [
         {"run": row.name, "method": row.title, "label": label, "score": score, "n_videos": row.n_videos}
         | {"n_clusters": row.n_clusters}
         | _of_spread(spread, "value")
         for row in agreements
-        for label, spreads in ((kind_of_label(agreements), row.motion), ("scene", row.scene))
+        for label, spreads in zip(words, (row.motion, row.place), strict=True)
         for score, spread in zip(SCORES, spreads or (), strict=False)
     ]
     _write(path, rows, CLUSTER_COLUMNS, ["value", "sd"])
