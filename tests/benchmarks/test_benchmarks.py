@@ -6,11 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import idt_tools
-from benchmarks import clusters, codebook, frames, idt_features, people_mask, persons_stride, pretraining
+from benchmarks import (
+    clusters,
+    codebook,
+    frames,
+    idt_features,
+    people_mask,
+    persons_stride,
+    pretraining,
+    training_free,
+)
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
@@ -180,3 +190,19 @@ def test_pretraining_prints_speeds_waiting_and_memory_with_few_packages():
 
 def test_pretraining_flops_of_a_clip_of_r3d_18():
     assert pretraining.flops_of_a_clip(PretrainingSettings(), 16) == pytest.approx(43.2e9, rel=0.01)
+
+
+def test_training_free_appearance_ignores_the_order_of_frames_and_flow_ignores_colors() -> None:
+    texture = np.random.default_rng(0).integers(0, 200, (64, 96, 3), np.uint8)
+    texture = cv2.GaussianBlur(texture, (0, 0), 2)
+    right = np.stack([np.roll(texture, 2 * t, axis=1) for t in range(6)])
+    for describe in (training_free.color_histogram, training_free.mean_frame):
+        np.testing.assert_allclose(describe(right), describe(right[::-1]), atol=1e-5)
+    assert np.sum(training_free.color_histogram(right) ** 2) == pytest.approx(1)
+    np.testing.assert_allclose(
+        training_free.mean_frame(right), training_free.mean_frame(right + np.uint8(9)), atol=1e-4
+    )
+    to_right, to_left = training_free.flow_histogram(right), training_free.flow_histogram(right[::-1])
+    assert {int(to_right.argmax())} <= {0, 7} and {int(to_left.argmax())} <= {3, 4}
+    grey = np.repeat(right.mean(axis=-1, keepdims=True), 3, axis=-1).astype(np.uint8)
+    assert np.corrcoef(to_right, training_free.flow_histogram(grey))[0, 1] > 0.98

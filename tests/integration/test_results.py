@@ -2,8 +2,11 @@
 
 import inspect
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +49,21 @@ def test_tables_join_by_video_id(results: Results) -> None:
     assert len(table) == 12 and table.notna().all(axis=None) and {0, 1, 2} >= set(table["cluster"])
     splits = results.splits("tiny_test")
     assert len(splits) == 12 and splits.index.isin(results.index("tiny_test").index).all()
+
+
+def test_training_free_prints_a_row_per_description(tiny: Workflow) -> None:
+    command = [sys.executable, "-m", "benchmarks.training_free", "results"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tiny.folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    names = ["color histogram", "mean frame", "flow histogram", "IDT: trajectory", "IDT: hog", "IDT: hof", "IDT: mbh"]
+    assert [row[0] for row in rows] == [*names, "IDT: all channels"] + ["random network"] * (len(rows) - 8)
+    for _, *accuracies, motion, place in rows:
+        for accuracy in accuracies:
+            mean, low, high = map(float, re.findall(r"[\d.]+", accuracy))
+            assert 0 <= low <= mean <= high <= 100
+        assert 0 <= float(motion) <= 1 and 0 <= float(place) <= 1
 
 
 def test_tables_equal_files(results: Results) -> None:
