@@ -44,7 +44,7 @@ help:
 	@command -v $${CXX:-c++} > /dev/null || \
 		{ echo 'error: no C++ compiler (c++) was found; install one with C++20, for example: apt install g++'; exit 1; }
 	@echo 'Installs torch, OpenCV, faiss, Snakemake and the other packages of constraints.txt into .venv, and compiles the tracker.'
-	@echo 'This takes minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
+	@echo 'This takes about four minutes, and 2 GB with a torch for CPUs (PIP_ARGS=...), more with one for GPUs.'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[$(FAISS),test]'
 	@touch $@

@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("faiss").setLevel(logging.WARNING)  # faiss logs each library that it tries to load
     try:
         return exit_code(partial(chosen.run, chosen), (StageError, ReadingFailed))
     except ModuleNotFoundError as error:  # `pip install .` installs only what `idt` needs

@@ -16,6 +16,12 @@ def test_dataset_values_names_a_missing_root(tmp_path: Path) -> None:
         dataset_values(config, "a", "")
 
 
+def test_dataset_values_says_where_to_give_an_empty_root() -> None:
+    config = resolve(config_with("datasets.a", {"layout": "folder", "root": ""}))
+    with pytest.raises(StageError, match=r"datasets\.a\.root is empty; give the folder"):
+        dataset_values(config, "a", "")
+
+
 def test_dataset_values_finds_a_manifest_in_the_folder_of_the_snakefile(tmp_path: Path) -> None:
     entry = {"layout": "manifest", "root": str(tmp_path), "manifest": "list.csv"}
     config = resolve(config_with("datasets.a", entry))

@@ -1,10 +1,16 @@
 """The sizes of datasets and of their subsets."""
 
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+from written_videos import write_video
 
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.operations.estimate.extrapolate import Size
-from workflow_scripts.operations.estimate.survey import SizeOverride, Survey, videos_of_subset
+from workflow_scripts.operations.estimate.survey import SizeOverride, Survey, survey, videos_of_subset
 from workflow_scripts.videos.layouts.layout import Listed
 
 
@@ -32,3 +38,18 @@ def test_size_override_replaces_the_numbers_that_are_set() -> None:
     assert SizeOverride(235_000, 10, 30, "340x256").apply(own) == Size(235_000, 70_500_000, 70_500_000 * 340 * 256)
     with pytest.raises(StageError, match="340x256"):
         SizeOverride(frame_size="340").apply(own)
+
+
+def test_survey_of_labelled_videos_does_not_say_that_labels_are_missing(
+    config: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for label in ("walk", "jump"):
+        (tmp_path / "a" / label).mkdir(parents=True)
+        for name in ("first.mp4", "second.mp4"):
+            write_video(tmp_path / "a" / label / name, np.zeros((5, 48, 64, 3), np.uint8))
+    config["datasets"]["a"]["root"] = str(tmp_path / "a")
+    with caplog.at_level(logging.INFO):
+        surveyed = survey(config, "a")
+    assert sorted(row["label"] for row in surveyed.rows) == ["jump", "jump", "walk", "walk"]
+    assert surveyed.size.videos == 4
+    assert "no label" not in caplog.text and "no splits" not in caplog.text

@@ -35,10 +35,15 @@ def dataset_values(config: dict[str, Any], name: str, snakefile_folder: str) -> 
     layout = LAYOUTS[values["layout"]]
     if layout.source == "generated":
         return values
-    if not values["root"] or not Path(values["root"]).is_dir():
+    if not values["root"]:
         raise StageError(
-            f"config: datasets.{name}.root: the folder {values['root'] or '(empty)'} does not exist; give the folder "
-            f"of the videos in a second configfile (datasets: {{{name}: {{root: /path/to/videos}}}}) or create it"
+            f"config: datasets.{name}.root is empty; give the folder of the videos, for example in a second config "
+            f"file (datasets: {{{name}: {{root: /path/to/videos}}}})"
+        )
+    if not Path(values["root"]).is_dir():
+        raise StageError(
+            f"config: datasets.{name}.root: the folder {values['root']} does not exist (in {Path.cwd()}); correct the "
+            "path, or create the folder"
         )
     key = layout.source
     if not key:

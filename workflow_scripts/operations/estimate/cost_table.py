@@ -48,10 +48,12 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
     """Sentences about the table; `stride`: the value of persons.stride."""
     slow, hours = longest(lines), total(cost_frame([("", line) for line in lines]), "all")["hours_value"]
     fewest, most = (fitting_shards(slow.hours.value, minutes) for minutes in (60, 15))
+    advice = f"{fewest} to {most} shards make its jobs 60 to 15 minutes long."
+    if most == 1:
+        advice = f"It takes {in_words(3600 * slow.hours.value)} of one core, so a shard per core is enough."
     sentences = [
         f"On {cores} cores: {in_words(3600 * hours / cores)}, if all of them are always busy.",
-        f"The longest stage is {slow.stage} {slow.of}. {fewest} to {most} shards make its jobs 60 to 15 minutes long. "
-        f"The table assumes {slow.jobs}.",
+        f"The longest stage is {slow.stage} {slow.of}. {advice} The table assumes {slow.jobs}.",
         "Stores are second copies, from which a stopped or changed run resumes. `make clean-stores` deletes them.",
         "With keep: sample, the encoding jobs track the videos whose trajectories are not stored.",
         "The training and evaluation of the networks are below the table.",

@@ -50,7 +50,9 @@ def survey(config: dict[str, Any], dataset: str) -> Survey:
     folder.mkdir(parents=True, exist_ok=True)
     # File names need not be UTF-8, and may begin with a blank.
     with open(manifest, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["path", "label"], *([video.path, ""] for video in drawn)])
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(
+            [["path", "label"], *([video.path, video.label] for video in drawn)]
+        )
     headers = DatasetSettings(layout="manifest", root=str(root), manifest=str(manifest), shards=1)
     reading = stage_settings("videos", config["videos"], "ReadingSettings")
     index_videos(dataset, index, headers, config["seed"], max_failed_fraction=1.0, reading=reading)
