@@ -23,7 +23,6 @@ from sklearn.svm import LinearSVC
 from tqdm import tqdm
 
 import idt_tools
-from idt_tools.codebook import Encoder
 from workflow_scripts import open_results
 from workflow_scripts.encoding.encode_shard import encode_video, stored_descriptors
 from workflow_scripts.encoding.fit_codebook import fit, sample_descriptors
@@ -106,7 +105,7 @@ def _idt(results: Results, dataset: str, channels: tuple[str, ...]) -> pd.DataFr
     trajectories = results.trajectories(dataset)
     files = sorted({video.descriptors.path for video in trajectories.values()})
     sample = sample_descriptors(sorted(index.index[index["status"] == "ok"]), files, settings)
-    codebook = Encoder(fit(list(sample.values()), settings)[0])
+    codebook, _ = fit(list(sample.values()), settings)
     rows = {
         video_id: encode_video(stored_descriptors(trajectories[video_id].descriptors.path, video_id), codebook)
         for video_id in sample
