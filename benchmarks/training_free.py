@@ -9,7 +9,6 @@ rewards. The random network is the run `scratch`, if the run has its features.
 """
 
 import argparse
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from workflow_scripts.evaluation.knn import weighted_vote
 from workflow_scripts.evaluation.metrics import accuracy_interval
 from workflow_scripts.evaluation.settings import EvaluationSettings
 from workflow_scripts.ground.vectors import l2_normalised, nearest_rows
+from workflow_scripts.report.page.inputs import read_videos
 from workflow_scripts.results import Results
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -51,8 +51,7 @@ def all_features(results: Results, dataset: str = "") -> dict[str, pd.DataFrame]
     """Each description of the videos: its name, and a table with a row per video and a column per number."""
     index = results.index(dataset)
     readable = index[index["status"] == "ok"]
-    frames = {"color histogram": color_histogram, "mean frame": mean_frame, "flow histogram": flow_histogram}
-    tables = {name: _of_videos(readable, describe) for name, describe in frames.items()}
+    tables = _of_frames(readable)
     for channels in [(name,) for name in CHANNELS] + [CHANNELS]:
         name = channels[0] if len(channels) == 1 else "all channels"
         tables[f"IDT: {name}"] = _idt(results, dataset, channels)
@@ -84,15 +83,19 @@ def flow_histogram(frames: NDArray[np.uint8], bins: int = 8) -> Floats:
     return np.sqrt(total)
 
 
-def _of_videos(index: pd.DataFrame, describe: Callable[[NDArray[np.uint8]], Floats]) -> pd.DataFrame:
-    """The description of each video, from frames of at most 160 pixels."""
-    rows = {}
-    for video in tqdm(index.itertuples(), describe.__name__, total=len(index), unit="video"):
+OF_FRAMES = {"color histogram": color_histogram, "mean frame": mean_frame, "flow histogram": flow_histogram}
+
+
+def _of_frames(index: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The tables of OF_FRAMES, from frames of at most 160 pixels. Each video is decoded once."""
+    rows: dict[str, dict[str, Floats]] = {name: {} for name in OF_FRAMES}
+    for video in tqdm(index.itertuples(), "frames", total=len(index), unit="video"):
         scale = min(1.0, 160 / max(video.width, video.height))
         size = round(video.width * scale), round(video.height * scale)
         frames = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in idt_tools.read_video(video.path)]
-        rows[video.Index] = describe(np.stack(frames))
-    return pd.DataFrame.from_dict(rows, orient="index")
+        for name, describe in OF_FRAMES.items():
+            rows[name][video.Index] = describe(np.stack(frames))
+    return {name: pd.DataFrame.from_dict(of_videos, orient="index") for name, of_videos in rows.items()}
 
 
 def _idt(results: Results, dataset: str, channels: tuple[str, ...]) -> pd.DataFrame:
@@ -132,7 +135,7 @@ def evaluate(vectors: pd.DataFrame, results: Results, dataset: str = "") -> list
         missing = ~test.index.isin(unit.index)
         for protocol, predicted in (("knn", voted), ("svm", svm.predict(queries))):
             right[protocol].append((predicted == test["label"]) & ~missing)
-        recordings.append(test["label"] + "/" + test["group"])
+        recordings.append(test["group"].where(test["group"].fillna("") != "", test.index))
     groups = pd.factorize(pd.concat(recordings))[0]
     cells = []
     for protocol in ("knn", "svm"):
@@ -144,10 +147,13 @@ def evaluate(vectors: pd.DataFrame, results: Results, dataset: str = "") -> list
 
 def _agreements(unit: pd.DataFrame, results: Results, dataset: str) -> list[str]:
     """NMI of K-means clusters, as many as the config's K, with the class and with the place."""
-    index = results.index(dataset).loc[unit.index].fillna("")
+    name = dataset or results.config["pretraining"]["dataset"]
+    layouts = {name: results.config["datasets"][name]["layout"]}
+    videos = (
+        read_videos([results.folder / name / "videos" / "index.tsv"], layouts).set_index("video_id").loc[unit.index]
+    )
     clusters = KMeans(results.config["clusters"]["k"], n_init=3, random_state=0).fit_predict(unit)
-    place = index["scene"].where(index["scene"] != "", index["label"] + "/" + index["group"])
-    return [f"{normalized_mutual_info_score(truth, clusters):.2f}" for truth in (index["label"], place)]
+    return [f"{normalized_mutual_info_score(videos[truth], clusters):.2f}" for truth in ("label", "place")]
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 # Saves time: the networks hardly learn, and the tracker sees frames of half the size.
 SMALL: dict[str, Any] = {
     "trajectories": {"max_side": 160},
-    "descriptors": {"idt": {"channels": ["mbh"]}},  # of frames as small, all channels are worth 56 % to the SVM
+    "descriptors": {"idt": {"channels": ["mbh"]}},  # with all channels, the SVM has 56 % at 160 pixels
     "pretraining": {"epochs": 2, "lr_milestones": [], "runs": {"la_idt_tune": {"epochs": 1}}},
     "evaluation": {"finetune_epochs": 1, "clips": 2},
 }
