@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import default_signals
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.synthetic.generate import generate_videos
@@ -51,16 +52,17 @@ def _status(workflow: Workflow, *arguments: str) -> str:
 def _watched(workflow: Workflow) -> str:
     """The output of `dtc status --watch` until Ctrl-C, after its second table."""
     command = [sys.executable, "-m", "workflow_scripts.cli", "status", "--watch", "--configfile", "test_config.yaml"]
-    with subprocess.Popen(command, cwd=workflow.folder, stdout=subprocess.PIPE, text=True) as process:
+    options: dict[str, Any] = {"cwd": workflow.folder, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options, preexec_fn=default_signals) as process:
         assert process.stdout
-        lines = list(iter_until(process.stdout, "Ctrl-C ends", times=2))
+        lines = list(_lines_until(process.stdout, "Ctrl-C ends", times=2))
         process.send_signal(signal.SIGINT)
         lines += process.stdout.readlines()
     assert process.returncode == 0
     return "".join(lines)
 
 
-def iter_until(lines: Iterable[str], text: str, times: int) -> Iterator[str]:
+def _lines_until(lines: Iterable[str], text: str, times: int) -> Iterator[str]:
     """Yields lines up to the one that has `text` for the last of so many times."""
     for line in lines:
         yield line
