@@ -1,6 +1,6 @@
 """The command `dtc`: operations on a run, and uses of a trained network.
 
-dtc status   [--configfile FILE ...] [--full]
+dtc status   [--configfile FILE ...] [--full] [--watch]
 dtc estimate [--configfile FILE ...] [--videos N] [--cores N] [--as-if-videos N] ...
 dtc clean    [--configfile FILE ...]
 dtc embed VIDEO|FOLDER [...] --model MODEL.pt -o OUT.h5 [--clips N] [--short-side PIXELS] [--threads N] [--force]
@@ -56,9 +56,14 @@ def _in_repository(command: Command) -> Command:
 
 
 def _status(chosen: argparse.Namespace) -> int:
-    from workflow_scripts.operations.status import status
+    if chosen.watch:
+        from workflow_scripts.operations.watch import watch
 
-    status(chosen.configfile, chosen.full)
+        watch(chosen.configfile, chosen.full)
+    else:
+        from workflow_scripts.operations.status import status
+
+        status(chosen.configfile, chosen.full)
     return 0
 
 
@@ -127,6 +132,9 @@ def _add_operations(commands: Commands) -> None:
         "and why. Works during a run, too.",
     )
     status.add_argument("--full", action="store_true", help="name every video and shard, not the first few")
+    status.add_argument(
+        "--watch", action="store_true", help="print the stages and running trainings every few seconds until Ctrl-C"
+    )
     status.set_defaults(run=_in_repository(_status))
 
     estimate = commands.add_parser(

@@ -19,6 +19,7 @@ from workflow_scripts.evaluation.network import read_inputs, read_pretrained
 from workflow_scripts.evaluation.results import Record, Task, read_record
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.evaluation.trainer import Trainer
+from workflow_scripts.ground.curves import read_rows
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.videos.layouts import hmdb51, ucf101
 from workflow_scripts.videos.layouts.annotations import annotated_videos
@@ -137,6 +138,16 @@ def test_finetune_resumes_to_the_same_result_after_a_kill(
         run(dataset, tmp_path, tiny, TWO_EPOCHS)
     run(dataset, tmp_path, tiny, TWO_EPOCHS)
     assert len(saved) == 2 * 2  # no epoch of the two trainings was done twice
+    for name, key in (("rates", "history"), ("refit", "refit")):
+        rows = read_rows(tmp_path / "finetune" / name / "history.csv")
+        steps = [int(row["step"]) for row in rows]
+        assert steps == sorted(set(steps)) and set(steps) >= {4, 8}, "rows at the ends of epochs, without doubles"
+        at_ends = [row for row in rows if int(row["step"]) % 4 == 0]
+        for row, epoch in zip(at_ends, read_record(uninterrupted)[key], strict=True):
+            assert {column: row[column] for column in epoch} == {
+                column: "" if value is None else str(value) for column, value in epoch.items()
+            }
+            assert float(row["clips_per_second"]) > 0 and 0 < float(row["waiting_share"]) < 1
     assert (tmp_path / "finetune.json").read_bytes() == uninterrupted.read_bytes()
 
 
@@ -161,7 +172,7 @@ def test_freeze_fixes_weights_and_statistics(dataset: Any, model: Path, tmp_path
     before = {name: value.clone() for name, value in network.state_dict().items()}
     frozen = freeze(network, {"ucf101": 1, "hmdb51": 2, "other": 0}, "hmdb51")
     trainer = Trainer("ir", network, frozen, store, pretrained.architecture, ONE_EPOCH, seed=0)
-    trainer.train(parts.train, parts.classes, tmp_path / "state")
+    trainer.train(parts.train, parts.classes, tmp_path / "state", tmp_path)
     changed = {
         name.split(".")[0] for name, value in network.state_dict().items() if not torch.equal(value, before[name])
     }

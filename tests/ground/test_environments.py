@@ -21,7 +21,7 @@ def test_environments_have_the_versions_of_the_constraints(path: Path) -> None:
 
 def test_constraints_pin_every_dependency() -> None:
     text = (REPOSITORY / "pyproject.toml").read_text()
-    lists = re.findall(r"(?:dependencies|pipeline|cpu|gpu|test|docs) = \[(.*?)\]", text, re.DOTALL)
+    lists = re.findall(r"(?:dependencies|pipeline|cpu|gpu|test|watch|docs) = \[(.*?)\]", text, re.DOTALL)
     names = {re.split(r"[<>=]", name)[0].lower() for part in lists for name in re.findall(r'"([^"]+)"', part)}
     pins = {line.split("==")[0].lower() for line in (REPOSITORY / "constraints.txt").read_text().split()}
     assert len(names) > 15 and names - {"dense-trajectory-clustering[pipeline]"} <= pins

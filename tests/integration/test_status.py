@@ -1,13 +1,17 @@
 """`make status` on real runs: not begun, half done, finished and changed."""
 
+import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import default_signals
 from workflow import REPOSITORY, Workflow
 
 from workflow_scripts.synthetic.generate import generate_videos
@@ -43,6 +47,28 @@ def _status(workflow: Workflow, *arguments: str) -> str:
     command = listed.stdout.splitlines()[-1].replace(".venv/bin/dtc", f"{sys.executable} -m workflow_scripts.cli")
     done = subprocess.run(command, shell=True, cwd=workflow.folder, capture_output=True, text=True)
     return done.stdout + done.stderr
+
+
+def _watched(workflow: Workflow) -> str:
+    """The output of `dtc status --watch` until Ctrl-C, after its second table."""
+    command = [sys.executable, "-m", "workflow_scripts.cli", "status", "--watch", "--configfile", "test_config.yaml"]
+    options: dict[str, Any] = {"cwd": workflow.folder, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options, preexec_fn=default_signals) as process:
+        assert process.stdout
+        lines = list(_lines_until(process.stdout, "Ctrl-C ends", times=2))
+        process.send_signal(signal.SIGINT)
+        lines += process.stdout.readlines()
+    assert process.returncode == 0
+    return "".join(lines)
+
+
+def _lines_until(lines: Iterable[str], text: str, times: int) -> Iterator[str]:
+    """Yields lines up to the one that has `text` for the last of so many times."""
+    for line in lines:
+        yield line
+        times -= text in line
+        if times == 0:
+            return
 
 
 def _files(status: str) -> dict[str, str]:
@@ -83,6 +109,13 @@ def test_status_from_start_to_change(workflow: Workflow) -> None:
     # A stopped run leaves a checkpoint and no model.
     (workflow.folder / "results/pretraining/ir/seed0/model.pt").unlink()
     assert "\n    ir/seed0: 2 of 2 epochs done\n" in _status(workflow)
+    outcome = workflow.folder / "results/logs/pretraining/ir/seed0.json"
+    ended = outcome.read_text()
+    outcome.write_text(json.dumps({**json.loads(ended), "status": "started", "ended": ""}))  # as during the training
+    newest = r"^    ir/seed0: epoch 2: loss \S+, lr \S+, .*knn .*clips_per_second .*; 0.0 s left at \S+ UTC$"
+    assert re.search(newest, _status(workflow), re.MULTILINE)
+    assert re.search(newest, _watched(workflow), re.MULTILINE)
+    outcome.write_text(ended)
 
     shard = next((workflow.folder / "results/tiny/trajectories/idt").glob("*.h5"))
     shard.unlink()

@@ -6,11 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import normalized_mutual_info_score
 
 from workflow_scripts.clusters.settings import ClustersSettings
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining import clusterings
-from workflow_scripts.pretraining.clusterings import cluster_points, fixed_labels, joint_space
+from workflow_scripts.pretraining.clusterings import cluster_points, fixed_labels, joint_space, mean_nmi
 from workflow_scripts.pretraining.ranks import Ranks
 
 
@@ -75,3 +78,17 @@ def test_cluster_points_equal_points_have_equal_labels(tiny):
     groups = torch.tensor([0, 1, 2] * 4)
     labels = cluster_points(torch.eye(3)[groups], tiny, seed=0, epoch=0)
     assert torch.equal(labels[:, :, None] == labels[:, None, :], (groups[:, None] == groups).expand(2, 12, 12))
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 30).flatmap(
+        lambda n: st.tuples(*(st.lists(st.integers(0, 4), min_size=n, max_size=n) for _ in range(4)))
+    )
+)
+def test_mean_nmi_is_the_mean_of_scikit_learn(columns):
+    one, other = np.array(columns[:2]), np.array(columns[2:])
+    expected = np.mean([normalized_mutual_info_score(a, b) for a, b in zip(one, other, strict=True)])
+    assert mean_nmi(torch.from_numpy(one), torch.from_numpy(other)) == pytest.approx(expected, abs=1e-9)
+    of_classes = np.mean([normalized_mutual_info_score(a, other[0]) for a in one])
+    assert mean_nmi(torch.from_numpy(one), torch.from_numpy(other[:1])) == pytest.approx(of_classes, abs=1e-9)

@@ -41,7 +41,9 @@ def test_step_updates_the_bank_after_the_loss(tiny):
         embeddings = torch.nn.functional.normalize(learner.model(clips), dim=1)  # in training mode, as in the step
         exponents = embeddings @ old.T / 0.07
         expected = (exponents.logsumexp(1) - exponents[torch.arange(4), rows]).sum()
-    loss, _ = learner.step(clips, rows, 0, 0).tolist()
+    loss, _, norm = learner.step(clips, rows, 0, 0).tolist()
+    gradients = torch.cat([weight.grad.flatten() for weight in learner.model.parameters()])
+    assert norm == pytest.approx(float(gradients.norm()), rel=1e-5)
     assert loss == pytest.approx(float(expected), rel=1e-5)
     updated = torch.nn.functional.normalize(0.25 * old[rows] + 0.75 * embeddings, dim=1)
     torch.testing.assert_close(bank.rows[rows], updated)

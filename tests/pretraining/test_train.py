@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from workflow_scripts.ground.artifacts import write_columns
+from workflow_scripts.ground.curves import read_rows
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.settings import VERSIONS
 from workflow_scripts.pretraining.train import TrainingFiles, train
+
+ALWAYS_MEASURED = "epoch step clips loss lr gradient_norm clips_per_second waiting_share seconds waiting".split()
 
 
 def test_train_instance_writes_the_model(run_train, video_ids, tmp_path):
@@ -22,7 +25,7 @@ def test_train_instance_writes_the_model(run_train, video_ids, tmp_path):
     assert model["bank"].shape == (12, 16) and model["labels"] is None
     torch.testing.assert_close(model["bank"].norm(dim=1), torch.ones(12))
     assert [entry["lr"] for entry in model["history"]] == pytest.approx([0.03, 0.003])
-    assert all({"epoch", "loss", "lr", "seconds", "waiting", "knn"} == set(entry) for entry in model["history"])
+    assert all({*ALWAYS_MEASURED, "knn"} == set(entry) for entry in model["history"])
     assert sorted(path.name for path in tmp_path.rglob("*.pt")) == ["last.pt", "model.pt", "previous.pt"]
 
 
@@ -32,6 +35,10 @@ def test_train_local_aggregation_by_clusters(run_train, usual, clusters_file, en
     joint = run_train("joint", "local_aggregation", clusters="joint", sketches=encoding_files, init=usual)
     assert network["labels"].shape == joint["labels"].shape == (2, 12)
     assert idt["labels"].tolist() == [[0, 1] * 6] * 2
+    before = [["nmi_before" in epoch for epoch in model["history"]] for model in (network, idt, joint)]
+    assert before == [[False, True], [False, False], [False, True]], "fixed clusters do not change"
+    assert [epoch["nmi_labels"] for epoch in idt["history"]] == [1, 1], "these clusters are the labels"
+    assert all(0 <= epoch["nmi_labels"] < 1 for epoch in network["history"])
     banks = [torch.load(usual, weights_only=True)["bank"], network["bank"], idt["bank"], joint["bank"]]
     assert all(not torch.equal(one, other) for n, one in enumerate(banks) for other in banks[:n])
 
@@ -54,7 +61,18 @@ def test_train_supervised_has_sorted_classes_and_no_bank(run_train):
     model = run_train("supervised", "supervised", changed={"epochs": 1})
     assert model["classes"] == ["down", "right"] and model["bank"] is None and model["labels"] is None
     assert model["state_dict"]["fc.weight"].shape[0] == 2
-    assert set(model["history"][0]) == {"epoch", "loss", "lr", "seconds", "waiting", "accuracy"}
+    assert set(model["history"][0]) == {*ALWAYS_MEASURED, "accuracy"}
+
+
+def test_train_history_holds_the_rows_at_the_ends_of_epochs(usual):
+    rows = read_rows(usual.with_name("history.csv"))
+    at_ends = [row for row in rows if int(row["step"]) % 3 == 0]
+    history = torch.load(usual, weights_only=True)["history"]
+    for row, epoch in zip(at_ends, history, strict=True):
+        assert {name: float(row[name]) for name in epoch} == epoch
+        empty = {"accuracy", "validation", "validation_loss", "nmi_before", "nmi_labels", "gpu_memory"}
+        assert {name for name, text in row.items() if not text} == empty
+    assert [(epoch["step"], epoch["clips"]) for epoch in history] == [(3, 12), (6, 24)]
 
 
 def test_train_init_supervised_ignores_the_class_head(run_train, tmp_path):
@@ -130,7 +148,18 @@ def test_load_initial_weights_of_another_width_is_an_error(run_train, tmp_path):
 
 
 def test_train_imports_few_packages():
-    blocked = ["pandas", "yaml", "av", "sklearn", "faiss", "snakemake", "scipy", "matplotlib", "jsonschema"]
+    blocked = [
+        "tensorboard",
+        "pandas",
+        "yaml",
+        "av",
+        "sklearn",
+        "faiss",
+        "snakemake",
+        "scipy",
+        "matplotlib",
+        "jsonschema",
+    ]
     script = f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nimport workflow_scripts.pretraining.train"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

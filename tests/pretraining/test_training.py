@@ -1,4 +1,4 @@
-"""A run that is killed, stopped or resumed ends with the same bytes as an uninterrupted run."""
+"""A run that is killed, stopped or resumed ends with the same bytes and curves as an uninterrupted run."""
 
 import contextlib
 import json
@@ -15,18 +15,30 @@ import pytest
 import torch
 from processes import default_signals
 
+from workflow_scripts.ground import curves
+from workflow_scripts.ground.curves import read_rows
+
 pytestmark = pytest.mark.slow  # starts processes that train
 
+# The stage, with a row of the curves at every time when the sums are fetched: at each checkpoint
+MAIN = """
+from workflow_scripts.ground import curves
+from workflow_scripts.ground.stage import command_line
+from workflow_scripts.pretraining.train import train
+
+curves.ROW_SECONDS = 0
+command_line(train)
+"""
 CHANGED = {"epochs": 8, "batch_size": 3, "k": 4, "checkpoint_minutes": 0}  # a checkpoint after every step
 
 
 class Process:
-    """Runs `python -m workflow_scripts.pretraining.train` on the tiny dataset."""
+    """Runs the stage on the tiny dataset."""
 
     def __init__(self, folder: Path, videos: Path, frames: list[Path], settings: dict[str, object]) -> None:
         self.output, self.checkpoints = folder / "model.pt", folder / "checkpoints"
         self.command = [
-            *(sys.executable, "-m", "workflow_scripts.pretraining.train", "--videos", videos, "--frames", *frames),
+            *(sys.executable, "-c", MAIN, "--videos", videos, "--frames", *frames),
             *("--output", self.output, "--checkpoints", self.checkpoints, "--run", "r", "--seed", "3"),
             *("--objective", "local_aggregation", "--clusters", "network", "--settings", json.dumps(settings)),
         ]
@@ -81,8 +93,19 @@ LA = {"objective": "local_aggregation", "clusters": "network", "seed": 3}
 def whole_run(tmp_path_factory, train_in, settings) -> Path:
     """The folder of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    train_in(folder, **LA, changed=settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "ROW_SECONDS", 0)
+        train_in(folder, **LA, changed=settings)
     return folder / "run"
+
+
+def values(folder: Path) -> dict[int, dict[str, str]]:
+    """The rows of the curves by step, without times. Raises AssertionError if a step has two rows."""
+    rows = read_rows(folder / curves.FILE_NAME)
+    steps = [int(row["step"]) for row in rows]
+    assert steps == sorted(set(steps))
+    times = {"time", "seconds", "waiting", *curves.PLOTTED["speed"]}
+    return {int(row["step"]): {name: row[name] for name in row if name not in times} for row in rows}
 
 
 @pytest.fixture
@@ -90,9 +113,10 @@ def uninterrupted(whole_run) -> dict[str, object]:
     return torch.load(whole_run / "model.pt", weights_only=True)
 
 
-def test_training_killed_resumes_to_the_same_weights(
-    tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog
+def test_training_killed_resumes_to_the_same_weights_and_curves(
+    tmp_path, videos_table, frames_files, run_train, settings, whole_run, uninterrupted, caplog, monkeypatch
 ):
+    """Each step has a row, also around the kill: the curves have neither gaps nor doubles."""
     run = Process(tmp_path / "killed", videos_table, frames_files, settings)
     for epoch_to_kill in range(1, CHANGED["epochs"] - 1):
         process = run.start()
@@ -107,15 +131,21 @@ def test_training_killed_resumes_to_the_same_weights(
     # A kill during the writing of a checkpoint leaves half a temporary file.
     folder = next(run.checkpoints.iterdir())
     (folder / ".last.pt.tmp").write_bytes(next(folder.glob("*.pt")).read_bytes()[:5000])
+    # A kill during the writing of a row leaves half a line.
+    history = tmp_path / "killed" / curves.FILE_NAME
+    history.write_text(history.read_text() + history.read_text().splitlines()[-1][:50])
     caplog.set_level("INFO")
+    monkeypatch.setattr(curves, "ROW_SECONDS", 0)
     run_train("killed", **LA, changed=settings)
     assert f"resumes at epoch {epoch}, step {step}" in caplog.text
     assert same(uninterrupted, run.output)
+    assert list(values(whole_run)) == list(range(1, 8 * 4 + 1))
+    assert values(tmp_path / "killed") == values(whole_run)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_training_stopped_by_a_signal_resumes_to_the_same_weights(
-    tmp_path, videos_table, frames_files, run_train, settings, uninterrupted, caplog, number, code
+    tmp_path, videos_table, frames_files, run_train, settings, whole_run, uninterrupted, caplog, number, code
 ):
     rarely = {**settings, "checkpoint_minutes": 600}
     run = Process(tmp_path / "terminated", videos_table, frames_files, rarely)
@@ -127,7 +157,9 @@ def test_training_stopped_by_a_signal_resumes_to_the_same_weights(
     caplog.set_level("INFO")
     run_train("terminated", **LA, changed=rarely)
     assert "resumes at epoch" in caplog.text
-    assert same(uninterrupted, run.output)
+    assert same(uninterrupted, run.output), "fewer rows give the same weights"
+    rows = values(tmp_path / "terminated")
+    assert rows == {step: values(whole_run)[step] for step in rows} and set(rows) >= set(range(4, 33, 4))
 
 
 def test_training_truncated_checkpoint_is_not_used(tmp_path, run_train, settings, whole_run, uninterrupted, caplog):

@@ -9,7 +9,8 @@ Inputs: model.pt, splits.tsv, unread.tsv, frames shards. Output: `finetune.json`
 `n_train`, the number of videos that trained the tested network; `n_held_out`, the number of videos that only decided
 when the learning rate drops; `history`, a row per epoch of the first training; and `refit`, the rows of the second
 training, if there was one. Each epoch writes a checkpoint to `checkpoints`. A killed job resumes from it and ends with
-the same result. The end of the job deletes the checkpoints.
+the same result. The end of the job deletes the checkpoints. The folder `finetune` beside the record shows both
+trainings while they run (`ground.curves`).
 """
 
 import dataclasses
@@ -87,7 +88,7 @@ def finetune(
             f"{task.run} {name}", network, frozen, store, pretrained.architecture, settings, task.seed, workers
         )
 
-    trainer, training = train(new_trainer, split, folder, settings, task.seed)
+    trainer, training = train(new_trainer, split, folder, output.with_suffix(""), settings, task.seed)
     scores = trainer.predict(list(split.test), settings.clips, show_progress=True)
     predictions = Predictions.from_scores(split.targets(split.test), scores)
     results.write_record(output, task, "finetune", split, predictions, settings, origin, **training)
@@ -95,7 +96,12 @@ def finetune(
 
 
 def train(
-    new_trainer: Callable[[str], Trainer], split: Split, folder: Path, settings: EvaluationSettings, seed: int
+    new_trainer: Callable[[str], Trainer],
+    split: Split,
+    folder: Path,
+    curves_folder: Path,
+    settings: EvaluationSettings,
+    seed: int,
 ) -> tuple[Trainer, dict[str, Any]]:
     """Finds the learning rates on a part of the training videos, then trains on all of them (`finetune_refit`).
 
@@ -103,6 +109,7 @@ def train(
         new_trainer: Makes a trainer of this name with the initial weights.
         split: The videos of the split.
         folder: Folder of the checkpoints of both trainings.
+        curves_folder: Folder of their curves.
         settings: The share of videos to hold out, and whether to train again.
         seed: Seed of the choice of videos to hold out.
 
@@ -114,13 +121,14 @@ def train(
     validation = {video_id: split.train[video_id] for video_id in held_out}
     log.info("%d videos to train on, %d held out", len(trained), len(validation))
     trainer = new_trainer("finetune")
-    history = trainer.train(trained, split.classes, folder / "rates", held_out=validation)
+    history = trainer.train(trained, split.classes, folder / "rates", curves_folder / "rates", held_out=validation)
     training: dict[str, Any] = {"n_train": len(trained), "n_held_out": len(validation), "history": history}
     if held_out and settings.finetune_refit:
         log.info("training again, on all %d videos with these learning rates", len(split.train))
         trainer = new_trainer("refit")
         rates = [row["lr"] for row in history]
-        training["refit"] = trainer.train(split.train, split.classes, folder / "refit", rates=rates)
+        folders = folder / "refit", curves_folder / "refit"
+        training["refit"] = trainer.train(split.train, split.classes, *folders, rates=rates)
         training["n_train"] = len(split.train)
     return trainer, training
 

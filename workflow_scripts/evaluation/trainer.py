@@ -1,7 +1,6 @@
 """Trains a network with a classifier head, with a checkpoint per epoch, and tests it."""
 
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from workflow_scripts.evaluation.network import TestClips
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.frames.clips import FrameStore
+from workflow_scripts.ground.curves import Curves, speed
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
@@ -26,7 +26,6 @@ from workflow_scripts.pretraining.resnet3d import ResNet3D
 log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL = 1.0  # seconds between updates of the progress bar
-LOG_INTERVAL = 30.0  # seconds between log lines within an epoch; the first batch has a line too
 
 
 class Trainer:
@@ -75,6 +74,7 @@ class Trainer:
         labels: Mapping[str, str],
         classes: list[str],
         folder: Path,
+        curves_folder: Path,
         *,
         held_out: Mapping[str, str] | None = None,
         rates: Sequence[float] | None = None,
@@ -85,6 +85,7 @@ class Trainer:
             labels: The labels of the training videos.
             classes: All labels, in the order of the network's outputs.
             folder: The folder of the checkpoints.
+            curves_folder: The folder of the curves.
             held_out: The labels of the videos whose loss decides when the learning rate drops. Without them, the
                 training loss decides.
             rates: The learning rate of each epoch. If given, no loss decides.
@@ -98,26 +99,31 @@ class Trainer:
         target = {video_id: classes.index(label) for video_id, label in {**labels, **(held_out or {})}.items()}
         trained, validation, epochs = sorted(labels), sorted(held_out or {}), self.settings.finetune_epochs
         history = self._restore(folder)
+        n_steps = len(epoch_batches(len(trained), self.settings.finetune_batch_size, self.seed, 0))  # of every epoch
+        curves = Curves(curves_folder, folder.parent.name, len(history) * n_steps, epochs * n_steps)
         done, total = len(history) * len(trained), epochs * len(trained)
         with tqdm(total=total, initial=done, desc=self.name, unit="clip", mininterval=PROGRESS_INTERVAL) as bar:
             for epoch in range(len(history), epochs):
                 if rates is not None:
                     self.optimizer.param_groups[0]["lr"] = rates[epoch]
-                rate = self.optimizer.param_groups[0]["lr"]
-                loss = self._train_epoch(epoch, trained, target, bar)
+                row = self._train_epoch(epoch, trained, target, bar, curves)
+                loss, rate = row["loss"], row["lr"]
                 if not np.isfinite(loss):
                     raise StageError(f"the loss is {loss} after epoch {epoch}; lower finetune_lr ({rate:g})")
                 validation_loss = self._loss(validation, target) if validation else None
                 if rates is None:
                     self.schedule.step(loss if validation_loss is None else validation_loss)
                 history.append({"epoch": epoch, "loss": loss, "validation_loss": validation_loss, "lr": rate})
+                curves.add(row | history[-1])  # before the checkpoint, so that a kill between the two leaves no gap
                 numbers = ", ".join(f"{key} {value:.4g}" for key, value in history[-1].items() if value is not None)
                 log.debug("%s: %s", self.name, numbers)
                 save_checkpoint(self._state(history), folder)
         return history
 
-    def _train_epoch(self, epoch: int, video_ids: list[str], target: Mapping[str, int], bar: "tqdm[Any]") -> float:
-        """Trains on one random clip of every video and returns the mean loss."""
+    def _train_epoch(
+        self, epoch: int, video_ids: list[str], target: Mapping[str, int], bar: "tqdm[Any]", curves: Curves
+    ) -> dict[str, float]:
+        """Trains on one random clip of every video and returns the row of the epoch for the curves."""
         self.network.train()
         for module in self.frozen:
             module.eval()  # batch norm statistics are frozen too
@@ -128,9 +134,12 @@ class Trainer:
         clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
         batches = epoch_batches(len(video_ids), settings.finetune_batch_size, self.seed, epoch)
         classes = torch.tensor([target[video_id] for video_id in video_ids])
-        total, seen, logged = 0.0, 0, -math.inf
+        total, seen, started, waiting = 0.0, 0, time.monotonic(), 0.0
         inputs = load_inputs(clips, batches, self.architecture.crop_size, self.device, self.workers)
-        for batch, indices in zip(inputs, batches, strict=True):
+        for number, indices in enumerate(batches, start=1):
+            waiting_since = time.monotonic()
+            batch = next(inputs)
+            waiting += time.monotonic() - waiting_since
             logits = self.network(batch)  # (B, classes)
             loss = functional.cross_entropy(logits, classes[indices].to(self.device))
             self.optimizer.zero_grad()
@@ -140,12 +149,19 @@ class Trainer:
             seen += len(indices)
             bar.update(len(indices))
             bar.set_postfix(epoch=epoch + 1, loss=f"{total / seen:.3f}", refresh=False)
-            if time.monotonic() - logged >= LOG_INTERVAL:
-                logged = time.monotonic()
-                log.debug(
-                    "%s: epoch %d, %d of %d clips, loss %.4g", self.name, epoch, seen, len(video_ids), total / seen
-                )
-        return total / len(video_ids)
+            row = {
+                "epoch": epoch,
+                "step": epoch * len(batches) + number,
+                "clips": epoch * len(video_ids) + seen,
+                "loss": total / seen,
+                "lr": self.optimizer.param_groups[0]["lr"],
+                **speed(seen, time.monotonic() - started, waiting),
+            }
+            if curves.due() and number < len(batches):
+                curves.add(row)
+                counts = epoch, seen, len(video_ids), total / seen
+                log.debug("%s: epoch %d, %d of %d clips, loss %.4g", self.name, *counts)
+        return row
 
     def _loss(self, video_ids: list[str], target: Mapping[str, int]) -> float:
         """The mean cross-entropy of one clip per video, centre crop. The clip is the same in every epoch."""

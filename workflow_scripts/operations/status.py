@@ -4,7 +4,8 @@ Snakemake (`--summary`) reports which files exist and whether they are up to dat
 says how a job ended, how far it got and which videos failed. A shard is read only if its outcome record is missing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from workflow_scripts.configuration.runs import run_values
 from workflow_scripts.ground.outcome import Outcome, read_outcome
 from workflow_scripts.operations.checkpoints import folder_size, training_folder, unneeded_checkpoints
 from workflow_scripts.operations.outputs import Output, all_outputs, is_running, outputs
+from workflow_scripts.operations.running_trainings import newest_row
 from workflow_scripts.operations.text_table import aligned
 
 # The order of the rules in the table; others come last.
@@ -37,6 +39,7 @@ WHY = {  # the reason why a file will be made, by its state in `--summary`
 }
 
 Outcomes = dict[Path, Outcome]
+Remarks = Callable[[Output, Outcome | None], Iterable[str]]
 
 
 def job_outcome(output: Output) -> Outcome | None:
@@ -81,12 +84,14 @@ def failed_videos(files: list[Output], outcomes: Outcomes) -> pd.DataFrame:
     return table.drop_duplicates(["dataset", "video"])
 
 
-def remarks(output: Output, outcome: Outcome | None, config: dict[str, Any]) -> Iterator[str]:
+def remarks(config: dict[str, Any], output: Output, outcome: Outcome | None) -> Iterator[str]:
     """Remarks on a file that does not exist."""
     if output.exists:
         return
     name = output.name
-    if output.rule == "pretraining":
+    if row := newest_row(output, outcome):
+        yield f"{name}: {row}"
+    elif output.rule == "pretraining":
         if progress := training_progress(output, config):
             yield f"{name}: {progress}"
     elif outcome and outcome.n_done and has_store(output.path):
@@ -143,11 +148,10 @@ def status(configfile: list[Path], full: bool = False) -> None:
     `configfile`: as for snakemake; an empty list means the demo. `full`: name every video and shard, not the first few.
     """
     config = read_config(configfile)
-    listed = outputs(configfile)
-    files = [output for output in all_outputs(configfile, listed) if output.rule not in NO_WORK]
-    files.sort(key=lambda output: (_position(output.rule), output.rule, output.subject, output.path))
+    listed, files = listed_files(configfile)
     outcomes = {output.path: outcome for output in files if (outcome := job_outcome(output))}
-    _print_stages(files, outcomes, {output.path for output in listed if output.pending}, config, full)
+    pending = {output.path for output in listed if output.pending}
+    print_safely("\n".join(stage_lines(files, outcomes, pending, partial(remarks, config), full)))
     failures = failed_videos(files, outcomes)
     if len(failures):
         header, *lines = aligned(failures)
@@ -162,17 +166,26 @@ def status(configfile: list[Path], full: bool = False) -> None:
         print("\nA snakemake run is in progress in this folder, or was killed (then: snakemake --unlock).")
 
 
-def _print_stages(
-    files: list[Output], outcomes: Outcomes, pending: set[Path], config: dict[str, Any], full: bool
-) -> None:
-    """Prints the table of the stages, with the remarks on missing files below the line of their stage."""
+def listed_files(configfile: list[Path]) -> tuple[list[Output], list[Output]]:
+    """The outputs that Snakemake lists, and those of all stages in the order of the table."""
+    listed = outputs(configfile)
+    files = [output for output in all_outputs(configfile, listed) if output.rule not in NO_WORK]
+    files.sort(key=lambda output: (_position(output.rule), output.rule, output.subject, output.path))
+    return listed, files
+
+
+def stage_lines(
+    files: list[Output], outcomes: Outcomes, pending: set[Path], remarks_on: Remarks, full: bool
+) -> list[str]:
+    """The table of the stages, with the remarks on files below the line of their stage."""
     table = stage_table(files, outcomes, pending)
     header, *lines = aligned(table)
-    print(header)
+    printed = [header]
     for line, stage, subject in zip(lines, table["stage"], table["of"], strict=True):
         line_files = [output for output in files if (output.rule, output.subject) == (stage, subject)]
-        notes = [note for output in line_files for note in remarks(output, outcomes.get(output.path), config)]
-        print_safely("\n".join([line, *(f"    {note}" for note in _first_lines(notes, full))]))
+        notes = [note for output in line_files for note in remarks_on(output, outcomes.get(output.path))]
+        printed += [line, *(f"    {note}" for note in _first_lines(notes, full))]
+    return printed
 
 
 def _position(rule: str) -> int:

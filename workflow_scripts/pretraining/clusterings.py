@@ -7,6 +7,7 @@
 """
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +44,30 @@ def fixed_labels(path: Path, video_ids: Sequence[str]) -> Tensor:
 def joint_space(bank: Tensor, sketches: Tensor) -> Tensor:
     """Concatenation (N, D + 2000) of bank rows and sketches, each part at unit length."""
     return torch.cat([bank, normalised(sketches.to(bank))], dim=1)
+
+
+def mean_nmi(labels: Tensor, others: Tensor) -> float:
+    """The normalised mutual information (0..1, by the mean of the entropies) of labels, averaged over clusterings.
+
+    Args:
+        labels: (m, N) int64, at least 0.
+        others: (m, N) int64, at least 0, or (1, N): the same for all clusterings.
+    """
+    pairs = zip(labels.cpu().numpy(), others.expand_as(labels).cpu().numpy(), strict=True)
+    return math.fsum(_nmi(one, other) for one, other in pairs) / len(labels)
+
+
+def _nmi(one: np.ndarray, other: np.ndarray) -> float:
+    together = np.unique(one * (other.max() + 1) + other, return_counts=True)[1]  # of the pairs of labels that occur
+    of_one, of_other, of_both = (_entropy(counts) for counts in (np.bincount(one), np.bincount(other), together))
+    if of_one + of_other == 0:
+        return 1.0  # a single cluster twice
+    return max(0.0, 2 * (of_one + of_other - of_both) / (of_one + of_other))
+
+
+def _entropy(counts: np.ndarray) -> float:
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
 
 
 def cluster_points(

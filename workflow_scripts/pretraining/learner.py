@@ -116,8 +116,8 @@ class Learner:
             step: Number of the step in the epoch, from 0.
 
         Returns:
-            (2,) float64 on the device: the sum of the losses of the clips, and the number of clips that the class head
-            classified correctly (0 without one).
+            (3,) float64 on the device: the sum of the losses of the clips, the number of clips that the class head
+            classified correctly (0 without one), and the norm of the gradient.
         """
         # Pinned, because a copy of pageable memory to a GPU may synchronise.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
@@ -133,6 +133,9 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         # DistributedDataParallel averages the processes with equal weights, but one may have a clip more.
         (loss * (len(local_rows) * self.ranks.size / len(rows))).backward()
+        norm = torch.nn.utils.get_total_norm(
+            [weight.grad for weight in self.model.parameters() if weight.grad is not None]
+        )
         self.optimizer.step()
         if self.objective.bank:  # after the loss, which uses the earlier embeddings
             embeddings = self.ranks.all_gather(outputs.detach(), len(rows))
@@ -140,7 +143,8 @@ class Learner:
         n_correct = torch.zeros((), device=self.device)
         if self.objective.class_head and self.classes is not None:
             n_correct = (outputs.argmax(1) == self.classes[local_rows]).sum()
-        return self.ranks.all_reduce(torch.stack([loss.detach().double() * len(local_rows), n_correct.double()]))
+        sums = self.ranks.all_reduce(torch.stack([loss.detach().double() * len(local_rows), n_correct.double()]))
+        return torch.cat([sums, norm.double()[None]])
 
     def state(self) -> dict[str, Any]:
         """Everything that changes during the training."""

@@ -7,8 +7,9 @@ to start from). Output: model.pt, a dict for `torch.load(..., weights_only=True)
     settings             all hyper-parameters                   labels     (m, N) the last clusters, or None
     run, seed            name and seed of the run               video_ids  N ids, in the order of bank and labels
     objective, clusters  of the run                             digest     of everything that the weights depend on
-    classes              names in the order of the class head   history    per epoch: epoch, loss, lr, seconds, waiting
-                                                                           (for clips, part of seconds), accuracies
+    classes              names in the order of the class head   history    the rows of history.csv at epochs' ends
+
+Beside the output, history.csv and TensorBoard's events show the training while it runs (`ground.curves`).
 
 The name of the checkpoint folder is a digest of everything that the result depends on. A killed run resumes from the
 last checkpoint. On a CPU of the same kind, with the same number of threads, it ends with the same weights. On a GPU the
@@ -34,7 +35,7 @@ from workflow_scripts.ground.artifacts import read_columns, read_hdf5
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.checkpoint import save
-from workflow_scripts.pretraining.clusterings import fixed_labels
+from workflow_scripts.pretraining.clusterings import fixed_labels, mean_nmi
 from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import OBJECTIVES
@@ -163,9 +164,19 @@ def read_targets(
 def make_evaluate(
     learner: Learner, held_out: Validation | None, labels: list[str], class_names: list[str], workers: int
 ) -> Callable[[], dict[str, float]]:
-    """A function that evaluates the learner on the held-out videos, or without these on the training videos."""
+    """A function that evaluates the learner on the held-out videos, or without these on the training videos.
+
+    It also compares the clusters with the labels, where all videos have one.
+    """
+    names = sorted(set(labels))
+    classes = torch.tensor([[names.index(label) for label in labels]]) if all(labels) else None
 
     def evaluate() -> dict[str, float]:
+        if learner.labels is None or classes is None:
+            return accuracy()
+        return accuracy() | {"nmi_labels": mean_nmi(learner.labels, classes)}
+
+    def accuracy() -> dict[str, float]:
         if held_out is not None:
             return held_out.evaluate(learner, labels, class_names, workers)
         if learner.objective.bank and len(set(labels)) > 1:
@@ -229,7 +240,7 @@ def train(
         folder = checkpoints / run_digest(request, [*inputs, *([files.init] if files.init else [])], files.frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)
         evaluate = make_evaluate(learner, held_out, labels, class_names, workers)
-        history = Training(learner, store, run, folder, evaluate, workers).train()
+        history = Training(learner, store, run, folder, output.parent, evaluate, workers).train()
         if ranks.rank == 0:
             # From the first weights, because the file of `init` also holds the seconds that its training took.
             model_digest = digest(run_digest(request, inputs, files.frames), first_weights)
