@@ -1,0 +1,64 @@
+"""The hours of the networks of each of the paper's tables, from the measured speed of some networks."""
+
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.pretraining import flops_of_a_clip
+from workflow_scripts.configuration.paths import REPOSITORY
+from workflow_scripts.configuration.resolve import read_config
+from workflow_scripts.evaluation.evaluations import table_runs
+from workflow_scripts.operations.estimate.extrapolate import Size
+from workflow_scripts.operations.estimate.kernels import NetworkSeconds
+from workflow_scripts.operations.estimate.networks import network_lines
+from workflow_scripts.operations.estimate.survey import Survey
+from workflow_scripts.pretraining.settings import PretrainingSettings
+
+# The numbers of videos in the paper (4.1, 4.7) and of the datasets' authors. Kinetics-600 adds to Kinetics-400.
+KINETICS_400, KINETICS, UCF101, HMDB51 = 235_000, 370_000, 13_320, 6_766
+
+
+def speed_of(networks: list[dict[str, Any]], settings: PretrainingSettings) -> NetworkSeconds:
+    """The seconds per clip of a network: as measured, or those of the most similar measured network times the FLOPs."""
+
+    def unlike(network: dict[str, Any]) -> tuple[bool, bool, bool]:
+        shape = settings.depth, settings.crop_size, settings.clip_length
+        differs = zip((network["depth"], network["size"], network["frames"]), shape, strict=True)
+        depth, size, frames = (one != other for one, other in differs)
+        return depth, size, frames
+
+    nearest = min(networks, key=unlike)
+    measured = replace(settings, depth=nearest["depth"], width=nearest["width"], crop_size=nearest["size"])
+    factor = flops_of_a_clip(settings, settings.clip_length) / flops_of_a_clip(measured, nearest["frames"])
+    return NetworkSeconds(nearest["trained"] * factor, nearest["forward"] * factor)
+
+
+def table_hours(config: dict[str, Any], tables: list[str], networks: list[dict[str, Any]]) -> tuple[int, float, float]:
+    """The number of trainings that `tables` need, their hours, and those of the evaluations."""
+    only_these = {
+        **config,
+        "evaluation": {**config["evaluation"], "runs": table_runs(config, tables), "protocols": []},
+        "report": {**config["report"], "tables": {name: config["report"]["tables"][name] for name in tables}},
+    }
+    in_400 = {"path": "kinetics/kinetics400/video.mp4"}, {"path": "kinetics/kinetics600/video.mp4"}
+    unit = 5000  # videos per row
+    rows = [in_400[0]] * (KINETICS_400 // unit) + [in_400[1]] * ((KINETICS - KINETICS_400) // unit)
+    sizes = {"kinetics": KINETICS, "ucf101": UCF101, "hmdb51": HMDB51}
+    surveyed = {name: (Survey(Size(n, 0, 0), rows, []), Size(n, 0, 0)) for name, n in sizes.items()}
+    lines = network_lines(only_these, surveyed, cores=1, speed=lambda settings, _: speed_of(networks, settings))
+    trained = [line.hours.value for _, line in lines if line.stage == "pretraining"]
+    return len(trained), sum(trained), sum(line.hours.value for _, line in lines) - sum(trained)
+
+
+def print_hours(part: Any) -> None:
+    """Prints a row per table, and one of all tables, whose runs count once. `part` is a `gpu_parts.Part`.
+
+    Raises LookupError if no network was measured.
+    """
+    networks = part.rates.get("networks", [])
+    if not networks:
+        raise LookupError("no training step could be measured")
+    config = read_config([REPOSITORY / "configs/paper.yaml"])
+    tables = list(config["report"]["tables"])
+    for name, these in [*((name, [name]) for name in tables), ("all, each run once", tables)]:
+        n_runs, trained, evaluated = table_hours(config, these, networks)
+        part.row(name, n_runs, f"{trained:,.1f}", f"{evaluated:,.1f}", f"{(trained + evaluated) / 24:,.2f}")
