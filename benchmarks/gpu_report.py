@@ -29,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SECONDS = 8 * 60  # of the whole report
 LAST_SECONDS = 30  # of them, for the hours of the tables
 TESTS = ("tests/gpu", "tests/pretraining/test_ranks.py")  # all files with tests marked `gpu`
+WIDE = {**os.environ, "COLUMNS": "300"}  # so that pytest does not shorten the reasons
 STEPS = ("network", "step", "batch", "clips/s", "ms", "TFLOP/s", "of matrix rate", "GiB for a step")
 SHAPES = ("18:16:112", "34:16:112", "18:32:112", "18:64:112", "18:16:224")  # depth, frames, pixels
 SHORT_SHAPES = ("10:16:32", "10:24:32")
@@ -118,37 +119,50 @@ def main() -> None:
 def add_part(section: Section, part: Part, limit: float, rates: Path, short: bool) -> None:
     """Runs a part and adds its rows and remarks, or why there are none."""
     if missing := [package for package in part.packages if find_spec(package) is None]:
-        section.remarks.append(f"{part.name} skipped: {', '.join(missing)} is not installed")
+        remark = f"{part.name} skipped: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+        if part.name == "hours":
+            remark += f"; elsewhere: python -m benchmarks.gpu_parts hours --rates {rates.name}"
+        section.remarks.append(remark)
         return
     if limit < 5:
         section.remarks.append(f"{part.name} left out: the {SECONDS // 60} minutes are over")
         return
     command = [sys.executable, "-m", "benchmarks.gpu_parts", part.name, "--rates", str(rates)]
     command += ["--short"] if short else []
+    good_codes = (0,)
     if part.name == "tests":
+        good_codes = (0, 1)  # 1: tests failed, and the rows name them
         command = [sys.executable, "-m", "pytest", "-v", "-rfE", "--tb=short", "-p", "no:cacheprovider", "-m", "gpu"]
         command += ["--continue-on-collection-errors", *TESTS]
-    printed, problem = run_limited(command, limit)
+    printed, problem = run_limited(command, limit, good_codes)
     lines = test_lines(printed) if part.name == "tests" else printed.splitlines()
     section.rows += [line for line in lines if line.startswith("|")]
     section.remarks += [line for line in lines if line.strip() and not line.startswith("|")]
-    if problem and not (part.name == "tests" and lines):
+    if problem:
         section.remarks.append(f"{part.name} {problem}")
 
 
-def run_limited(command: list[str], seconds: float) -> tuple[str, str]:
-    """Runs a command with its child processes for so many seconds at most.
+def run_limited(command: list[str], seconds: float, good_codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
+    """Runs a command for so many seconds at most, then ends it with its child processes.
 
-    Returns its output, and the problem in words, or nothing. The errors of a command that fails go to this process's.
+    Args:
+        command: The command.
+        seconds: The time limit.
+        good_codes: Exit codes that are no problem.
+
+    Returns:
+        Its output, and the problem in words, or nothing. The error messages of a command that fails are printed.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         # Files, because a pipe stays open as long as a child process lives.
-        process = subprocess.Popen(command, stdout=output, stderr=errors, cwd=REPOSITORY, start_new_session=True)
-        problem = ""
+        process = subprocess.Popen(
+            command, stdout=output, stderr=errors, cwd=REPOSITORY, start_new_session=True, env=WIDE
+        )
+        code, problem = None, ""
         try:
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            code, problem = 0, f"stopped after {seconds:.0f} s"
+            problem = f"stopped after {seconds:.0f} s"
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -156,10 +170,10 @@ def run_limited(command: list[str], seconds: float) -> tuple[str, str]:
         output.seek(0)
         errors.seek(0)
         printed, complaints = output.read(), errors.read()
-    if code:
+    if code is not None and code not in good_codes:
         sys.stderr.write(complaints)
-        last = (complaints.strip().splitlines() or [""])[-1]
-        problem = f"failed: {last}" if code > 0 else f"failed: it was ended by signal {-code}"
+        last = (complaints.strip().splitlines() or [f"exit code {code}"])[-1]
+        problem = f"failed: {last}" if code > 0 else f"failed: ended by signal {-code}"
     return printed, problem
 
 

@@ -1,6 +1,6 @@
 """The hours of the networks of each of the paper's tables, from the measured speed of some networks."""
 
-from dataclasses import replace
+import functools
 from typing import Any
 
 from benchmarks.pretraining import flops_of_a_clip
@@ -27,9 +27,14 @@ def speed_of(networks: list[dict[str, Any]], settings: PretrainingSettings) -> N
         return depth, size, frames
 
     nearest = min(networks, key=unlike)
-    measured = replace(settings, depth=nearest["depth"], width=nearest["width"], crop_size=nearest["size"])
-    factor = flops_of_a_clip(settings, settings.clip_length) / flops_of_a_clip(measured, nearest["frames"])
+    factor = _flops(settings.depth, settings.width, settings.clip_length, settings.crop_size)
+    factor /= _flops(nearest["depth"], nearest["width"], nearest["frames"], nearest["size"])
     return NetworkSeconds(nearest["trained"] * factor, nearest["forward"] * factor)
+
+
+@functools.cache
+def _flops(depth: int, width: float, frames: int, size: int) -> float:
+    return flops_of_a_clip(PretrainingSettings(depth=depth, width=width, crop_size=size), frames)
 
 
 def table_hours(config: dict[str, Any], tables: list[str], networks: list[dict[str, Any]]) -> tuple[int, float, float]:
@@ -39,9 +44,8 @@ def table_hours(config: dict[str, Any], tables: list[str], networks: list[dict[s
         "evaluation": {**config["evaluation"], "runs": table_runs(config, tables), "protocols": []},
         "report": {**config["report"], "tables": {name: config["report"]["tables"][name] for name in tables}},
     }
-    in_400 = {"path": "kinetics/kinetics400/video.mp4"}, {"path": "kinetics/kinetics600/video.mp4"}
-    unit = 5000  # videos per row
-    rows = [in_400[0]] * (KINETICS_400 // unit) + [in_400[1]] * ((KINETICS - KINETICS_400) // unit)
+    folders = {"kinetics400": KINETICS_400, "kinetics600": KINETICS - KINETICS_400}
+    rows = [{"path": f"{folder}/video.mp4"} for folder, n in folders.items() for _ in range(n // 1000)]
     sizes = {"kinetics": KINETICS, "ucf101": UCF101, "hmdb51": HMDB51}
     surveyed = {name: (Survey(Size(n, 0, 0), rows, []), Size(n, 0, 0)) for name, n in sizes.items()}
     lines = network_lines(only_these, surveyed, cores=1, speed=lambda settings, _: speed_of(networks, settings))
