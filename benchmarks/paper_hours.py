@@ -61,6 +61,8 @@ def print_hours(part: Any) -> None:
     networks = part.rates.get("networks", [])
     if not networks:
         raise LookupError("no training step could be measured")
+    shapes = ", ".join("R3D-{depth} on {frames} x {size} x {size}".format(**network) for network in networks)
+    print(f"One seed, without loading, K-means and IDT. Measured: {shapes}; other networks count by their operations.")
     config = read_config([REPOSITORY / "configs/paper.yaml"])
     tables = list(config["report"]["tables"])
     for name, these in [*((name, [name]) for name in tables), ("all, each run once", tables)]:
