@@ -13,7 +13,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -101,10 +100,11 @@ def device(part: Part) -> None:
 
 
 def driver_version() -> str:
-    if not shutil.which("nvidia-smi"):
-        return "unknown: nvidia-smi is not installed"
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"unknown: {reason_of(error)}"
     return done.stdout.strip().split("\n")[0] or "unknown"
 
 

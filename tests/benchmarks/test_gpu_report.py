@@ -105,3 +105,14 @@ def test_paper_hours_of_table_1_are_those_of_its_epochs() -> None:
     by_operations = paper_hours.table_hours(config, ["table7"], [measured])[1]
     assert paper_hours.table_hours(config, ["table7"], [longer, measured])[1] == pytest.approx(by_operations)
     assert paper_hours.table_hours(config, ["figure4"], [measured])[1] > trained
+
+
+def test_gpu_parts_need_few_packages() -> None:
+    """On a machine with only torch, numpy, h5py and OpenCV."""
+    blocked = ["pandas", "yaml", "av", "sklearn", "faiss", "snakemake", "scipy", "matplotlib", "threadpoolctl"]
+    script = f"import sys; sys.modules.update(dict.fromkeys({blocked})); sys.argv = ['', 'kmeans', '--short']\n"
+    script += "from benchmarks.gpu_parts import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPOSITORY)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\| torch \| 2,000 x 50, K = 20 \| [\d.]+ \|", done.stdout, re.MULTILINE)
+    assert "| faiss | 2,000 x 50, K = 20 | skipped: faiss is not installed |" in done.stdout
