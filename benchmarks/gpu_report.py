@@ -32,7 +32,7 @@ TESTS = ("tests/gpu", "tests/pretraining/test_ranks.py")  # all files with tests
 WIDE = {**os.environ, "COLUMNS": "300"}  # so that pytest does not shorten the reasons
 STEPS = ("network", "step", "batch", "clips/s", "ms", "TFLOP/s", "of matrix rate", "GiB for a step")
 SHAPES = ("18:16:112", "34:16:112", "18:32:112", "18:64:112", "18:16:224")  # depth, frames, pixels
-SHORT_SHAPES = ("10:16:32", "10:24:32")
+SHORT_SHAPES = ("10:16:32", "10:8:32")
 
 
 @dataclass(frozen=True)
