@@ -6,8 +6,9 @@
 
 It needs torch, numpy, h5py, OpenCV and tqdm. What needs more packages is skipped where they are missing, with a
 message. Each part runs in a process of its own with a time limit (`benchmarks.gpu_parts`), so a part that fails, hangs
-or crashes costs only its rows. The report is written after each part. Beside it is a JSON file of rates, from which
-another machine with the pipeline's packages computes the hours of the paper's tables:
+or crashes costs only its rows. The report is written after each part. Beside it is a log with the whole output of the
+parts, such as the tracebacks of failed tests, and a JSON file of rates, from which another machine with the pipeline's
+packages computes the hours of the paper's tables:
 
     python -m benchmarks.gpu_parts hours --rates build/gpu_report.json
 """
@@ -24,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SECONDS = 8 * 60  # of the whole report
@@ -98,8 +100,8 @@ def main() -> None:
     arguments = parser.parse_args()
     output, started, sections = arguments.output.resolve(), time.monotonic(), list[Section]()
     output.parent.mkdir(parents=True, exist_ok=True)
-    rates = output.with_suffix(".json")
-    rates.unlink(missing_ok=True)
+    for suffix in (".json", ".log"):
+        output.with_suffix(suffix).unlink(missing_ok=True)
     for part in parts_in_order(arguments.short):
         if not sections or sections[-1].heading != part.heading:
             sections.append(Section(part.heading, part.columns))
@@ -108,7 +110,7 @@ def main() -> None:
         if arguments.short:
             limit = SECONDS  # a busy machine may be slow
         before = time.monotonic()
-        add_part(sections[-1], part, limit, rates, arguments.short)
+        add_part(sections[-1], part, limit, output, arguments.short)
         print(f"{part.name}: {time.monotonic() - before:.0f} s", file=sys.stderr, flush=True)
         took = f"{time.monotonic() - started:.0f} s"
         head = f"# Report of this machine's device\n\nMade by `python -m benchmarks.gpu_report` in {took}.\n"
@@ -116,8 +118,9 @@ def main() -> None:
     print(output.read_text(), flush=True)
 
 
-def add_part(section: Section, part: Part, limit: float, rates: Path, short: bool) -> None:
-    """Runs a part and adds its rows and remarks, or why there are none."""
+def add_part(section: Section, part: Part, limit: float, output: Path, short: bool) -> None:
+    """Runs a part of the report `output` and adds its rows and remarks, or why there are none."""
+    rates = output.with_suffix(".json")
     if missing := [package for package in part.packages if find_spec(package) is None]:
         remark = f"{part.name} skipped: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         if part.name == "hours":
@@ -134,7 +137,7 @@ def add_part(section: Section, part: Part, limit: float, rates: Path, short: boo
         good_codes = (0, 1)  # 1: tests failed, and the rows name them
         command = [sys.executable, "-m", "pytest", "-v", "-rfE", "--tb=short", "-p", "no:cacheprovider", "-m", "gpu"]
         command += ["--continue-on-collection-errors", *TESTS]
-    printed, problem = run_limited(command, limit, good_codes)
+    printed, problem = run_limited(command, limit, output.with_suffix(".log"), good_codes)
     lines = test_lines(printed) if part.name == "tests" else printed.splitlines()
     section.rows += [line for line in lines if line.startswith("|")]
     section.remarks += [line for line in lines if line.strip() and not line.startswith("|")]
@@ -142,18 +145,20 @@ def add_part(section: Section, part: Part, limit: float, rates: Path, short: boo
         section.remarks.append(f"{part.name} {problem}")
 
 
-def run_limited(command: list[str], seconds: float, good_codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
+def run_limited(command: list[str], seconds: float, log: Path, good_codes: tuple[int, ...] = (0,)) -> tuple[str, str]:
     """Runs a command for so many seconds at most, then ends it with its child processes.
 
     Args:
         command: The command.
         seconds: The time limit.
+        log: A file, to which the output and the error messages are added.
         good_codes: Exit codes that are no problem.
 
     Returns:
-        Its output, and the problem in words, or nothing. The error messages of a command that fails are printed.
+        Its output, and the problem in words, or nothing.
     """
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+    text: dict[str, Any] = {"mode": "w+", "encoding": "utf-8", "errors": "replace"}
+    with tempfile.TemporaryFile(**text) as output, tempfile.TemporaryFile(**text) as errors:
         # Files, because a pipe stays open as long as a child process lives.
         process = subprocess.Popen(
             command, stdout=output, stderr=errors, cwd=REPOSITORY, start_new_session=True, env=WIDE
@@ -170,8 +175,9 @@ def run_limited(command: list[str], seconds: float, good_codes: tuple[int, ...] 
         output.seek(0)
         errors.seek(0)
         printed, complaints = output.read(), errors.read()
+    with log.open("a", encoding="utf-8") as file:
+        file.write("\n".join([f"$ {' '.join(command)}", printed, complaints, problem, ""]))
     if code is not None and code not in good_codes:
-        sys.stderr.write(complaints)
         last = (complaints.strip().splitlines() or [f"exit code {code}"])[-1]
         problem = f"failed: {last}" if code > 0 else f"failed: ended by signal {-code}"
     return printed, problem
