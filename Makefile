@@ -11,6 +11,7 @@
 # make status     what is done, what failed, what would run and why; CONFIG=mine.yaml, FULL=1 for every name
 # make clean-outdated   deletes the checkpoints that no run needs; make status lists them; CONFIG=mine.yaml
 # make estimate   core-hours, disk, files and memory of a run, stage by stage, from a pilot; CONFIG=, ESTIMATE='--videos 20'
+# make gpu-report   tests the CUDA code and measures your GPU, at most 8 minutes: build/gpu_report.md; ARGS=--short on a CPU
 # make benchmark  the tracker's speed and memory against a public baseline; VIDEO=FILE for a video of yours
 # make benchmark-NAME ARGS="..."   runs benchmarks/NAME.py, whose docstring lists the arguments: codebook, frames, ...
 # make clean-stores   frees the space of the per-video stores; the artifacts stay
@@ -30,7 +31,7 @@ CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
 .PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
 	sanitized-fuzz test-tables test-browser test-package test-demo test-ut test-ucf setup-persons test-persons help docs tutorial schema status estimate \
-	clean-stores clean-outdated benchmark
+	clean-stores clean-outdated benchmark gpu-report
 .DEFAULT_GOAL := setup
 
 setup: .venv/.setup
@@ -206,6 +207,9 @@ estimate: setup
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.tracker $(VIDEO)
+
+gpu-report: setup
+	$(BIN)/python -m benchmarks.gpu_report $(ARGS)
 
 benchmark-%: setup
 	$(BIN)/python -m benchmarks.$* $(ARGS)

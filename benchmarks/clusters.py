@@ -10,12 +10,9 @@ import argparse
 import time
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import seconds
 from workflow_scripts.clusters.kmeans import draw_start, kmeans
@@ -55,6 +52,10 @@ class Result:
 
 def compare(points: NDArray[np.float32], k: int, iterations: int) -> list[Result]:
     """The results of faiss, torch and scikit-learn on points (N, d), from the same centroids, on one core."""
+    import faiss  # here, because `sketches` is used where these packages are missing
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
     start = draw_start(points, k, seed=0)
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)

@@ -31,7 +31,6 @@ from workflow_scripts.ground.record_file import Result
 from workflow_scripts.persons.detect_persons import boxes_of
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import PersonsSettings
-from workflow_scripts.synthetic.generate import generate_videos
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 STRIDES = (1, 5, 10)
@@ -107,6 +106,8 @@ def find_device() -> tuple[str, bool]:
 
 def generate(folder: Path, n_videos: int, n_frames: int) -> list[str]:
     """Generates videos of a size and frame rate that is common for Kinetics. Returns their paths."""
+    from workflow_scripts.synthetic.generate import generate_videos  # it needs PyAV
+
     settings = GeneratedSettings(per_pair=-(-n_videos // 36), frames=n_frames, width=340, height=256, fps=30)
     if n_videos <= 6:
         settings = GeneratedSettings(motions=("walk",), per_pair=1, frames=n_frames, width=340, height=256, fps=30)

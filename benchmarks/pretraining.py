@@ -67,8 +67,10 @@ class Bench:
             self.settings = replace(small, batch_size=arguments.batch or 4, compile=arguments.compile)
             self.n_videos, self.matrix = 2000, 256
         self.n_stored = 4 if arguments.short else 64  # videos in the frames store
-        self.bank = MemoryBank([str(row) for row in range(self.n_videos)], self.settings.embedding_dim, seed=0)
-        self.bank.to(self.device)
+        self.bank = MemoryBank(["none"], self.settings.embedding_dim, seed=0)
+        # Random rows at once: the bank draws the row of each video on its own, which takes a minute for 235,000.
+        rows = torch.randn(self.n_videos, self.settings.embedding_dim, generator=torch.Generator().manual_seed(0))
+        self.bank.rows = normalised(rows).to(self.device)
         self.peak = 0.0  # MiB of all measurements
         shape, generator = (self.settings.m, self.n_videos), torch.Generator().manual_seed(0)
         self.labels = torch.randint(self.settings.k, shape, generator=generator).to(self.device)
@@ -263,8 +265,19 @@ def make_store(path: Path, n_videos: int) -> FrameStore:
     return FrameStore([path])
 
 
-def print_loading(bench: Bench, workers: int) -> None:
-    """Prints the speed of loading clips from a store, and of training on them."""
+@dataclass(frozen=True)
+class LoadingSpeed:
+    """Clips per second, and the fraction of the time of training that is spent waiting for the next batch."""
+
+    cropped: float  # read and cropped by one core
+    resized: float  # on the device
+    loaded: float
+    trained: float  # loaded and trained on
+    waiting: float
+
+
+def loading_speed(bench: Bench, workers: int) -> LoadingSpeed:
+    """Measures loading clips from a store of generated videos, and training on them."""
     settings, device, batch = bench.settings, bench.device, bench.settings.batch_size
     before, counted = (10, 40) if bench.on_gpu else (1, 4)  # batches, after those that are loaded while processes start
     with tempfile.TemporaryDirectory() as folder:
@@ -295,26 +308,33 @@ def print_loading(bench: Bench, workers: int) -> None:
             *(None if part is None else part.to(device) for part in collate([clips[row][0] for row in sample]))
         )
         resize = bench.measure(lambda: to_input(squares, settings.crop_size, device), times=5)
-        load_rate, _ = clips_per_second(None)
-        train_rate, waiting_fraction = clips_per_second(bench.learner("local_aggregation"))
+        loaded, _ = clips_per_second(None)
+        trained, waiting = clips_per_second(bench.learner("local_aggregation"))
+    return LoadingSpeed(1 / crop_seconds, len(sample) / resize.seconds, loaded, trained, waiting)
+
+
+def print_loading(bench: Bench, workers: int) -> None:
+    """Prints the speed of loading clips from a store, and of training on them."""
+    speed = loading_speed(bench, workers)
     loaders = f"by {workers} processes" if bench.on_gpu else "by this process, because there is no GPU"
-    print(f"\n{bench.n_stored} videos of {STORED_FRAMES} frames, 320x240; clips of {settings.clip_length} frames")
-    print(f"read and cropped, one core {1 / crop_seconds:9.4g} clips/s")
-    print(f"resized on the device      {len(sample) / resize.seconds:9.4g} clips/s")
-    print(f"loaded only                {load_rate:9.4g} clips/s, {loaders}")
-    print(f"loaded and trained on      {train_rate:9.4g} clips/s, local aggregation, batch {batch}", end="")
-    print(f"; {waiting_fraction:.1%} of the time waiting for data", flush=True)
+    print(f"\n{bench.n_stored} videos of {STORED_FRAMES} frames, 320x240; ", end="")
+    print(f"clips of {bench.settings.clip_length} frames")
+    print(f"read and cropped, one core {speed.cropped:9.4g} clips/s")
+    print(f"resized on the device      {speed.resized:9.4g} clips/s")
+    print(f"loaded only                {speed.loaded:9.4g} clips/s, {loaders}")
+    print(f"loaded and trained on      {speed.trained:9.4g} clips/s, local aggregation, ", end="")
+    print(f"batch {bench.settings.batch_size}; {speed.waiting:.1%} of the time waiting for data", flush=True)
 
 
-def print_losses(bench: Bench) -> None:
-    """Prints time and memory of the losses over the bank and of the bank."""
+def loss_works(bench: Bench) -> dict[str, Callable[[], object]]:
+    """The losses of LOSS_BATCH clips over the bank with their gradients, the top-k alone, and an update of the bank."""
     settings, bank = bench.settings, bench.bank.rows
     rows = torch.randperm(bench.n_videos)[:LOSS_BATCH].to(bench.device)
     embeddings = normalised(torch.randn(LOSS_BATCH, settings.embedding_dim, device=bench.device)).requires_grad_()
     negatives = draw_negatives(rows, bench.n_videos, settings.negatives, torch.Generator(bench.device))
     exponents = similarities(embeddings, bank, settings.temperature).detach()
     options = {"temperature": settings.temperature, "neighbours": settings.neighbours}
-    works: dict[str, Callable[[], object]] = {
+    return {
         "instance, with gradient": lambda: instance_loss(
             embeddings, bank, rows, temperature=settings.temperature, negatives=negatives
         ).backward(),
@@ -324,10 +344,15 @@ def print_losses(bench: Bench) -> None:
         "  of which top-k": lambda: exponents.topk(settings.neighbours, dim=1, sorted=False),
         "update of the bank": lambda: bench.bank.update(rows, embeddings.detach(), settings.bank_momentum),
     }
+
+
+def print_losses(bench: Bench) -> None:
+    """Prints time and memory of the losses over the bank and of the bank."""
+    settings, bank = bench.settings, bench.bank.rows
     print(f"\nloss of {LOSS_BATCH} clips, N = {bench.n_videos:,} x {settings.embedding_dim}, ", end="")
     print(f"{settings.negatives} negatives or neighbours, m = {settings.m}, K = {settings.k}")
     print(f"{'':34}{'ms':>9}{'extra MiB':>12}")
-    for name, work in works.items():
+    for name, work in loss_works(bench).items():
         cost = bench.measure(work, times=20 if bench.on_gpu else 3)
         print(f"{name:34}{1e3 * cost.seconds:9.4g}{cost.mebibytes:12.0f}", flush=True)
     mebibytes = bank.nbytes / 2**20, bench.labels.nbytes / 2**20

@@ -22,10 +22,15 @@ SLOW_FIXTURES = {"dataset", "embedded", "results", "run_train", "small_disk"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """Marks the tests that use a slow fixture as slow: `make test-fast` leaves them out."""
+    """Marks the tests that use a slow fixture as slow: `make test-fast` leaves them out. Skips gpu without a GPU."""
     for item in items:
         if SLOW_FIXTURES & {*item.fixturenames}:
             item.add_marker("slow")
+    if gpu_tests := [item for item in items if item.get_closest_marker("gpu")]:
+        import torch  # here, because most tests do not need it
+
+        for item in gpu_tests if not torch.cuda.is_available() else []:
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
 
 
 @pytest.fixture(scope="session")

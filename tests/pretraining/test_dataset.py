@@ -4,7 +4,6 @@ from functools import partial
 
 import hypothesis.strategies as st
 import numpy as np
-import pytest
 import torch
 from hypothesis import given
 
@@ -59,14 +58,3 @@ def test_drawn_clips_in_other_processes_are_the_same(frames_files, video_ids):
     loaded = [item for batch in loader for item in batch]
     for ours, theirs in zip(expected, loaded, strict=True):
         assert ours[0][1] == theirs[0][1] and np.array_equal(ours[0][0], theirs[0][0])
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("workers", [0, 2])
-def test_load_inputs_on_a_gpu_agrees_with_a_cpu(frames_files, video_ids, workers):
-    clips = DrawnClips(FrameStore(frames_files), video_ids, 8, partial(draw_training, 0, 3, color=True))
-    batches = epoch_batches(12, 4, 0, 3)
-    on_cpu = load_inputs(clips, batches, 32, torch.device("cpu"))
-    on_gpu = load_inputs(clips, batches, 32, torch.device("cuda"), workers)
-    for expected, actual in zip(on_cpu, on_gpu, strict=True):
-        torch.testing.assert_close(actual.cpu(), expected, rtol=0, atol=0.1)

@@ -1,6 +1,7 @@
 """The wall-clock time of the training and evaluation of each run's network on this machine's device."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from workflow_scripts.ground.durations import in_words
 from workflow_scripts.operations.estimate.extrapolate import NOTHING, Line, Range, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network_seconds
 from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
+from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.videos.layouts import LAYOUTS
 
 TRAINING_SHARE = 0.7  # fraction of the videos that official splits train on
@@ -23,7 +25,10 @@ Part = tuple[float, float]  # videos of a split to train on, and to test
 
 
 def network_lines(
-    config: dict[str, Any], surveyed: dict[str, tuple[Survey, Size]], cores: int
+    config: dict[str, Any],
+    surveyed: dict[str, tuple[Survey, Size]],
+    cores: int,
+    speed: Callable[[PretrainingSettings, int], NetworkSeconds] | None = None,
 ) -> list[tuple[str, Line]]:
     """The cost of each training, and of the finetuning and the features of its network.
 
@@ -31,11 +36,13 @@ def network_lines(
         config: The resolved config.
         surveyed: The survey and the size of each dataset, by name. Other datasets are left out.
         cores: The most cores of a CPU to use.
+        speed: Returns the speed of a network on so many cores. None: `network_seconds` measures it.
 
     Returns:
         Lines with their dataset, in hours of all seeds. The protocols linear and knn have no lines: they take little
         time once there are features.
     """
+    speed = speed or network_seconds
     pretrained, seeds = config["pretraining"]["dataset"], config["pretraining"]["seeds"]
     batch = config["evaluation"]["finetune_batch_size"]
     evaluations = dict.fromkeys(each._replace(seed=seeds[0]) for each in all_evaluations(config))
@@ -46,7 +53,7 @@ def network_lines(
         values = run_values(config, run)
         settings = stage_settings("pretraining", values)
         if run in config["pretraining"]["runs"] and pretrained in surveyed:
-            rate = network_seconds(settings, min(cores, training_threads(config, run)))
+            rate = speed(settings, min(cores, training_threads(config, run)))
             n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
             lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
         parts_of: dict[tuple[str, str], dict[int, Part]] = {}
@@ -57,7 +64,7 @@ def network_lines(
                 parts_of.setdefault((evaluation.dataset, stage), {}).update(parts)
         for (dataset, stage), parts in parts_of.items():
             threads = min(cores, training_threads(config, run, batch))
-            rate = network_seconds(replace(settings, batch_size=batch), threads)
+            rate = speed(replace(settings, batch_size=batch), threads)
             if stage == "features":  # one file serves all splits
                 seconds = [rate.forward * config["evaluation"]["clips"] * max(map(sum, parts.values()))]
             else:
