@@ -11,11 +11,12 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.ground.artifacts import write_text
+from workflow_scripts.ground.outcome import utc_now
 from workflow_scripts.ground.stage import cannot_write
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Curves:
         step = int(row["step"] or 0)
         seconds_per_step = (self._written - self._opened) / max(1, step - self._first_step)
         remaining = seconds_per_step * (self._n_steps - step)
-        values = {**row, "training": self._training, "time": _now(), "remaining": round(remaining, 1)}
+        values = {**row, "training": self._training, "time": utc_now(), "remaining": round(remaining, 1)}
         texts = {name: "" if value is None else str(value) for name, value in values.items()}
         try:
             with open(self._path, "a") as file:
@@ -106,10 +107,6 @@ def newest_values(path: Path) -> dict[str, str]:
 
 def _line(row: Mapping[str, str]) -> str:
     return ",".join(row.get(name, "") for name in COLUMNS) + "\n"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class _Events:

@@ -60,7 +60,7 @@ class OutcomeHandler(logging.Handler):
     def __init__(self, log: Path, stage: str) -> None:
         super().__init__()
         self.path = outcome_file(log)
-        self.outcome = Outcome(stage, started=_now(), version=_package_version())
+        self.outcome = Outcome(stage, started=utc_now(), version=_package_version())
         self._write()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -72,7 +72,7 @@ class OutcomeHandler(logging.Handler):
 
     def end(self, status: str, reason: str = "") -> None:
         """Writes the final outcome."""
-        self.outcome = dataclasses.replace(self.outcome, status=status, reason=reason, ended=_now())
+        self.outcome = dataclasses.replace(self.outcome, status=status, reason=reason, ended=utc_now())
         self._write()
 
     def _write(self) -> None:
@@ -82,7 +82,8 @@ class OutcomeHandler(logging.Handler):
             file.write(text.encode())
 
 
-def _now() -> str:
+def utc_now() -> str:
+    """The present time in ISO 8601 with seconds. Such times compare as text."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
