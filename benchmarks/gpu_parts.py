@@ -42,7 +42,7 @@ from workflow_scripts.clusters.kmeans import draw_start, kmeans
 from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.stage import first_line
-from workflow_scripts.pretraining.learner import autocast
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
 MOST_NUMBERS = 2**31  # in a tensor: many kernels of cuDNN count with 32 bits

@@ -32,11 +32,12 @@ from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.dataset import CLIPS_AT_ONCE, DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.inputs import Squares, collate, to_input
-from workflow_scripts.pretraining.learner import Learner, Targets, autocast
+from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives.batch import similarities
 from workflow_scripts.pretraining.objectives.instance import draw_negatives, instance_loss
 from workflow_scripts.pretraining.objectives.local_aggregation import local_aggregation_loss
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -67,10 +68,8 @@ class Bench:
             self.settings = replace(small, batch_size=arguments.batch or 4, compile=arguments.compile)
             self.n_videos, self.matrix = 2000, 256
         self.n_stored = 4 if arguments.short else 64  # videos in the frames store
-        self.bank = MemoryBank(["none"], self.settings.embedding_dim, seed=0)
-        # Random rows at once: the bank draws the row of each video on its own, which takes a minute for 235,000.
-        rows = torch.randn(self.n_videos, self.settings.embedding_dim, generator=torch.Generator().manual_seed(0))
-        self.bank.rows = normalised(rows).to(self.device)
+        names = [str(number) for number in range(self.n_videos)]
+        self.bank = MemoryBank(names, self.settings.embedding_dim, seed=0).to(self.device)
         self.peak = 0.0  # MiB of all measurements
         shape, generator = (self.settings.m, self.n_videos), torch.Generator().manual_seed(0)
         self.labels = torch.randint(self.settings.k, shape, generator=generator).to(self.device)

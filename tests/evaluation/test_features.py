@@ -5,12 +5,15 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pytest
 import torch
 
 from workflow_scripts.evaluation.features import features, video_features
 from workflow_scripts.evaluation.network import TestClips, read_inputs, read_pretrained
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
+from workflow_scripts.evaluation.trainer import Trainer
 from workflow_scripts.pretraining.augmentation import cut_square, draw_test
+from workflow_scripts.pretraining.checkpoint import save
 from workflow_scripts.pretraining.inputs import collate, to_input
 
 
@@ -48,3 +51,23 @@ def test_video_features_are_the_mean_over_test_clips(dataset: Any, model: Path) 
     with torch.no_grad():
         expected = network.features(to_input(squares, 32)).mean(dim=0).numpy()
     np.testing.assert_allclose(rows[1], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_evaluation_computes_in_the_precision_of_the_pretraining(
+    dataset: Any, model: Path, tmp_path: Path, precision: str
+) -> None:
+    saved = torch.load(model, weights_only=True)
+    saved["settings"]["precision"] = precision
+    save(saved, tmp_path / "model.pt")
+    pretrained = read_pretrained(tmp_path / "model.pt", Architecture())
+    parts, store = read_inputs(dataset.splits, 1, dataset.frames)
+    network, names = pretrained.network(2, seed=0), list(parts.test)[:2]
+    dtypes = []
+    network.conv1.register_forward_hook(lambda *arguments: dtypes.append(str(arguments[-1].dtype)))
+    video_features(network, TestClips(store, names, pretrained.architecture, 1, seed=7))
+    settings = EvaluationSettings(finetune_epochs=1)
+    trainer = Trainer("t", network, [], store, pretrained.architecture, settings, seed=0)
+    trainer.train(dict(zip(names, "ab", strict=True)), ["a", "b"], tmp_path / "checkpoints", tmp_path / "curves")
+    trainer.predict(names, n_clips=1)
+    assert dtypes == [f"torch.{precision}"] * 3

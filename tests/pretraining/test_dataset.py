@@ -4,6 +4,7 @@ from functools import partial
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 
@@ -48,6 +49,28 @@ def test_load_inputs_clips_of_a_video_are_consecutive(frames_files, video_ids):
     (batch,) = load_inputs(clips, [[2, 0]], 40, torch.device("cpu"))
     assert batch.shape == (10, 3, 4, 40, 40)
     torch.testing.assert_close(batch[5:], to_input(collate(clips[0]), 40), rtol=0, atol=1e-3)
+
+
+def test_load_inputs_makes_one_batch_ahead(frames_files, video_ids):
+    drawn = []
+
+    def draw(video_id, n_frames, clip_length):
+        drawn.append(video_id)
+        return draw_test(0, video_id, n_frames, clip_length, n_clips=1)
+
+    clips = DrawnClips(FrameStore(frames_files), video_ids, 8, draw)
+    batches = load_inputs(clips, consecutive(12, 2), 32, torch.device("cpu"))
+    next(batches)
+    batches.close()  # waits for the batch that is being made
+    assert drawn == video_ids[:4]
+
+
+def test_load_inputs_error_of_a_batch_reaches_the_training(frames_files):
+    clips = DrawnClips(FrameStore(frames_files), ["video00", "unknown"], 8, partial(draw_test, 0, n_clips=1))
+    batches = load_inputs(clips, [[0], [1]], 32, torch.device("cpu"))
+    next(batches)
+    with pytest.raises(KeyError, match="video unknown is in none of the 2 frames files"):
+        next(batches)
 
 
 def test_drawn_clips_in_other_processes_are_the_same(frames_files, video_ids):

@@ -8,7 +8,9 @@ import torch
 
 from workflow_scripts.pretraining.learner import Learner, Targets, make_optimizer
 from workflow_scripts.pretraining.memory_bank import MemoryBank
+from workflow_scripts.pretraining.precision import is_bfloat16_faster
 from workflow_scripts.pretraining.resnet3d import ResNet3D
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
 
 
 def test_make_optimizer_weight_decay_excludes_batch_norm(tiny):
@@ -68,3 +70,56 @@ def test_step_small_bank_gives_the_exact_loss(tiny, objective, size):
         assert loss == pytest.approx(float(exact), rel=1e-4)
     else:
         assert math.isfinite(loss) and loss != pytest.approx(float(exact), rel=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["instance", "local_aggregation", "supervised"])
+def test_step_micro_batches_give_the_same_gradients_without_batch_norm(tiny, objective):
+    """Batch norm is left out, because it depends on the clips of a pass."""
+
+    def step_of(micro_batch: int) -> tuple[torch.Tensor, ...]:
+        torch.manual_seed(0)
+        model = ResNet3D(10, 16, 0.125)
+        for name, module in list(model.named_modules()):
+            if isinstance(module, torch.nn.BatchNorm3d):
+                model.set_submodule(name, torch.nn.Identity())
+        settings = dataclasses.replace(tiny, precision="float32", micro_batch=micro_batch, negatives=4, neighbours=5)
+        bank = MemoryBank([f"v{n}" for n in range(9)], 16, seed=0)
+        targets = Targets(classes=torch.arange(9) % 3, fixed=torch.arange(9)[None] % 4)
+        learner = Learner(objective, model, bank, settings, seed=0, targets=targets)
+        learner.start_epoch(0)
+        clips = torch.randn(7, 3, 8, 32, 32, generator=torch.Generator().manual_seed(1))
+        sums = learner.step(clips, [8, 4, 0, 2, 5, 1, 3], 0, 0)
+        gradients = [weight.grad.flatten() for weight in model.parameters() if weight.grad is not None]
+        return sums, torch.cat(gradients), bank.rows
+
+    for whole, parts in zip(step_of(7), step_of(3), strict=True):
+        assert float((whole - parts).norm()) < 1e-5 * float(whole.norm())
+
+
+@pytest.mark.parametrize(("clip_length", "crop_size"), [(64, 112), (16, 224), (7, 77)])
+def test_clips_at_once_auto_keeps_every_array_below_2_to_the_31(clip_length, crop_size):
+    n_clips = clips_at_once(PretrainingSettings(clip_length=clip_length, crop_size=crop_size))
+    with torch.device("meta"):
+        clip = torch.empty(1, 3, clip_length, crop_size, crop_size)
+        largest = max(clip.numel(), ResNet3D(18, 128).conv1(clip).numel())
+    assert n_clips * largest < 2**31 <= (n_clips + 1) * largest
+
+
+def test_clips_at_once_the_papers_batch_of_16_frames_is_one_pass():
+    assert clips_at_once(PretrainingSettings()) >= PretrainingSettings().batch_size
+    assert clips_at_once(PretrainingSettings(micro_batch=32)) == 32
+
+
+@pytest.mark.parametrize(
+    ("cpu", "faster"),
+    [
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"cpu_name": "AMD Zen4", "avx512_bf16": True, "amx_bf16": False}, True),
+        ({"cpu_name": "AMD Zen2"}, False),
+        ({}, False),
+    ],
+)
+def test_is_bfloat16_faster_knows_the_processors(cpu, faster, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: cpu)
+    assert is_bfloat16_faster(torch.device("cpu")) == faster

@@ -21,6 +21,7 @@ from workflow_scripts.evaluation.split import require_known
 from workflow_scripts.ground import artifacts
 from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.stage import StageError, command_line
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 from workflow_scripts.pretraining.threads import use_threads
 
@@ -84,7 +85,9 @@ def video_features(network: ResNet3D, clips: TestClips) -> np.ndarray:
     batches = [torch.zeros(0, network.n_features, dtype=torch.float64)]
     with tqdm(total=len(clips.video_ids), desc="features", unit="video", mininterval=1) as progress:
         for inputs in clips.inputs(CLIPS_AT_ONCE):
-            values = network.features(inputs).double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
+            with autocast(clips.architecture.precision, inputs.device):
+                clip_features = network.features(inputs)
+            values = clip_features.double().unflatten(0, (-1, clips.n_clips)).mean(dim=1)
             batches.append(values.cpu())
             progress.update(len(values))
     rows = torch.cat(batches).numpy()

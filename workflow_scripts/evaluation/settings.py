@@ -8,7 +8,7 @@ from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATUR
 from workflow_scripts.videos.settings import LAYOUTS
 
 # The VERSION of each stage, raised when the same settings give another result.
-VERSIONS = {"finetune": 6, "features": 1, "linear": 6, "knn": 7, "svm": 6, "cluster_bank": 1}
+VERSIONS = {"finetune": 7, "features": 2, "linear": 6, "knn": 7, "svm": 6, "cluster_bank": 1}
 
 # The runs without a network, which every config has, and the dataset of the encoding that their linear SVM reads.
 IDT_RUNS = {"idt": "sketch", "idt_fisher": "fisher"}
@@ -105,10 +105,11 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The network's shape and input, for a network from scratch. Other runs read them from model.pt."""
+    """The network's shape, input and number format, for a network from scratch. Others read them from model.pt."""
 
     depth: int = PretrainingSettings.depth
     width: float = PretrainingSettings.width
     shortcut: str = PretrainingSettings.shortcut
     clip_length: int = PretrainingSettings.clip_length
     crop_size: int = PretrainingSettings.crop_size
+    precision: str = PretrainingSettings.precision

@@ -8,6 +8,7 @@ import math
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -63,8 +64,8 @@ def load_inputs(
 ) -> Iterator[Tensor]:
     """Yields the input of the network for each batch (`to_input`). Clips of a video are consecutive.
 
-    On a GPU, the next batch is copied, resized and recolored while the network learns from the current one. On a CPU,
-    the network uses all cores, so each batch is made when it is needed.
+    The next batch is made while the network learns from the current one: on a GPU, processes decode it and the GPU
+    resizes and recolors it; on a CPU, a thread does all this.
 
     Args:
         clips: The clips of all videos.
@@ -74,7 +75,7 @@ def load_inputs(
         workers: Processes that decode and crop for a GPU, at most one per available core; 0 for this process.
     """
     if device.type != "cuda":
-        yield from (to_input(_collate_videos([clips[index] for index in batch]), size) for batch in batches)
+        yield from _made_ahead(to_input(_collate_videos([clips[index] for index in batch]), size) for batch in batches)
         return
     parts = [list(batch[at : at + CLIPS_AT_ONCE]) for batch in batches for at in range(0, len(batch), CLIPS_AT_ONCE)]
     loader = iter(
@@ -99,6 +100,15 @@ def load_inputs(
         pending = inputs, ready
     if pending is not None:
         yield _hand_over(*pending)
+
+
+def _made_ahead(batches: Iterator[Tensor]) -> Iterator[Tensor]:
+    """The batches. A thread makes the next one while the current one is used."""
+    with ThreadPoolExecutor(1) as thread:
+        batch = thread.submit(next, batches, None)
+        while (inputs := batch.result()) is not None:
+            batch = thread.submit(next, batches, None)
+            yield inputs
 
 
 def _collate_videos(items: Sequence[list[tuple[np.ndarray, Draw]]]) -> Squares:

@@ -50,12 +50,17 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     Returns:
         (B, 3, T, size, size) float32, 0..255 minus MEAN, with the channels innermost in memory.
     """
+    has_size = bool((squares.sides == size).all())  # before the copy to a GPU, because it would synchronise
     frames, sides, flips, colors = (None if part is None else part.to(device, non_blocking=True) for part in squares)
     assert frames is not None and sides is not None and flips is not None
-    rows = resizing_weights(sides, frames.shape[2], size)  # (B, S, P)
-    columns = torch.where(flips[:, None, None], rows.flip(1), rows)
-    values = torch.einsum("bthwc,bjw->bthcj", frames.float(), columns)
-    values = torch.einsum("bthcj,bih->bctij", values, rows)  # (B, 3, T, S, S)
+    if has_size:
+        frames = torch.where(flips[:, None, None, None, None], frames.flip(3), frames)
+        values = frames.permute(0, 4, 1, 2, 3).float()
+    else:
+        rows = resizing_weights(sides, frames.shape[2], size)  # (B, S, P)
+        columns = torch.where(flips[:, None, None], rows.flip(1), rows)
+        values = torch.einsum("bthwc,bjw->bthcj", frames.float(), columns)
+        values = torch.einsum("bthcj,bih->bctij", values, rows)  # (B, 3, T, S, S)
     if colors is not None:
         values = change_colors(values, colors)
     for channel, mean in enumerate(MEAN):  # a loop over channels, because copying the means to a GPU would synchronise

@@ -1,5 +1,8 @@
 """The state of a training run (network, optimizer, memory bank and clusters), and its training step."""
 
+import itertools
+import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -11,9 +14,10 @@ from workflow_scripts.pretraining.clusterings import cluster_points, joint_space
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 from workflow_scripts.pretraining.objectives.batch import Batch
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
 
 
 def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
@@ -33,17 +37,6 @@ def make_optimizer(model: ResNet3D, settings: PretrainingSettings) -> torch.opti
     return torch.optim.SGD(
         groups, lr=settings.lr, momentum=settings.momentum, dampening=settings.dampening, fused=fused
     )
-
-
-def autocast(precision: str, device: torch.device) -> torch.autocast:
-    """The context in which convolutions use `precision`. auto is bfloat16 if the device has instructions for it."""
-    if precision == "auto":
-        if device.type == "cuda":
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            native = torch.cpu.get_capabilities().get("avx512_bf16", False)
-        precision = "bfloat16" if native else "float32"
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -79,9 +72,6 @@ class Learner:
         self.ranks = ranks or Ranks()
         self.device = next(model.parameters()).device
         self.model = model
-        for weight in model.parameters():
-            if weight.dim() == 5:  # channels innermost, as bfloat16 convolutions need
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
         if settings.compile:
             self.model.compile()
         self.optimizer = make_optimizer(model, settings)
@@ -121,30 +111,60 @@ class Learner:
         """
         # Pinned, because a copy of pageable memory to a GPU may synchronise.
         rows = torch.tensor(batch, pin_memory=self.device.type == "cuda").to(self.device, non_blocking=True)
-        local_rows = self.ranks.local_part(rows)
         self.model.train()
-        with autocast(self.settings.precision, self.device):
-            outputs = self.network(clips)
-        outputs = outputs.float() if self.objective.class_head else normalised(outputs)
-        random_key = (self.seed, epoch, step)
-        loss: Tensor = self.loss(
-            Batch(outputs, rows, self.bank.rows, self.classes, self.labels, self.settings, self.ranks, random_key)
-        )
         self.optimizer.zero_grad(set_to_none=True)
-        # DistributedDataParallel averages the processes with equal weights, but one may have a clip more.
-        (loss * (len(local_rows) * self.ranks.size / len(rows))).backward()
+        outputs, sums = [], torch.zeros(2, dtype=torch.float64, device=self.device)  # losses, correct clips
+        parts = self._micro_batches(len(clips), len(rows))
+        for number, part in enumerate(parts, start=1):
+            # DistributedDataParallel adds up the gradients of the processes in the last backward pass only.
+            with nullcontext() if number == len(parts) else self.ranks.no_sync(self.network):
+                part_outputs, part_sums = self._accumulate(clips[part], rows, part, (self.seed, epoch, step))
+            outputs.append(part_outputs)
+            sums += part_sums
         norm = torch.nn.utils.get_total_norm(
             [weight.grad for weight in self.model.parameters() if weight.grad is not None]
         )
         self.optimizer.step()
         if self.objective.bank:  # after the loss, which uses the earlier embeddings
-            embeddings = self.ranks.all_gather(outputs.detach(), len(rows))
+            embeddings = self.ranks.all_gather(torch.cat(outputs), len(rows))
             self.bank.update(rows, embeddings, self.settings.bank_momentum)
+        return torch.cat([self.ranks.all_reduce(sums), norm.double()[None]])
+
+    def _micro_batches(self, n_clips: int, n_batch: int) -> list[slice]:
+        """The parts of the clips of this process, as equal as possible; of one number in all processes."""
+        n_parts = math.ceil(math.ceil(n_batch / self.ranks.size) / clips_at_once(self.settings))
+        ends = [n_clips * number // n_parts for number in range(n_parts + 1)]
+        return [slice(start, end) for start, end in itertools.pairwise(ends)]
+
+    def _accumulate(
+        self, clips: Tensor, rows: Tensor, part: slice, random_key: tuple[int, int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Adds the gradient of a micro-batch.
+
+        Args:
+            clips: Those of the micro-batch.
+            rows: Those of the whole batch.
+            part: The place of the micro-batch among the clips of this process.
+            random_key: Seed, epoch and step.
+
+        Returns:
+            The outputs, without gradient, and (2,) float64: the sum of the losses, and the number of correct clips.
+        """
+        ranks = self.ranks
+        part_of_batch = slice(ranks.rank + ranks.size * part.start, ranks.rank + ranks.size * part.stop, ranks.size)
+        with autocast(self.settings.precision, self.device):
+            outputs = self.network(clips)
+        outputs = outputs.float() if self.objective.class_head else normalised(outputs)
+        batch = Batch(
+            outputs, rows, self.bank.rows, self.classes, self.labels, self.settings, part_of_batch, random_key
+        )
+        loss: Tensor = self.loss(batch)
+        # DistributedDataParallel averages the processes with equal weights, but one may have a clip more.
+        (loss * (len(clips) * ranks.size / len(rows))).backward()
         n_correct = torch.zeros((), device=self.device)
         if self.objective.class_head and self.classes is not None:
-            n_correct = (outputs.argmax(1) == self.classes[local_rows]).sum()
-        sums = self.ranks.all_reduce(torch.stack([loss.detach().double() * len(local_rows), n_correct.double()]))
-        return torch.cat([sums, norm.double()[None]])
+            n_correct = (outputs.argmax(1) == self.classes[batch.own_rows]).sum()
+        return outputs.detach(), torch.stack([loss.detach().double() * len(clips), n_correct.double()])
 
     def state(self) -> dict[str, Any]:
         """Everything that changes during the training."""

@@ -10,7 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -46,6 +46,10 @@ class Ranks:
         # PyTorch warns because the strides of 1x1x1 kernels are ambiguous.
         warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
         return DistributedDataParallel(model, gradient_as_bucket_view=True)
+
+    def no_sync(self, network: nn.Module) -> AbstractContextManager[None]:
+        """The context in which a backward pass of the wrapped network adds to the gradients of this process alone."""
+        return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
 
     def all_gather(self, rows: Tensor, n: int) -> Tensor:
         """The rows (n, D) of a whole batch, in its order, from the rows of each process; without gradient."""

@@ -103,6 +103,8 @@ class ResNet3D(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv3d):  # like Hara et al.; batch norm and linear layers have torch's defaults
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                # The layout of the clips, which bfloat16 convolutions need
+                module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last_3d)
 
     @property
     def n_features(self) -> int:

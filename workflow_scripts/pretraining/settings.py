@@ -1,6 +1,7 @@
 """The settings of pretraining. The defaults are the values of the paper."""
 
 import functools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from workflow_scripts.ground.setting import setting
 from workflow_scripts.pretraining.objectives import OBJECTIVES
 
 # The VERSION of each stage. Raise it when the same settings give another result.
-VERSIONS = {"select_videos": 4, "train": 4}
+VERSIONS = {"select_videos": 4, "train": 5}
 
 # Nearest neighbours that vote, and the temperature of [46] in the weight of a vote, exp(cosine / temperature). In [46],
 # 200 of a million images vote. Here a class may have ten videos.
@@ -118,9 +119,18 @@ class PretrainingSettings:
     # How it is computed
     precision: str = setting(
         "auto",
-        "Number format of convolutions. auto: bfloat16 where the device has instructions for it.",
+        "Number format of convolutions. auto: bfloat16 where the device computes it faster than float32.",
         source="ours",
         enum=["auto", "float32", "bfloat16"],
+    )
+    micro_batch: str | int = setting(
+        "auto",
+        "Most clips in one pass of the network. A step adds up the gradients of the passes of its batch; batch norm "
+        "uses the clips of a pass. auto: as many as torch's kernels can index, which is fewer than the paper's batch "
+        "for clips of 64 frames. Lower it if the memory of the GPU does not suffice.",
+        source="ours",
+        unit="clips",
+        anyOf=[{"enum": ["auto"]}, {"type": "integer", "minimum": 2}],
     )
     compile: bool = setting(
         False, "Compile the network with torch.compile: it takes minutes, and steps may then be faster.", source="ours"
@@ -128,6 +138,18 @@ class PretrainingSettings:
     checkpoint_minutes: float = setting(
         15.0, "Time between checkpoints within an epoch.", source="ours", unit="minutes", influences_result=False
     )
+
+
+def clips_at_once(settings: PretrainingSettings) -> int:
+    """The most clips in one pass of the network (`micro_batch`).
+
+    auto: the output of the first convolution, the largest array of the network, has fewer than 2^31 values, because
+    kernels of CUDA and of oneDNN count with 32 bits. It does not depend on the memory, because it changes the result.
+    """
+    if settings.micro_batch != "auto":
+        return int(settings.micro_batch)
+    values = 64 * settings.width * settings.clip_length * math.ceil(settings.crop_size / 2) ** 2
+    return max(2, int((2**31 - 1) / values))
 
 
 def useful_threads(*, depth: int, width: float, clip_length: int, crop_size: int, batch_size: int) -> int:

@@ -13,9 +13,10 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_middle
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, load_inputs
 from workflow_scripts.pretraining.knn import nearest_classes
-from workflow_scripts.pretraining.learner import Learner, autocast
+from workflow_scripts.pretraining.learner import Learner
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import normalised
-from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, clips_at_once
 
 MOST_VIDEOS = 2000  # videos evaluated after an epoch, so that it takes little time
 
@@ -39,7 +40,7 @@ def embed_videos(
     model.eval()
     device = next(model.parameters()).device
     clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
-    batches = consecutive(len(video_ids), settings.batch_size)
+    batches = consecutive(len(video_ids), min(settings.batch_size, clips_at_once(settings)))
     outputs = []
     for inputs in load_inputs(clips, batches, settings.crop_size, device, workers):
         with autocast(settings.precision, device):  # frames are resized in float32, as in training

@@ -39,12 +39,13 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.work_keys import file_stamp, keys_by_video
 from workflow_scripts.pretraining.augmentation import draw_even
 from workflow_scripts.pretraining.dataset import DrawnClips, load_inputs
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D, load_backbone, normalised, weights_digest
 from workflow_scripts.videos.folders import video_files
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 KINDS = ("features", "embedding")
 
 CLIPS = 5  # per video, by default
@@ -74,10 +75,11 @@ class Representation:
         """The `features` (512 x width,) and, if there is one, the `embedding` of a stored video: float32, length 1."""
         drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
         (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, best_device())
-        features = self.network.features(inputs)
-        spaces = {"features": features}
-        if self.has_embedding:
-            spaces["embedding"] = normalised(self.network.fc(features))
+        with autocast(self.architecture.precision, inputs.device):
+            features = self.network.features(inputs)
+            spaces = {"features": features.float()}
+            if self.has_embedding:
+                spaces["embedding"] = normalised(self.network.fc(features))
         return {kind: normalised(rows.mean(dim=0)[None])[0].cpu().numpy() for kind, rows in spaces.items()}
 
 

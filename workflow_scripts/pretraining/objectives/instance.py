@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from workflow_scripts.pretraining.objectives.batch import Batch, similarities
+from workflow_scripts.pretraining.objectives.batch import Batch, chosen_similarities, similarities
 
 
 def loss(batch: Batch) -> Tensor:
@@ -21,7 +21,7 @@ def loss(batch: Batch) -> Tensor:
     n_negatives, n_videos, negatives = batch.settings.negatives, len(batch.bank), None
     if n_negatives < n_videos - 1:
         drawn = draw_negatives(batch.rows, n_videos, n_negatives, batch.generator("negatives"))
-        negatives = batch.ranks.local_part(drawn)
+        negatives = drawn[batch.part]
     temperature = batch.settings.temperature
     return instance_loss(batch.outputs, batch.bank, batch.own_rows, temperature=temperature, negatives=negatives)
 
@@ -57,10 +57,12 @@ def instance_loss(
         temperature: tau.
         negatives: Rows (B, n) of the bank that approximate the sum (`draw_negatives`). None: the exact sum.
     """
-    exponents = similarities(embeddings, bank, temperature)  # (B, N)
     if negatives is None:
+        exponents = similarities(embeddings, bank, temperature)  # (B, N)
         return (exponents.logsumexp(dim=1) - exponents.gather(1, indices[:, None])[:, 0]).mean()
     weight = (len(bank) - 1) / negatives.shape[1]
-    # One gather, because the gradient of each is as large as all exponents.
-    own, others = exponents.gather(1, torch.cat([indices[:, None], negatives], dim=1)).tensor_split([1], dim=1)
+    rows = torch.cat([indices[:, None], negatives], dim=1)
+    exponents = similarities(embeddings.detach(), bank, temperature)
+    chosen = chosen_similarities(exponents, rows, embeddings, bank, temperature)  # (B, 1 + n)
+    own, others = chosen.tensor_split([1], dim=1)
     return (torch.cat([own, others + math.log(weight)], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
