@@ -126,8 +126,8 @@ class PretrainingSettings:
     micro_batch: str | int = setting(
         "auto",
         "Most clips in one pass of the network. A step adds up the gradients of the passes of its batch; batch norm "
-        "uses the clips of a pass. auto: as many as torch's kernels can index, which is fewer than the paper's batch "
-        "for clips of 64 frames. Lower it if the memory of the GPU does not suffice.",
+        "uses the clips of one pass. auto: as many as torch's kernels can index. Lower it if the memory of the GPU "
+        "does not suffice.",
         source="ours",
         unit="clips",
         anyOf=[{"enum": ["auto"]}, {"type": "integer", "minimum": 2}],
