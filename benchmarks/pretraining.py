@@ -315,7 +315,7 @@ def loading_speed(bench: Bench, workers: int) -> LoadingSpeed:
 def print_loading(bench: Bench, workers: int) -> None:
     """Prints the speed of loading clips from a store, and of training on them."""
     speed = loading_speed(bench, workers)
-    loaders = f"by {workers} processes" if bench.on_gpu else "by this process, because there is no GPU"
+    loaders = f"by {workers} processes" if bench.on_gpu else "by a thread beside the training"
     print(f"\n{bench.n_stored} videos of {STORED_FRAMES} frames, 320x240; ", end="")
     print(f"clips of {bench.settings.clip_length} frames")
     print(f"read and cropped, one core {speed.cropped:9.4g} clips/s")
