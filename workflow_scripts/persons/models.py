@@ -8,10 +8,10 @@ DEFAULT_MODELS = {
 # Seconds per frame on an NVIDIA V100: boxes alone, one frame at a time in float32, frames of 800 rows where the model's
 # own size is not another. Without its masks or keypoints, a Mask or Keypoint R-CNN is the Faster R-CNN of the same
 # backbone, and has its time.
-# detectron2: MODEL_ZOO.md of its repository, column "inference time". torchvision: table "Runtime characteristics" in
-# docs/source/models.rst of its release 0.12. There are no times of its _v2 models: theirs are those of the models
-# without _v2, times the ratio of the operations that their weights state (Faster R-CNN: 280.37 to 134.38 GFLOP;
-# RetinaNet: 152.24 to 151.54).
+# Sources: detectron2's MODEL_ZOO.md, column "inference time"; torchvision's documentation of release 0.12, table
+# "Runtime characteristics" (FCOS: its pull request 4961). There are no times of torchvision's _v2 models: theirs are
+# those of the models without _v2, times the ratio of the operations that their weights state (Faster R-CNN: 280.37 to
+# 134.38 GFLOP; RetinaNet: 152.24 to 151.54).
 _FASTER_V2, _RETINANET_V2 = 0.0590 * 280.37 / 134.38, 0.0939 * 152.24 / 151.54
 SECONDS_PER_FRAME = {
     "detectron2": {
