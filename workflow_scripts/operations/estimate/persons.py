@@ -27,16 +27,12 @@ def network_hours(persons: dict[str, Any], detector: str, size: Size, jobs: int)
         size: The size of the dataset.
         jobs: The number of shards.
     """
-    configured, stride, short_side = (
-        persons["model"] or DEFAULT_MODELS[detector],
-        persons["stride"],
-        persons["short_side"],
-    )
+    configured = persons["model"] or DEFAULT_MODELS[detector]
+    stride, short_side = persons["stride"], persons["short_side"]
     first_of_speed: dict[float, str] = {}
     for model in (configured, *SECONDS_PER_FRAME[detector]):
         if seconds := seconds_per_frame(detector, model, short_side):
             first_of_speed.setdefault(seconds, model)
-    stride = persons["stride"]
     strides = sorted({*STRIDES, stride})
     rows = [
         [
@@ -46,12 +42,13 @@ def network_hours(persons: dict[str, Any], detector: str, size: Size, jobs: int)
         ]
         for seconds, model in sorted(first_of_speed.items())
     ]
-    pixels = f"{short_side} rows, in proportion to their pixels" if short_side else "the model's own size"
     sentences = [
-        f"Persons by {detector}: hours of one NVIDIA V100 at published speeds for one picture at a time in float32, of "
-        f"{pixels}, without decoding. The configured stride is {stride}. The stage uses batches in mixed precision; "
-        "`make benchmark-persons` measures your GPU."
+        f"Persons by {detector}, in hours of one NVIDIA V100 at published speeds, without decoding. These are speeds "
+        "of one picture at a time in float32; the stage uses batches in mixed precision. `make benchmark-persons` "
+        f"measures your GPU. The configured stride is {stride}."
     ]
+    if short_side:
+        sentences.append(f"Times for pictures of {short_side} rows are in proportion to the pixels.")
     if persons["adaptive"]:
         sentences.append("persons.adaptive reduces the hours by the share of frames that it skips.")
     own = seconds_per_frame(detector, configured, short_side)
