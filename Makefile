@@ -146,11 +146,11 @@ test-ut: setup
 test-ucf: setup
 	$(BIN)/python -m pytest -s tests/real/test_ucf101_subset.py
 
-# The persons stage with torchvision's Mask R-CNN, and with detectron2's if it is installed: about 2 minutes on 2 cores,
-# mostly to train a small network. Each release of torchvision fits one release of torch. This pair (5 GB) works with
-# and without a GPU; it is put before the environment's own torch, which stays.
-TORCHVISION := torch==2.11.0 torchvision==0.26.0
-WITH_TORCHVISION := build/torchvision-0.26.0
+# The persons stage with torchvision's detectors, and with detectron2's if it is installed: about 4 minutes on 2 cores, to
+# run each model and to train a small network. Each release of torchvision fits one release of torch. This pair (5 GB)
+# works with and without a GPU; it is put before the environment's own torch, which stays.
+TORCHVISION := torch==2.14.1 torchvision==0.29.1
+WITH_TORCHVISION := build/torchvision-0.29.1
 
 setup-persons: setup $(WITH_TORCHVISION)/.setup
 

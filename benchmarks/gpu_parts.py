@@ -42,6 +42,7 @@ from workflow_scripts.clusters.kmeans import draw_start, kmeans
 from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.stage import first_line
+from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.settings import PretrainingSettings
 
@@ -265,17 +266,21 @@ def decoding_on_the_gpu(bench: Bench) -> tuple[float, float]:
 
 
 def detector(part: Part) -> None:
-    """Prints frames per second of torchvision's Mask R-CNN with random weights, without decoding of videos."""
+    """Prints frames per second of torchvision's detectors with random weights, without decoding of videos."""
     from benchmarks.persons import make_network
+    from workflow_scripts.persons.models import DEFAULT_MODELS
 
     bench, frame = part.bench(), textured_image(np.random.default_rng(0), 340, 256).astype(np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
-        network: Any = make_network("torchvision", Path(folder))[0]
-    for batch in (1,) if part.short else (1, 5):
-        pictures = [network.picture(frame) for _ in range(batch)]
-        cost = bench.measure(lambda pictures=pictures: network.boxes_of(pictures), times=1 if part.short else 10)
-        hours = KINETICS_FRAMES * cost.seconds / batch / 3600
-        part.row(batch, f"{batch / cost.seconds:.4g}", f"{hours:,.0f}", f"{hours / 5:,.0f}")
+    for model in (DEFAULT_MODELS["torchvision"], "fasterrcnn_mobilenet_v3_large_320_fpn"):
+        with tempfile.TemporaryDirectory() as folder:
+            network: Any = make_network("torchvision", Path(folder), model)[0]
+        for batch in (1,) if part.short else (1, PersonsSettings().batch_size):
+            pictures = [network.picture(frame) for _ in range(batch)]
+            cost = bench.measure(
+                lambda network=network, pictures=pictures: network.boxes_of(pictures), times=1 if part.short else 10
+            )
+            hours = KINETICS_FRAMES * cost.seconds / batch / 3600
+            part.row(model, batch, f"{batch / cost.seconds:.4g}", f"{hours:,.0f}", f"{hours / 5:,.0f}")
 
 
 def hours(part: Part) -> None:

@@ -66,8 +66,8 @@ def parts_in_order(short: bool) -> list[Part]:
         ),
         Part(
             "detector",
-            "Mask R-CNN of torchvision, frames of 340 x 256",
-            ("frames per batch", "frames/s", "hours for Kinetics, stride 1", "stride 5"),
+            "Detectors of torchvision, frames of 340 x 256",
+            ("model", "frames per batch", "frames/s", "hours for Kinetics, stride 1", "stride 5"),
             45,
             ("torchvision", "scipy"),
         ),

@@ -2,6 +2,7 @@
 
     make benchmark-persons                        # generated videos; ARGS="VIDEO ..." for your own
     python -m benchmarks.persons --detectors hog detectron2 --threads 4
+    python -m benchmarks.persons --detectors torchvision --model fasterrcnn_mobilenet_v3_large_320_fpn
 
 `plain` is the simplest program: it decodes one video after the other and calls the detector as its documentation shows,
 on every frame and with all cores (hog: OpenCV's detectMultiScale; detectron2: its DefaultPredictor; torchvision: the
@@ -30,6 +31,7 @@ from workflow_scripts.ground.process_shard import process_shard
 from workflow_scripts.ground.record_file import Result
 from workflow_scripts.persons.detect_persons import boxes_of
 from workflow_scripts.persons.detectors import Detector, make_detector
+from workflow_scripts.persons.models import DEFAULT_MODELS
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
@@ -75,6 +77,7 @@ def main() -> None:
     parser.add_argument("videos", nargs="*", help="default: generated, 340x256")
     importable = [name for name in DETECTORS if name == "hog" or find_spec(name)]
     parser.add_argument("--detectors", nargs="+", choices=DETECTORS, default=importable)
+    parser.add_argument("--model", default="", help="persons.model of a network (default: the detector's)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the stage (default: %(default)s)")
     parser.add_argument("--n-videos", type=int, help="generated (default: 2, on a GPU 16)")
     parser.add_argument("--n-frames", type=int, help="per video (default: 300; 11 for a network without a GPU)")
@@ -86,7 +89,7 @@ def main() -> None:
         n_frames, n_plain = arguments.n_frames or (11 if slow else 300), arguments.n_plain or (4 if slow else 200)
         with tempfile.TemporaryDirectory() as folder:
             videos = arguments.videos or generate(Path(folder), arguments.n_videos or (16 if on_gpu else 2), n_frames)
-            detector, plain = make_hog() if name == "hog" else make_network(name, Path(folder))
+            detector, plain = make_hog() if name == "hog" else make_network(name, Path(folder), arguments.model)
             where = f"{os.cpu_count()} cores" if name == "hog" else device
             print(f"\n{name} on {where}; {len(videos)} videos, {arguments.threads} threads")
             print("   k    frames/s   decoding" + ("    GPU idle" if on_gpu and name != "hog" else ""))
@@ -120,16 +123,17 @@ def make_hog() -> tuple[Detector, Plain]:
     return make_detector("hog", PersonsSettings()), plain.detectMultiScale
 
 
-def make_network(name: str, folder: Path) -> tuple[Detector, Plain]:
+def make_network(name: str, folder: Path, model: str = "") -> tuple[Detector, Plain]:
     """The detector of the stage with random weights, and the plain call of the same network."""
     import torch
 
     torch.manual_seed(0)
+    model = model or DEFAULT_MODELS[name]
     weights, device = str(folder / "random.pth"), "cuda" if torch.cuda.is_available() else "cpu"
     if name == "torchvision":
-        from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
+        from torchvision.models import get_model
 
-        network = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None).to(device).eval()
+        network = get_model(model, weights=None, weights_backbone=None).to(device).eval()
         torch.save(network.state_dict(), weights)
 
         def plain(frame: np.ndarray) -> object:
@@ -143,7 +147,7 @@ def make_network(name: str, folder: Path) -> tuple[Detector, Plain]:
         from detectron2.engine import DefaultPredictor
 
         config = get_cfg()
-        config.merge_from_file(model_zoo.get_config_file(PersonsSettings().model))
+        config.merge_from_file(model_zoo.get_config_file(model))
         config.MODEL.DEVICE, config.MODEL.WEIGHTS = device, ""
         predictor: Any = DefaultPredictor(config)
         DetectionCheckpointer(predictor.model, str(folder)).save("random")
@@ -151,7 +155,7 @@ def make_network(name: str, folder: Path) -> tuple[Detector, Plain]:
         def plain(frame: np.ndarray) -> object:
             return predictor(frame[..., ::-1])
 
-    return make_detector(name, PersonsSettings(weights=weights)), plain
+    return make_detector(name, PersonsSettings(model=model, weights=weights)), plain
 
 
 def plain_speed(videos: list[str], plain: Plain, n_frames: int) -> Speed:

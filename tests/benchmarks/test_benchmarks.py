@@ -17,7 +17,7 @@ from benchmarks import (
     frames,
     idt_features,
     people_mask,
-    persons_stride,
+    persons_skip,
     pretraining,
     training_free,
 )
@@ -80,16 +80,29 @@ def test_frames_compare_store_and_videos_have_the_same_clips(tmp_path: Path):
     assert result.megabytes > 0 and result.video_megabytes > 0
 
 
-def test_persons_stride_carry_covers_more_than_repeat():
+def test_persons_skip_carried_boxes_agree_more_than_repeated_ones():
     settings = GeneratedSettings(frames=25, width=96, height=72)
-    videos = persons_stride.true_boxes(4, settings)
-    for truths in (videos, persons_stride.in_pairs(videos, distance=24)):
-        assert persons_stride.iou_and_coverage(truths, persons_stride.carry, 1, settings) == (1, 1)
-        repeated, carried = (
-            persons_stride.iou_and_coverage(truths, method, 6, settings)
-            for method in (persons_stride.repeat, persons_stride.carry)
-        )
-        assert 0.5 < repeated[0] < carried[0] < 1 and repeated[1] < carried[1] < 1
+    videos = persons_skip.generate(4, settings)
+    for videos_of_people in (videos, persons_skip.in_pairs(videos, distance=24)):
+        every, carried, repeated = (persons_skip.Agreement() for _ in range(3))
+        for video in videos_of_people:
+            every.add(video, *persons_skip.carry(video, stride=1, adaptive=0))
+            carried.add(video, *persons_skip.carry(video, stride=6, adaptive=0))
+            repeated.add(video, persons_skip.repeat(video, stride=6), n_detected=5)
+        assert set(every.iou) == set(every.covered) == {1} and every.n_detected == every.n_frames == 100
+        assert carried.n_detected == 20
+        for measure in ("iou", "covered"):
+            assert 0.5 < np.mean(getattr(repeated, measure)) < np.mean(getattr(carried, measure)) < 1
+
+
+def test_persons_skip_prints_a_row_per_stride_and_threshold(shared: Path):
+    printed = run("persons_skip", shared / "videos/ut_interaction_set1/punch/44_8_4.avi", "--frames", 30)
+    rows = re.findall(r"^ +(\d+) +(\d+\.?\d*) +(\d\.\d{3})  (\d\.\d{3})", printed, re.MULTILINE)
+    assert len(rows) == len(persons_skip.WAYS)
+    by_way = {(int(stride), float(adaptive)): (float(share), float(iou)) for stride, adaptive, share, iou in rows}
+    assert by_way[1, 0] == (1, 1) and 0.3 < by_way[3, 0][0] < 0.4
+    shares = [by_way[1, adaptive][0] for stride, adaptive in persons_skip.WAYS if stride == 1]
+    assert shares == sorted(shares, reverse=True) and shares[-1] < 0.5
 
 
 def test_people_mask_cut_crops_image_box_and_motion():

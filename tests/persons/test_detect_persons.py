@@ -1,5 +1,6 @@
-"""The persons stage: its file, the store, the stride and errors."""
+"""The persons stage: its file, the store, the frames that are skipped, and errors."""
 
+import json
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 from frames_and_videos import write_shard_list
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idt_tools.attributes import read_attributes
 from workflow_scripts.ground.stage import StageError
@@ -111,6 +114,70 @@ def test_boxes_of_all_frames_with_a_stride(stride: int, n_frames: int) -> None:
     assert boxes[:, 0].tolist() == list(range(n_frames))
     if stride < 20:  # with a larger stride, the boxes do not overlap
         np.testing.assert_allclose(boxes[:, 1], np.arange(n_frames), atol=1e-4)
+
+
+def uniform(brightness: Iterable[int]) -> Iterable[np.ndarray]:
+    """Yields a frame of one grey value for each value."""
+    return (np.full((4, 5, 3), value, np.uint8) for value in brightness)
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=40), st.integers(1, 4), st.floats(0, 255, exclude_min=True))
+def test_boxes_of_adaptive_detects_what_differs_from_the_last_detected_frame(
+    brightness: list[int], stride: int, adaptive: float
+) -> None:
+    detector = BrightnessDetector()
+    boxes = boxes_of(uniform(brightness), detector, stride, adaptive).arrays["boxes"]
+    candidates = sorted({*range(0, len(brightness), stride), len(brightness) - 1})
+    expected = [brightness[0]]
+    for number in candidates:
+        if abs(brightness[number] - expected[-1]) >= adaptive:
+            expected.append(brightness[number])
+    assert detector.brightness == expected
+    assert set(boxes[:, 0]) == set(range(len(brightness)))
+    assert min(expected) - 1e-3 <= boxes[:, 1].min() and boxes[:, 1].max() <= max(expected) + 1e-3
+
+
+def test_boxes_of_adaptive_zero_detects_equal_frames_too() -> None:
+    detector = BrightnessDetector()
+    boxes_of(uniform([7] * 5), detector, stride=1, adaptive=0)
+    assert len(detector.brightness) == 5
+
+
+@pytest.mark.parametrize(
+    ("brightness", "n_detected"),
+    [
+        ([9] * 30, 1),  # nothing changes
+        (range(0, 41), 9),  # steady motion: every fifth frame
+        ([0] * 10 + [12] * 10, 2),  # a sudden motion after a rest
+        (np.repeat(range(0, 90, 6), 3).tolist(), 15),  # each frame three times
+    ],
+)
+def test_boxes_of_adaptive_moves_boxes_as_far_as_the_picture_changes(
+    brightness: Iterable[int], n_detected: int
+) -> None:
+    """The position of the person is the brightness, so the boxes are those of every frame."""
+    detector = BrightnessDetector()
+    boxes = boxes_of(uniform(brightness), detector, stride=1, adaptive=5).arrays["boxes"]
+    assert len(detector.brightness) == n_detected
+    np.testing.assert_allclose(boxes[:, 1], list(brightness), atol=1e-4)
+
+
+def test_boxes_of_adaptive_with_a_stride() -> None:
+    """Frames 0, 2, 4, ... are candidates. Boxes move evenly between two candidates."""
+    detector = BrightnessDetector()
+    boxes = boxes_of(uniform([0, 50, 2, 60, 8, 70, 14]), detector, stride=2, adaptive=5).arrays["boxes"]
+    assert detector.brightness == [0, 8, 14]
+    np.testing.assert_allclose(boxes[:, 1], [0, 1, 2, 5, 8, 11, 14], atol=1e-4)
+
+
+def test_detect_persons_recomputes_for_another_adaptive(shard: Path, caplog: pytest.LogCaptureFixture) -> None:
+    out = detect(shard, "a.h5", PersonsSettings(adaptive=0))
+    with h5py.File(out) as file:
+        assert "adaptive" not in json.loads(read_attributes(file)["parameters"]), "earlier results stay valid"
+    caplog.set_level("DEBUG", "workflow_scripts")
+    caplog.clear()
+    detect(shard, "b.h5", PersonsSettings(adaptive=2))
+    assert caplog.text.count("computed") == 3
 
 
 @pytest.mark.skipif(find_spec("detectron2") is not None, reason="detectron2 is installed here")

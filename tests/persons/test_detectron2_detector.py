@@ -1,4 +1,4 @@
-"""detectron2's Mask R-CNN, if installed: real forward passes compared to its own predictor, boxes in pixels."""
+"""detectron2's networks, if installed: real forward passes compared to its own predictor, boxes in pixels."""
 
 import pickle
 from collections.abc import Callable
@@ -24,18 +24,19 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectron2_detector import Detectron2
+from workflow_scripts.persons.models import DEFAULT_MODELS, SECONDS_PER_FRAME
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
 pytestmark = pytest.mark.slow  # trains a network
 
-PAPER = PersonsSettings().model
+PAPER = DEFAULT_MODELS["detectron2"]
 
 
-def paper_config() -> CfgNode:
-    """Returns the config of the paper's network, on the CPU."""
+def paper_config(model: str = PAPER) -> CfgNode:
+    """Returns the config of a model, by default the paper's, on the CPU."""
     config = get_cfg()
-    config.merge_from_file(model_zoo.get_config_file(PAPER))
+    config.merge_from_file(model_zoo.get_config_file(model))
     config.MODEL.DEVICE = "cpu"
     return config
 
@@ -59,7 +60,10 @@ def random_weights(config: CfgNode, folder: Path) -> Path:
     for name, values in network.named_buffers():  # with untrained norms, deep networks overflow
         if name.endswith(("stem.conv1.norm.weight", "conv3.norm.weight")):
             values.fill_(0.1)
-    network.roi_heads.box_predictor.cls_score.bias.data[0] = 15
+    if config.MODEL.META_ARCHITECTURE == "RetinaNet":
+        network.head.cls_score.bias.data.view(-1, 80)[:, 0] += 7
+    else:
+        network.roi_heads.box_predictor.cls_score.bias.data[0] = 15
     DetectionCheckpointer(network, str(folder)).save("random")
     return folder / "random.pth"
 
@@ -85,8 +89,33 @@ def test_detectron2_paper_network_equals_its_own_predictor(tmp_path: Path) -> No
     assert_like_the_predictor(boxes, frame, paper_config(), weights)
 
 
+@pytest.mark.parametrize(
+    "model", ["COCO-Keypoints/keypoint_rcnn_R_50_FPN_3x.yaml", "COCO-Detection/retinanet_R_50_FPN_3x.yaml"]
+)
+def test_detectron2_other_networks_equal_its_own_predictor(model: str, tmp_path: Path) -> None:
+    config = paper_config(model)
+    config.INPUT.MIN_SIZE_TEST = 64
+    weights = random_weights(config, tmp_path)
+    (frame,) = noise((48, 64))
+    detector = Detectron2(PersonsSettings(model=model, weights=str(weights), short_side=64))
+    (boxes,) = detector.detect([frame])
+    assert len(boxes)
+    assert_like_the_predictor(boxes, frame, config, weights)
+    picture = detector.picture(frame)
+    assert picture.image.shape[1] == 64
+    with torch.inference_mode():
+        (output,) = detector._network([picture._asdict()])
+    assert output["instances"].get_fields().keys() == {"pred_boxes", "scores", "pred_classes"}
+
+
+@pytest.mark.parametrize("model", SECONDS_PER_FRAME["detectron2"])
+def test_detectron2_priced_models_are_published(model: str) -> None:
+    assert Path(model_zoo.get_config_file(model)).is_file() and model_zoo.get_checkpoint_url(model)
+
+
 def assert_like_the_predictor(boxes: np.ndarray, frame: np.ndarray, config: CfgNode, weights: Path) -> None:
-    config.MODEL.WEIGHTS, config.MODEL.ROI_HEADS.SCORE_THRESH_TEST, config.MODEL.MASK_ON = str(weights), 0.5, False
+    config.MODEL.WEIGHTS, config.MODEL.MASK_ON = str(weights), False
+    config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = config.MODEL.RETINANET.SCORE_THRESH_TEST = 0.5
     instances = DefaultPredictor(config)(frame[..., ::-1])["instances"]
     instances = instances[instances.pred_classes == 0]
     expected = np.column_stack([instances.pred_boxes.tensor, instances.scores])
@@ -211,7 +240,10 @@ def test_detectron2_wrong_weights(content: str, small: PersonsSettings, tmp_path
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("COCO-InstanceSegmentation/mask_rcnn_R_202_FPN_3x.yaml", r"persons\.model: .*R_202.*Model Zoo"),
+        (
+            "COCO-InstanceSegmentation/mask_rcnn_R_202_FPN_3x.yaml",
+            r"persons\.model: .*R_202.*Model Zoo.* such as .*mask_rcnn_R_101_FPN_3x",
+        ),
         ("MODEL: {NETWORK: none}\n", r"persons\.model: .*MODEL\.NETWORK"),
         ("no: [config", r"persons\.model: "),
         ("VERSION: 2\nMODEL: {WEIGHTS: ''}\n", r"persons\.weights: .* names no weights"),

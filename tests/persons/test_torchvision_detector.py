@@ -1,7 +1,7 @@
-"""torchvision's Mask R-CNN: real forward passes, boxes in pixels of the frames, and a small network that is trained."""
+"""torchvision's detectors: real forward passes, boxes in pixels of the frames, and a small network that is trained."""
 
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torchvision", reason="torchvision is not installed here; `make test-persons` installs it")
 import torch
 from frames_and_videos import assert_valid, red_rectangles, write_shard_list
-from torchvision.models import detection
+from torchvision.models import detection, get_model_weights, list_models
 from torchvision.models.detection.image_list import ImageList
 from toy_detector import toy_mask_rcnn, train_toy
 
@@ -20,6 +20,7 @@ from workflow_scripts.persons.batches import Batches
 from workflow_scripts.persons.boxes import overlaps
 from workflow_scripts.persons.detect_persons import detect_persons
 from workflow_scripts.persons.detectors import make_detector
+from workflow_scripts.persons.models import SECONDS_PER_FRAME
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.persons.torchvision_detector import Torchvision
 from workflow_scripts.synthetic.generate import render_with_truth
@@ -30,9 +31,9 @@ pytestmark = pytest.mark.slow  # trains a network
 NETWORK = "maskrcnn_resnet50_fpn_v2"
 
 
-def small_toy(weights: None, weights_backbone: None, box_score_thresh: float) -> detection.MaskRCNN:
+def small_toy(weights: None, weights_backbone: None) -> detection.MaskRCNN:
     """Replaces `maskrcnn_resnet50_fpn_v2`."""
-    return toy_mask_rcnn(box_score_thresh=box_score_thresh)
+    return toy_mask_rcnn()
 
 
 @pytest.fixture
@@ -44,22 +45,94 @@ def toy_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "toy.pt"
 
 
-def test_torchvision_published_network_with_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = partial(detection.maskrcnn_resnet50_fpn_v2, min_size=64, max_size=96)
-    monkeypatch.setattr(detection, NETWORK, small)
+def random_weights(model: str, file: Path) -> dict[str, torch.Tensor]:
+    """Returns random weights of a model whose scores favour persons, and writes them to a file."""
     torch.manual_seed(0)
-    state = small(weights=None, weights_backbone=None).state_dict()
-    state["roi_heads.box_predictor.cls_score.bias"][1] = 15  # so that the random scores favour persons
-    torch.save(state, tmp_path / "random.pt")
-    frames = [np.random.default_rng(seed).integers(256, size=(72, 100, 3), dtype=np.uint8) for seed in range(3)]
-    detector = Torchvision(PersonsSettings(weights=str(tmp_path / "random.pt")))
+    state: dict[str, torch.Tensor] = getattr(detection, model)(weights=None, weights_backbone=None).state_dict()
+    n_classes = len(get_model_weights(model).COCO_V1.meta["categories"])
+    for name, values in state.items():
+        if any(part in name for part in ("cls_score", "cls_logits", "classification_head.module_list")):
+            if name.endswith("bias") and len(values) % n_classes == 0:
+                values.view(-1, n_classes)[:, 1] += 7
+        elif name.endswith("running_var"):  # the same network, but with a greater effect of the norm's epsilon
+            values *= 1e-4
+            state[name.replace("running_var", "weight")] *= 1e-2
+    torch.save(state, file)
+    return state
+
+
+def noise(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    """Returns a random frame (height, width, 3) of each size."""
+    return [np.random.default_rng(n).integers(256, size=(*size, 3), dtype=np.uint8) for n, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize("model", list_models(module=detection))
+def test_torchvision_equals_the_model_with_published_weights(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchvision builds the reference as if the random weights were the published ones, which it would download."""
+    state, fixed = random_weights(model, tmp_path / "random.pt"), model.startswith("ssd")
+    detector = Torchvision(
+        PersonsSettings(model=model, weights=str(tmp_path / "random.pt"), short_side=0 if fixed else 96)
+    )
+    (tmp_path / "random.pt").unlink()
+    (frame,) = noise((72, 100))
+    ((boxes,), (again,)) = detector.detect([frame]), detector.detect([frame])
+    assert len(boxes)
+    assert_valid(boxes, 72, 100)
+    np.testing.assert_array_equal(boxes, again)
+
+    published = get_model_weights(model)
+    monkeypatch.setattr(published, "get_state_dict", lambda *_, **__: state)
+    size: dict[str, Any] = {} if fixed else {"min_size": 96}
+    reference = getattr(detection, model)(weights=published.COCO_V1, **size).eval()
+    image = torch.as_tensor(frame).permute(2, 0, 1) / 255
+    with torch.inference_mode():
+        (found,), (ours,) = reference([image]), detector._network([image])
+    assert ours.keys() == {"boxes", "labels", "scores"}, "no masks and no keypoints"
+    found_persons = (found["labels"] == 1) & (found["scores"] > 0.5)
+    expected = torch.column_stack([found["boxes"], found["scores"]])[found_persons].numpy()
+    expected = expected[(expected[:, 2] > expected[:, 0]) & (expected[:, 3] > expected[:, 1])]
+    np.testing.assert_allclose(boxes, expected[np.argsort(-expected[:, 4], kind="stable")], rtol=1e-4, atol=1e-3)
+
+
+def test_torchvision_default_network_in_batches(tmp_path: Path) -> None:
+    random_weights(NETWORK, tmp_path / "random.pt")
+    detector = Torchvision(PersonsSettings(weights=str(tmp_path / "random.pt"), short_side=64))
+    frames = noise(*[(72, 100)] * 3)
     detections = detector.detect(frames)
     assert len(detections) == 3 and detector.detect([]) == []
     detector.batches = Batches(detector.boxes_of, 2)  # as on a GPU
     for boxes, in_batches in zip(detections, detector.detect(frames), strict=True):
         assert len(boxes) > 2
-        assert_valid(boxes, 72, 100)
         np.testing.assert_allclose(*(rows[np.argsort(rows[:, 0])] for rows in (boxes, in_batches)), atol=1e-2)
+
+
+def test_torchvision_parameters_name_the_size_that_is_set(toy_file: Path) -> None:
+    default = make_detector("torchvision", PersonsSettings(weights=str(toy_file))).parameters
+    assert default == make_detector("torchvision", PersonsSettings(weights=str(toy_file), model=NETWORK)).parameters
+    assert default.keys() == {"detector", "model", "weights", "threshold"}, "the boxes stay valid"
+    resized = make_detector("torchvision", PersonsSettings(weights=str(toy_file), short_side=90)).parameters
+    assert resized == {**default, "short_side": 90}
+
+
+def test_torchvision_models_are_priced() -> None:
+    assert SECONDS_PER_FRAME["torchvision"].keys() == set(list_models(module=detection))
+
+
+def test_torchvision_unknown_model() -> None:
+    with pytest.raises(StageError, match=r"'R_101_FPN_3x'; choose .*fasterrcnn_mobilenet_v3_large_320_fpn, ") as error:
+        make_detector("torchvision", PersonsSettings(model="R_101_FPN_3x"))
+    assert "\n" not in str(error.value)
+
+
+def test_torchvision_short_side_of_a_model_of_one_size(tmp_path: Path) -> None:
+    random_weights("ssdlite320_mobilenet_v3_large", tmp_path / "random.pt")
+    settings = PersonsSettings(
+        model="ssdlite320_mobilenet_v3_large", weights=str(tmp_path / "random.pt"), short_side=240
+    )
+    with pytest.raises(StageError, match=r"persons\.short_side: ssdlite320.*320 x 320 pixels"):
+        make_detector("torchvision", settings)
 
 
 @pytest.mark.parametrize(("height", "width"), [(120, 160), (50, 90), (90, 50), (40, 190), (240, 320)])

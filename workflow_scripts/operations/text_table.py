@@ -14,6 +14,11 @@ def markdown(table: pd.DataFrame) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (header, ["-" * len(name) for name in header], *rows)]
 
 
+def three_digits(value: float) -> str:
+    """The value with three digits, never with an exponent."""
+    return f"{value:,.0f}" if value >= 100 else "< 0.001" if 0 < value < 0.001 else f"{value:.3g}"
+
+
 def _padded(table: pd.DataFrame) -> list[list[str]]:
     """The names of the columns and the cells of each row, with the cells of a column at the same length."""
     rows = [list(table.columns), *table.astype(str).values.tolist()]

@@ -3,7 +3,7 @@
 The boxes of a frame are rows of x1, y1, x2, y2 (pixels), score.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -41,26 +41,34 @@ def suppress_overlaps(boxes: np.ndarray, iou: float) -> np.ndarray:
     return np.array(selected).reshape(-1, 5)
 
 
-def carry_boxes(detections: Mapping[int, np.ndarray]) -> np.ndarray:
-    """Returns the boxes of all frames of a video, interpolated between the frames that have detections.
+def boxes_between(before: np.ndarray, after: np.ndarray, weights: Iterable[float]) -> list[np.ndarray]:
+    """Returns the boxes (k, 5) of frames between two frames with the boxes `before` and `after`, best first.
 
-    Hungarian matching on the IoU finds the boxes of one person in two successive frames with detections. Between
-    them, these boxes move evenly; an unmatched box stays in place for half of the frames.
+    Hungarian matching on the IoU finds the boxes of one person in the two frames. These boxes move from the first to
+    the second by the frame's weight, 0..1. An unmatched box stays in place for the weights on its side of 0.5.
+    """
+    iou = overlaps(before, after)
+    i, j = linear_sum_assignment(iou, maximize=True)
+    i, j = i[iou[i, j] >= SAME_PERSON], j[iou[i, j] >= SAME_PERSON]
+    boxes_of_frames = []
+    for weight in weights:
+        matched = (1 - weight) * before[i] + weight * after[j]
+        unmatched = np.delete(before, i, axis=0) if weight < 0.5 else np.delete(after, j, axis=0)
+        boxes = np.concatenate([matched, unmatched])
+        boxes_of_frames.append(boxes[np.argsort(-boxes[:, 4], kind="stable")])
+    return boxes_of_frames
+
+
+def carry_boxes(detections: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Returns the boxes of all frames of a video, which move evenly between the frames that have detections.
 
     `detections` holds boxes (k, 5) with area, best first, by frame number; the first and last frame are among them.
     The result is (n, 6) float32: rows of frame, x1, y1, x2, y2, score, sorted by frame, best first.
     """
     frames = dict(detections)
     for start, end in pairwise(sorted(detections)):
-        before, after = detections[start], detections[end]
-        iou = overlaps(before, after)
-        i, j = linear_sum_assignment(iou, maximize=True)
-        i, j = i[iou[i, j] >= SAME_PERSON], j[iou[i, j] >= SAME_PERSON]
-        for number in range(start + 1, end):
-            weight = (number - start) / (end - start)
-            matched = (1 - weight) * before[i] + weight * after[j]
-            unmatched = np.delete(before, i, axis=0) if weight < 0.5 else np.delete(after, j, axis=0)
-            boxes = np.concatenate([matched, unmatched])
-            frames[number] = boxes[np.argsort(-boxes[:, 4], kind="stable")]
+        between = range(start + 1, end)
+        weights = ((number - start) / (end - start) for number in between)
+        frames.update(zip(between, boxes_between(detections[start], detections[end], weights), strict=True))
     rows = [np.insert(frames[number], 0, number, axis=1) for number in sorted(frames)]
     return np.concatenate([np.zeros((0, 6)), *rows]).astype(np.float32)

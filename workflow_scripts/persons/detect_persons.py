@@ -6,9 +6,11 @@ are rows of frame (from 0), x1, y1, x2, y2 (pixels), score; its attributes are s
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 import idt_tools
@@ -21,7 +23,7 @@ from workflow_scripts.ground.record_file import Result
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.ground.work_keys import attributes_of, file_stamp, keys_by_video
 from workflow_scripts.persons.box_files import boxes_of_file, find_file, require_boxes
-from workflow_scripts.persons.boxes import carry_boxes
+from workflow_scripts.persons.boxes import boxes_between, carry_boxes
 from workflow_scripts.persons.detectors import Detector, make_detector
 from workflow_scripts.persons.settings import VERSIONS, PersonsSettings
 from workflow_scripts.videos.settings import READING, ReadingSettings
@@ -101,9 +103,12 @@ def _run_detector(
         raise StageError(f"persons.stride must be at least 1, not {settings.stride}")
     person_detector = make_detector(detector, settings)
     parameters = {"stride": settings.stride, **person_detector.parameters}
+    if settings.adaptive:
+        parameters["adaptive"] = settings.adaptive
 
     def compute(name: str) -> Result:
-        return boxes_of(idt_tools.read_video(rows[name]["path"], **vars(reading)), person_detector, settings.stride)
+        frames = idt_tools.read_video(rows[name]["path"], **vars(reading))
+        return boxes_of(frames, person_detector, settings.stride, settings.adaptive)
 
     keys = {
         name: digest(VERSIONS["detect_persons"], parameters, reading, attributes_of(row)) for name, row in rows.items()
@@ -125,35 +130,66 @@ def _write_boxes(
             )
 
 
-def boxes_of(frames: Iterable[np.ndarray], detector: Detector, stride: int) -> Result:
+def boxes_of(frames: Iterable[np.ndarray], detector: Detector, stride: int, adaptive: float = 0) -> Result:
     """Returns the boxes of the persons in all frames, (H, W, 3) uint8 RGB, of a video.
 
-    The detector gets every `stride`-th frame and the last one; boxes are interpolated between them. If the frames
-    cannot be read (idt_tools.VideoError), the result has a status and a reason instead.
+    Every `stride`-th frame and the last one are candidates. The detector gets the first one, and those that differ from
+    the last frame that it got by at least `adaptive` grey values, 0..255, in the mean of a reduced grey picture. In the
+    other candidates, boxes move as far to those of the next frame that the detector got as the picture has changed.
+    After the last such frame they stay. Between the candidates, boxes move evenly.
+
+    If the frames cannot be read (idt_tools.VideoError), the result has a status and a reason instead.
     """
-    detected_frames: list[int] = []
+    detected: list[int] = []  # numbers of the frames that the detector got
+    skipped: list[dict[int, float]] = []  # weights of the candidates after each of them, by number: see `boxes_between`
     n_frames = width = height = 0
 
     def frames_to_detect() -> Iterator[np.ndarray]:
         nonlocal n_frames, width, height
-        for number, frame in enumerate(frames):
+        last = np.zeros(0)  # the reduced picture of the last frame that the detector got
+        for number, frame in _candidates(frames, stride):
             n_frames, (height, width) = number + 1, frame.shape[:2]
-            if number % stride == 0:
-                detected_frames.append(number)
-                yield frame
-        if n_frames and number not in detected_frames[-1:]:
-            detected_frames.append(number)
+            picture = _reduced(frame)
+            if detected:
+                change = float(np.abs(picture - last).mean())
+                if change < adaptive:
+                    skipped[-1][number] = change
+                    continue
+                skipped[-1] = {between: earlier / change for between, earlier in skipped[-1].items()}
+            detected.append(number)
+            skipped.append({})
+            last = picture
             yield frame
+        if skipped:
+            skipped[-1] = dict.fromkeys(skipped[-1], 0.0)
 
     try:
         detections = detector.detect(frames_to_detect())
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)
-    boxes = carry_boxes(dict(zip(detected_frames, detections, strict=True)))
+    boxes = dict(zip(detected, detections, strict=True))
+    for (before, after), weights in zip(pairwise([*detections, *detections[-1:]]), skipped, strict=True):
+        boxes.update(zip(weights, boxes_between(before, after, weights.values()), strict=True))
     attributes: dict[str, str | int | float] = {"n_frames": n_frames, "width": width, "height": height}
     if isinstance(frames, idt_tools.VideoFrames):
         attributes["n_skipped"] = frames.n_skipped
-    return Result(arrays={"boxes": boxes}, attributes=attributes)
+    return Result(arrays={"boxes": carry_boxes(boxes)}, attributes=attributes)
+
+
+def _candidates(frames: Iterable[np.ndarray], stride: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields every `stride`-th frame and the last one, each with its number."""
+    number = 0
+    for number, frame in enumerate(frames):
+        if number % stride == 0:
+            yield number, frame
+    if number % stride:
+        yield number, frame
+
+
+def _reduced(frame: np.ndarray) -> np.ndarray:
+    """Returns a frame as a grey picture of (48, 64) float32, 0..255, in which little of the noise is left."""
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (64, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 if __name__ == "__main__":

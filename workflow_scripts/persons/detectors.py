@@ -42,12 +42,18 @@ class DetectorEntry:
     keys: tuple[str, ...] = ()  # of section `persons`: those that it reads and that not all detectors read
 
     @property
+    def is_network(self) -> bool:
+        """Returns whether the detector is a network of `models`, which a GPU should run."""
+        return "model" in self.keys
+
+    @property
     def is_installed(self) -> bool:
         """Returns whether the package of the detector is installed."""
         return not self.package or find_spec(self.package) is not None
 
 
 _PLACE = "workflow_scripts.persons"
+NETWORK_KEYS = ("score_threshold", "model", "weights", "short_side", "batch_size")
 
 DETECTORS = {
     "hog": DetectorEntry(
@@ -56,16 +62,16 @@ DETECTORS = {
         keys=("hog_threshold", "hog_height"),
     ),
     "detectron2": DetectorEntry(
-        "detectron2's Mask R-CNN, the detector of the paper (3.3)",
+        "detectron2's Mask R-CNN, the detector of the paper (3.3), or another network of its model zoo",
         f"{_PLACE}.detectron2_detector:Detectron2",
         "detectron2",
-        keys=("score_threshold", "model", "weights", "batch_size"),
+        keys=NETWORK_KEYS,
     ),
     "torchvision": DetectorEntry(
-        "torchvision's Mask R-CNN",
+        "torchvision's Mask R-CNN, or another of its detection models",
         f"{_PLACE}.torchvision_detector:Torchvision",
         "torchvision",
-        keys=("score_threshold", "weights", "batch_size"),
+        keys=NETWORK_KEYS,
     ),
     "files": DetectorEntry("boxes that exist already, in the folder persons.files", folder="files", keys=("files",)),
 }

@@ -1,4 +1,4 @@
-"""detectron2's Mask R-CNN: the network and the weights of the paper (3.3)."""
+"""The networks of detectron2's model zoo, with the network and the weights of the paper (3.3) as the default."""
 
 import logging
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ import numpy as np
 
 from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, first_line
-from workflow_scripts.persons.mask_rcnn import MaskRCNN, Picture, content_of
+from workflow_scripts.persons.models import DEFAULT_MODELS, SECONDS_PER_FRAME
+from workflow_scripts.persons.network import NetworkDetector, Picture, content_of
 from workflow_scripts.persons.settings import PersonsSettings
 
 log = logging.getLogger(__name__)
 
 
-class Detectron2(MaskRCNN):
-    """detectron2's Mask R-CNN, with any config of its model zoo."""
+class Detectron2(NetworkDetector):
+    """A network that finds boxes, with its config in detectron2's model zoo or in a file."""
 
     def __init__(self, settings: PersonsSettings) -> None:
         try:
@@ -38,24 +39,23 @@ class Detectron2(MaskRCNN):
         self._torch = torch
         self._device = best_device().type
         config = get_cfg()
-        weights = settings.weights
+        model, weights = settings.model or DEFAULT_MODELS["detectron2"], settings.weights
         try:
-            local = Path(settings.model).exists()
-            config.merge_from_file(settings.model if local else model_zoo.get_config_file(settings.model))
+            local = Path(model).exists()
+            config.merge_from_file(model if local else model_zoo.get_config_file(model))
+            _find_boxes_alone(config, settings)
             config.MODEL.DEVICE = self._device
-            config.MODEL.ROI_HEADS.SCORE_THRESH_TEST = settings.score_threshold
-            config.MODEL.MASK_ON = False  # the boxes do not depend on the masks
             if not weights:
-                weights = config.MODEL.WEIGHTS if local else model_zoo.get_checkpoint_url(settings.model)
+                weights = config.MODEL.WEIGHTS if local else model_zoo.get_checkpoint_url(model)
             self._network = build_model(config).eval()
         except Exception as error:  # a wrong config may raise any exception
             raise StageError(
-                f"persons.model: detectron2 cannot use the model {settings.model!r} ({first_line(error)}); name a "
-                "model of its model zoo or a config file"
+                f"persons.model: detectron2 cannot use the model {model!r} ({first_line(error)}); name a config file "
+                f"or a model of its model zoo, such as {', '.join(SECONDS_PER_FRAME['detectron2'])}"
             ) from error
         if not weights:
-            raise StageError(f"persons.weights: {settings.model!r} names no weights; give a file or a URL")
-        self._load(DetectionCheckpointer(self._network), weights, settings.model)
+            raise StageError(f"persons.weights: {model!r} names no weights; give a file or a URL")
+        self._load(DetectionCheckpointer(self._network), weights, model)
         self._resize = ResizeShortestEdge(
             [config.INPUT.MIN_SIZE_TEST, config.INPUT.MIN_SIZE_TEST], config.INPUT.MAX_SIZE_TEST
         )
@@ -72,7 +72,7 @@ class Detectron2(MaskRCNN):
             "gpu_precision": "mixed",
         }
         super().__init__(torch, settings.batch_size, parameters)
-        log.info("persons: %s on %s", settings.model, self._device)
+        log.info("persons: %s on %s", model, self._device)
 
     def _load(self, checkpointer: Any, weights: str, model: str) -> None:
         """Loads `weights`. Raises StageError for those of another network; the checkpointer only warns."""
@@ -107,3 +107,13 @@ class Detectron2(MaskRCNN):
             boxes = torch.column_stack([instances.pred_boxes.tensor.float(), instances.scores.float()])
             boxes_of_pictures.append(boxes[instances.pred_classes == self._person].cpu().numpy())
         return boxes_of_pictures
+
+
+def _find_boxes_alone(config: Any, settings: PersonsSettings) -> None:
+    """Sets the threshold and the size in a config, and turns off masks and keypoints, on which no box depends."""
+    config.MODEL.MASK_ON = config.MODEL.KEYPOINT_ON = False
+    is_retinanet = config.MODEL.META_ARCHITECTURE == "RetinaNet"
+    heads = config.MODEL.RETINANET if is_retinanet else config.MODEL.ROI_HEADS
+    heads.SCORE_THRESH_TEST = settings.score_threshold
+    if settings.short_side:
+        config.INPUT.MIN_SIZE_TEST = settings.short_side

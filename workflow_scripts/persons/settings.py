@@ -23,6 +23,15 @@ class PersonsSettings:
         unit="frames",
         minimum=1,
     )
+    adaptive: float = setting(
+        0.0,
+        "Of the stride-th frames, those that differ less from the last searched one are skipped, by the mean absolute "
+        "difference of grey frames of 64 x 48. Their boxes move as far as the picture has changed. 0: none is skipped.",
+        source="ours",
+        unit="grey values",
+        minimum=0,
+        maximum=255,
+    )
     score_threshold: float = setting(
         0.5,
         "Detections with a lower probability are ignored.",
@@ -31,15 +40,23 @@ class PersonsSettings:
         maximum=1,
     )
     model: str = setting(
-        "COCO-InstanceSegmentation/mask_rcnn_R_101_FPN_3x.yaml",
-        "Network that detects persons: a name in detectron2's model zoo or a config file.",
+        "",
+        "Network that detects persons. detectron2: a name in its model zoo, or a config file; torchvision: the name of "
+        "a detection model. Empty: mask_rcnn_R_101_FPN_3x (detectron2) or maskrcnn_resnet50_fpn_v2 (torchvision).",
         source="paper 4.2",
     )
     weights: str = setting(
         "",
-        "File or URL of the network's weights (torchvision: those of maskrcnn_resnet50_fpn_v2). Empty: the "
-        "published weights.",
+        "File or URL of the network's weights. Empty: the published weights.",
         source="paper 4.2",
+    )
+    short_side: int = setting(
+        0,
+        "Frames are resized to this length of the shorter side for the network, as far as the model's limit of the "
+        "longer side allows. 0: the model's own, which is mostly 800.",
+        source="ours",
+        unit="pixels",
+        minimum=0,
     )
     batch_size: int = setting(
         8,

@@ -1,28 +1,36 @@
-"""torchvision's Mask R-CNN, which pip installs."""
+"""The detection models of torchvision, which pip installs."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from idt_tools.person_boxes import PERSON
 from workflow_scripts.ground.stage import StageError, first_line
-from workflow_scripts.persons.mask_rcnn import MaskRCNN, Picture, content_of
+from workflow_scripts.persons.models import DEFAULT_MODELS
+from workflow_scripts.persons.network import NetworkDetector, Picture, content_of
 from workflow_scripts.persons.settings import PersonsSettings
 
 log = logging.getLogger(__name__)
 
+# Their published weights were trained with batch normalisation without an epsilon.
+WITHOUT_EPSILON = (
+    "fasterrcnn_resnet50_fpn",
+    "keypointrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn",
+    "retinanet_resnet50_fpn",
+)
 
-class Torchvision(MaskRCNN):
-    """torchvision's `maskrcnn_resnet50_fpn_v2`, as published: frames of 800 rows, NMS at an IoU of 0.5."""
 
-    NETWORK = "maskrcnn_resnet50_fpn_v2"
+class Torchvision(NetworkDetector):
+    """A model of `torchvision.models.detection` as published, with its own non-maximum suppression."""
 
     def __init__(self, settings: PersonsSettings) -> None:
         try:
             import torch
-            from torchvision.models import detection
+            from torchvision.models import detection, get_model_weights, list_models
 
             from workflow_scripts.ground.devices import best_device  # it needs torch
             from workflow_scripts.ground.torch_file import read_torch
@@ -32,12 +40,13 @@ class Torchvision(MaskRCNN):
                 "that fits the installed torch (pip install torchvision), or set descriptors.<name>.boxes to hog or "
                 "none"
             ) from error
-        weights = settings.weights or detection.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url
+        model = settings.model or DEFAULT_MODELS["torchvision"]
+        if model not in (names := list_models(module=detection)):
+            raise StageError(f"persons.model: torchvision has no detection model {model!r}; choose {', '.join(names)}")
+        weights = settings.weights or get_model_weights(model).COCO_V1.url
         self._torch = torch
         self._device = best_device().type
-        self._network = detection.maskrcnn_resnet50_fpn_v2(
-            weights=None, weights_backbone=None, box_score_thresh=settings.score_threshold
-        )
+        self._network = getattr(detection, model)(weights=None, weights_backbone=None)
         try:
             if "://" in weights:
                 state = torch.hub.load_state_dict_from_url(weights, map_location="cpu", weights_only=True)
@@ -47,18 +56,25 @@ class Torchvision(MaskRCNN):
         except Exception as error:  # a damaged or foreign file may raise any exception
             raise StageError(
                 f"persons.weights: cannot load {weights!r} ({first_line(error)}); give a state dict of torchvision's "
-                f"{self.NETWORK} in an existing file, or a URL that this machine can reach"
+                f"{model} in an existing file, or a URL that this machine can reach"
             ) from error
-        self._network.roi_heads.mask_roi_pool = None  # the boxes do not depend on the masks
+        if model in WITHOUT_EPSILON:
+            for module in self._network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eps = 0.0
+        _find_boxes_alone(self._network, settings.score_threshold)
+        if settings.short_side:
+            _resize(self._network, settings.short_side, model)
         self._network.to(self._device).eval()
         parameters = {
             "detector": "torchvision",
-            "model": self.NETWORK,
+            "model": model,
             "weights": content_of(weights),
             "threshold": settings.score_threshold,
+            **({"short_side": settings.short_side} if settings.short_side else {}),
         }
         super().__init__(torch, settings.batch_size, parameters)
-        log.info("persons: %s on %s", self.NETWORK, self._device)
+        log.info("persons: %s on %s", model, self._device)
 
     def picture(self, frame: np.ndarray) -> Picture:
         """Returns the frame as a tensor (h, w, 3) uint8."""
@@ -75,3 +91,21 @@ class Torchvision(MaskRCNN):
             boxes = torch.column_stack([output["boxes"].float(), output["scores"].float()])
             boxes_of_pictures.append(boxes[output["labels"] == PERSON].cpu().numpy())
         return boxes_of_pictures
+
+
+def _find_boxes_alone(network: Any, threshold: float) -> None:
+    """Makes a model return the boxes of a score over `threshold`, and compute no masks and no keypoints."""
+    with_scores = getattr(network, "roi_heads", network)  # models of one stage have no heads for regions
+    with_scores.score_thresh = threshold
+    if with_scores is not network:
+        with_scores.mask_roi_pool = with_scores.keypoint_roi_pool = None  # the boxes do not depend on them
+
+
+def _resize(network: Any, short_side: int, model: str) -> None:
+    """Makes a model resize frames to the length `short_side`. Raises StageError for a model of one input size."""
+    if size := network.transform.fixed_size:
+        raise StageError(
+            f"persons.short_side: {model} takes only pictures of {size[0]} x {size[1]} pixels; remove the key or "
+            "choose another persons.model"
+        )
+    network.transform.min_size = (short_side,)

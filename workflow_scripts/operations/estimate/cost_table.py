@@ -7,9 +7,9 @@ import pandas as pd
 from workflow_scripts.ground.durations import in_words
 from workflow_scripts.operations.estimate.breakdown import longest
 from workflow_scripts.operations.estimate.extrapolate import Line, Range, fitting_shards
-from workflow_scripts.operations.text_table import markdown
+from workflow_scripts.operations.text_table import markdown, three_digits
 
-RECOMMENDED_STRIDE = 3  # the largest stride with an IoU of at least 0.95: benchmarks/persons_stride.py
+RECOMMENDED_STRIDE = 3  # the largest stride with an IoU of at least 0.95: benchmarks/persons_skip.py
 ESTIMATED = [f"{name}_{end}" for name in ("hours", "artifacts", "stores") for end in ("value", "low", "high")]
 
 
@@ -36,7 +36,7 @@ def cost_table(lines: list[Line]) -> list[str]:
     """The lines of a dataset and their sums as a Markdown table."""
     table = cost_frame([("", line) for line in lines])
     rows = [
-        [line.stage, line.of, *_amounts(row), _number(line.hours.value * 60 / line.jobs), _note(line)]
+        [line.stage, line.of, *_amounts(row), three_digits(line.hours.value * 60 / line.jobs), _note(line)]
         for line, (_, row) in zip(lines, table.iterrows(), strict=True)
     ]
     rows += [["total", "", *_amounts(total(table, keep)), "", f"keep: {keep}"] for keep in ("all", "sample")]
@@ -62,8 +62,9 @@ def remarks(lines: list[Line], cores: int, stride: int) -> list[str]:
         if line.stage == "persons" and line.of != "files" and stride < RECOMMENDED_STRIDE:
             present, reduced = line.hours.value, line.hours.value * stride / RECOMMENDED_STRIDE
             sentences.append(
-                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {_number(present)} to about "
-                f"{_number(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area (docs/cost.md)."
+                f"persons.stride: {RECOMMENDED_STRIDE} reduces persons {line.of} from {three_digits(present)} to about "
+                f"{three_digits(reduced)} hours (plus decoding), with an IoU of 0.95 of the persons' area "
+                "(docs/cost.md)."
             )
     return sentences
 
@@ -73,9 +74,9 @@ def _amounts(row: "pd.Series[float]") -> list[str]:
     return [
         _with_interval(Range(row["hours_value"], row["hours_low"], row["hours_high"])),
         _with_interval(Range(row["artifacts_value"], row["artifacts_low"], row["artifacts_high"]) * 1e-9),
-        _number(row["stores_value"] / 1e9) if row["stores_value"] else "",
+        three_digits(row["stores_value"] / 1e9) if row["stores_value"] else "",
         f"{int(row['files']):,}",
-        _number(row["memory"] / 1e9) if row["memory"] else "",
+        three_digits(row["memory"] / 1e9) if row["memory"] else "",
     ]
 
 
@@ -88,10 +89,5 @@ def _note(line: Line) -> str:
 def _with_interval(estimate: Range) -> str:
     if not estimate.value:
         return ""
-    value, low, high = map(_number, (estimate.value, estimate.low, estimate.high))
+    value, low, high = map(three_digits, (estimate.value, estimate.low, estimate.high))
     return value if low == high else f"{value} ({low}-{high})"
-
-
-def _number(value: float) -> str:
-    """The value with three digits, never with an exponent."""
-    return f"{value:,.0f}" if value >= 100 else "< 0.001" if 0 < value < 0.001 else f"{value:.3g}"

@@ -20,9 +20,10 @@ from workflow_scripts.configuration.paths import REPOSITORY
 from workflow_scripts.configuration.resolve import read_config
 from workflow_scripts.ground.artifacts import write_columns, write_text
 from workflow_scripts.ground.stage import StageError
-from workflow_scripts.operations.estimate.breakdown import lines_of
+from workflow_scripts.operations.estimate.breakdown import lines_of, longest
 from workflow_scripts.operations.estimate.cost_table import cost_frame, cost_table, remarks
 from workflow_scripts.operations.estimate.extrapolate import Line, Size
+from workflow_scripts.operations.estimate.persons import network_hours
 from workflow_scripts.operations.estimate.pilot import (
     ESTIMATES,
     detectors,
@@ -74,7 +75,9 @@ def estimate_cost(
     config = read_config(configfile)
     cores = cores or os.cpu_count() or 1
     usable, missing = usable_detectors(config)
+    networks = [detector for detector in detectors(config) if DETECTORS[detector].is_network]
     text: list[str] = []
+    lines: list[tuple[str, Line]] = []
     costs: dict[str, DatasetCost] = {}
     for dataset in [config["pretraining"]["dataset"]] if size_override.is_set else used_datasets(config):
         cost = costs[dataset] = dataset_cost(config, dataset, usable, size_override, videos, threads)
@@ -88,14 +91,18 @@ def estimate_cost(
             *(f"- {remark}" for remark in [*remarks(cost.lines, cores, config["persons"]["stride"]), *missing]),
             "",
         ]
-    lines = [(dataset, line) for dataset, cost in costs.items() for line in cost.lines]
+        lines += [(dataset, line) for line in cost.lines]
+        for detector in networks:
+            table, of_network = network_hours(config["persons"], detector, cost.size, longest(cost.lines).jobs)
+            text += table
+            lines += [(dataset, line) for line in of_network]
     if training:
         # imports torch: see device_in_words
         from workflow_scripts.operations.estimate.networks import network_lines, network_text
 
-        networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
-        text += [*network_text(networks, device_in_words()), ""] if networks else []
-        lines += networks
+        trainings = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
+        text += [*network_text(trainings, device_in_words()), ""] if trainings else []
+        lines += trainings
     print_safely("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
     write_frame(ESTIMATES / "cost.tsv", cost_frame(lines))
@@ -122,9 +129,11 @@ def write_frame(path: Path, table: pd.DataFrame) -> None:
 
 
 def usable_detectors(config: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """The detectors of the config that work on this machine, and a sentence for each of the others."""
+    """The detectors of the config that the pilot can run here, and a sentence for each that it cannot, but networks."""
     usable, sentences = [], []
     for detector in detectors(config):
+        if DETECTORS[detector].is_network:
+            continue
         try:
             if DETECTORS[detector].place:
                 make_detector(detector, section(config, "persons"))

@@ -64,7 +64,7 @@ class Line:
     jobs: int = 1
     keep: str = ""  # of trajectories: "all" if those of all videos are stored, "sample" if only those of the sample are
     is_configured: bool = True  # false for an alternative, such as another size of frames
-    hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that trains networks
+    hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that runs networks
 
     @property
     def files(self) -> int:

@@ -1,6 +1,6 @@
-"""Mask R-CNN (He et al. 2017; paper 3.3): the base class of the detectors detectron2 and torchvision.
+"""The base class of the detectors detectron2 and torchvision, such as Mask R-CNN (He et al. 2017; paper 3.3).
 
-The network runs in mixed precision on a GPU, if there is one.
+The network computes boxes alone, without masks or keypoints. It runs in mixed precision on a GPU, if there is one.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ class Picture(NamedTuple):
     width: int
 
 
-class MaskRCNN(ABC):
+class NetworkDetector(ABC):
     """Passes the frames of videos through the network and returns the boxes of persons.
 
     On a GPU, one thread processes batches of frames of several videos. The other frames of a batch may change the last
