@@ -39,6 +39,8 @@ def encode(rgb: NDArray[np.uint8], quality: int) -> Bytes:
 
 def decode(jpeg: Bytes) -> NDArray[np.uint8] | None:
     """Returns the frame (H, W, 3) uint8 RGB of a JPEG file; None if the file is damaged."""
+    if not len(jpeg):
+        return None
     rgb: Any = cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)  # imdecode may return None, despite its type
     return rgb
 
@@ -82,7 +84,7 @@ class _Layout(NamedTuple):
     width: int
     segment: int  # blocks up to a marker
     size_at: int  # offset of height and width, in bytes
-    header: bytes
+    header: bytes  # up to the first block
 
     @property
     def segment_width(self) -> int:
@@ -155,9 +157,9 @@ def _decode_squares(content: Bytes, segments: _Segments, layout: _Layout, square
     columns = slice(first_column, min(left + side, layout.width - 1) // layout.segment_width + 1)
     first_row, first_pixel = rows.start * BLOCK, first_column * layout.segment_width
     height = (rows.stop - rows.start) * BLOCK
-    # Odd, because libjpeg-turbo writes rows of 32 n bytes past the cache, which takes longer
-    width = max(left + side + 1 - first_pixel, 5) | 1
-    width = min(width, min(columns.stop * layout.segment_width, layout.width) - first_pixel)
+    # A pixel less than the blocks: libjpeg-turbo writes rows of 32 n bytes past the cache, which takes a third longer
+    end = layout.width if columns.stop == layout.n_columns else columns.stop * layout.segment_width - 1
+    width = end - first_pixel
     part = _Segments(segments.begins[:, rows, columns], segments.ends[:, rows, columns])
     inside = np.s_[..., top - first_row : top - first_row + side, left - first_pixel : left - first_pixel + side, :]
     n_frames = len(part.begins)
@@ -166,7 +168,7 @@ def _decode_squares(content: Bytes, segments: _Segments, layout: _Layout, square
         (file,) = _join(content, part, layout, n_frames * height, width, n_files=1)
         rgb = decode(file)
         if rgb is None:
-            raise DamagedFrameError(0)
+            raise DamagedFrameError(0)  # a damage of the header, which all frames share; that of a block gives a picture
         return rgb.reshape(n_frames, height, width, 3)[inside]
     clip = np.empty((n_frames, side, side, 3), np.uint8)
     height = min(height, layout.height - first_row)
