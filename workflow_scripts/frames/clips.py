@@ -141,5 +141,5 @@ class FrameStore:
         try:
             return jpeg.decode_clip(encoded, bounds[numbers], bounds[numbers + 1], square)
         except jpeg.DamagedFrameError as error:
-            frame = indices[error.frame]
-            raise ValueError(f"frame {frame} of video {video_id} in {self._paths[self._file_of[video_id]]} is damaged") from error
+            frame, path = indices[error.frame], self._paths[self._file_of[video_id]]
+            raise ValueError(f"frame {frame} of video {video_id} in {path} is damaged") from error

@@ -164,11 +164,11 @@ def _decode_squares(content: Bytes, segments: _Segments, layout: _Layout, square
     inside = np.s_[..., top - first_row : top - first_row + side, left - first_pixel : left - first_pixel + side, :]
     n_frames = len(part.begins)
     # The outermost rows of a frame blend with themselves. Below another frame they would blend with that.
-    if 0 < top and top + side < layout.height and n_frames * height <= MAX_SIDE:
+    if top > 0 and top + side < layout.height and n_frames * height <= MAX_SIDE:
         (file,) = _join(content, part, layout, n_frames * height, width, n_files=1)
         rgb = decode(file)
         if rgb is None:
-            raise DamagedFrameError(0)  # a damage of the header, which all frames share; that of a block gives a picture
+            raise DamagedFrameError(0)  # its header, which all frames share; a damaged block gives another picture
         return rgb.reshape(n_frames, height, width, 3)[inside]
     clip = np.empty((n_frames, side, side, 3), np.uint8)
     height = min(height, layout.height - first_row)
@@ -188,8 +188,8 @@ def _join(
     header[layout.size_at : layout.size_at + 4] = height.to_bytes(2) + width.to_bytes(2)
     # A row is contiguous in `content`.
     begins, ends = segments.begins[..., 0].reshape(n_files, -1), segments.ends[..., -1].reshape(n_files, -1)
-    data = memoryview(content)
-    pieces = []
+    data = content.data
+    pieces: list[bytearray | memoryview] = []
     for first, last in zip(begins.tolist(), ends.tolist(), strict=True):
         pieces.append(header)
         pieces += [data[begin:end] for begin, end in zip(first, last, strict=True)]

@@ -94,7 +94,7 @@ def estimate_cost(
         from workflow_scripts.operations.estimate.networks import network_lines, network_text
 
         networks = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
-        text += [*network_text(networks, device_in_words()), ""] if networks else []
+        text += [*network_text(networks, device_in_words(), cores), ""] if networks else []
         lines += networks
     print_safely("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))
