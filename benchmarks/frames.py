@@ -180,7 +180,7 @@ def parts_of_time(store: FrameStore, draws: list[tuple[str, Draw]]) -> dict[str,
         with timed("handing over to the training process"):  # as the queue of a DataLoader does
             sent = ForkingPickler.dumps(squares)
         del sent
-        with timed("resizing, in the training process or on GPU"):
+        with timed("resizing on a CPU (a GPU does it too)"):
             to_input(squares, CROP_SIZE)
     return {
         "reading HDF5": spent["cut"] - spent["decode_clip"],

@@ -64,7 +64,7 @@ def decode_clip(content: Bytes, starts: Offsets, ends: Offsets, square: Square |
     """
     if square is not None and (layout := _common_layout(content, starts, ends)):
         return _decode_squares(content, _segments(content, starts, ends, layout), layout, square)
-    frames = []
+    frames: list[NDArray[np.uint8]] = []
     for frame, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         rgb = decode(content[start:end])
         if rgb is None or (frames and rgb.shape != frames[0].shape):

@@ -31,7 +31,10 @@ def collate(clips: Sequence[tuple[np.ndarray, Draw]]) -> Squares:
     """The batch of crops (T, side, side, 3) uint8 RGB with their draws."""
     sides = [square.shape[1] for square, _ in clips]
     # Not padded to the largest side, because a loading process spends much of its time on handing over the bytes
-    frames = torch.from_numpy(np.concatenate([square.reshape(-1, 3) for square, _ in clips]))
+    n_pixels = [square.size // 3 for square, _ in clips]
+    frames = torch.empty(sum(n_pixels), 3, dtype=torch.uint8)
+    for part, (square, _) in zip(frames.split(n_pixels), clips, strict=True):
+        part.numpy().reshape(square.shape)[:] = square
     colors = None
     if any(draw.color for _, draw in clips):
         colors = torch.tensor([[float(value) for value in draw.color or Color()] for _, draw in clips])
