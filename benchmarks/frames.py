@@ -5,14 +5,23 @@
 
 A clip is 16 consecutive frames from a random time of a random video. The baseline seeks to the key frame before it with
 PyAV, decodes and resizes. A training clip is a crop, and only its part of each frame is decoded. All use one core.
+
+The last table says where the time of a training clip goes. Its unit is the time of cv2.imdecode for the clip's whole
+frames, without reading them. The two sides alternate, and the fastest of some rounds counts (CPU time).
 """
 
 import argparse
 import itertools
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import av
 import cv2
@@ -21,12 +30,18 @@ import torch
 
 import idt_tools
 from benchmarks.measure import seconds, textured_image
+from workflow_scripts.frames import jpeg
 from workflow_scripts.frames.clips import FrameStore, resize
 from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, stored_size, write_frames
-from workflow_scripts.pretraining.augmentation import cut_square, draw_training
+from workflow_scripts.pretraining.augmentation import Draw, cut_square, draw_training
+from workflow_scripts.pretraining.dataset import CLIPS_AT_ONCE
+from workflow_scripts.pretraining.inputs import collate, to_input
 
 CLIP = 16  # frames
+CROP_SIZE = 112  # pixels, of the network's input
+PLAIN = [cv2.IMWRITE_JPEG_QUALITY, FramesSettings().jpeg_quality]  # a JPEG file without restart markers
+ROUNDS = 5  # of the parts of a training clip's time
 
 
 def main() -> None:
@@ -49,6 +64,7 @@ def main() -> None:
             print(f"  {result.crops:.0f} clips/s from the store, cropped as in training")
             print(f"  {result.megabytes:.3f} MB per second of video, the files {result.video_megabytes:.3f}; ", end="")
             print(f"written at {result.written:.0f} frames/s")
+            print_parts(FrameStore([Path(folder) / f"{short_side}.h5"]), arguments.clips)
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,65 @@ def compare(videos: list[Path], path: Path, short_side: int, clips: int, seed: i
         sum(n_frames.values()) / write_seconds,
         float(np.mean([cv2.absdiff(a, b).mean() for a, b in zip(stored, decoded, strict=True)])),
     )
+
+
+def print_parts(store: FrameStore, clips: int) -> None:
+    """Prints where the time of a training clip goes, on one core and relative to `cv2.imdecode` of its whole frames."""
+    names = [store.video_ids[clip % len(store.video_ids)] for clip in range(clips)]
+    draws = [(name, *draw_training(0, clip, name, store.n_frames(name), CLIP)) for clip, name in enumerate(names)]
+    rounds = [parts_of_time(store, draws) for _ in range(ROUNDS)]
+    parts = {part: min(seconds_of[part] for seconds_of in rounds) for part in rounds[0]}
+    whole = parts.pop("cv2.imdecode of whole frames")
+    print("  a training clip, relative to cv2.imdecode of its whole frames:")
+    for part, spent in parts.items():
+        print(f"    {part:42}{spent / whole:6.2f}")
+    cropped, loaded = (sum(list(parts.values())[:n]) for n in (3, 5))
+    print(f"    read and cropped: {whole / cropped:.2f} x of its clips/s; with the copies {whole / loaded:.2f} x")
+
+
+def parts_of_time(store: FrameStore, draws: list[tuple[str, Draw]]) -> dict[str, float]:
+    """The CPU seconds of the parts of loading training clips, and of decoding their whole frames."""
+    spent: dict[str, float] = {}
+
+    @contextmanager
+    def timed(part: str) -> Iterator[None]:
+        started = time.process_time()
+        yield
+        spent[part] = spent.get(part, 0) + time.process_time() - started
+
+    def clock(part: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def timed_work(*arguments: Any) -> Any:
+            with timed(part):
+                return work(*arguments)
+
+        return timed_work
+
+    for first in range(0, len(draws), CLIPS_AT_ONCE):
+        some = draws[first : first + CLIPS_AT_ONCE]
+        frames = [store.read_clip(name, draw.start, CLIP) for name, draw in some]
+        files = [cv2.imencode(".jpg", frame, PLAIN)[1] for clip in frames for frame in clip]
+        with timed("cv2.imdecode of whole frames"):
+            for file in files:
+                cv2.imdecode(file, cv2.IMREAD_COLOR)
+        with (
+            patch.object(jpeg, "decode", clock("decode", jpeg.decode)),
+            patch.object(jpeg, "decode_clip", clock("decode_clip", jpeg.decode_clip)),
+            timed("cut"),
+        ):
+            clips = [(cut_square(store, name, draw, CLIP), draw) for name, draw in some]
+        with timed("copying into a batch"):
+            squares = collate(clips)
+        with timed("handing over to the training process"):  # as the queue of a DataLoader does
+            sent = ForkingPickler.dumps(squares)
+        del sent
+        with timed("resizing on a CPU (a GPU does it too)"):
+            to_input(squares, CROP_SIZE)
+    return {
+        "reading HDF5": spent["cut"] - spent["decode_clip"],
+        "cutting out the crop's blocks": spent["decode_clip"] - spent["decode"],
+        "decoding them (Huffman, IDCT, colour)": spent["decode"],
+        **{part: spent[part] for part in spent if part not in ("cut", "decode", "decode_clip")},
+    }
 
 
 def decode_clip(path: Path, start: int, length: int, short_side: int) -> np.ndarray:

@@ -31,7 +31,7 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.frames.store_frames import encode_frames, write_frames
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.dataset import CLIPS_AT_ONCE, DrawnClips, consecutive, load_inputs
-from workflow_scripts.pretraining.inputs import Squares, collate, to_input
+from workflow_scripts.pretraining.inputs import collate, to_input
 from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives.batch import similarities
@@ -303,9 +303,8 @@ def loading_speed(bench: Bench, workers: int) -> LoadingSpeed:
 
         sample = range(min(CLIPS_AT_ONCE, len(names)))
         crop_seconds = bench.measure(lambda: [clips[row] for row in sample], times=5).seconds / len(sample)
-        squares = Squares(
-            *(None if part is None else part.to(device) for part in collate([clips[row][0] for row in sample]))
-        )
+        squares = collate([clips[row][0] for row in sample])
+        squares = squares._replace(frames=squares.frames.to(device))
         resize = bench.measure(lambda: to_input(squares, settings.crop_size, device), times=5)
         loaded, _ = clips_per_second(None)
         trained, waiting = clips_per_second(bench.learner("local_aggregation"))

@@ -24,6 +24,7 @@ from benchmarks import (
 from idt_tools import columns
 from workflow_scripts.encoding.fit_codebook import fit_pca
 from workflow_scripts.encoding.settings import EncodingSettings
+from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.synthetic.settings import GeneratedSettings
 
@@ -72,9 +73,14 @@ def test_clusters_prints_the_time_of_the_full_size():
     assert len(re.findall(r"235,000 videos, K = 6,000: \d+\.\d hours per run", printed)) == 3
 
 
-def test_frames_compare_store_and_videos_have_the_same_clips(tmp_path: Path):
+def test_frames_compare_store_and_videos_have_the_same_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     videos = [frames.generate(tmp_path / f"{n}.mp4", seed=n, n_frames=40, size=(96, 64)) for n in range(2)]
     result = frames.compare(videos, tmp_path / "frames.h5", short_side=48, clips=10)
+    frames.print_parts(FrameStore([tmp_path / "frames.h5"]), clips=10)
+    _, *parts, ratios = capsys.readouterr().out.splitlines()
+    assert len(parts) == 6 and all(float(part.split()[-1]) >= 0 for part in parts)
+    cropped, loaded = (1 / sum(float(part.split()[-1]) for part in parts[:n]) for n in (3, 5))
+    assert [float(ratio) for ratio in re.findall(r"(\S+) x", ratios)] == pytest.approx([cropped, loaded], rel=0.1)
     assert result.difference < 4  # another frame differs by more than 10
     assert math.isfinite(result.ratio) and min(result.from_store, result.crops, result.from_videos, result.written) > 0
     assert result.megabytes > 0 and result.video_megabytes > 0

@@ -1,4 +1,6 @@
-"""A decoded part of a JPEG frame has the pixels of the whole frame."""
+"""The decoded squares of a clip's JPEG frames have the pixels of the whole frames."""
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,62 +18,90 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     return np.clip(smooth + rng.normal(0, 20, (height, width, 3)), 0, 255).astype(np.uint8)
 
 
+def by_opencv(rgb: np.ndarray, quality: int, *options: int) -> np.ndarray:
+    """Returns a JPEG file that OpenCV writes with some of its `options`."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality, *options])[1].ravel()
+
+
+def decoded(files: Sequence[np.ndarray], top: int, left: int, side: int, order: Sequence[int] = ()) -> np.ndarray:
+    """Returns a square of the frames `order` of some files, which lie one after the other."""
+    ends = np.cumsum([len(file) for file in files])
+    starts, order = ends - [len(file) for file in files], list(order) or list(range(len(files)))
+    return jpeg.decode_clip(np.concatenate(files), starts[order], ends[order], lambda height, width: (top, left, side))
+
+
+def whole(file: np.ndarray) -> np.ndarray:
+    return cv2.imdecode(file, cv2.IMREAD_COLOR_RGB)
+
+
 @given(
     height=st.integers(8, 150),
     width=st.integers(8, 250),
-    scale=st.floats(0.05, 1),
+    scale=st.floats(0.01, 1),
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
-    quality=st.sampled_from([30, 90, 100]),
+    quality=st.sampled_from([1, 30, 90, 100]),
+    interval=st.integers(0, 12),
+    order=st.lists(st.integers(0, 2), min_size=1, max_size=5),
 )
-def test_decode_of_a_square_equals_that_part_of_the_frame(height, width, scale, place, quality):
-    content = jpeg.encode(picture(height, width, height + width), quality)
+def test_squares_of_a_clip_equal_those_of_the_whole_frames(height, width, scale, place, quality, interval, order):
+    """With our files, and with those of any interval of markers (0: without markers)."""
+    frames = [picture(height, width, height + width + n) for n in range(3)]
     side = max(1, int(scale * min(height, width)))
     top, left = int(place[0] * (height - side)), int(place[1] * (width - side))
+    for files in (
+        [jpeg.encode(frame, quality) for frame in frames],
+        [by_opencv(frame, quality, cv2.IMWRITE_JPEG_RST_INTERVAL, interval) for frame in frames],
+    ):
+        expected = [whole(files[frame])[top : top + side, left : left + side] for frame in order]
+        np.testing.assert_array_equal(decoded(files, top, left, side, order), expected)
 
-    def square(frame_height: int, frame_width: int) -> tuple[int, int, int]:
-        assert (frame_height, frame_width) == (height, width)
-        return top, left, side
 
-    whole, part = jpeg.decode(content), jpeg.decode(content, square)
-    assert whole is not None and whole.shape == (height, width, 3)
-    np.testing.assert_array_equal(part, whole[top : top + side, left : left + side])
+def test_square_is_asked_for_with_the_size_of_the_frames():
+    sizes = []
+    content = jpeg.encode(picture(48, 80, 0), 90)
+    bounds = np.array([0]), np.array([len(content)])
+    jpeg.decode_clip(content, *bounds, lambda height, width: sizes.append((height, width)) or (0, 0, 9))
+    assert sizes == [(48, 80)]
+    assert jpeg.decode_clip(content, *bounds).shape == (1, 48, 80, 3)
+
+
+@pytest.mark.parametrize("sampling", ["411", "422", "440", "444"])
+def test_squares_of_files_with_other_blocks(sampling):
+    options = getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}"), cv2.IMWRITE_JPEG_RST_INTERVAL, 1
+    files = [by_opencv(picture(90, 120, n), 90, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, *options) for n in range(2)]
+    expected = [whole(file)[10:60, 20:70] for file in files]
+    np.testing.assert_array_equal(decoded(files, 10, 20, 50), expected)
+
+
+def test_squares_of_files_with_different_headers():
+    frames = [picture(90, 120, n) for n in range(2)]
+    files = [jpeg.encode(frame, quality) for frame, quality in zip(frames, (50, 90), strict=True)]
+    expected = [whole(file)[10:60, 20:70] for file in files]
+    np.testing.assert_array_equal(decoded(files, 10, 20, 50), expected)
 
 
 def test_encode_writes_files_that_opencv_decodes():
     frame = picture(240, 320, 0)
     content = jpeg.encode(frame, 95)
-    by_opencv = cv2.cvtColor(cv2.imdecode(content, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    np.testing.assert_array_equal(jpeg.decode(content), by_opencv)
-    assert np.abs(by_opencv.astype(int) - frame).mean() < 12  # colours at half resolution lose their noise
-    plain = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
-    assert len(content) < 1.02 * len(plain)
+    np.testing.assert_array_equal(jpeg.decode(content), whole(content))
+    assert np.abs(whole(content).astype(int) - frame).mean() < 12  # colours at half resolution lose their noise
+    assert len(content) < 1.04 * len(by_opencv(frame, 95))
 
 
-def test_decode_of_a_square_decodes_only_its_segments(monkeypatch):
-    """A crop with a quarter of each side takes about a tenth of the file."""
-    content, decoded = jpeg.encode(picture(240, 320, 0), 90), []
-    monkeypatch.setattr(jpeg.cv2, "imdecode", lambda data, flag: decoded.append(len(data)))
-    jpeg.decode(content, lambda height, width: (100, 130, 60))
-    assert decoded[0] < 0.2 * len(content)
-
-
-def test_decode_of_a_square_in_a_file_without_segments():
-    frame = picture(90, 120, 1)
-    plain = cv2.imencode(".jpg", frame)[1]
-    whole = cv2.imdecode(plain, cv2.IMREAD_COLOR_RGB)
-    np.testing.assert_array_equal(jpeg.decode(plain, lambda height, width: (10, 20, 50)), whole[10:60, 20:70])
-
-
-def test_decode_of_a_large_square_decodes_the_whole_frame(monkeypatch):
-    content = jpeg.encode(picture(240, 320, 0), 90)
-    monkeypatch.setattr(jpeg, "_part", None)
-    decoded = jpeg.decode(content, lambda height, width: (0, 40, 240))
-    np.testing.assert_array_equal(decoded, jpeg.decode(content)[:, 40:280])
+def test_a_square_of_a_clip_is_decoded_at_once_from_its_blocks(monkeypatch):
+    """A square with a quarter of each side takes about a tenth of the files."""
+    files, sizes, decode = [jpeg.encode(picture(240, 320, n), 90) for n in range(4)], [], jpeg.decode
+    monkeypatch.setattr(jpeg, "decode", lambda file: sizes.append(len(file)) or decode(file))
+    decoded(files, 100, 130, 60)
+    assert len(sizes) == 1 and sizes[0] < 0.15 * sum(map(len, files))
 
 
 @pytest.mark.parametrize("damage", ["empty", "header", "cut", "marker", "text"])
-def test_decode_of_a_damaged_file_is_none(damage):
-    content = jpeg.encode(picture(120, 160, 2), 90)
+@pytest.mark.parametrize("damaged", [0, 2])
+def test_a_damaged_frame_is_named(damage, damaged):
+    files = [jpeg.encode(picture(120, 160, n), 90) for n in range(4)]
+    content = files[damaged]
     marks = np.flatnonzero((content[:-1] == 0xFF) & (content[1:] >= 0xD0) & (content[1:] <= 0xD7))
     if damage == "empty":
         content = content[:0]
@@ -83,4 +113,6 @@ def test_decode_of_a_damaged_file_is_none(damage):
         content[marks[3]] = 0
     else:
         content = np.frombuffer(b"no picture" * 100, np.uint8)
-    assert jpeg.decode(content, lambda height, width: (10, 20, 50)) is None
+    files[damaged] = content
+    with pytest.raises(jpeg.DamagedFrameError, match=f"frame {damaged}"):
+        decoded(files, 10, 20, 50)

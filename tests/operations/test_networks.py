@@ -11,6 +11,7 @@ from workflow_scripts.operations.estimate import networks
 from workflow_scripts.operations.estimate.extrapolate import Line, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds
 from workflow_scripts.operations.estimate.survey import Survey
+from workflow_scripts.pretraining.loading_rate import loading_cores
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.videos.layouts.layout import Listed
 
@@ -87,3 +88,19 @@ def test_network_lines_measure_networks_with_their_batch_and_threads(measured: l
     evaluation = {**CONFIG["evaluation"], "finetune_batch_size": 4}
     _lines({**CONFIG, "pretraining": {**CONFIG["pretraining"], **small}, "evaluation": evaluation}, cores=8)
     assert set(measured) == {(4, 1)}
+
+
+def test_network_text_says_which_trainings_wait_for_clips(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A network that learns 1,000 clips of 16 frames per second needs more than five cores for frames of 240 pixels."""
+    monkeypatch.setattr(networks, "network_seconds", lambda settings, threads: NetworkSeconds(1e-3, 1e-4))
+    monkeypatch.chdir(tmp_path)
+    finetuned = {**CONFIG, "evaluation": {**CONFIG["evaluation"], "protocols": ["finetune", "linear"]}}
+    lines = _lines(finetuned)
+    named = [(dataset, line) for (dataset, _, _), line in lines.items()]
+    assert lines["a", "pretraining", "ir"].loading_cores == pytest.approx(loading_cores(1000))
+    few, many = ("\n".join(networks.network_text(named, "a GPU", cores)) for cores in (3, 7))
+    assert "- pretraining ir on a learns as fast as 5.3 cores load: it waits for clips and takes 2.7 x the time" in few
+    assert "ask for 7 cores" in few
+    assert "- finetune ir on b learns as fast as 5.3 cores load: it does not wait" in many
+    assert "waits for clips" not in many
+    assert "features" not in few.split("Loading of clips")[1], "only trainings have a line"

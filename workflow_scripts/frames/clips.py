@@ -64,6 +64,7 @@ class FrameStore:
         self._file_of: dict[str, int] = {}
         self._files: dict[int, h5py.File] = {}
         self._opened_by = os.getpid()
+        self._open: tuple[str, h5py.Dataset, h5py.Dataset] | None = None
         for number, path in enumerate(self._paths):
             with read_hdf5(path) as file:
                 for video_id in file:
@@ -73,7 +74,7 @@ class FrameStore:
                     self._file_of[video_id] = number
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_files": {}}
+        return {**self.__dict__, "_files": {}, "_open": None}
 
     @property
     def video_ids(self) -> list[str]:
@@ -101,6 +102,14 @@ class FrameStore:
         with reading(self._paths[number]):
             return self._files[number][video_id]
 
+    def _datasets(self, video_id: str) -> tuple[h5py.Dataset, h5py.Dataset]:
+        """Returns `offsets` and `jpeg` of a video. Those of the last one stay open, because opening takes long."""
+        if self._opened_by != os.getpid() or self._open is None or self._open[0] != video_id:
+            group = self._group(video_id)
+            with reading(self._paths[self._file_of[video_id]]):
+                self._open = video_id, group["offsets"], group["jpeg"]
+        return self._open[1:]
+
     def outcome(self, video_id: str) -> tuple[str, str]:
         """Returns status (`ok` if there are frames) and reason of a video."""
         attributes = read_attributes(self._group(video_id))
@@ -108,7 +117,7 @@ class FrameStore:
 
     def n_frames(self, video_id: str) -> int:
         """Returns the number of stored frames; 0 for a failed video."""
-        return int(self._group(video_id).attrs["n_frames"])
+        return len(self._datasets(video_id)[0]) - 1
 
     def read_clip(self, video_id: str, start: int, length: int, square: jpeg.Square | None = None) -> np.ndarray:
         """Returns consecutive frames of a video as (length, H, W, 3) uint8 RGB, 0..255.
@@ -119,10 +128,8 @@ class FrameStore:
             length: Number of frames. After its end, a video starts again at frame 0 (Hara et al., section 3.2).
             square: Returns top, left and side (pixels) of the part to decode, from height and width of the frames.
         """
-        group = self._group(video_id)
-        with reading(self._paths[self._file_of[video_id]]):
-            all_offsets, jpeg_bytes = group["offsets"], group["jpeg"]
-            n_frames = len(all_offsets) - 1  # the same as the attribute, which takes longer to read
+        all_offsets, jpeg_bytes = self._datasets(video_id)
+        n_frames = len(all_offsets) - 1
         if n_frames == 0:
             raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
         indices = (start + np.arange(length)) % n_frames
@@ -130,10 +137,9 @@ class FrameStore:
         with reading(self._paths[self._file_of[video_id]]):
             offsets = all_offsets[first : last + 2]  # (last - first + 2,) bytes
             encoded = jpeg_bytes[offsets[0] : offsets[-1]]  # one read for the whole range
-        clip = []
-        for frame in indices - first:
-            rgb = jpeg.decode(encoded[offsets[frame] - offsets[0] : offsets[frame + 1] - offsets[0]], square)
-            if rgb is None:
-                raise ValueError(f"frame {first + frame} of video {video_id} in {group.file.filename} is damaged")
-            clip.append(rgb)
-        return np.stack(clip)
+        bounds, numbers = offsets - offsets[0], indices - first
+        try:
+            return jpeg.decode_clip(encoded, bounds[numbers], bounds[numbers + 1], square)
+        except jpeg.DamagedFrameError as error:
+            frame, path = indices[error.frame], self._paths[self._file_of[video_id]]
+            raise ValueError(f"frame {frame} of video {video_id} in {path} is damaged") from error

@@ -26,8 +26,6 @@ from workflow_scripts.ground.stage import command_line
 from workflow_scripts.ground.work_keys import attributes_of
 from workflow_scripts.videos.settings import READING, ReadingSettings
 
-MAX_SIDE = 65500  # pixels, a limit of libjpeg
-
 
 def stored_size(width: int, height: int, short_side: int) -> tuple[int, int]:
     """Returns width and height with exactly `short_side` pixels on the shorter side, at the same aspect ratio.
@@ -49,9 +47,9 @@ def encode_frames(frames: Iterable[np.ndarray], settings: FramesSettings) -> Res
         for frame in frames:
             if not encoded:
                 width, height = stored_size(frame.shape[1], frame.shape[0], settings.short_side)
-                if max(width, height) > MAX_SIDE:
+                if max(width, height) > jpeg.MAX_SIDE:
                     enlarged = f"{frame.shape[1]}x{frame.shape[0]} pixels would be stored as {width}x{height}"
-                    return Result("too_large", f"{enlarged}; a JPEG has at most {MAX_SIDE} on a side")
+                    return Result("too_large", f"{enlarged}; a JPEG has at most {jpeg.MAX_SIDE} on a side")
             encoded.append(jpeg.encode(resize(frame, width, height), settings.jpeg_quality))
     except idt_tools.VideoError as error:
         return Result(error.status, error.reason)

@@ -19,9 +19,9 @@ LUMA = (0.299, 0.587, 0.114)  # weights of RGB, ITU-R 601
 
 
 class Squares(NamedTuple):
-    """A batch of cropped clips and their augmentations. B clips of T frames, P the largest side."""
+    """A batch of B cropped clips of T frames each, and their augmentations."""
 
-    frames: Tensor  # (B, T, P, P, 3) uint8 RGB; a smaller square fills the top left corner
+    frames: Tensor  # (pixels, 3) uint8 RGB: the clips (T, side, side, 3), one after the other
     sides: Tensor  # (B,) int64
     flips: Tensor  # (B,) bool
     colors: Tensor | None  # (B, 5) float32, the fields of Color; None: no colors change
@@ -30,9 +30,11 @@ class Squares(NamedTuple):
 def collate(clips: Sequence[tuple[np.ndarray, Draw]]) -> Squares:
     """The batch of crops (T, side, side, 3) uint8 RGB with their draws."""
     sides = [square.shape[1] for square, _ in clips]
-    frames = torch.zeros(len(clips), len(clips[0][0]), max(sides), max(sides), 3, dtype=torch.uint8)
-    for padded, (square, _) in zip(frames.numpy(), clips, strict=True):
-        padded[:, : square.shape[1], : square.shape[2]] = square
+    # Not padded to the largest side, because a loading process spends much of its time on handing over the bytes
+    n_pixels = [square.size // 3 for square, _ in clips]
+    frames = torch.empty(sum(n_pixels), 3, dtype=torch.uint8)
+    for part, (square, _) in zip(frames.split(n_pixels), clips, strict=True):
+        part.numpy().reshape(square.shape)[:] = square
     colors = None
     if any(draw.color for _, draw in clips):
         colors = torch.tensor([[float(value) for value in draw.color or Color()] for _, draw in clips])
@@ -53,19 +55,29 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     has_size = bool((squares.sides == size).all())  # before the copy to a GPU, because it would synchronise
     frames, sides, flips, colors = (None if part is None else part.to(device, non_blocking=True) for part in squares)
     assert frames is not None and sides is not None and flips is not None
+    values = _padded(frames, squares.sides.tolist())
     if has_size:
-        frames = torch.where(flips[:, None, None, None, None], frames.flip(3), frames)
-        values = frames.permute(0, 4, 1, 2, 3).float()
+        values = torch.where(flips[:, None, None, None, None], values.flip(3), values).permute(0, 4, 1, 2, 3)
     else:
-        rows = resizing_weights(sides, frames.shape[2], size)  # (B, S, P)
+        rows = resizing_weights(sides, values.shape[2], size)  # (B, S, P)
         columns = torch.where(flips[:, None, None], rows.flip(1), rows)
-        values = torch.einsum("bthwc,bjw->bthcj", frames.float(), columns)
+        values = torch.einsum("bthwc,bjw->bthcj", values, columns)
         values = torch.einsum("bthcj,bih->bctij", values, rows)  # (B, 3, T, S, S)
     if colors is not None:
         values = change_colors(values, colors)
     for channel, mean in enumerate(MEAN):  # a loop over channels, because copying the means to a GPU would synchronise
         values[:, channel] -= mean
     return values.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _padded(frames: Tensor, sides: list[int]) -> Tensor:
+    """The clips of `Squares.frames` as (B, T, P, P, 3) float32, P the largest side, each in the top left corner."""
+    n_frames = len(frames) // sum(side**2 for side in sides)
+    padded = frames.new_zeros(len(sides), n_frames, max(sides), max(sides), 3, dtype=torch.float32)
+    clips = frames.split([n_frames * side**2 for side in sides])
+    for corner, clip, side in zip(padded, clips, sides, strict=True):
+        corner[:, :side, :side] = clip.view(n_frames, side, side, 3)
+    return padded
 
 
 def resizing_weights(sides: Tensor, width: int, size: int) -> Tensor:

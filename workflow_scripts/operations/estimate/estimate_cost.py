@@ -101,7 +101,7 @@ def estimate_cost(
         from workflow_scripts.operations.estimate.networks import network_lines, network_text
 
         trainings = network_lines(config, {name: (cost.surveyed, cost.size) for name, cost in costs.items()}, cores)
-        text += [*network_text(trainings, device_in_words()), ""] if trainings else []
+        text += [*network_text(trainings, device_in_words(), cores), ""] if trainings else []
         lines += trainings
     print_safely("\n".join(text))
     write_text(ESTIMATES / "cost.md", "\n".join(text))

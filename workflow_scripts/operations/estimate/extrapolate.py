@@ -65,6 +65,7 @@ class Line:
     keep: str = ""  # of trajectories: "all" if those of all videos are stored, "sample" if only those of the sample are
     is_configured: bool = True  # false for an alternative, such as another size of frames
     hours_of: str = "core"  # hours of one core; "device": wall-clock hours of the device that runs networks
+    loading_cores: float = 0  # of a training: cores that load clips as fast as the device learns from them
 
     @property
     def files(self) -> int:

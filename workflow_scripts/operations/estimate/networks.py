@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from workflow_scripts.ground.durations import in_words
 from workflow_scripts.operations.estimate.extrapolate import NOTHING, Line, Range, Size
 from workflow_scripts.operations.estimate.kernels import NetworkSeconds, network_seconds
 from workflow_scripts.operations.estimate.survey import Survey, videos_of_subset
+from workflow_scripts.pretraining.loading_rate import loading_cores
 from workflow_scripts.pretraining.settings import PretrainingSettings
 from workflow_scripts.videos.layouts import LAYOUTS
 
@@ -55,7 +57,8 @@ def network_lines(
         if run in config["pretraining"]["runs"] and pretrained in surveyed:
             rate = speed(settings, min(cores, training_threads(config, run)))
             n_clips = videos_of_subset(*surveyed[pretrained], str(values["subset"])) * settings.epochs
-            lines.append((pretrained, _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))))
+            line = _line("pretraining", run, n_clips * rate.trained * len(seeds), len(seeds))
+            lines.append((pretrained, replace(line, loading_cores=_loading_cores(values, rate))))
         parts_of: dict[tuple[str, str], dict[int, Part]] = {}
         for evaluation in evaluations:
             if evaluation.run == run and evaluation.dataset in surveyed:
@@ -69,8 +72,14 @@ def network_lines(
                 seconds = [rate.forward * config["evaluation"]["clips"] * max(map(sum, parts.values()))]
             else:
                 seconds = [_finetuning(config["evaluation"], rate, *part) for part in parts.values()]
-            lines.append((dataset, _line(stage, run, sum(seconds) * len(seeds), len(seconds) * len(seeds))))
+            line = _line(stage, run, sum(seconds) * len(seeds), len(seconds) * len(seeds))
+            trains = stage != "features"
+            lines.append((dataset, replace(line, loading_cores=_loading_cores(values, rate) if trains else 0)))
     return lines
+
+
+def _loading_cores(values: dict[str, Any], rate: NetworkSeconds) -> float:
+    return loading_cores(1 / rate.trained, values["clip_length"], values["short_side"])
 
 
 def _line(stage: str, of: str, seconds: float, jobs: int) -> Line:
@@ -100,8 +109,8 @@ def _parts(config: dict[str, Any], evaluation: Evaluation, n_videos: float) -> d
     return {split: parts[split] for split in evaluated_splits(config, evaluation, parts)}
 
 
-def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
-    """The lines with their datasets as text."""
+def network_text(lines: list[tuple[str, Line]], device: str, cores: int) -> list[str]:
+    """The lines with their datasets as text, and whether `cores` load the clips of each training fast enough."""
     rows = [f"- {line.stage} {line.of} on {dataset}: {in_words(3600 * line.hours.value)}" for dataset, line in lines]
     total = in_words(3600 * sum(line.hours.value for _, line in lines))
     return [
@@ -109,4 +118,16 @@ def network_text(lines: list[tuple[str, Line]], device: str) -> list[str]:
         "",
         *rows,
         f"- all: {total}",
+        "",
+        f"Loading of clips by {cores} cores, of which a GPU's training itself takes one:",
+        "",
+        *(_loading_text(dataset, line, cores) for dataset, line in lines if line.loading_cores),
     ]
+
+
+def _loading_text(dataset: str, line: Line, cores: int) -> str:
+    loading, needed = max(1, cores - 1), line.loading_cores
+    text = f"- {line.stage} {line.of} on {dataset} learns as fast as {needed:.2g} cores load: it "
+    if needed <= loading:
+        return text + "does not wait for clips"
+    return text + f"waits for clips and takes {needed / loading:.2g} x the time above; ask for {ceil(needed) + 1} cores"
