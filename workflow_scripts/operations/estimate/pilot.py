@@ -143,7 +143,7 @@ def _fit(
     from workflow_scripts.encoding.fit_codebook import fit_codebook
 
     costs: dict[str, Cost] = {}
-    sample = folder / "sample.tsv"
+    sample = folder / f"{descriptors}.sample.tsv"  # not shared, because the processes of the pool run at the same time
     write_columns(sample, rows, ["video_id"])
     tracked = [folder / row["video_id"] / f"{tracked_for(config, descriptors)}.h5" for row in rows]
     per_channel = config["encoding"]["per_channel"] and descriptors in fisher
