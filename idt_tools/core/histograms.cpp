@@ -58,7 +58,7 @@ void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __re
 }
 
 inline Floats8 absolute(const Floats8& v) { return where(Ints8{} + 0x7fffffff, v); }
-inline Floats8 positive(const Floats8& v) { return where(v > 0.0f, v); }
+inline Floats8 positive(const Floats8& v) { return v > 0.0f ? v : Floats8{}; }
 
 // Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|.
 inline Floats8 votes_for(float position, float length) {
