@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "sampling.h"
+
 namespace idt {
 namespace {
 
@@ -12,25 +14,14 @@ constexpr int kDistance = 3;
 // Two pixels are less than kDistance apart if x and y each differ by at most kReach: 2^2 + 2^2 < 3^2.
 constexpr int kReach = kDistance - 1;
 
-// to = max(to, row), element by element.
-void max_with(const float* row, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] = row[x] > to[x] ? row[x] : to[x];
-}
-
 float largest_of(const Image& image, const std::uint8_t* mask) {
+  if (!mask) return largest(image);
   const int width = image.width();
-  std::vector<float> columns(static_cast<std::size_t>(width), 0.0f);
-  for (int y = 0; y < image.height(); ++y) {
-    const float* row = image.row(y);
-    if (!mask) {
-      max_with(row, width, columns.data());
-      continue;
-    }
+  float maximum = 0.0f;
+  for (int y = 0; y < image.height(); ++y)
     for (int x = 0; x < width; ++x)
-      if (mask[y * width + x])
-        columns[static_cast<std::size_t>(x)] = std::max(columns[static_cast<std::size_t>(x)], row[x]);
-  }
-  return *std::max_element(columns.begin(), columns.end());
+      if (mask[y * width + x]) maximum = std::max(maximum, image.at(x, y));
+  return maximum;
 }
 
 struct Peak {

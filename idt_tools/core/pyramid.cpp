@@ -56,6 +56,8 @@ void blend_rows(const float* above, const float* below, float weight, float gain
   for (int x = 0; x < padded(width); ++x) to[x] = (above[x] + (below[x] - above[x]) * weight) * gain;
 }
 
+int in_2048ths(float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); }
+
 // to = sum of the rows, each times its weight.
 void weigh_rows(const std::uint8_t* const* rows, const float* weights, int count, int width, float* __restrict to) {
   for (int x = 0; x < padded(width); ++x) to[x] = static_cast<float>(rows[0][x]) * weights[0];
@@ -106,23 +108,24 @@ GreyResizer::GreyResizer(int from_width, int from_height, int to_width, int to_h
       rows_(axis_map(from_height, to_height, Edge::kClamped)),
       to_width_(to_width),
       to_height_(to_height),
-      resized_(2 * static_cast<std::size_t>(padded(to_width))) {}
+      resized_(2 * static_cast<std::size_t>(padded(to_width))) {
+  for (const float weight : columns_.weight) {
+    left_.push_back(in_2048ths(1.0f - weight));
+    right_.push_back(in_2048ths(weight));
+  }
+}
 
 void GreyResizer::operator()(const Grey& from, Grey& to) {
   to.resize(to_width_, to_height_);
-  const auto in_2048ths = [](float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); };
   int cached[2] = {-1, -1};  // the source rows in resized_, by parity
   const auto resized = [&](int source) {
     const int slot = source & 1;
     int* row = resized_.data() + slot * padded(to_width_);
     if (cached[slot] != source) {
       const std::uint8_t* pixels = from.row(source);
-      for (int x = 0; x < to_width_; ++x) {
-        const float weight = columns_.weight[x];
-        row[x] =
-            (pixels[columns_.first[x]] * in_2048ths(1.0f - weight) + pixels[columns_.second[x]] * in_2048ths(weight)) >>
-            4;
-      }
+      const int *first = columns_.first.data(), *second = columns_.second.data();
+      for (int x = 0; x < to_width_; ++x)
+        row[x] = (pixels[first[x]] * left_[x] + pixels[second[x]] * right_[x]) >> 4;
     }
     cached[slot] = source;
     return row;

@@ -48,6 +48,7 @@ class GreyResizer {
 
  private:
   AxisMap columns_, rows_;
+  std::vector<int> left_, right_;  // the weights of the source pixels of a column, in 1/2048
   int to_width_ = 0, to_height_ = 0;
   std::vector<int> resized_;  // the two source rows in use, at the new width
 };
