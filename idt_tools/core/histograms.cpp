@@ -58,12 +58,13 @@ void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __re
 }
 
 inline Floats8 absolute(const Floats8& v) { return where(Ints8{} + 0x7fffffff, v); }
-inline Floats8 positive(const Floats8& v) { return v > 0.0f ? v : Floats8{}; }
+// max(v, low), by one instruction.
+inline Floats8 at_least(float low, const Floats8& v) { return v > low ? v : Floats8{} + low; }
 
-// Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|.
+// Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|, where that is positive.
 inline Floats8 votes_for(float position, float length) {
   const Floats8 bins = {0, 1, 2, 3, 4, 5, 6, 7};
-  return positive(absolute(absolute(position - bins) - 4.0f) - 3.0f) * length;
+  return (at_least(3.0f, absolute(absolute(position - bins) - 4.0f)) - 3.0f) * length;
 }
 
 inline Floats8 root(const Floats8& values) {
@@ -175,7 +176,7 @@ void PatchHistograms::add_patch(int left, HistogramSums& sums) const {
       const int at = c * kBins;
       const Floats8 votes = load8(bottom_right[cell] + at) + load8(top_left[cell] + at) -
                             load8(bottom_left[cell] + at) - load8(top_right[cell] + at);
-      bins[cell] = positive(votes) + kVoteFloor;
+      bins[cell] = at_least(0.0f, votes) + kVoteFloor;
     }
     const float sum = total((bins[0] + bins[1]) + (bins[2] + bins[3])) + (c == kHofChannel ? still_total : 0.0f);
     const float gain = kUnit * kUnit / sum;

@@ -23,6 +23,8 @@ std::vector<Scale> make_scales(int width, int height, int max_scales);
 struct AxisMap {
   std::vector<int> first, second;
   std::vector<float> weight;
+  // Of every 8 positions: the first of 8 adjacent source pixels that hold all their sources. Empty if there is none.
+  std::vector<int> windows;
 };
 
 // Float bilinear resize between two fixed sizes. Horizontal pass first, then vertical.
