@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
 
-from . import columns
+from . import _core, columns
 from .attributes import write_attributes
 from .person_boxes import MAX_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
@@ -26,6 +27,7 @@ from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
 BLOCK_ROWS = 1024  # rows per read
+BUFFER = 2**20  # bytes
 MAX_LINE = 2**16  # characters of a line of text; 436 numbers take about 4,000
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 BOX_ENDINGS = (".bb", ".h5", ".json")
@@ -122,7 +124,7 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
     n_lines = 0
     try:
         with _opened_text(path) as file:
-            lines_of = iter(partial(file.readline, MAX_LINE), "")
+            lines_of = iter(partial(file.readline, MAX_LINE), b"")
             while lines := list(islice(lines_of, BLOCK_ROWS)):
                 rows = _parse(path, lines, n_lines)
                 n_lines += len(lines)
@@ -134,38 +136,33 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
         raise ValueError(f"{path}: it cannot be read ({error.strerror or error})") from None
 
 
-def _opened_text(path: Path) -> io.TextIOBase:
-    """Returns the open text of a plain or gzip file, whatever its name."""
+def _opened_text(path: Path) -> BinaryIO:
+    """Returns the bytes of a plain or gzip file, whatever its name."""
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: it is not a regular file")
     with open(path, "rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
-    return (gzip.open if is_gzip else open)(path, "rt", encoding="ascii", errors="replace")
+    return io.BufferedReader(gzip.open(path), BUFFER) if is_gzip else open(path, "rb", BUFFER)
 
 
-def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
+def _parse(path: Path, lines: list[bytes], n_before: int) -> np.ndarray:
     """Returns the numbers (n, 436) float32 in lines of text, of which empty ones are skipped."""
     width = len(columns.INFO) + len(columns.DESCRIPTORS)
-    filled = [line for line in lines if not line.isspace()]
-    if not filled:
-        return np.empty((0, width), np.float32)
-    try:
-        rows: np.ndarray = np.loadtxt(filled, np.float32, comments=None, ndmin=2)
-    except ValueError:
-        rows = np.empty((0, 0), np.float32)
-    if rows.shape[1] == width:
+    rows = _core.parse_rows(b"".join(lines), width)
+    if rows is not None:
         return rows
-    for number, line in enumerate(lines, n_before + 1):  # find the error
-        words = line.split()
+    numbers = []
+    for number, line in enumerate(lines, n_before + 1):
+        words = line.decode("ascii", "replace").split()
         if words and len(words) != width:
             expected = f"{width}, as the original extractor writes (10 of info, then 426 of the descriptor)"
             raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {expected}")
         for word in words:
             try:
-                float(word)
+                numbers.append(float(word))
             except ValueError:
                 raise ValueError(f"{path}, line {number}: {word[:20]!r} is not a number") from None
-    raise ValueError(f"{path}: lines {n_before + 1} to {n_before + len(lines)} are not numbers")
+    return np.array(numbers, np.float32).reshape(-1, width)
 
 
 def read_hdf5_rows(path: Path) -> Iterator[Trajectories]:

@@ -142,8 +142,7 @@ void GreyResizer::operator()(const Grey& from, Grey& to) {
     if (cached[slot] != source) {
       const std::uint8_t* pixels = from.row(source);
       const int *first = columns_.first.data(), *second = columns_.second.data();
-      for (int x = 0; x < to_width_; ++x)
-        row[x] = (pixels[first[x]] * left_[x] + pixels[second[x]] * right_[x]) >> 4;
+      for (int x = 0; x < to_width_; ++x) row[x] = (pixels[first[x]] * left_[x] + pixels[second[x]] * right_[x]) >> 4;
     }
     cached[slot] = source;
     return row;
