@@ -8,7 +8,8 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,7 +22,7 @@ from . import _core, columns
 from .attributes import write_attributes
 from .person_boxes import MAX_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
-from .tracker import TrackerOptions, Trajectories
+from .tracker import TrackerOptions, Trajectories, relative_time
 from .untrusted_hdf5 import Missing, checked_array, checked_dataset, opened_hdf5
 from .whole_file import whole_file
 
@@ -31,11 +32,15 @@ BUFFER = 2**20  # bytes
 MAX_LINE = 2**16  # characters of a line of text; 436 numbers take about 4,000
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 BOX_ENDINGS = (".bb", ".h5", ".json")
+RELATIVE_TIME = columns.INFO.index("relative_time")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
 def write_hdf5_rows(
-    path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float
+    path: Path,
+    blocks: Iterable[Trajectories],
+    options: TrackerOptions,
+    video: Callable[[], Mapping[str, str | int | float]] = dict,
 ) -> int:
     """Writes the datasets info (n, 10) float32 and descriptors (n, 426) float16, block by block.
 
@@ -43,7 +48,8 @@ def write_hdf5_rows(
         path: the file to write.
         blocks: the trajectories.
         options: the parameters of the tracker, written as an attribute of the file.
-        **video: further attributes of the file, such as n_frames, fps, width and height.
+        video: returns further attributes of the file, such as fps, width and height; called after the last block. If
+            n_frames is among them, it gives the column relative_time of info.
 
     Returns:
         n, the number of trajectories.
@@ -53,7 +59,6 @@ def write_hdf5_rows(
     """
     n_rows = 0
     with whole_file(path) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
-        write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **video})
         info = _empty_dataset(file, "info", np.float32, columns.INFO)
         descriptors = _empty_dataset(file, "descriptors", np.float16, columns.DESCRIPTORS)
         for block in blocks:
@@ -62,6 +67,10 @@ def write_hdf5_rows(
                 dataset[n_rows:] = rows
             n_rows += len(block)
             raw.raise_error()
+        attributes = video()
+        write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **attributes})
+        if "n_frames" in attributes:
+            info[:, RELATIVE_TIME] = relative_time(info[:, 0], int(attributes["n_frames"]))
     return n_rows
 
 
@@ -75,19 +84,30 @@ def _empty_dataset(file: h5py.File, name: str, kind: type, names: tuple[str, ...
     return dataset
 
 
-def write_text_rows(path: Path, blocks: Iterable[Trajectories]) -> int:
+def write_text_rows(path: Path, blocks: Iterable[Trajectories], n_frames: Callable[[], int] | None = None) -> int:
     """Writes text of the original extractor's format, block by block: 436 numbers per line, info and then descriptors.
 
-    Returns the number of lines. Raises OSError if the file cannot be written.
+    `n_frames` returns the number of frames, for the column relative_time; it is called after the last block. Without
+    it, the column is written as it is in `blocks`. Returns the number of lines. Raises OSError if the file cannot be
+    written.
     """
-    n_rows = 0
+    ends, places = array("f"), array("q")  # of each row: its end frame, and where its relative time is in the file
+    size = 0
     with whole_file(path) as file:
         for block in blocks:
-            rows = np.hstack([block.info, block.descriptors]).tolist()
-            file.write("".join(TEXT_LINE % tuple(row) for row in rows).encode("ascii"))
+            info = block.info if n_frames is None else np.nan_to_num(block.info)  # as many characters as the final one
+            lines = [TEXT_LINE % tuple(row) for row in np.hstack([info, block.descriptors]).tolist()]
+            for line in lines:
+                places.append(size + len("\t".join(line.split("\t", RELATIVE_TIME)[:RELATIVE_TIME])) + 1)
+                size += len(line)
+            ends.extend(info[:, 0].tolist())
+            file.write("".join(lines).encode("ascii"))
             file.raise_error()
-            n_rows += len(block)
-    return n_rows
+        if n_frames is not None:
+            for place, time in zip(places, relative_time(np.array(ends, np.float32), n_frames()).tolist(), strict=True):
+                file.seek(place)
+                file.write(b"%.6f" % time)
+    return len(places)
 
 
 def find_rows(folder: Path, video: Path) -> Path | None:
