@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "transpose.h"
+#include "floats8.h"
 
 namespace idt {
 namespace {
@@ -65,11 +65,11 @@ void land(const Expansion& second, const float* dx, const float* dy, int x, int 
     const Floats8 fx = column + load8(dx + i), fy = static_cast<float>(y) + load8(dy + i);
     const Ints8 inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
     const Floats8 sx = where(inside, fx), sy = where(inside, fy);
-    const Ints8 ix = __builtin_convertvector(sx, Ints8), iy = __builtin_convertvector(sy, Ints8);
+    const Ints8 ix = truncated(sx), iy = truncated(sy);
     write(landings.pixel + i, (inside & (iy * width + ix)) | (~inside & zero));
-    store8(landings.right + i, sx - __builtin_convertvector(ix, Floats8));
-    store8(landings.below + i, sy - __builtin_convertvector(iy, Floats8));
-    store8(landings.inside + i, -__builtin_convertvector(inside, Floats8));
+    store8(landings.right + i, sx - to_floats(ix));
+    store8(landings.below + i, sy - to_floats(iy));
+    store8(landings.inside + i, -to_floats(inside));
   }
 }
 
@@ -77,7 +77,7 @@ void land(const Expansion& second, const float* dx, const float* dy, int x, int 
 void product_row(const Expansion& first, const Expansion& second, const float* dxs, const float* dys, int y,
                  const float* column_weight, float row_weight, float* const* products) {
   constexpr int n = Expansion::kCoefficients;
-  constexpr Floats8 kSigns = {-1, -1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
+  const Floats8 signs = {-1, -1, 1, 1, 1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
   const int width = second.width();
   const float* first_pixel = first.pixel(y * width);
   Landings landings;
@@ -92,7 +92,7 @@ void product_row(const Expansion& first, const Expansion& second, const float* d
       const float below = landings.below[i + k];
       const Floats8 on_left = left + (load8(lower) - left) * below;
       const Floats8 on_right = right + (load8(lower + n) - right) * below;
-      pixels[k] = load8(first_pixel + n * k) + (on_left + (on_right - on_left) * landings.right[i + k]) * kSigns;
+      pixels[k] = load8(first_pixel + n * k) + (on_left + (on_right - on_left) * landings.right[i + k]) * signs;
     }
     transpose(pixels, c);
 

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "floats8.h"
+
 namespace idt {
 
 std::vector<Scale> make_scales(int width, int height, int max_scales) {
