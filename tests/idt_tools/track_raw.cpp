@@ -2,8 +2,8 @@
 //
 //   track_raw WIDTH HEIGHT FRAMES HOMOGRAPHIES OUTPUT OPTION...
 //
-// FRAMES holds bytes (T, height, width), HOMOGRAPHIES doubles (T, 3, 3), and OUTPUT gets rows of 436 floats. The options
-// are the numbers of idt::Options, in order.
+// FRAMES holds bytes (T, height, width), HOMOGRAPHIES doubles (T, 3, 3), and OUTPUT gets rows of 436 floats. The
+// options are the numbers of idt::Options, in order.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
