@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <system_error>
+#include <version>
 
 namespace idt {
 namespace {
@@ -32,9 +33,12 @@ const char* parse_number(const char* begin, const char* end, double& number) {
     number = negative ? -magnitude : magnitude;
     return at;
   }
+#ifdef __cpp_lib_to_chars  // absent from older libraries; Python then parses the text
   const auto [behind, error] = std::from_chars(begin, end, number);
   const bool whole = behind == end || is_space(*behind) || *behind == '\n';
-  return error == std::errc() && whole ? behind : nullptr;
+  if (error == std::errc() && whole) return behind;
+#endif
+  return nullptr;
 }
 
 }  // namespace
