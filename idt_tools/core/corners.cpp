@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "sampling.h"
 
@@ -37,6 +38,7 @@ struct Peak {
 std::vector<Peak> peaks_of(const Image& image, const std::uint8_t* mask, float threshold) {
   const int width = image.width();
   std::vector<float> columns(static_cast<std::size_t>(width));  // the largest of three rows
+  std::vector<char> is_peak(static_cast<std::size_t>(width), 0);
   std::vector<Peak> peaks;
   for (int y = 1; y < image.height() - 1; ++y) {
     const float* row = image.row(y);
@@ -44,12 +46,14 @@ std::vector<Peak> peaks_of(const Image& image, const std::uint8_t* mask, float t
     max_with(image.row(y - 1), width, columns.data());
     max_with(image.row(y + 1), width, columns.data());
     const float* maxima = columns.data();
-    for (int x = 1; x < width - 1; ++x) {
-      // & instead of &&: the branches would often be mispredicted.
-      const bool peak =
+    for (int x = 1; x < width - 1; ++x)
+      is_peak[static_cast<std::size_t>(x)] =
           (row[x] > threshold) & (row[x] >= maxima[x - 1]) & (row[x] >= maxima[x]) & (row[x] >= maxima[x + 1]);
-      const int index = y * width + x;
-      if (peak && (!mask || mask[index])) peaks.push_back({row[x], index});
+    // The first loop uses vectors; peaks are rare, and memchr finds the next one.
+    const char *at = is_peak.data(), *const end = at + width;
+    while ((at = static_cast<const char*>(std::memchr(at, 1, static_cast<std::size_t>(end - at))))) {
+      const int x = static_cast<int>(at++ - is_peak.data()), index = y * width + x;
+      if (!mask || mask[index]) peaks.push_back({row[x], index});
     }
   }
   return peaks;
