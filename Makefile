@@ -3,7 +3,7 @@
 # make test       sets up; unit tests, a tiny whole run, lint; at most 12 minutes on 2 cores
 # make test-fast  the quick unit tests, in 90 seconds on 2 cores
 # make test-all   make test and make docs, then the longer targets: test-runs, -browser, -kill, -persons, -slurm,
-#                 -sanitize, -tables, -package, -demo, -ut, -ucf
+#                 -sanitize, -aarch64, -tables, -package, -demo, -ut, -ucf
 # make help       this list
 # make docs       builds the documentation as a site: docs/_build/html/index.html
 # make tutorial   runs docs/tutorial.ipynb on the results of the demo
@@ -29,7 +29,7 @@ BIN := .venv/bin
 TRACKER := $(shell find idt_tools -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
 CPP := $(shell find idt_tools tests -name '*.cpp' -o -name '*.h')
 
-.PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize sanitized-tests \
+.PHONY: setup demo test test-fast lint test-all test-runs test-kill test-slurm test-sanitize test-aarch64 sanitized-tests \
 	sanitized-fuzz test-tables test-browser test-package test-demo test-ut test-ucf setup-persons test-persons help docs tutorial schema status estimate \
 	clean-stores clean-outdated benchmark gpu-report
 .DEFAULT_GOAL := setup
@@ -173,8 +173,14 @@ test-slurm: setup
 	@$(call apt_install,slurmctld slurmdbd,$(SLURM_PACKAGES))
 	$(BIN)/python -m pytest -s --durations=0 tests/slurm
 
-test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-tables test-package test-demo \
-	test-ut test-ucf
+# The tracker's core for 64-bit ARM, run by an emulator: two minutes. apt installs the compiler and the emulator if it may.
+# Without them the test is skipped with a message.
+test-aarch64: setup
+	@$(call apt_install,qemu-aarch64-static,g++-aarch64-linux-gnu qemu-user-static)
+	$(BIN)/python -m pytest -s tests/real/test_aarch64.py
+
+test-all: test docs test-runs test-browser test-kill test-persons test-slurm test-sanitize test-aarch64 test-tables \
+	test-package test-demo test-ut test-ucf
 
 schema: setup
 	$(BIN)/python -m workflow_scripts.configuration.make_schema

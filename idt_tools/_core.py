@@ -24,4 +24,5 @@ INSTRUCTION_SETS = tuple(_core_baseline.supported())
 _best = build(os.environ.get("IDT_INSTRUCTION_SET") or INSTRUCTION_SETS[0])
 Tracker = _best.Tracker
 fit_homography = _best.fit_homography
+parse_rows = _best.parse_rows
 kernels = _best.kernels

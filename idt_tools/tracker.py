@@ -234,15 +234,19 @@ def make_tracker(
 
 
 def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
-    """Sets column 9 of `info` (n, 10) to the position in time, 0 to 0.999, of each trajectory's middle frame.
+    """Sets column 9 of `info` (n, 10) to the `relative_time` of its trajectories."""
+    info[:, 9] = relative_time(info[:, 0], n_frames)
 
-    The column is NaN if `n_frames`, the number of frames of the video, is not known.
+
+def relative_time(end_frames: np.ndarray, n_frames: int | None) -> np.ndarray:
+    """Returns the position in time (n,) float32, 0 to 0.999, of the middle of trajectories that end at these frames.
+
+    It is NaN if `n_frames`, the number of frames of the video, is not known.
     """
-    if n_frames:
-        relative = (info[:, 0] - np.float32(columns.TRACK_LENGTH / 2)) / np.float32(n_frames)
-        info[:, 9] = np.clip(relative, 0, np.float32(0.999))
-    else:
-        info[:, 9] = np.nan
+    if not n_frames:
+        return np.full(len(end_frames), np.nan, np.float32)
+    middle = (end_frames - np.float32(columns.TRACK_LENGTH / 2)) / np.float32(n_frames)
+    return np.clip(middle, 0, np.float32(0.999))
 
 
 def _grey(frame: np.ndarray, number: int) -> np.ndarray:

@@ -8,32 +8,39 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
 
-from . import columns
+from . import _core, columns
 from .attributes import write_attributes
 from .person_boxes import MAX_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
-from .tracker import TrackerOptions, Trajectories
+from .tracker import TrackerOptions, Trajectories, relative_time
 from .untrusted_hdf5 import Missing, checked_array, checked_dataset, opened_hdf5
 from .whole_file import whole_file
 
 CHUNK_ROWS = 256  # 210 kB of descriptors
 BLOCK_ROWS = 1024  # rows per read
+BUFFER = 2**20  # bytes
 MAX_LINE = 2**16  # characters of a line of text; 436 numbers take about 4,000
 ROW_ENDINGS = (".txt.gz", ".txt", ".h5")
 BOX_ENDINGS = (".bb", ".h5", ".json")
+RELATIVE_TIME = columns.INFO.index("relative_time")
 TEXT_LINE = "%d\t" + "\t".join(["%.6f"] * (len(columns.INFO) + len(columns.DESCRIPTORS) - 1)) + "\n"
 
 
 def write_hdf5_rows(
-    path: Path, blocks: Iterable[Trajectories], options: TrackerOptions, **video: str | int | float
+    path: Path,
+    blocks: Iterable[Trajectories],
+    options: TrackerOptions,
+    video: Callable[[], Mapping[str, str | int | float]] = dict,
 ) -> int:
     """Writes the datasets info (n, 10) float32 and descriptors (n, 426) float16, block by block.
 
@@ -41,7 +48,8 @@ def write_hdf5_rows(
         path: the file to write.
         blocks: the trajectories.
         options: the parameters of the tracker, written as an attribute of the file.
-        **video: further attributes of the file, such as n_frames, fps, width and height.
+        video: returns further attributes of the file, such as fps, width and height; called after the last block. If
+            n_frames is among them, it gives the column relative_time of info.
 
     Returns:
         n, the number of trajectories.
@@ -51,7 +59,6 @@ def write_hdf5_rows(
     """
     n_rows = 0
     with whole_file(path) as raw, h5py.File(raw, "w", libver=("v110", "v110")) as file:
-        write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **video})
         info = _empty_dataset(file, "info", np.float32, columns.INFO)
         descriptors = _empty_dataset(file, "descriptors", np.float16, columns.DESCRIPTORS)
         for block in blocks:
@@ -60,6 +67,10 @@ def write_hdf5_rows(
                 dataset[n_rows:] = rows
             n_rows += len(block)
             raw.raise_error()
+        attributes = video()
+        write_attributes(file, {"options": json.dumps(dataclasses.asdict(options), sort_keys=True), **attributes})
+        if "n_frames" in attributes:
+            info[:, RELATIVE_TIME] = relative_time(info[:, 0], int(attributes["n_frames"]))
     return n_rows
 
 
@@ -73,19 +84,30 @@ def _empty_dataset(file: h5py.File, name: str, kind: type, names: tuple[str, ...
     return dataset
 
 
-def write_text_rows(path: Path, blocks: Iterable[Trajectories]) -> int:
+def write_text_rows(path: Path, blocks: Iterable[Trajectories], n_frames: Callable[[], int] | None = None) -> int:
     """Writes text of the original extractor's format, block by block: 436 numbers per line, info and then descriptors.
 
-    Returns the number of lines. Raises OSError if the file cannot be written.
+    `n_frames` returns the number of frames, for the column relative_time; it is called after the last block. Without
+    it, the column is written as it is in `blocks`. Returns the number of lines. Raises OSError if the file cannot be
+    written.
     """
-    n_rows = 0
+    ends, places = array("f"), array("q")  # of each row: its end frame, and where its relative time is in the file
+    size = 0
     with whole_file(path) as file:
         for block in blocks:
-            rows = np.hstack([block.info, block.descriptors]).tolist()
-            file.write("".join(TEXT_LINE % tuple(row) for row in rows).encode("ascii"))
+            info = block.info if n_frames is None else np.nan_to_num(block.info)  # as many characters as the final one
+            lines = [TEXT_LINE % tuple(row) for row in np.hstack([info, block.descriptors]).tolist()]
+            for line in lines:
+                places.append(size + len("\t".join(line.split("\t", RELATIVE_TIME)[:RELATIVE_TIME])) + 1)
+                size += len(line)
+            ends.extend(info[:, 0].tolist())
+            file.write("".join(lines).encode("ascii"))
             file.raise_error()
-            n_rows += len(block)
-    return n_rows
+        if n_frames is not None:
+            for place, time in zip(places, relative_time(np.array(ends, np.float32), n_frames()).tolist(), strict=True):
+                file.seek(place)
+                file.write(b"%.6f" % time)
+    return len(places)
 
 
 def find_rows(folder: Path, video: Path) -> Path | None:
@@ -122,7 +144,7 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
     n_lines = 0
     try:
         with _opened_text(path) as file:
-            lines_of = iter(partial(file.readline, MAX_LINE), "")
+            lines_of = iter(partial(file.readline, MAX_LINE), b"")
             while lines := list(islice(lines_of, BLOCK_ROWS)):
                 rows = _parse(path, lines, n_lines)
                 n_lines += len(lines)
@@ -134,38 +156,33 @@ def read_text_rows(path: Path) -> Iterator[Trajectories]:
         raise ValueError(f"{path}: it cannot be read ({error.strerror or error})") from None
 
 
-def _opened_text(path: Path) -> io.TextIOBase:
-    """Returns the open text of a plain or gzip file, whatever its name."""
+def _opened_text(path: Path) -> BinaryIO:
+    """Returns the bytes of a plain or gzip file, whatever its name."""
     if path.exists() and not path.is_file():
         raise ValueError(f"{path}: it is not a regular file")
     with open(path, "rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
-    return (gzip.open if is_gzip else open)(path, "rt", encoding="ascii", errors="replace")
+    return io.BufferedReader(gzip.open(path), BUFFER) if is_gzip else open(path, "rb", BUFFER)
 
 
-def _parse(path: Path, lines: list[str], n_before: int) -> np.ndarray:
+def _parse(path: Path, lines: list[bytes], n_before: int) -> np.ndarray:
     """Returns the numbers (n, 436) float32 in lines of text, of which empty ones are skipped."""
     width = len(columns.INFO) + len(columns.DESCRIPTORS)
-    filled = [line for line in lines if not line.isspace()]
-    if not filled:
-        return np.empty((0, width), np.float32)
-    try:
-        rows: np.ndarray = np.loadtxt(filled, np.float32, comments=None, ndmin=2)
-    except ValueError:
-        rows = np.empty((0, 0), np.float32)
-    if rows.shape[1] == width:
+    rows = _core.parse_rows(b"".join(lines), width)
+    if rows is not None:
         return rows
-    for number, line in enumerate(lines, n_before + 1):  # find the error
-        words = line.split()
+    numbers = []
+    for number, line in enumerate(lines, n_before + 1):
+        words = line.decode("ascii", "replace").split()
         if words and len(words) != width:
             expected = f"{width}, as the original extractor writes (10 of info, then 426 of the descriptor)"
             raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {expected}")
         for word in words:
             try:
-                float(word)
+                numbers.append(float(word))
             except ValueError:
                 raise ValueError(f"{path}, line {number}: {word[:20]!r} is not a number") from None
-    raise ValueError(f"{path}: lines {n_before + 1} to {n_before + len(lines)} are not numbers")
+    return np.array(numbers, np.float32).reshape(-1, width)
 
 
 def read_hdf5_rows(path: Path) -> Iterator[Trajectories]:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from .. import trajectory_files
 from ..printable import print_safely
+from ..read_ahead import read_ahead
 from ..tracker import TrackerOptions, stream
-from ..video import probe_video
+from ..video import probe_video, read_video
 from .files import CommandError, check_boxes, check_output, check_stems, readable
 from .progress import Progress, for_each_video
 
@@ -107,28 +108,28 @@ def _extract(item: Extraction, progress: Progress) -> str:
     except ValueError as error:
         raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
     header = probe_video(item.video)
-    # The first row's relative_time needs the number of frames, and headers may claim a wrong one. Counting takes a
-    # small part of the time of tracking, and finds a broken video before it is tracked.
-    counted = progress.count_frames(item.video)
-    n_frames = counted.n_frames
-    blocks = stream(progress.frames(item.video, n_frames), boxes, options=options, n_frames=n_frames)
+    frames = read_video(item.video)
+    shown = progress.shown(read_ahead(frames), item.video, header.n_frames)
+    blocks = stream(shown, boxes, options=options)
     try:
         if item.format == "text":
-            n_rows = trajectory_files.write_text_rows(item.output, blocks)
+            n_rows = trajectory_files.write_text_rows(item.output, blocks, lambda: frames.n_frames)
         else:
             n_rows = trajectory_files.write_hdf5_rows(
                 item.output,
                 blocks,
                 options,
-                video=readable(item.video.name),
-                boxes=readable(box_file.name) if box_file else "",
-                n_frames=n_frames,
-                n_skipped=counted.n_skipped,
-                fps=header.fps if header.exact else counted.fps,
-                width=header.width,
-                height=header.height,
+                lambda: {
+                    "video": readable(item.video.name),
+                    "boxes": readable(box_file.name) if box_file else "",
+                    "n_frames": frames.n_frames,
+                    "n_skipped": frames.n_skipped,
+                    "fps": header.fps if header.exact else frames.fps,
+                    "width": header.width,
+                    "height": header.height,
+                },
             )
     except ValueError as error:  # the tracker refuses a frame
         raise CommandError(f"{item.video}: {error}") from None
-    skipped = f", {counted.n_skipped} damaged frames skipped" if counted.n_skipped else ""
-    return f"{item.output}: {n_rows} trajectories of {n_frames} frames{skipped}"
+    skipped = f", {frames.n_skipped} damaged frames skipped" if frames.n_skipped else ""
+    return f"{item.output}: {n_rows} trajectories of {frames.n_frames} frames{skipped}"

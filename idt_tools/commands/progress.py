@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from types import TracebackType
@@ -56,7 +56,12 @@ class Progress:
 
     def frames(self, video: Path, n_frames: int) -> Iterator[np.ndarray]:
         """Yields the frames of `read_video` and moves the bar. `n_frames` may be a header's claim."""
-        for number, frame in enumerate(self._read(video)):
+        return self.shown(read_video(video), video, n_frames)
+
+    def shown(self, frames: Iterable[np.ndarray], video: Path, n_frames: int) -> Iterator[np.ndarray]:
+        """Yields the frames of a video and moves the bar. `n_frames` may be a header's claim."""
+        for number, frame in enumerate(frames):
+            self._check()
             yield frame
             with self._lock:
                 self._n_frames += 1
@@ -74,11 +79,6 @@ class Progress:
         """Prints a line above the bar on `file`, by default stdout."""
         with self._lock:
             self._bar.write(printable(line), file=file or sys.stdout)
-
-    def _read(self, video: Path) -> Iterator[np.ndarray]:
-        for frame in read_video(video):
-            self._check()
-            yield frame
 
     def _check(self) -> None:
         if self._stopped.is_set():

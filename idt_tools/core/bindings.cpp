@@ -10,12 +10,14 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "corners.h"
 #include "homography.h"
 #include "median.h"
+#include "text_rows.h"
 #include "tracker.h"
 #include "warp.h"
 
@@ -187,6 +189,21 @@ std::vector<std::string> supported() {
   return sets;
 }
 
+// Returns the numbers (n, columns) of text, or None if a line holds anything else.
+std::optional<FloatOut> rows_of_text(const py::bytes& text, std::size_t columns) {
+  if (columns == 0) throw py::value_error("rows have at least one column");
+  const std::string_view view = text;
+  std::optional<std::vector<float>> numbers;
+  {
+    py::gil_scoped_release unlocked;
+    numbers = parse_rows(view, columns);
+  }
+  if (!numbers) return std::nullopt;
+  FloatOut rows({numbers->size() / columns, columns});
+  std::copy(numbers->begin(), numbers->end(), rows.mutable_data());
+  return rows;
+}
+
 void bind_tracker(py::module_& m) {
   py::class_<Tracker>(m, "Tracker", py::module_local(), "Tracks one video, fed one grey frame at a time.")
       .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales"),
@@ -335,6 +352,8 @@ PYBIND11_MODULE(IDT_MODULE, m) {
   m.def("supported", &supported, "Returns the instruction sets of this processor with a build, best first.");
   m.def("fit_homography", &fit, py::arg("start"), py::arg("end"),
         "Returns the homography (3, 3) that most pairs of points (n, 2) agree with; the identity if too few agree.");
+  m.def("parse_rows", &rows_of_text, py::arg("text"), py::arg("columns"),
+        "Returns the numbers (n, columns) float32 in lines of text (bytes), or None if a line holds anything else.");
   py::module_ kernels = m.def_submodule("kernels", "Single steps of the tracker, for the tests.");
   bind_resampling(kernels);
   bind_flow(kernels);

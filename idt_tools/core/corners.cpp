@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
+
+#include "sampling.h"
 
 namespace idt {
 namespace {
@@ -12,25 +15,14 @@ constexpr int kDistance = 3;
 // Two pixels are less than kDistance apart if x and y each differ by at most kReach: 2^2 + 2^2 < 3^2.
 constexpr int kReach = kDistance - 1;
 
-// to = max(to, row), element by element.
-void max_with(const float* row, int width, float* __restrict to) {
-  for (int x = 0; x < width; ++x) to[x] = row[x] > to[x] ? row[x] : to[x];
-}
-
 float largest_of(const Image& image, const std::uint8_t* mask) {
+  if (!mask) return largest(image);
   const int width = image.width();
-  std::vector<float> columns(static_cast<std::size_t>(width), 0.0f);
-  for (int y = 0; y < image.height(); ++y) {
-    const float* row = image.row(y);
-    if (!mask) {
-      max_with(row, width, columns.data());
-      continue;
-    }
+  float maximum = 0.0f;
+  for (int y = 0; y < image.height(); ++y)
     for (int x = 0; x < width; ++x)
-      if (mask[y * width + x])
-        columns[static_cast<std::size_t>(x)] = std::max(columns[static_cast<std::size_t>(x)], row[x]);
-  }
-  return *std::max_element(columns.begin(), columns.end());
+      if (mask[y * width + x]) maximum = std::max(maximum, image.at(x, y));
+  return maximum;
 }
 
 struct Peak {
@@ -46,6 +38,7 @@ struct Peak {
 std::vector<Peak> peaks_of(const Image& image, const std::uint8_t* mask, float threshold) {
   const int width = image.width();
   std::vector<float> columns(static_cast<std::size_t>(width));  // the largest of three rows
+  std::vector<char> is_peak(static_cast<std::size_t>(width), 0);
   std::vector<Peak> peaks;
   for (int y = 1; y < image.height() - 1; ++y) {
     const float* row = image.row(y);
@@ -53,12 +46,14 @@ std::vector<Peak> peaks_of(const Image& image, const std::uint8_t* mask, float t
     max_with(image.row(y - 1), width, columns.data());
     max_with(image.row(y + 1), width, columns.data());
     const float* maxima = columns.data();
-    for (int x = 1; x < width - 1; ++x) {
-      // & instead of &&: the branches would often be mispredicted.
-      const bool peak =
+    for (int x = 1; x < width - 1; ++x)
+      is_peak[static_cast<std::size_t>(x)] =
           (row[x] > threshold) & (row[x] >= maxima[x - 1]) & (row[x] >= maxima[x]) & (row[x] >= maxima[x + 1]);
-      const int index = y * width + x;
-      if (peak && (!mask || mask[index])) peaks.push_back({row[x], index});
+    // The first loop uses vectors; peaks are rare, and memchr finds the next one.
+    const char *at = is_peak.data(), *const end = at + width;
+    while ((at = static_cast<const char*>(std::memchr(at, 1, static_cast<std::size_t>(end - at))))) {
+      const int x = static_cast<int>(at++ - is_peak.data()), index = y * width + x;
+      if (!mask || mask[index]) peaks.push_back({row[x], index});
     }
   }
   return peaks;

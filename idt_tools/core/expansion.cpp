@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "transpose.h"
+#include "floats8.h"
 
 namespace idt {
 namespace {

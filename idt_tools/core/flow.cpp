@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "transpose.h"
+#include "floats8.h"
 
 namespace idt {
 namespace {
@@ -20,7 +20,6 @@ constexpr int kRadius = 5;
 constexpr int kStripe = 4;  // rows solved at once
 constexpr int kRing = kStripe + 2 * kRadius;
 constexpr int kProducts = 5;
-constexpr int kIterations = 2;
 constexpr float kRegulariser = 1e-3f;
 constexpr float kBorder[] = {0.14f, 0.14f, 0.4472f, 0.4472f, 0.4472f};
 
@@ -49,41 +48,58 @@ float border_weight(int i, int length) {
   return weight;
 }
 
+// Where the flow carries pixels of a row in the second image: the pixel above and left of there, the distances from it,
+// 0 to 1, and 1 if all four neighbours are inside the image, else 0.
+struct Landings {
+  static constexpr int kPixels = 64;
+  alignas(64) int pixel[kPixels];
+  alignas(64) float right[kPixels], below[kPixels], inside[kPixels];
+};
+
+// Fills the first `count` landings, rounded up to whole vectors, from the flow of row y, column x and on.
+void land(const Expansion& second, const float* dx, const float* dy, int x, int y, int count, Landings& landings) {
+  const int width = second.width(), zero = second.zero();
+  const float last_x = static_cast<float>(width - 1), last_y = static_cast<float>(second.height() - 1);
+  Floats8 column = Floats8{0, 1, 2, 3, 4, 5, 6, 7} + static_cast<float>(x);
+  for (int i = 0; i < count; i += 8, column += 8.0f) {
+    const Floats8 fx = column + load8(dx + i), fy = static_cast<float>(y) + load8(dy + i);
+    const Ints8 inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
+    const Floats8 sx = where(inside, fx), sy = where(inside, fy);
+    const Ints8 ix = truncated(sx), iy = truncated(sy);
+    write(landings.pixel + i, (inside & (iy * width + ix)) | (~inside & zero));
+    store8(landings.right + i, sx - to_floats(ix));
+    store8(landings.below + i, sy - to_floats(iy));
+    store8(landings.inside + i, -to_floats(inside));
+  }
+}
+
 // Computes a row of the 5 products M from the flow of row y.
 void product_row(const Expansion& first, const Expansion& second, const float* dxs, const float* dys, int y,
                  const float* column_weight, float row_weight, float* const* products) {
   constexpr int n = Expansion::kCoefficients;
-  constexpr Floats8 kSigns = {-1, -1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
-  const int width = second.width(), zero = second.zero();
-  const float last_x = static_cast<float>(width - 1), last_y = static_cast<float>(second.height() - 1);
+  const Floats8 signs = {-1, -1, 1, 1, 1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
+  const int width = second.width();
   const float* first_pixel = first.pixel(y * width);
-  Floats8 column = {0, 1, 2, 3, 4, 5, 6, 7};
-  for (int x = 0; x < padded(width); x += 8, column += 8.0f, first_pixel += 8 * n) {
-    // The landing point of each pixel: the pixel of the second image above and left of it, and the distance, 0 to 1.
-    const Floats8 dx = load8(dxs + x), dy = load8(dys + x);
-    const Floats8 fx = column + dx, fy = static_cast<float>(y) + dy;
-    const Ints8 inside = (fx >= 0.0f) & (fx < last_x) & (fy >= 0.0f) & (fy < last_y);
-    const Floats8 sx = where(inside, fx), sy = where(inside, fy);
-    const Ints8 ix = __builtin_convertvector(sx, Ints8), iy = __builtin_convertvector(sy, Ints8);
-    int landing[8];
-    float right[8], below[8];
-    write(landing, (inside & (iy * width + ix)) | (~inside & zero));
-    store8(right, sx - __builtin_convertvector(ix, Floats8));
-    store8(below, sy - __builtin_convertvector(iy, Floats8));
-
+  Landings landings;
+  for (int x = 0; x < padded(width); x += 8, first_pixel += 8 * n) {
+    const int i = x % Landings::kPixels;
+    if (i == 0) land(second, dxs + x, dys + x, x, y, std::min(Landings::kPixels, padded(width) - x), landings);
     Floats8 pixels[8], c[8];
     for (int k = 0; k < 8; ++k) {
-      const float* upper = second.pixel(landing[k]);
+      const float* upper = second.pixel(landings.pixel[i + k]);
+      const Floats8 left = load8(upper), right = load8(upper + n);
       const float* lower = upper + n * width;
-      const Floats8 on_left = load8(upper) + (load8(lower) - load8(upper)) * below[k];
-      const Floats8 on_right = load8(upper + n) + (load8(lower + n) - load8(upper + n)) * below[k];
-      pixels[k] = load8(first_pixel + n * k) + (on_left + (on_right - on_left) * right[k]) * kSigns;
+      const float below = landings.below[i + k];
+      const Floats8 on_left = left + (load8(lower) - left) * below;
+      const Floats8 on_right = right + (load8(lower + n) - right) * below;
+      pixels[k] = load8(first_pixel + n * k) + (on_left + (on_right - on_left) * landings.right[i + k]) * signs;
     }
     transpose(pixels, c);
 
     // Outside, the mean is the first image.
+    const Floats8 dx = load8(dxs + x), dy = load8(dys + x);
     const Floats8 trust = load8(column_weight + x) * row_weight;
-    const Floats8 mean = trust * (1.0f + 0.5f * __builtin_convertvector(inside, Floats8));
+    const Floats8 mean = trust * (1.0f - 0.5f * load8(landings.inside + i));
     const Floats8 q2 = c[2] * mean, q3 = c[3] * mean, q4 = c[4] * (mean * 0.5f);
     const Floats8 e0 = c[0] * (trust * 0.5f) + q2 * dy + q4 * dx;
     const Floats8 e1 = c[1] * (trust * 0.5f) + q4 * dy + q3 * dx;
@@ -141,17 +157,62 @@ void solve_row(const float* const* products, int width, float* __restrict dx, fl
 
 }  // namespace
 
+FlowIteration::FlowIteration(int width, int height)
+    : width_(width),
+      height_(height),
+      column_weight_(static_cast<std::size_t>(padded(width))),
+      products_(width, kProducts * kRing),
+      blurred_(width, kProducts * kStripe) {
+  for (int x = 0; x < width_; ++x) column_weight_[x] = border_weight(x, width_);
+  for (int y = 0; y < height_; ++y) row_weight_.push_back(border_weight(y, height_));
+}
+
+void FlowIteration::start(const Expansion& first, const Expansion& second, Flow& flow) {
+  first_ = &first;
+  second_ = &second;
+  flow_ = &flow;
+  top_ = n_products_ = 0;
+}
+
+int FlowIteration::rows_read() const { return std::min(height_, top_ + kStripe + kRadius); }
+
+float* FlowIteration::product(int y, int p) { return products_[(y % kRing) * kProducts + p]; }
+
+// The products of the rows down to 5 below the stripe are computed before the flow of the stripe is overwritten. No
+// later row needs that flow, so the new flow replaces it in place.
+void FlowIteration::refine_stripe() {
+  for (; n_products_ < rows_read(); ++n_products_) {
+    float* to[kProducts];
+    for (int p = 0; p < kProducts; ++p) to[p] = product(n_products_, p);
+    product_row(*first_, *second_, flow_->dx.row(n_products_), flow_->dy.row(n_products_), n_products_,
+                column_weight_.data(), row_weight_[n_products_], to);
+  }
+  for (int p = 0; p < kProducts; ++p) {
+    const float* rows[kRing];
+    float* to[kStripe];
+    for (int i = 0; i < kRing; ++i) rows[i] = product(clamp(top_ + i - kRadius, 0, height_ - 1), p);
+    for (int j = 0; j < kStripe; ++j) to[j] = blurred_[j * kProducts + p];
+    blur_down(rows, width_, to);
+    for (int j = 0; j < kStripe; ++j) blurred_.repeat_ends(j * kProducts + p, kRadius);
+  }
+  const int end = std::min(height_, top_ + kStripe);
+  for (int y = top_; y < end; ++y) {
+    const float* blurred[kProducts];
+    for (int p = 0; p < kProducts; ++p) blurred[p] = blurred_[(y - top_) * kProducts + p];
+    solve_row(blurred, width_, flow_->dx.row(y), flow_->dy.row(y));
+  }
+  top_ = end;
+}
+
 FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
     : width_(scale.width),
       height_(scale.height),
-      column_weight_(static_cast<std::size_t>(padded(scale.width))),
-      products_(scale.width, kProducts * kRing),
-      blurred_(scale.width, kProducts * kStripe) {
-  for (int x = 0; x < width_; ++x) column_weight_[x] = border_weight(x, width_);
-  for (int y = 0; y < height_; ++y) row_weight_.push_back(border_weight(y, height_));
+      iteration_(scale.width, scale.height),
+      last_iteration_(scale.width, scale.height) {
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
+// The last iteration follows a few rows behind the one before, while the rows that both read are in the cache.
 void FlowLevel::operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow) {
   if (coarser) {
     upsample_(coarser->dx, flow.dx, kStride);
@@ -161,35 +222,13 @@ void FlowLevel::operator()(const Expansion& first, const Expansion& second, cons
     for (Image* channel : {&flow.dx, &flow.dy})
       std::fill_n(channel->row(0), static_cast<std::size_t>(channel->stride()) * height_, 0.0f);
   }
-  for (int i = 0; i < kIterations; ++i) iterate(first, second, flow);
-}
-
-// Passes once over the rows, in stripes. The products of the rows down to 5 below a stripe are computed before the flow
-// of the stripe is overwritten. No later row needs that flow, so the new flow replaces it in place.
-void FlowLevel::iterate(const Expansion& first, const Expansion& second, Flow& flow) {
-  const auto product = [&](int y, int p) { return products_[(y % kRing) * kProducts + p]; };
-  int n_products = 0;
-  for (int top = 0; top < height_; top += kStripe) {
-    const int end = std::min(height_, top + kStripe);
-    for (; n_products < std::min(height_, end + kRadius); ++n_products) {
-      float* to[kProducts];
-      for (int p = 0; p < kProducts; ++p) to[p] = product(n_products, p);
-      product_row(first, second, flow.dx.row(n_products), flow.dy.row(n_products), n_products, column_weight_.data(),
-                  row_weight_[n_products], to);
-    }
-    for (int p = 0; p < kProducts; ++p) {
-      const float* rows[kRing];
-      float* to[kStripe];
-      for (int i = 0; i < kRing; ++i) rows[i] = product(clamp(top + i - kRadius, 0, height_ - 1), p);
-      for (int j = 0; j < kStripe; ++j) to[j] = blurred_[j * kProducts + p];
-      blur_down(rows, width_, to);
-      for (int j = 0; j < kStripe; ++j) blurred_.repeat_ends(j * kProducts + p, kRadius);
-    }
-    for (int y = top; y < end; ++y) {
-      const float* blurred[kProducts];
-      for (int p = 0; p < kProducts; ++p) blurred[p] = blurred_[(y - top) * kProducts + p];
-      solve_row(blurred, width_, flow.dx.row(y), flow.dy.row(y));
-    }
+  iteration_.start(first, second, flow);
+  last_iteration_.start(first, second, flow);
+  while (last_iteration_.rows_done() < height_) {
+    if (iteration_.rows_done() < last_iteration_.rows_read())
+      iteration_.refine_stripe();
+    else
+      last_iteration_.refine_stripe();
   }
 }
 

@@ -10,6 +10,31 @@
 
 namespace idt {
 
+// One iteration over a level, which refines the flow in place from the top down.
+class FlowIteration {
+ public:
+  FlowIteration(int width, int height);
+  // Begins at the first row.
+  void start(const Expansion& first, const Expansion& second, Flow& flow);
+  // Refines the next stripe of rows. Reads the flow down to rows_read() rows, all of which must be ready.
+  void refine_stripe();
+  int rows_read() const;
+  int rows_done() const { return top_; }
+
+ private:
+  float* product(int y, int p);
+
+  int width_, height_;
+  Buffer<float> column_weight_;  // weights of pixels near the border
+  std::vector<float> row_weight_;
+  Rows products_;  // ring of rows of the 5 products
+  Rows blurred_;   // the vertically blurred products of a stripe of rows
+  const Expansion* first_ = nullptr;
+  const Expansion* second_ = nullptr;
+  Flow* flow_ = nullptr;
+  int top_ = 0, n_products_ = 0;  // the next stripe, and the rows whose products are computed
+};
+
 // Flow of one level. Reuses its buffers.
 class FlowLevel {
  public:
@@ -19,14 +44,9 @@ class FlowLevel {
   void operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow);
 
  private:
-  void iterate(const Expansion& first, const Expansion& second, Flow& flow);
-
   int width_, height_;
-  Buffer<float> column_weight_;  // weights of pixels near the border
-  std::vector<float> row_weight_;
   Resizer upsample_;
-  Rows products_;  // ring of rows of the 5 products
-  Rows blurred_;   // the vertically blurred products of a stripe of rows
+  FlowIteration iteration_, last_iteration_;
 };
 
 }  // namespace idt

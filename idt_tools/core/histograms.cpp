@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "floats8.h"
+
 namespace idt {
 namespace {
 
@@ -57,24 +59,13 @@ void gradient_row(const Plane<T>& from, int y, float* __restrict dx, float* __re
   for (int x = 0; x < padded(width); ++x) dy[x] = static_cast<float>(below[x]) - static_cast<float>(above[x]);
 }
 
-inline Floats8 absolute(const Floats8& v) { return where(Ints8{} + 0x7fffffff, v); }
-inline Floats8 positive(const Floats8& v) { return where(v > 0.0f, v); }
-
-// Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|.
+// Nearness to bin b around a circle of 8: 1 - min(d, 8 - d) = |d - 4| - 3, d = |u - b|, where that is positive.
 inline Floats8 votes_for(float position, float length) {
   const Floats8 bins = {0, 1, 2, 3, 4, 5, 6, 7};
-  return positive(absolute(absolute(position - bins) - 4.0f) - 3.0f) * length;
-}
-
-inline Floats8 root(const Floats8& values) {
-  Floats8 roots;
-  for (int i = 0; i < 8; ++i) roots[i] = std::sqrt(values[i]);
-  return roots;
+  return (at_least(3.0f, absolute(absolute(position - bins) - 4.0f)) - 3.0f) * length;
 }
 
 inline float total(const Floats8& v) { return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7])); }
-
-typedef std::uint16_t Words8 __attribute__((vector_size(16)));
 
 // Computes one row of the integral from its entry 1 on. The four channels run in parallel, since each sum depends on
 // the one before.
@@ -175,13 +166,12 @@ void PatchHistograms::add_patch(int left, HistogramSums& sums) const {
       const int at = c * kBins;
       const Floats8 votes = load8(bottom_right[cell] + at) + load8(top_left[cell] + at) -
                             load8(bottom_left[cell] + at) - load8(top_right[cell] + at);
-      bins[cell] = positive(votes) + kVoteFloor;
+      bins[cell] = at_least(0.0f, votes) + kVoteFloor;
     }
     const float sum = total((bins[0] + bins[1]) + (bins[2] + bins[3])) + (c == kHofChannel ? still_total : 0.0f);
     const float gain = kUnit * kUnit / sum;
     for (int cell = 0; cell < kCells; ++cell) {
-      const Ints8 roots = __builtin_convertvector(root(bins[cell] * gain) + 0.5f, Ints8);
-      write(sums.bins[c][cell], read<Words8>(sums.bins[c][cell]) + __builtin_convertvector(roots, Words8));
+      add(sums.bins[c][cell], truncated(root(bins[cell] * gain) + 0.5f));
       if (c == kHofChannel)
         sums.still[cell] = static_cast<std::uint16_t>(sums.still[cell] + std::sqrt(still_votes[cell] * gain) + 0.5f);
     }

@@ -19,7 +19,7 @@ constexpr int kSide = 5;
 constexpr int kPair = 2 * kSide;
 
 inline Floats least(Floats a, Floats b) { return a < b ? a : b; }
-inline Floats greatest(Floats a, Floats b) { return a < b ? b : a; }
+inline Floats greatest(Floats a, Floats b) { return a > b ? a : b; }
 
 inline void order(Floats& a, Floats& b) {
   const Floats low = least(a, b);

@@ -5,7 +5,8 @@
 
 namespace idt {
 
-// Medians over 5 x 5 pixels of images up to a width, borders repeated. Reuses its buffers.
+// Medians over 5 x 5 pixels of images up to a width, borders repeated. Reuses its buffers. `from` and `to` may be
+// the same image.
 class Median5x5 {
  public:
   Median5x5() = default;

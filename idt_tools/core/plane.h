@@ -38,10 +38,6 @@ inline constexpr int kLanes = 8;
 inline constexpr int kLanes = 4;
 #endif
 typedef float Floats __attribute__((vector_size(4 * kLanes)));
-// 8 floats on every processor: the bins of a histogram, or the coefficients of a pixel.
-typedef float Floats8 __attribute__((vector_size(32)));
-typedef int Ints8 __attribute__((vector_size(32)));
-
 // A vector from or to any place in memory, aligned or not.
 template <class Vector, class Number>
 Vector read(const Number* from) {
@@ -55,10 +51,6 @@ void write(Number* to, const Vector& values) {
 }
 inline Floats load(const float* from) { return read<Floats>(from); }
 inline void store(float* to, const Floats& values) { write(to, values); }
-inline Floats8 load8(const float* from) { return read<Floats8>(from); }
-inline void store8(float* to, const Floats8& values) { write(to, values); }
-// Bit masks, since compilers handle ?: of vectors of 8 poorly for processors with narrower registers.
-inline Floats8 where(const Ints8& mask, const Floats8& values) { return (Floats8)((Ints8)values & mask); }
 
 template <class T>
 class Plane {

@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "floats8.h"
+
 namespace idt {
 
 std::vector<Scale> make_scales(int width, int height, int max_scales) {
@@ -42,6 +44,13 @@ AxisMap axis_map(int from, int to, Edge edge) {
     map.second.push_back(clamp(index + 1, 0, from - 1));
     map.weight.push_back(outside && edge == Edge::kAlone ? 0.0f : position - static_cast<float>(index));
   }
+  for (int d = 0; d + 8 <= to; d += 8) {
+    map.windows.push_back(std::min(map.first[d], padded(from) - 8));
+    if (map.second[d + 7] - map.windows.back() >= 8) {
+      map.windows.clear();
+      break;
+    }
+  }
   return map;
 }
 
@@ -49,12 +58,25 @@ void resize_row(const float* from, const AxisMap& columns, float* __restrict to)
   const int width = static_cast<int>(columns.first.size());
   const int *first = columns.first.data(), *second = columns.second.data();
   const float* weight = columns.weight.data();
-  for (int x = 0; x < width; ++x) to[x] = from[first[x]] + (from[second[x]] - from[first[x]]) * weight[x];
+  int x = 0;
+#if defined(__AVX2__) && !defined(__clang__)
+  // Enlarging: the sources of 8 pixels fit a register.
+  for (const int window : columns.windows) {
+    const Floats8 pixels = load8(from + window);
+    const Floats8 a = __builtin_shuffle(pixels, read<Ints8>(first + x) - window);
+    const Floats8 b = __builtin_shuffle(pixels, read<Ints8>(second + x) - window);
+    store8(to + x, a + (b - a) * load8(weight + x));
+    x += 8;
+  }
+#endif
+  for (; x < width; ++x) to[x] = from[first[x]] + (from[second[x]] - from[first[x]]) * weight[x];
 }
 
 void blend_rows(const float* above, const float* below, float weight, float gain, int width, float* __restrict to) {
   for (int x = 0; x < padded(width); ++x) to[x] = (above[x] + (below[x] - above[x]) * weight) * gain;
 }
+
+int in_2048ths(float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); }
 
 // to = sum of the rows, each times its weight.
 void weigh_rows(const std::uint8_t* const* rows, const float* weights, int count, int width, float* __restrict to) {
@@ -106,23 +128,23 @@ GreyResizer::GreyResizer(int from_width, int from_height, int to_width, int to_h
       rows_(axis_map(from_height, to_height, Edge::kClamped)),
       to_width_(to_width),
       to_height_(to_height),
-      resized_(2 * static_cast<std::size_t>(padded(to_width))) {}
+      resized_(2 * static_cast<std::size_t>(padded(to_width))) {
+  for (const float weight : columns_.weight) {
+    left_.push_back(in_2048ths(1.0f - weight));
+    right_.push_back(in_2048ths(weight));
+  }
+}
 
 void GreyResizer::operator()(const Grey& from, Grey& to) {
   to.resize(to_width_, to_height_);
-  const auto in_2048ths = [](float weight) { return static_cast<int>(std::nearbyintf(weight * 2048.0f)); };
   int cached[2] = {-1, -1};  // the source rows in resized_, by parity
   const auto resized = [&](int source) {
     const int slot = source & 1;
     int* row = resized_.data() + slot * padded(to_width_);
     if (cached[slot] != source) {
       const std::uint8_t* pixels = from.row(source);
-      for (int x = 0; x < to_width_; ++x) {
-        const float weight = columns_.weight[x];
-        row[x] =
-            (pixels[columns_.first[x]] * in_2048ths(1.0f - weight) + pixels[columns_.second[x]] * in_2048ths(weight)) >>
-            4;
-      }
+      const int *first = columns_.first.data(), *second = columns_.second.data();
+      for (int x = 0; x < to_width_; ++x) row[x] = (pixels[first[x]] * left_[x] + pixels[second[x]] * right_[x]) >> 4;
     }
     cached[slot] = source;
     return row;

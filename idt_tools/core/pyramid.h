@@ -23,6 +23,8 @@ std::vector<Scale> make_scales(int width, int height, int max_scales);
 struct AxisMap {
   std::vector<int> first, second;
   std::vector<float> weight;
+  // Of every 8 positions: the first of 8 adjacent source pixels that hold all their sources. Empty if there is none.
+  std::vector<int> windows;
 };
 
 // Float bilinear resize between two fixed sizes. Horizontal pass first, then vertical.
@@ -48,6 +50,7 @@ class GreyResizer {
 
  private:
   AxisMap columns_, rows_;
+  std::vector<int> left_, right_;  // the weights of the source pixels of a column, in 1/2048
   int to_width_ = 0, to_height_ = 0;
   std::vector<int> resized_;  // the two source rows in use, at the new width
 };

@@ -39,15 +39,6 @@ void eigenvalue_row(const float* xx, const float* xy, const float* yy, int width
   }
 }
 
-float largest(const Image& image) {
-  float maximum = image.at(0, 0);
-  for (int y = 0; y < image.height(); ++y) {
-    const float* row = image.row(y);
-    for (int x = 0; x < image.width(); ++x) maximum = row[x] > maximum ? row[x] : maximum;
-  }
-  return maximum;
-}
-
 }  // namespace
 
 CornerMeasure::CornerMeasure(int max_width) : grey_(max_width, 3), products_(max_width, 9), sums_(max_width, 3) {}
@@ -80,6 +71,16 @@ void CornerMeasure::operator()(const Grey& image, Image& eigenvalue) {
     }
     eigenvalue_row(sums_[0], sums_[1], sums_[2], width, eigenvalue.row(y));
   }
+}
+
+void max_with(const float* row, int width, float* __restrict to) {
+  for (int x = 0; x < width; ++x) to[x] = row[x] > to[x] ? row[x] : to[x];
+}
+
+float largest(const Image& image) {
+  std::vector<float> columns(image.row(0), image.row(0) + image.width());
+  for (int y = 1; y < image.height(); ++y) max_with(image.row(y), image.width(), columns.data());
+  return *std::max_element(columns.begin(), columns.end());
 }
 
 void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,

@@ -21,6 +21,12 @@ class CornerMeasure {
   Rows grey_, products_, sums_;
 };
 
+// Returns the largest number of an image.
+float largest(const Image& image);
+
+// to = max(to, row), element by element.
+void max_with(const float* row, int width, float* __restrict to);
+
 // Finds new points, in raster order: the centres of the cells of step x step pixels that hold no point of `live` and
 // whose eigenvalue at the centre exceeds quality times the image's largest.
 void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,

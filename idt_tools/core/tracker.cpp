@@ -57,10 +57,10 @@ bool Tracker::start(const std::uint8_t* frame) {
     if (l.expansion.width() > 0)
       std::swap(l.expansion, l.previous_expansion);
     else
-      expand(l, levels_[0]->previous_grey, l.previous_expansion);
+      expand(l, levels_[0]->previous_grey, l.raw.dx, l.previous_expansion);
     const bool cached = l.grey.width() * l.grey.height() <= kMaxCached;
     Expansion& expansion = cached ? l.expansion : expansion_;
-    expand(l, full, expansion);
+    expand(l, full, l.raw.dx, expansion);
     flow_of(l, expansion, coarser, l.raw);
     coarser = &l.raw;
   }
@@ -68,22 +68,22 @@ bool Tracker::start(const std::uint8_t* frame) {
   return true;
 }
 
-// Expands a full frame at a level.
-void Tracker::expand(Level& level, const Grey& full, Expansion& expansion) {
+// Expands a full frame at a level. The reduced frame takes the memory of an image that is not in use.
+void Tracker::expand(Level& level, const Grey& full, Image& unused, Expansion& expansion) {
   const auto time = times_.measure(kExpansion);
-  level.reducer(full, reduced_);
-  level.expander(reduced_, expansion);
+  level.reducer(full, unused);
+  level.expander(unused, expansion);
 }
 
 // Computes the flow from the previous frame to one whose expansion is `second`.
 void Tracker::flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow) {
   {
     const auto time = times_.measure(kFlow);
-    level.flow_level(level.previous_expansion, second, coarser, unfiltered_);
+    level.flow_level(level.previous_expansion, second, coarser, flow);
   }
   const auto time = times_.measure(kMedian);
-  median_(unfiltered_.dx, flow.dx);
-  median_(unfiltered_.dy, flow.dy);
+  median_(flow.dx, flow.dx);
+  median_(flow.dy, flow.dy);
 }
 
 const Flow& Tracker::raw_flow() const {
@@ -106,8 +106,8 @@ void Tracker::finish(const double* homography) {
   const Flow* coarser = nullptr;
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
-    expand(l, warped_, expansion_);
     Flow& compensated = compensated_[k % 2];
+    expand(l, warped_, compensated.dx, expansion_);
     flow_of(l, expansion_, coarser, compensated);
     coarser = &compensated;
     const auto time = times_.measure(kTracks);

@@ -56,7 +56,7 @@ class Tracker {
     Flow raw;
   };
 
-  void expand(Level& level, const Grey& full, Expansion& expansion);
+  void expand(Level& level, const Grey& full, Image& unused, Expansion& expansion);
   void flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow);
   void sample();
 
@@ -67,9 +67,8 @@ class Tracker {
   StageTimes times_;
   // Buffers shared by the levels.
   Grey warped_;
-  Image reduced_, eigenvalue_;
+  Image eigenvalue_;
   Expansion expansion_;
-  Flow unfiltered_;
   std::array<Flow, 2> compensated_;  // of a level and of the next coarser one
   Median5x5 median_;
   PatchHistograms histograms_;

@@ -93,13 +93,16 @@ void ScaleTracks::step(const Flow& raw, const DescribedImages& images, PatchHist
     const Point p = track->points[track->age];
     const int x = nearest(p.x, scale_.width), y = nearest(p.y, scale_.height);
     const Point q = {p.x + raw.dx.at(x, y), p.y + raw.dy.at(x, y)};
-    // The negation also drops a position that is not a number.
-    if (!(q.x > 0.0f && q.x < width && q.y > 0.0f && q.y < height)) {
+    const Point motion = {images.flow.dx.at(x, y), images.flow.dy.at(x, y)};
+    // Along straight stripes the flow is arbitrary, up to thousands of pixels. The negation also drops a position that
+    // is not a number.
+    const bool inside = q.x > 0.0f && q.x < width && q.y > 0.0f && q.y < height;
+    if (!(inside && std::fabs(motion.x) < width && std::fabs(motion.y) < height)) {
       free_.push_back(track);
       continue;
     }
     track->points[track->age + 1] = q;
-    track->motion[track->age] = {images.flow.dx.at(x, y), images.flow.dy.at(x, y)};
+    track->motion[track->age] = motion;
     track->left = clamp(x - kPatch / 2, 0, scale_.width - kPatch);
     by_top_[clamp(y - kPatch / 2, 0, scale_.height - kPatch)].push_back(track);
     live_[n_live++] = track;

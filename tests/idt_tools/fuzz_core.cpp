@@ -20,6 +20,7 @@
 
 #include "corners.h"
 #include "fuzz_input.h"
+#include "text_rows.h"
 #include "tracker.h"
 #include "warp.h"
 
@@ -206,6 +207,15 @@ void try_camera_motion(Input& input, int width, int height) {
   for (const double number : fit_homography(matches)) CHECK(std::isfinite(number));
 }
 
+void try_text(Input& input) {
+  constexpr char kCharacters[] = "0123456789.....----e+ \t\r\n\nx";
+  std::vector<char> text(static_cast<std::size_t>(input.below(60)));
+  for (char& character : text) character = kCharacters[input.below(sizeof kCharacters - 1)];
+  const std::size_t columns = static_cast<std::size_t>(input.between(1, 3));
+  const auto numbers = parse_rows({text.data(), text.size()}, columns);
+  if (numbers) CHECK(numbers->size() % columns == 0);
+}
+
 }  // namespace
 
 // With this option the sanitizers also report where abort() was called, and on which input.
@@ -227,6 +237,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try_sampling(input, width, height);
   try_warp(input, width, height);
   try_camera_motion(input, width, height);
+  try_text(input);
   return 0;
 }
 

@@ -34,6 +34,14 @@ def about_the_centre(n_frames: int, zoom: float, degrees: float, height: int = 1
     return np.stack(frames)
 
 
+def level_stripes(n_frames: int) -> np.ndarray:
+    """Returns frames (n_frames, 240, 320) of straight horizontal stripes with weak noise, whose flow is arbitrary."""
+    noise = 2 * np.random.default_rng(0).normal(size=(n_frames, 240, 320))
+    phase = 2 * np.pi * (np.arange(240)[:, None] + 0.0008 * np.arange(320)) / 40
+    shift = 0.0008 * 2 * np.pi * np.arange(n_frames)[:, None, None] / 40
+    return np.clip(127 + 100 * np.sign(np.sin(phase - shift)) + noise, 0, 255).astype(np.uint8)
+
+
 def square_before_a_moving_camera(n_frames: int = 24) -> np.ndarray:
     """Returns frames of a background that moves by (1.5, 0.5) and a 60-pixel square that moves by (-2, 0) per frame."""
     frames = drift(n_frames, 1.5, 0.5, 180, 240)

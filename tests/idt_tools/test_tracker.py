@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from moving_textures import IDENTITIES, about_the_centre, drift, square_before_a_moving_camera
+from moving_textures import IDENTITIES, about_the_centre, drift, level_stripes, square_before_a_moving_camera
 
 import idt_tools
 from idt_tools import _core, columns
@@ -128,6 +128,19 @@ def test_extract_keeps_object_before_moving_camera() -> None:
     fine = on_square.all(1) & (trajectories.info[:, 6] < 1.5)
     direction = trajectories.descriptors[fine][:, columns.TRAJECTORY].reshape(-1, 15, 2).sum(1)
     np.testing.assert_allclose(np.median(direction, axis=0), [-0.99, -0.14], atol=0.05)
+
+
+def test_displacements_stay_within_the_frame() -> None:
+    """Along straight stripes the flow without the camera's motion exceeds the frame, which has 320 x 240 pixels."""
+    options = idt_tools.TrackerOptions(record_points=True)
+    tracked = idt_tools.extract(level_stripes(20), homographies=IDENTITIES[:20], options=options)
+    assert len(tracked) > 1000 and tracked.points is not None
+    # The columns are displacements divided by their total length. Most equal the steps of the points, where the camera
+    # does not move; that gives the total length.
+    shares = tracked.descriptors[:, columns.TRAJECTORY].reshape(-1, 15, 2)
+    steps = np.linalg.norm(np.diff(tracked.points, axis=1), axis=2)
+    lengths = np.median(steps / np.maximum(np.linalg.norm(shares, axis=2), 1e-9), axis=1)
+    assert ((lengths[:, None, None] * np.abs(shares)).max((0, 1)) < [320, 240]).all()
 
 
 def test_boxes_change_only_the_camera_motion() -> None:

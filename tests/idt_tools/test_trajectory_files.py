@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import idt_tools
-from idt_tools import ReadingFailed, cli, trajectory_files
+from idt_tools import ReadingFailed, _core, cli, trajectory_files
 from idt_tools.trajectory_files import find_rows, read_rows, read_text_rows
 
 LINE = "15\t" + "\t".join(f"{i / 7:.6f}" for i in range(435)) + "\n"
@@ -68,6 +68,32 @@ def test_read_text_rows_in_blocks(
     assert [len(block) for block in blocks] == [2] * (n_rows // 2) + [1] * (n_rows % 2)
     block_rows = [np.hstack([block.info, block.descriptors]) for block in blocks]
     assert np.array_equal(np.concatenate([np.empty((0, 436)), *block_rows]), rows)
+
+
+NUMBERS = st.one_of(
+    st.floats(width=32).map(str), st.integers(-(10**9), 10**9).map(str), st.floats(-1e6, 1e6).map("{:.6f}".format)
+)
+
+
+@given(
+    rows=st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=5), separator=st.sampled_from([" ", "\t", " \t"])
+)
+@example(rows=[["1e-400", "1e400", "-0"]], separator=" ")
+def test_parse_rows_equals_loadtxt(rows: list[list[str]], separator: str) -> None:
+    text = "\n\n".join(separator.join(row) for row in rows)
+    parsed = _core.parse_rows(text.encode(), 3)
+    expected = np.loadtxt(text.splitlines(), np.float32, ndmin=2) if rows else np.empty((0, 3), np.float32)
+    if parsed is None:  # a number beyond the doubles, which read_text_rows then leaves to Python
+        assert any("e" in word for row in rows for word in row)
+    else:
+        assert parsed.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2", "1 2 3 4", "1 2 3\n4", "1 2 x", "1 2 3x", "1,2,3", "1 2 +3", "1 2 \0", "1 2 0x1"]
+)
+def test_parse_rows_leaves_other_text(text: str) -> None:
+    assert _core.parse_rows(text.encode(), 3) is None
 
 
 def test_read_text_rows_reads_lazily(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from workflow_scripts.ground.setting import setting
 
 # The VERSION of each stage. Increase it when the same frames give other trajectories.
-VERSIONS = {"extract_shard": 3}
+VERSIONS = {"extract_shard": 4}
 
 BYTES_PER_PIXEL = 1.3  # approximate bytes of trajectories per pixel of each frame: 8 TB for Kinetics-400
 
