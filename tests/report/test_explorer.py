@@ -103,7 +103,7 @@ def test_read_runs_and_vectors_of_damaged_model(tmp_path: Path, write_model: Cal
     assert [run.n_videos for run in read_runs([model])] == [5]
     content = torch.load(model, weights_only=True)
     clustering = Clustering("la", "", "seed1", list("abcde"), np.zeros((1, 5), int))
-    weights = content["state_dict"]["conv1.weight"].numpy().tobytes()
+    weights = content["state_dict"]["fc.weight"].numpy().tobytes()
     damaged = bytearray(model.read_bytes())
     damaged[damaged.index(weights) + 5] ^= 64
     unfit = {**content, "bank": content["bank"][:3]}, {**content, "bank": content["bank"] * np.nan}
