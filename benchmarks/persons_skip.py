@@ -6,7 +6,7 @@
 In generated videos, true boxes replace the detector, so that only the error between searched frames counts. For two
 people, two videos are combined, a quarter of the width apart; they have no pictures, so only strides are measured.
 
-`looked at` is the share of the frames that the detector gets. IoU compares the tracker's masks of the boxes with those
+`searched` is the share of the frames that the detector gets. IoU compares the tracker's masks of the boxes with those
 of stride 1, and `covered` is the covered fraction of these: means over the frames that have a box. `repeat` uses the
 boxes of a stride until the next searched frame, where the persons stage interpolates.
 """
@@ -118,7 +118,7 @@ def print_table(title: str, videos: Iterable[Video], ways: Sequence[tuple[int, f
             if not adaptive:
                 boxes = repeat(video, stride)
                 repeat_rows.add(video, boxes, -(-len(boxes) // stride))
-    print(f"\n{title}\nstride  adaptive  looked at  IoU    covered   IoU with repeat")
+    print(f"\n{title}\nstride  adaptive  searched   IoU    covered   IoU with repeat")
     for (stride, adaptive), carried, repeats in zip(ways, kept, repeated, strict=True):
         last = "" if adaptive else f"   {np.mean(repeats.iou):.3f}"
         print(f"{stride:6}  {adaptive:8}  {carried}{last}", flush=True)

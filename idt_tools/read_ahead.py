@@ -1,14 +1,14 @@
 """Computes the next items of an iterator in a thread, while the current one is in use."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from queue import SimpleQueue
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-def read_ahead(items: Iterable[Item], n_ahead: int = 2) -> Iterator[Item]:
+def read_ahead(items: Iterable[Item], n_ahead: int = 2) -> Generator[Item]:
     """Yields the items, of which a thread computes up to `n_ahead` before they are asked for.
 
     An error of `items` is raised after the items before it. If the returned iterator is closed, the thread ends after
@@ -19,12 +19,14 @@ def read_ahead(items: Iterable[Item], n_ahead: int = 2) -> Iterator[Item]:
     closed = threading.Event()
 
     def compute() -> None:
+        iterator = iter(items)
         try:
-            for item in items:
-                computed.put((item,))
+            while True:
                 slots.acquire()
                 if closed.is_set():
                     return
+                computed.put((next(iterator),))
+        except StopIteration:
             computed.put(None)
         except BaseException as error:
             computed.put(error)

@@ -179,7 +179,7 @@ def _parse(path: Path, lines: list[bytes], n_before: int) -> np.ndarray:
             raise ValueError(f"{path}, line {number}: it holds {len(words)} columns, not {expected}")
         for word in words:
             try:
-                numbers.append(float(word))
+                numbers.append(float(word.replace("_", "?")))  # Python would read 1_000
             except ValueError:
                 raise ValueError(f"{path}, line {number}: {word[:20]!r} is not a number") from None
     return np.array(numbers, np.float32).reshape(-1, width)

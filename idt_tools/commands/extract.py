@@ -1,5 +1,6 @@
 """`idt extract`: writes the trajectories of videos, a file per video."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -109,26 +110,29 @@ def _extract(item: Extraction, progress: Progress) -> str:
         raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
     header = probe_video(item.video)
     frames = read_video(item.video)
-    shown = progress.shown(read_ahead(frames), item.video, header.n_frames)
-    blocks = stream(shown, boxes, options=options)
+    # Closed at once, because the thread of a refused video would wait until the garbage collection.
+    ahead = contextlib.closing(read_ahead(frames))
     try:
-        if item.format == "text":
-            n_rows = trajectory_files.write_text_rows(item.output, blocks, lambda: frames.n_frames)
-        else:
-            n_rows = trajectory_files.write_hdf5_rows(
-                item.output,
-                blocks,
-                options,
-                lambda: {
-                    "video": readable(item.video.name),
-                    "boxes": readable(box_file.name) if box_file else "",
-                    "n_frames": frames.n_frames,
-                    "n_skipped": frames.n_skipped,
-                    "fps": header.fps if header.exact else frames.fps,
-                    "width": header.width,
-                    "height": header.height,
-                },
-            )
+        with ahead as frames_ahead:
+            shown = progress.shown(frames_ahead, item.video, header.n_frames)
+            blocks = stream(shown, boxes, options=options)
+            if item.format == "text":
+                n_rows = trajectory_files.write_text_rows(item.output, blocks, lambda: frames.n_frames)
+            else:
+                n_rows = trajectory_files.write_hdf5_rows(
+                    item.output,
+                    blocks,
+                    options,
+                    lambda: {
+                        "video": readable(item.video.name),
+                        "boxes": readable(box_file.name) if box_file else "",
+                        "n_frames": frames.n_frames,
+                        "n_skipped": frames.n_skipped,
+                        "fps": header.fps if header.exact else frames.fps,
+                        "width": header.width,
+                        "height": header.height,
+                    },
+                )
     except ValueError as error:  # the tracker refuses a frame
         raise CommandError(f"{item.video}: {error}") from None
     skipped = f", {frames.n_skipped} damaged frames skipped" if frames.n_skipped else ""

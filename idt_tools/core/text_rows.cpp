@@ -33,6 +33,7 @@ const char* parse_number(const char* begin, const char* end, double& number) {
     number = negative ? -magnitude : magnitude;
     return at;
   }
+  if (first == end || (!is_digit(*first) && *first != '.')) return nullptr;  // inf, nan(1)
 #ifdef __cpp_lib_to_chars  // absent from older libraries; Python then parses the text
   const auto [behind, error] = std::from_chars(begin, end, number);
   const bool whole = behind == end || is_space(*behind) || *behind == '\n';

@@ -97,7 +97,7 @@ def test_a_square_of_a_clip_is_decoded_at_once_from_its_blocks(monkeypatch):
     assert len(sizes) == 1 and sizes[0] < 0.15 * sum(map(len, files))
 
 
-@pytest.mark.parametrize("damage", ["empty", "header", "cut", "marker", "text"])
+@pytest.mark.parametrize("damage", ["empty", "header", "cut", "marker", "segment", "text"])
 @pytest.mark.parametrize("damaged", [0, 2])
 def test_a_damaged_frame_is_named(damage, damaged):
     files = [jpeg.encode(picture(120, 160, n), 90) for n in range(4)]
@@ -111,6 +111,8 @@ def test_a_damaged_frame_is_named(damage, damaged):
         content = content[: len(content) // 2]
     elif damage == "marker":
         content[marks[3]] = 0
+    elif damage == "segment":
+        content[marks[3] + 2 : marks[3] + 4] = 0xFF, 0xC4  # a marker below those of restarts, where the decoder stops
     else:
         content = np.frombuffer(b"no picture" * 100, np.uint8)
     files[damaged] = content

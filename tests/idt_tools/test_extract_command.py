@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 from processes import default_signals
+from written_videos import write_video
 
 import idt_tools
 from idt_tools import cli, columns, trajectory_files
@@ -121,6 +123,14 @@ def test_extract_broken_video_does_not_stop_others(
     ]
     assert shown.out.splitlines()[-1] == "2 of 4 videos written"
     assert names(output) == ["square_0.h5", "square_1.h5"]
+
+
+def test_extract_refused_videos_leave_no_threads(tmp_path: Path) -> None:
+    pictures = [np.full((16, 16, 3), 7 * number, np.uint8) for number in range(12)]
+    too_small = [write_video(tmp_path / f"{number}.mp4", pictures) for number in range(3)]
+    before = threading.active_count()
+    assert extract(*too_small, "-o", tmp_path / "out") == 1
+    assert threading.active_count() == before
 
 
 def test_extract_existing_files_stay_without_force(

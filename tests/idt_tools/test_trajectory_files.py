@@ -110,6 +110,8 @@ def test_read_text_rows_reads_lazily(tmp_path: Path) -> None:
         (LINE + "\t".join(["0.5"] * 426) + "\n", "line 2: it holds 426 columns, not 436"),
         ("\t".join(["0.5"] * 426) + "\n", "line 1: it holds 426 columns, not 436"),
         ("\n" + LINE + LINE.replace("0.142857", "O.142857"), "line 3: 'O.142857' is not a number"),
+        (LINE.replace("0.142857", "1_5"), "line 1: '1_5' is not a number"),
+        (LINE.replace("0.142857", "nan(1)"), r"line 1: 'nan\(1\)' is not a number"),
         (LINE + "# " + LINE, "line 2: it holds 437 columns"),
         (LINE + LINE[:-40], "line 2: it holds 43"),  # truncated
     ],

@@ -27,8 +27,9 @@ pytestmark = pytest.mark.slow  # starts processes that train
 
 LABELS = torch.arange(11)[None].repeat(2, 1) // torch.tensor([[3], [4]])
 BATCHES = [[4, 0, 10, 5, 7], [1, 9, 2, 3]]  # the first has an odd size
-CASES = {  # objective and number of clusterings
+CASES = {  # objective and number of clusterings; "in passes": two clips per pass
     "instance": ("instance", 2),
+    "instance in passes": ("instance", 2),
     "fixed clusters": ("local_aggregation", 2),
     "clusters of the network": ("local_aggregation", 3),
     "supervised": ("supervised", 2),
@@ -47,6 +48,8 @@ def steps(case: str, tiny: PretrainingSettings, ranks: Ranks, device: str) -> di
     torch.backends.cudnn.allow_tf32 = False  # so that float32 has the same precision on a GPU as on a CPU
     objective, m = CASES[case]
     settings = dataclasses.replace(tiny, precision="float32", negatives=4, neighbours=6, m=m)
+    if "in passes" in case:
+        settings = dataclasses.replace(settings, micro_batch=2)
     torch.manual_seed(0)
     model = EvaluationModeResNet3D(10, 16, 0.125).to(device)
     bank = MemoryBank([f"v{n}" for n in range(11)], 16, seed=ranks.rank)  # the learner makes the banks equal

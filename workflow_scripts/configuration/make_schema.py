@@ -113,19 +113,25 @@ def _meaning(node: dict[str, Any]) -> str:
 
 def _values(node: dict[str, Any]) -> str:
     """Returns choices or type, limits and unit of a value."""
+    kinds = [kind for part in node.get("anyOf", [node]) if (kind := _kind(part))]
+    return ", ".join([" or ".join(kinds) or "any", *([node["unit"]] if "unit" in node else [])])
+
+
+def _kind(node: dict[str, Any]) -> str:
+    """Returns choices, or type and limits, of a value; empty if the schema names neither."""
     items = node.get("items", {})
     if choices := node.get("enum") or items.get("enum"):
-        kind = ", ".join(f"`{choice}`" for choice in choices)
-    else:
-        kinds = [part["type"] for part in node.get("anyOf", [node]) if "type" in part]
-        kind = " or ".join(KINDS[kind] for kind in kinds) or "any"
-        kind += f" of {KINDS_IN_LIST[items['type']]}" if items.get("type") in KINDS_IN_LIST else ""
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if "type" not in node:
+        return ""
+    kind = KINDS[node["type"]]
+    kind += f" of {KINDS_IN_LIST[items['type']]}" if items.get("type") in KINDS_IN_LIST else ""
     limits = [
         f"{sign} {items.get(limit, node.get(limit))}"
         for limit, sign in SIGNS.items()
         if limit in node or limit in items
     ]
-    return ", ".join([kind, *limits, *([node["unit"]] if "unit" in node else [])])
+    return ", ".join([kind, *limits])
 
 
 def _default(node: dict[str, Any]) -> str:

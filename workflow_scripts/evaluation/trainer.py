@@ -17,7 +17,7 @@ from tqdm import tqdm
 from workflow_scripts.evaluation.network import TestClips
 from workflow_scripts.evaluation.settings import Architecture, EvaluationSettings
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.ground.curves import Curves, speed
+from workflow_scripts.ground.curves import DISPLAY_SECONDS, Curves, speed
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import load_checkpoint, save_checkpoint
@@ -26,8 +26,6 @@ from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D
 
 log = logging.getLogger(__name__)
-
-DISPLAY_SECONDS = 1.0  # between updates of the displayed loss, each of which synchronises with the device
 
 
 class Trainer:

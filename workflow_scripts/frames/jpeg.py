@@ -136,7 +136,8 @@ def _layout(jpeg: Bytes) -> _Layout | None:
 def _segments(content: Bytes, starts: Offsets, ends: Offsets, layout: _Layout) -> _Segments:
     """Finds the segments of each frame. Raises DamagedFrameError if a frame has not as many as its header says."""
     escapes = np.flatnonzero(content[:-1] == 0xFF)
-    after_markers = escapes[content[escapes + 1] >= 0xD0] + 2  # coded data has 0 after 255
+    codes = content[escapes + 1]
+    after_markers = escapes[(codes > 0) & (codes < 0xFF)] + 2  # coded data has 0 after 255
     data_starts = starts + len(layout.header)
     first, last = np.searchsorted(after_markers, [data_starts, ends], side="right")
     n_segments = layout.n_rows * layout.n_columns

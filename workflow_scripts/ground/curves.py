@@ -21,6 +21,7 @@ from workflow_scripts.ground.stage import cannot_write
 
 log = logging.getLogger(__name__)
 
+DISPLAY_SECONDS = 1.0  # between updates of the displayed loss, each of which synchronises with the device
 ROW_SECONDS = 10.0  # between rows within an epoch
 FILE_NAME = "history.csv"
 EVENTS_SUFFIX = ".history"  # of the names of our event files

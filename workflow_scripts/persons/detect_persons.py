@@ -149,8 +149,8 @@ def boxes_of(frames: Iterable[np.ndarray], detector: Detector, stride: int, adap
         last = np.zeros(0)  # the reduced picture of the last frame that the detector got
         for number, frame in _candidates(frames, stride):
             n_frames, (height, width) = number + 1, frame.shape[:2]
-            picture = _reduced(frame)
-            if detected:
+            picture = _reduced(frame) if adaptive else last
+            if adaptive and detected:
                 change = float(np.abs(picture - last).mean())
                 if change < adaptive:
                     skipped[-1][number] = change

@@ -61,8 +61,10 @@ class Detectron2(NetworkDetector):
         )
         self._channels = config.INPUT.FORMAT
         trained_on = config.DATASETS.TEST[:1]
-        classes = MetadataCatalog.get(trained_on[0]).get("thing_classes", []) if trained_on else []
-        self._person = list(classes).index("person") if "person" in classes else 0  # COCO's first class
+        classes = list(MetadataCatalog.get(trained_on[0]).get("thing_classes", [])) if trained_on else []
+        if classes and "person" not in classes:
+            raise StageError(f"persons.model: {model!r} has no class person; choose a model that finds persons")
+        self._person = classes.index("person") if classes else 0  # COCO's first class
         config.MODEL.WEIGHTS = config.MODEL.DEVICE = ""  # these do not change the boxes
         parameters = {
             "detector": "detectron2",

@@ -47,11 +47,13 @@ _FIXED_SIZE = ("ssd300_vgg16", "ssdlite320_mobilenet_v3_large")
 
 
 def seconds_per_frame(detector: str, model: str, short_side: int = 0) -> float | None:
-    """Returns the published seconds per frame of a model, or None if there are none.
+    """Returns the published seconds per frame of a model; None if there are none, or if it takes no such frames.
 
     For another input size, `short_side` in pixels (0: the model's own), they grow with the number of pixels.
     """
     seconds = SECONDS_PER_FRAME[detector].get(model)
-    if seconds is None or not short_side or model in _FIXED_SIZE:
+    if seconds is None or not short_side:
         return seconds
+    if model in _FIXED_SIZE:
+        return None
     return seconds * (short_side / _OWN_SHORT_SIDE.get(model, 800)) ** 2

@@ -131,8 +131,12 @@ class Learner:
         return torch.cat([self.ranks.all_reduce(sums), norm.double()[None]])
 
     def _micro_batches(self, n_clips: int, n_batch: int) -> list[slice]:
-        """The parts of the clips of this process, as equal as possible; of one number in all processes."""
-        n_parts = math.ceil(math.ceil(n_batch / self.ranks.size) / clips_at_once(self.settings))
+        """The parts of the clips of this process, as equal as possible; of one number in all processes.
+
+        Batch norm needs two clips, so a part of three is not divided.
+        """
+        fewest, most = n_batch // self.ranks.size, math.ceil(n_batch / self.ranks.size)  # clips of a process
+        n_parts = max(1, min(math.ceil(most / clips_at_once(self.settings)), fewest // 2))
         ends = [n_clips * number // n_parts for number in range(n_parts + 1)]
         return [slice(start, end) for start, end in itertools.pairwise(ends)]
 

@@ -125,9 +125,10 @@ class PretrainingSettings:
     )
     micro_batch: str | int = setting(
         "auto",
-        "Most clips in one pass of the network. A step adds up the gradients of the passes of its batch; batch norm "
-        "uses the clips of one pass. auto: as many as torch's kernels can index. Lower it if the memory of the GPU "
-        "does not suffice.",
+        "Most clips in one pass of the network, or one more so that each pass has two. A step adds up the gradients of "
+        "the passes of its batch; batch norm uses the clips of one pass. auto: as many as fit arrays of fewer than "
+        "2^31 numbers, the limit of torch's kernels, whatever the memory of the GPU. Lower it if that memory does not "
+        "suffice. Finetuning has finetune_batch_size instead.",
         source="ours",
         unit="clips",
         anyOf=[{"enum": ["auto"]}, {"type": "integer", "minimum": 2}],
@@ -143,8 +144,9 @@ class PretrainingSettings:
 def clips_at_once(settings: PretrainingSettings) -> int:
     """The most clips in one pass of the network (`micro_batch`).
 
-    auto: the output of the first convolution, the largest array of the network, has fewer than 2^31 values, because
-    kernels of CUDA and of oneDNN count with 32 bits. It does not depend on the memory, because it changes the result.
+    auto: the output of the first convolution, the largest array of the paper's network, has fewer than 2^31 values,
+    because kernels of CUDA and of oneDNN count with 32 bits. It does not depend on the memory, because it changes the
+    result.
     """
     if settings.micro_batch != "auto":
         return int(settings.micro_batch)

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.ground.curves import Curves, speed
+from workflow_scripts.ground.curves import DISPLAY_SECONDS, Curves, speed
 from workflow_scripts.ground.stage import StageError
 from workflow_scripts.pretraining.augmentation import draw_training
 from workflow_scripts.pretraining.checkpoint import SaveTimer, load_checkpoint, save_checkpoint
@@ -24,8 +24,6 @@ from workflow_scripts.pretraining.dataset import DrawnClips, epoch_batches, load
 from workflow_scripts.pretraining.learner import Learner, learning_rate
 
 log = logging.getLogger(__name__)
-
-DISPLAY_SECONDS = 1.0  # between updates of the displayed loss, each of which synchronises with the device
 
 
 @dataclass

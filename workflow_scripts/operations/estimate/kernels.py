@@ -16,13 +16,16 @@ from workflow_scripts.ground.devices import best_device
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
+from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
 
 log = logging.getLogger(__name__)
 
 SLICE = (8192, 1024)  # points and clusters of the timed K-means
 WARM_UP, STEPS = 2, 5  # training steps before the timed ones, because the first ones are slower; timed steps
+# The settings of a run that its speed depends on
+TIMED = ("depth", "width", "shortcut", "clip_length", "crop_size", "batch_size", "precision", "micro_batch")
 FEW_CLIPS, BATCH_SECONDS = 2, 4.0  # on a CPU: clips of the first measurement; seconds per step of the second
 
 
@@ -52,16 +55,14 @@ def network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSecon
 
     On a GPU the batch is the run's. On a CPU it is smaller, so that a step takes some seconds. Loading is not timed.
     """
-    shape = settings.depth, settings.width, settings.shortcut, settings.clip_length, settings.crop_size
-    return _network_seconds(shape, settings.batch_size, threads)
+    return _network_seconds(PretrainingSettings(**{name: getattr(settings, name) for name in TIMED}), threads)
 
 
 @functools.cache
-def _network_seconds(shape: tuple[int, float, str, int, int], batch: int, threads: int) -> NetworkSeconds:
-    depth, width, shortcut, clip_length, crop_size = shape
-    log.info("networks: steps of depth %d, width %g, %d frames of %d pixels", depth, width, clip_length, crop_size)
-    settings = PretrainingSettings(
-        depth=depth, width=width, shortcut=shortcut, clip_length=clip_length, crop_size=crop_size
+def _network_seconds(settings: PretrainingSettings, threads: int) -> NetworkSeconds:
+    batch, frames, pixels = settings.batch_size, settings.clip_length, settings.crop_size
+    log.info(
+        "networks: steps of depth %d, width %g, %d frames of %d pixels", settings.depth, settings.width, frames, pixels
     )
     if torch.cuda.is_available():
         return _timed(settings, batch)
@@ -94,8 +95,10 @@ def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> Net
         return (time.perf_counter() - started) / (steps * clips)
 
     trained = seconds(lambda step: learner.step(inputs, list(range(clips)), 0, step))
-    with torch.no_grad():
-        return NetworkSeconds(trained, seconds(lambda step: model.eval()(inputs)))
+    model.eval()
+    few = inputs[: clips_at_once(settings)]
+    with torch.no_grad(), autocast(settings.precision, device):
+        return NetworkSeconds(trained, seconds(lambda step: model(few)) * clips / len(few))
 
 
 def _wait(device: torch.device) -> None:

@@ -119,7 +119,7 @@ def network_text(lines: list[tuple[str, Line]], device: str, cores: int) -> list
         *rows,
         f"- all: {total}",
         "",
-        f"Loading of clips by {cores} cores, of which a GPU's training itself takes one:",
+        f"Loading of clips. A training on a GPU takes one of {cores} cores, and the others load:",
         "",
         *(_loading_text(dataset, line, cores) for dataset, line in lines if line.loading_cores),
     ]

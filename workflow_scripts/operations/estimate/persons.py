@@ -53,7 +53,7 @@ def network_hours(persons: dict[str, Any], detector: str, size: Size, jobs: int)
         sentences.append("persons.adaptive reduces the hours by the share of frames that it skips.")
     own = seconds_per_frame(detector, configured, short_side)
     if own is None:
-        sentences.append(f"No speed of {configured} is published.")
+        sentences.append(f"No speed of {configured} is published{' for this size' if short_side else ''}.")
     head = ["model", "frames/s", *(f"stride {each}" for each in strides)]
     text = [" ".join(sentences), "", *markdown(pd.DataFrame(rows, columns=head)), ""]
     if own is None:
