@@ -44,9 +44,8 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.stage import first_line
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.pretraining.precision import autocast
-from workflow_scripts.pretraining.settings import PretrainingSettings
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
 
-MOST_NUMBERS = 2**31  # in a tensor: many kernels of cuDNN count with 32 bits
 KINETICS_FRAMES = 70_000_000
 
 
@@ -110,12 +109,9 @@ def driver_version() -> str:
 
 
 def fitting_batch(settings: PretrainingSettings, frames: int) -> int:
-    """The batch size, halved until the output of the first convolution, the largest tensor, has less than 2^31 numbers.
-
-    For the 64 channels of 64 frames of 112 pixels, or of 16 frames of 224, 256 clips have 3.3e9.
-    """
-    batch, clip = settings.batch_size, round(64 * settings.width) * frames * (settings.crop_size / 2) ** 2
-    while batch > 1 and batch * clip >= MOST_NUMBERS:
+    """The batch size, halved until one pass of the network can hold it (`clips_at_once`)."""
+    batch, limit = settings.batch_size, clips_at_once(replace(settings, clip_length=frames, micro_batch="auto"))
+    while batch > limit:
         batch //= 2
     return batch
 

@@ -57,15 +57,15 @@ class Agreement:
     n_frames: int = 0
 
     def add(self, video: Video, boxes: Boxes, n_detected: int) -> None:
-        """Adds a video, in which `boxes` are found by a detector that gets `n_detected` of the frames."""
+        """Adds a video with the boxes of a detector that gets `n_detected` of the frames."""
         self.n_detected, self.n_frames = self.n_detected + n_detected, self.n_frames + len(boxes)
         for true, estimated in zip(video.boxes, boxes, strict=True):
-            expected, found = mask(true, video.size), mask(estimated, video.size)
-            common = np.count_nonzero(expected & found)
-            if expected.any() or found.any():
-                self.iou.append(common / np.count_nonzero(expected | found))
-            if expected.any():
-                self.covered.append(common / np.count_nonzero(expected))
+            true_mask, estimated_mask = mask(true, video.size), mask(estimated, video.size)
+            common = np.count_nonzero(true_mask & estimated_mask)
+            if true_mask.any() or estimated_mask.any():
+                self.iou.append(common / np.count_nonzero(true_mask | estimated_mask))
+            if true_mask.any():
+                self.covered.append(common / np.count_nonzero(true_mask))
 
     def __str__(self) -> str:
         share = self.n_detected / self.n_frames
@@ -111,17 +111,17 @@ def main() -> None:
 
 def print_table(title: str, videos: Iterable[Video], ways: Sequence[tuple[int, float]]) -> None:
     """Prints a row per stride and threshold. Each video is read once."""
-    kept, repeated = [Agreement() for _ in ways], [Agreement() for _ in ways]
+    carried, repeated = [Agreement() for _ in ways], [Agreement() for _ in ways]
     for video in videos:
-        for (stride, adaptive), carry_rows, repeat_rows in zip(ways, kept, repeated, strict=True):
+        for (stride, adaptive), carry_rows, repeat_rows in zip(ways, carried, repeated, strict=True):
             carry_rows.add(video, *carry(video, stride, adaptive))
             if not adaptive:
                 boxes = repeat(video, stride)
                 repeat_rows.add(video, boxes, -(-len(boxes) // stride))
     print(f"\n{title}\nstride  adaptive  searched   IoU    covered   IoU with repeat")
-    for (stride, adaptive), carried, repeats in zip(ways, kept, repeated, strict=True):
+    for (stride, adaptive), carries, repeats in zip(ways, carried, repeated, strict=True):
         last = "" if adaptive else f"   {np.mean(repeats.iou):.3f}"
-        print(f"{stride:6}  {adaptive:8}  {carried}{last}", flush=True)
+        print(f"{stride:6}  {adaptive:8}  {carries}{last}", flush=True)
 
 
 def generate(n_videos: int, settings: GeneratedSettings) -> list[Video]:

@@ -1,46 +1,26 @@
 """Computes the next items of an iterator in a thread, while the current one is in use."""
 
-import threading
+from collections import deque
 from collections.abc import Generator, Iterable
-from queue import SimpleQueue
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
 
 def read_ahead(items: Iterable[Item], n_ahead: int = 2) -> Generator[Item]:
-    """Yields the items, of which a thread computes up to `n_ahead` before they are asked for.
+    """Yields the items. A thread computes up to `n_ahead` items before they are requested.
 
     An error of `items` is raised after the items before it. If the returned iterator is closed, the thread ends after
     the item that it computes.
     """
-    computed: SimpleQueue[tuple[Item] | BaseException | None] = SimpleQueue()  # None at the end
-    slots = threading.Semaphore(n_ahead)
-    closed = threading.Event()
-
-    def compute() -> None:
-        iterator = iter(items)
-        try:
-            while True:
-                slots.acquire()
-                if closed.is_set():
-                    return
-                computed.put((next(iterator),))
-        except StopIteration:
-            computed.put(None)
-        except BaseException as error:
-            computed.put(error)
-
-    thread = threading.Thread(target=compute, name="read_ahead", daemon=True)
-    thread.start()
+    iterator, end = iter(items), object()
+    thread = ThreadPoolExecutor(1, "read_ahead")
     try:
-        while (entry := computed.get()) is not None:
-            if isinstance(entry, BaseException):
-                raise entry
-            slots.release()
-            yield entry[0]
-            del entry  # the item, which may be large
+        computed: deque[Any] = deque(thread.submit(next, iterator, end) for _ in range(n_ahead))
+        while (item := computed.popleft().result()) is not end:
+            computed.append(thread.submit(next, iterator, end))
+            yield item
+            del item  # it may be large
     finally:
-        closed.set()
-        slots.release()
-        thread.join()
+        thread.shutdown(cancel_futures=True)

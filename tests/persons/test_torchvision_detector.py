@@ -88,10 +88,10 @@ def test_torchvision_equals_the_model_with_published_weights(
     reference = getattr(detection, model)(weights=published.COCO_V1, **size).eval()
     image = torch.as_tensor(frame).permute(2, 0, 1) / 255
     with torch.inference_mode():
-        (found,), (ours,) = reference([image]), detector._network([image])
+        (theirs,), (ours,) = reference([image]), detector._network([image])
     assert ours.keys() == {"boxes", "labels", "scores"}, "no masks and no keypoints"
-    found_persons = (found["labels"] == 1) & (found["scores"] > 0.5)
-    expected = torch.column_stack([found["boxes"], found["scores"]])[found_persons].numpy()
+    are_persons = (theirs["labels"] == 1) & (theirs["scores"] > 0.5)
+    expected = torch.column_stack([theirs["boxes"], theirs["scores"]])[are_persons].numpy()
     expected = expected[(expected[:, 2] > expected[:, 0]) & (expected[:, 3] > expected[:, 1])]
     np.testing.assert_allclose(boxes, expected[np.argsort(-expected[:, 4], kind="stable")], rtol=1e-4, atol=1e-3)
 

@@ -1,5 +1,6 @@
 """Batches of clips, loaded by this or by other processes."""
 
+import threading
 from functools import partial
 
 import hypothesis.strategies as st
@@ -52,15 +53,18 @@ def test_load_inputs_clips_of_a_video_are_consecutive(frames_files, video_ids):
 
 
 def test_load_inputs_makes_one_batch_ahead(frames_files, video_ids):
-    drawn = []
+    drawn, second_batch = [], threading.Event()
 
     def draw(video_id, n_frames, clip_length):
         drawn.append(video_id)
+        if video_id == video_ids[3]:
+            second_batch.set()
         return draw_test(0, video_id, n_frames, clip_length, n_clips=1)
 
     clips = DrawnClips(FrameStore(frames_files), video_ids, 8, draw)
     batches = load_inputs(clips, consecutive(12, 2), 32, torch.device("cpu"))
     next(batches)
+    assert second_batch.wait(timeout=10)
     batches.close()  # waits for the batch that is being made
     assert drawn == video_ids[:4]
 

@@ -21,7 +21,7 @@ def test_slurm_profile_asks_for_the_cores_that_load_for_its_gpu():
     """One more core than the loading processes need is for the training itself."""
     cores = {gpu: math.ceil(loading_cores(rate)) + 1 for gpu, rate in LEARNED_BY.items()}
     text = PROFILE.read_text()
-    asked = yaml.safe_load(text)["set-threads"]
-    assert set(asked) == {"pretraining", "finetune", "features", "cluster_bank"}
-    assert set(asked.values()) == {cores["A100"]}
+    threads = yaml.safe_load(text)["set-threads"]
+    assert set(threads) == {"pretraining", "finetune", "features", "cluster_bank"}
+    assert set(threads.values()) == {cores["A100"]}
     assert f"an H200 {cores['H200']}" in text

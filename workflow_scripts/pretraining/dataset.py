@@ -8,13 +8,13 @@ import math
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from idt_tools.read_ahead import read_ahead
 from workflow_scripts.frames.clips import FrameStore
 from workflow_scripts.ground.identity import rng
 from workflow_scripts.pretraining.augmentation import Draw, cut_square
@@ -75,7 +75,8 @@ def load_inputs(
         workers: Processes that decode and crop for a GPU, at most one per available core; 0 for this process.
     """
     if device.type != "cuda":
-        yield from _made_ahead(to_input(_collate_videos([clips[index] for index in batch]), size) for batch in batches)
+        made = (to_input(_collate_videos([clips[index] for index in batch]), size) for batch in batches)
+        yield from read_ahead(made, n_ahead=1)
         return
     parts = [list(batch[at : at + CLIPS_AT_ONCE]) for batch in batches for at in range(0, len(batch), CLIPS_AT_ONCE)]
     loader = iter(
@@ -100,15 +101,6 @@ def load_inputs(
         pending = inputs, ready
     if pending is not None:
         yield _hand_over(*pending)
-
-
-def _made_ahead(batches: Iterator[Tensor]) -> Iterator[Tensor]:
-    """The batches. A thread makes the next one while the current one is used."""
-    with ThreadPoolExecutor(1) as thread:
-        batch = thread.submit(next, batches, None)
-        while (inputs := batch.result()) is not None:
-            batch = thread.submit(next, batches, None)
-            yield inputs
 
 
 def _collate_videos(items: Sequence[list[tuple[np.ndarray, Draw]]]) -> Squares:

@@ -52,11 +52,11 @@ def to_input(squares: Squares, size: int, device: torch.device | str = "cpu") ->
     Returns:
         (B, 3, T, size, size) float32, 0..255 minus MEAN, with the channels innermost in memory.
     """
-    has_size = bool((squares.sides == size).all())  # before the copy to a GPU, because it would synchronise
+    sides_in_pixels = squares.sides.tolist()  # before the copy to a GPU, because it would synchronise
     frames, sides, flips, colors = (None if part is None else part.to(device, non_blocking=True) for part in squares)
     assert frames is not None and sides is not None and flips is not None
-    values = _padded(frames, squares.sides.tolist())
-    if has_size:
+    values = _padded(frames, sides_in_pixels)
+    if all(side == size for side in sides_in_pixels):
         values = torch.where(flips[:, None, None, None, None], values.flip(3), values).permute(0, 4, 1, 2, 3)
     else:
         rows = resizing_weights(sides, values.shape[2], size)  # (B, S, P)
