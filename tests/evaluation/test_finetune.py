@@ -182,6 +182,29 @@ def test_freeze_fixes_weights_and_statistics(dataset: Any, model: Path, tmp_path
         freeze(network, {"other": 5}, "folder")
 
 
+def test_trainer_in_several_passes_has_the_same_gradients_without_batch_norm(
+    dataset: Any, model: Path, tmp_path: Path
+) -> None:
+    class Narrow(Architecture):
+        largest_pass = 3
+
+    def trained(architecture: Architecture) -> tuple[list[dict[str, Any]], torch.Tensor]:
+        network = pretrained.network(2, seed=0)
+        batch_norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm3d)]
+        trainer = Trainer("ir", network, batch_norms, store, architecture, ONE_EPOCH, seed=0)
+        history = trainer.train(parts.train, parts.classes, tmp_path / architecture.__class__.__name__, tmp_path)
+        return history, torch.cat([weight.detach().flatten() for weight in network.parameters()])
+
+    pretrained = read_pretrained(model, Architecture())
+    parts, store = read_inputs(dataset.splits, 1, dataset.frames)
+    shape = dataclasses.asdict(pretrained.architecture) | {"precision": "float32"}
+    assert len(parts.train) > 2 * Narrow.largest_pass and ONE_EPOCH.finetune_batch_size > Narrow.largest_pass
+    whole, weights = trained(Architecture(**shape))
+    divided, same_weights = trained(Narrow(**shape))
+    assert divided[0]["loss"] == pytest.approx(whole[0]["loss"], rel=1e-5)
+    torch.testing.assert_close(same_weights, weights, rtol=1e-4, atol=1e-5)
+
+
 def test_finetune_from_scratch_freezes_nothing(dataset: Any, tiny: Architecture, tmp_path: Path) -> None:
     histories = [
         run(dataset, tmp_path, tiny, dataclasses.replace(ONE_EPOCH, finetune_freeze_blocks={"other": n}))["history"]

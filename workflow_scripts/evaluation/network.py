@@ -101,9 +101,11 @@ class TestClips:
     def inputs(self, clips_at_once: int) -> Iterator[Tensor]:
         """Batches of clips as the network's input, (B x n_clips, 3, T, S, S) float32. A video's clips are consecutive.
 
-        A batch has at most `clips_at_once` clips, but at least one video. For a GPU, `workers` processes load them.
+        A batch has at most `clips_at_once` clips and fits in one pass of the network, but has at least one video. For a
+        GPU, `workers` processes load them.
         """
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
         clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)
-        batches = consecutive(len(self.video_ids), max(1, clips_at_once // self.n_clips))
+        most = min(clips_at_once, self.architecture.largest_pass)
+        batches = consecutive(len(self.video_ids), max(1, most // self.n_clips))
         yield from load_inputs(clips, batches, self.architecture.crop_size, best_device(), self.workers)

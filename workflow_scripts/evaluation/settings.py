@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
-from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, largest_pass
 from workflow_scripts.videos.settings import LAYOUTS
 
 # The VERSION of each stage, raised when the same settings give another result.
@@ -113,3 +113,8 @@ class Architecture:
     clip_length: int = PretrainingSettings.clip_length
     crop_size: int = PretrainingSettings.crop_size
     precision: str = PretrainingSettings.precision
+
+    @property
+    def largest_pass(self) -> int:
+        """The most clips in one pass of the network."""
+        return largest_pass(self.width, self.clip_length, self.crop_size)

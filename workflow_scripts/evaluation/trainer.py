@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -143,13 +143,7 @@ class Trainer:
             waiting_since = time.monotonic()
             batch = next(inputs)
             waiting += time.monotonic() - waiting_since
-            with autocast(self.architecture.precision, self.device):
-                logits = self.network(batch)  # (B, classes)
-            loss = functional.cross_entropy(logits.float(), classes[indices])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            loss_sum += loss.detach() * len(indices)
+            loss_sum += self._step(batch, classes[indices]) * len(indices)
             seen += len(indices)
             bar.update(len(indices))
             is_last = number == len(batches)
@@ -170,6 +164,24 @@ class Trainer:
                 counts = epoch, seen, len(video_ids), row["loss"]
                 log.debug("%s: epoch %d, %d of %d clips, loss %.4g", self.name, *counts)
         return row
+
+    def _step(self, clips: Tensor, targets: Tensor) -> Tensor:
+        """Trains on a batch, (B, 3, T, S, S), with classes (B,). Returns its mean loss.
+
+        If the batch is larger than one pass of the network, the gradients of several passes add up. Batch norm needs
+        two clips in each.
+        """
+        n_passes = max(1, min(math.ceil(len(clips) / self.architecture.largest_pass), len(clips) // 2))
+        self.optimizer.zero_grad()
+        losses = []
+        for part, part_targets in zip(clips.tensor_split(n_passes), targets.tensor_split(n_passes), strict=True):
+            with autocast(self.architecture.precision, self.device):
+                logits = self.network(part)  # (b, classes)
+            loss = functional.cross_entropy(logits.float(), part_targets) * (len(part) / len(clips))
+            loss.backward()
+            losses.append(loss.detach())
+        self.optimizer.step()
+        return torch.stack(losses).sum()
 
     def _loss(self, video_ids: list[str], target: Mapping[str, int]) -> float:
         """The mean cross-entropy of one clip per video, centre crop. The clip is the same in every epoch."""
