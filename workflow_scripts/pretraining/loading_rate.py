@@ -7,9 +7,6 @@
 # was measured on one core with videos 320x240 and 427x240 and all five crop scales (benchmarks/frames.py).
 FRAMES_PER_CORE = 3000
 
-# Clips of 16 frames per second that R3D-18 learns from with a batch of 256, roughly
-LEARNED_BY = {"A100": 1250, "H200": 4000}
-
 
 def loading_cores(clips_per_second: float, clip_length: int = 16, short_side: int = 240) -> float:
     """Returns the number of cores that load `clips_per_second`, not rounded.
