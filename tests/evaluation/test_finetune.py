@@ -70,7 +70,7 @@ def test_finetune_learns_and_records_how(dataset: Any, tiny: Architecture, tmp_p
     assert [row["lr"] for row in record["refit"]] == [row["lr"] for row in record["history"]]
     assert {row["validation_loss"] for row in record["refit"]} == {None}
     assert record["settings"]["finetune_lr"] == 0.03
-    shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "crop_size": 32}
+    shape = {"depth": 10, "width": 0.125, "shortcut": "B", "clip_length": 8, "frame_interval": 1, "crop_size": 32}
     assert record["settings"]["architecture"] == {**shape, "precision": "auto"}
     assert "svm_c" not in record["settings"]
 

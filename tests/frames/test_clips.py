@@ -49,6 +49,7 @@ def test_read_clip_of_a_short_video_starts_again(folder):
     clip = store.read_clip("small", 3, 9)
     whole = store.read_clip("small", 0, 5)
     assert np.array_equal(clip, whole[[3, 4, 0, 1, 2, 3, 4, 0, 1]])
+    assert np.array_equal(store.read_clip("small", 1, 4, interval=3), whole[[1, 4, 2, 0]])
 
 
 def _read_all(paths: list[Path], limit: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 
 from workflow_scripts.frames.clips import FrameStore
-from workflow_scripts.pretraining.augmentation import draw_test, draw_training
+from workflow_scripts.pretraining.augmentation import Draw, cut_square, draw_test, draw_training
 from workflow_scripts.pretraining.dataset import DrawnClips, consecutive, epoch_batches, load_inputs
 from workflow_scripts.pretraining.inputs import collate, to_input
 
@@ -45,6 +45,21 @@ def test_load_inputs_returns_the_drawn_clips_in_order(frames_files, video_ids):
     torch.testing.assert_close(loaded[1][2:3], expected, rtol=0, atol=1e-3)
 
 
+def test_drawn_clips_with_an_interval_lie_inside_the_video(frames_files, video_ids):
+    """The videos have more frames than a clip spans."""
+    store, span = FrameStore(frames_files), 3 * (4 - 1) + 1
+    clips = DrawnClips(store, video_ids, 4, partial(draw_test, 0, n_clips=20), frame_interval=3)
+    last_starts = set()
+    for video_id, drawn in zip(video_ids, (clips[index] for index in range(len(video_ids))), strict=True):
+        n_frames = store.n_frames(video_id)
+        assert n_frames > span
+        whole = cut_square(store, video_id, Draw(start=0), n_frames)
+        for square, draw in drawn:
+            assert np.array_equal(square, whole[draw.start : draw.start + span : 3])
+        last_starts.add(n_frames - span - max(draw.start for _, draw in drawn))
+    assert min(last_starts) == 0, "the end of a video is in a clip too"
+
+
 def test_load_inputs_clips_of_a_video_are_consecutive(frames_files, video_ids):
     clips = DrawnClips(FrameStore(frames_files), video_ids[:3], 4, partial(draw_test, 0, n_clips=5))
     (batch,) = load_inputs(clips, [[2, 0]], 40, torch.device("cpu"))
@@ -55,11 +70,11 @@ def test_load_inputs_clips_of_a_video_are_consecutive(frames_files, video_ids):
 def test_load_inputs_makes_one_batch_ahead(frames_files, video_ids):
     drawn, second_batch = [], threading.Event()
 
-    def draw(video_id, n_frames, clip_length):
+    def draw(video_id, n_frames, span):
         drawn.append(video_id)
         if video_id == video_ids[3]:
             second_batch.set()
-        return draw_test(0, video_id, n_frames, clip_length, n_clips=1)
+        return draw_test(0, video_id, n_frames, span, n_clips=1)
 
     clips = DrawnClips(FrameStore(frames_files), video_ids, 8, draw)
     batches = load_inputs(clips, consecutive(12, 2), 32, torch.device("cpu"))

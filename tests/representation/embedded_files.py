@@ -14,7 +14,12 @@ SETTINGS = PretrainingSettings(depth=10, width=0.125, clip_length=8, crop_size=3
 
 
 def write_model(
-    path: Path, seed: int = 0, classes: int = 0, shortcut: str = "B", clip_length: int = SETTINGS.clip_length
+    path: Path,
+    seed: int = 0,
+    classes: int = 0,
+    shortcut: str = "B",
+    clip_length: int = SETTINGS.clip_length,
+    frame_interval: int = 1,
 ) -> Path:
     """A model.pt of random weights and batch statistics, as the training writes it."""
     torch.manual_seed(seed)
@@ -24,7 +29,11 @@ def write_model(
             weight.normal_()
         elif name.endswith("running_var"):
             weight.uniform_(0.5, 2)
-    settings = dataclasses.asdict(SETTINGS) | {"shortcut": shortcut, "clip_length": clip_length}
+    settings = dataclasses.asdict(SETTINGS) | {
+        "shortcut": shortcut,
+        "clip_length": clip_length,
+        "frame_interval": frame_interval,
+    }
     saved = {"state_dict": network.state_dict(), "settings": settings, "run": "la", "seed": 0}
     bank = None if classes else torch.zeros(1, SETTINGS.embedding_dim)
     torch.save(saved | {"video_ids": ["a"], "bank": bank, "labels": None, "history": [], "classes": []}, path)

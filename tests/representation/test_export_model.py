@@ -66,7 +66,7 @@ def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
             quality = [cv2.IMWRITE_JPEG_QUALITY, stored["jpeg_quality"]]
             jpeg = cv2.imencode(".jpg", np.ascontiguousarray(bgr), quality)[1]
             frames.append(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1].copy())
-    most_start = max(len(frames) - clips["frames"], 0)
+    most_start = max(len(frames) - ((clips["frames"] - 1) * clips["interval"] + 1), 0)
     starts = [int(most_start * (2 * i + 1) / (2 * clips["number"])) for i in range(clips["number"])]
     height, width = frames[0].shape[:2]
     side = min(height, width)
@@ -74,7 +74,7 @@ def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
     program = torch.export.load(folder / "backbone.pt2").module()
     outputs: dict[str, list[Tensor]] = {name: [] for name in description["network"]["outputs"]}
     for start in starts:
-        chosen = np.stack([frames[(start + t) % len(frames)] for t in range(clips["frames"])])
+        chosen = np.stack([frames[(start + t * clips["interval"]) % len(frames)] for t in range(clips["frames"])])
         square = torch.from_numpy(chosen[:, top : top + side, left : left + side]).permute(0, 3, 1, 2).float()
         values = torch.nn.functional.interpolate(square, (network_input["side"],) * 2, mode="bilinear", antialias=True)
         values = values - torch.tensor(network_input["mean"])[:, None, None]
@@ -93,11 +93,12 @@ def described_vectors(video: Path, folder: Path) -> dict[str, np.ndarray]:
     return vectors
 
 
-@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(("classes", "interval"), [(0, 1), (3, 4)])
 def test_export_model_describes_how_to_compute_the_vectors_of_embed_videos(
-    videos: Path, shared: Path, tmp_path: Path, classes: int
+    videos: Path, shared: Path, tmp_path: Path, classes: int, interval: int
 ) -> None:
-    model, output = write_model(tmp_path / "model.pt", classes=classes), tmp_path / "out.h5"
+    model, output = tmp_path / "model.pt", tmp_path / "out.h5"
+    write_model(model, classes=classes, frame_interval=interval)
     real_video = shared / "videos" / "ut_interaction_set1" / "punch" / "44_8_4.avi"
     paths = [videos / "walk" / "walk_beach_00.mp4", real_video]
     assert main(["export", str(model), "-o", str(tmp_path / "exported")]) == 0

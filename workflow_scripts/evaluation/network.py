@@ -105,7 +105,8 @@ class TestClips:
         GPU, `workers` processes load them.
         """
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
-        clips = DrawnClips(self.store, self.video_ids, self.architecture.clip_length, draw)
-        most = min(clips_at_once, self.architecture.largest_pass)
+        shape = self.architecture
+        clips = DrawnClips(self.store, self.video_ids, shape.clip_length, draw, shape.frame_interval)
+        most = min(clips_at_once, shape.largest_pass)
         batches = consecutive(len(self.video_ids), max(1, most // self.n_clips))
-        yield from load_inputs(clips, batches, self.architecture.crop_size, best_device(), self.workers)
+        yield from load_inputs(clips, batches, shape.crop_size, best_device(), self.workers)

@@ -111,6 +111,7 @@ class Architecture:
     width: float = PretrainingSettings.width
     shortcut: str = PretrainingSettings.shortcut
     clip_length: int = PretrainingSettings.clip_length
+    frame_interval: int = PretrainingSettings.frame_interval
     crop_size: int = PretrainingSettings.crop_size
     precision: str = PretrainingSettings.precision
 

@@ -132,7 +132,8 @@ class Trainer:
         draw = partial(
             draw_training, self.seed, epoch, n_scales=settings.finetune_n_scales, crop=settings.finetune_crop
         )
-        clips = DrawnClips(self.store, video_ids, self.architecture.clip_length, draw)
+        shape = self.architecture
+        clips = DrawnClips(self.store, video_ids, shape.clip_length, draw, shape.frame_interval)
         batches = epoch_batches(len(video_ids), settings.finetune_batch_size, self.seed, epoch)
         classes = torch.tensor([target[video_id] for video_id in video_ids], device=self.device)
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)

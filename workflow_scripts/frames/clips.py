@@ -1,4 +1,4 @@
-"""Reads clips of consecutive frames by video id, for training and evaluation.
+"""Reads clips by video id, for training and evaluation.
 
 It needs only torch, numpy, h5py and OpenCV, so that a GPU machine with few packages can train.
 """
@@ -119,20 +119,23 @@ class FrameStore:
         """Returns the number of stored frames; 0 for a failed video."""
         return len(self._datasets(video_id)[0]) - 1
 
-    def read_clip(self, video_id: str, start: int, length: int, square: jpeg.Square | None = None) -> np.ndarray:
-        """Returns consecutive frames of a video as (length, H, W, 3) uint8 RGB, 0..255.
+    def read_clip(
+        self, video_id: str, start: int, length: int, *, interval: int = 1, square: jpeg.Square | None = None
+    ) -> np.ndarray:
+        """Returns frames of a video as (length, H, W, 3) uint8 RGB, 0..255.
 
         Args:
             video_id: The video.
             start: The first frame.
             length: Number of frames. After its end, a video starts again at frame 0 (Hara et al., section 3.2).
+            interval: Frames from one frame of the clip to the next; 1: consecutive frames.
             square: Returns top, left and side (pixels) of the part to decode, from height and width of the frames.
         """
         all_offsets, jpeg_bytes = self._datasets(video_id)
         n_frames = len(all_offsets) - 1
         if n_frames == 0:
             raise ValueError(f"video {video_id} has no frames: {': '.join(self.outcome(video_id))}")
-        indices = (start + np.arange(length)) % n_frames
+        indices = (start + interval * np.arange(length)) % n_frames
         first, last = int(indices.min()), int(indices.max())
         with reading(self._paths[self._file_of[video_id]]):
             offsets = all_offsets[first : last + 2]  # (last - first + 2,) bytes

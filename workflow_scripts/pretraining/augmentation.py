@@ -53,7 +53,7 @@ def draw_training(
     epoch: int,
     video_id: str,
     n_frames: int,
-    clip_length: int,
+    span: int,
     *,
     color: bool = False,
     n_scales: int = len(SCALES),
@@ -66,7 +66,7 @@ def draw_training(
         epoch: Number of the epoch, from 0.
         video_id: The video.
         n_frames: Frames of the video.
-        clip_length: Frames per clip.
+        span: Frames of the video from the first to the last of the clip.
         color: Whether colors change.
         n_scales: Crop scales to draw from, the largest first (1 to 5).
         crop: random or corner.
@@ -75,7 +75,7 @@ def draw_training(
         One draw, in a list as `DrawnClips` takes it.
     """
     random = rng(seed, "clip", epoch, video_id)
-    start = int(random.integers(max(n_frames - clip_length, 0) + 1))
+    start = int(random.integers(max(n_frames - span, 0) + 1))
     scale = SCALES[random.integers(n_scales)]
     if crop == "corner":
         position = CENTRE_AND_CORNERS[random.integers(len(CENTRE_AND_CORNERS))]
@@ -90,21 +90,21 @@ def draw_training(
     return [Draw(start, scale, position, flip, color_change)]
 
 
-def draw_test(seed: int, video_id: str, n_frames: int, clip_length: int, n_clips: int) -> list[Draw]:
+def draw_test(seed: int, video_id: str, n_frames: int, span: int, n_clips: int) -> list[Draw]:
     """Draws `n_clips` clips with random first frames and the largest centre square (paper, section 4.2)."""
-    starts = rng(seed, "test clips", video_id).integers(max(n_frames - clip_length, 0) + 1, size=n_clips)
+    starts = rng(seed, "test clips", video_id).integers(max(n_frames - span, 0) + 1, size=n_clips)
     return [Draw(start=int(start)) for start in starts]
 
 
-def draw_even(video_id: str, n_frames: int, clip_length: int, n_clips: int) -> list[Draw]:
+def draw_even(video_id: str, n_frames: int, span: int, n_clips: int) -> list[Draw]:
     """Places `n_clips` clips evenly over a video, with the largest centre square. One clip lies in the middle."""
-    last_start = max(n_frames - clip_length, 0)
+    last_start = max(n_frames - span, 0)
     return [Draw(start=last_start * (2 * clip + 1) // (2 * n_clips)) for clip in range(n_clips)]
 
 
-def draw_middle(video_id: str, n_frames: int, clip_length: int) -> list[Draw]:
+def draw_middle(video_id: str, n_frames: int, span: int) -> list[Draw]:
     """Places one clip in the middle of a video, with the largest centre square."""
-    return [Draw(start=max(n_frames - clip_length, 0) // 2)]
+    return [Draw(start=max(n_frames - span, 0) // 2)]
 
 
 def square(height: int, width: int, scale: float, position: tuple[float, float]) -> tuple[int, int, int]:
@@ -113,7 +113,7 @@ def square(height: int, width: int, scale: float, position: tuple[float, float])
     return int(position[0] * (height - side)), int(position[1] * (width - side)), side
 
 
-def cut_square(store: FrameStore, video_id: str, draw: Draw, clip_length: int) -> np.ndarray:
+def cut_square(store: FrameStore, video_id: str, draw: Draw, clip_length: int, interval: int = 1) -> np.ndarray:
     """The drawn crop of a video's frames, (clip_length, side, side, 3) uint8 RGB, neither resized nor flipped."""
     drawn = functools.partial(square, scale=draw.scale, position=draw.position)
-    return store.read_clip(video_id, draw.start, clip_length, square=drawn)
+    return store.read_clip(video_id, draw.start, clip_length, interval=interval, square=drawn)

@@ -24,23 +24,35 @@ CLIPS_AT_ONCE = 8  # per item of a loading process, 22 MB of 16 frames: bounds i
 
 
 class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
-    """Item i: the clips of `video_ids[i]` from `draw(video_id=..., n_frames=..., clip_length=...)`.
+    """Item i: the clips of `video_ids[i]` from `draw(video_id=..., n_frames=..., span=...)`.
 
-    `draw` must be picklable, such as a `functools.partial` of `draw_training` or `draw_test`.
+    Args:
+        store: The frames.
+        video_ids: The videos.
+        clip_length: Frames per clip.
+        draw: Draws the clips of a video. It must be picklable, such as a `functools.partial` of `draw_training`.
+        frame_interval: Frames from one frame of a clip to the next.
     """
 
     def __init__(
-        self, store: FrameStore, video_ids: Sequence[str], clip_length: int, draw: Callable[..., list[Draw]]
+        self,
+        store: FrameStore,
+        video_ids: Sequence[str],
+        clip_length: int,
+        draw: Callable[..., list[Draw]],
+        frame_interval: int = 1,
     ) -> None:
         self.store, self.video_ids, self.clip_length, self.draw = store, video_ids, clip_length, draw
+        self.frame_interval = frame_interval
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
     def __getitem__(self, index: int) -> list[tuple[np.ndarray, Draw]]:
         video_id = self.video_ids[index]
-        draws = self.draw(video_id=video_id, n_frames=self.store.n_frames(video_id), clip_length=self.clip_length)
-        return [(cut_square(self.store, video_id, draw, self.clip_length), draw) for draw in draws]
+        span = (self.clip_length - 1) * self.frame_interval + 1
+        draws = self.draw(video_id=video_id, n_frames=self.store.n_frames(video_id), span=span)
+        return [(cut_square(self.store, video_id, draw, self.clip_length, self.frame_interval), draw) for draw in draws]
 
 
 def epoch_batches(n_videos: int, batch: int, seed: int, epoch: int) -> list[list[int]]:

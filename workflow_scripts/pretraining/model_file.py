@@ -10,7 +10,11 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.torch_file import check_tensors, read_torch
 from workflow_scripts.pretraining.resnet3d import BLOCKS, ResNet3D, matching_weights
 
-_LARGEST = {"clip_length": 1024, "crop_size": 4096}  # frames, pixels: more than a GPU can train on
+_LARGEST = {
+    "clip_length": 1024,
+    "frame_interval": 1024,
+    "crop_size": 4096,
+}  # frames, pixels: more than a GPU can train on
 _WIDEST = 16.0  # times the channels of the network of the paper
 
 
@@ -57,7 +61,7 @@ def _checked_settings(settings: Any) -> dict[str, Any]:
     """The settings. Raises ValueError or KeyError if those of the network are missing or out of range."""
     _require(isinstance(settings, dict), "its settings are not a dict")
     _require(all(_is_plain(value) for value in settings.values()), "its settings are not plain values")
-    settings = {"shortcut": "B", **settings}  # older models have no such setting
+    settings = {"shortcut": "B", "frame_interval": 1, **settings}  # older models lack these two
     depth, width, shortcut = settings["depth"], settings["width"], settings["shortcut"]
     _require(isinstance(depth, int) and depth in BLOCKS, f"its depth is {depth!r:.40}")
     _require(isinstance(width, int | float) and 0 < width <= _WIDEST, f"its width is {width!r:.40}")

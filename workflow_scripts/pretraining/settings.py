@@ -48,7 +48,16 @@ class PretrainingSettings:
     embedding_dim: int = setting(128, "Dimensions of an embedding.", source="paper 4.2", minimum=1)
 
     # The clips
-    clip_length: int = setting(16, "Consecutive frames per clip.", source="paper 4.2", unit="frames", minimum=1)
+    clip_length: int = setting(16, "Frames per clip.", source="paper 4.2", unit="frames", minimum=1)
+    frame_interval: int = setting(
+        1,
+        "Frames from one frame of a clip to the next; 1: consecutive frames. With 4, a clip of 16 frames spans 61 "
+        "frames of the video, two seconds at 30 frames per second. Choose it so that a clip holds a motion.",
+        source="paper 4.2",
+        unit="frames",
+        minimum=1,
+        maximum=1024,
+    )
     crop_size: int = setting(112, "Side of a clip's square.", source="paper 4.2", unit="pixels", minimum=1)
     n_scales: int = setting(
         5,

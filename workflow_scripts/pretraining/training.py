@@ -117,7 +117,7 @@ class Training:
         draw = functools.partial(
             draw_training, seed, epoch, color=settings.color, n_scales=settings.n_scales, crop=settings.crop
         )
-        clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw)
+        clips = DrawnClips(self.store, self.video_ids, settings.clip_length, draw, settings.frame_interval)
         batches = self._batches(epoch)[progress.step :]
         local_batches = [self.ranks.local_part(batch) for batch in batches]
         inputs = load_inputs(clips, local_batches, settings.crop_size, self.learner.device, self.workers)

@@ -31,7 +31,7 @@ def embed_videos(
         model: The network.
         store: The frames of the videos.
         video_ids: n ids.
-        settings: clip_length, crop_size, batch_size and precision.
+        settings: clip_length, frame_interval, crop_size, batch_size and precision.
         workers: Processes that load clips for a GPU.
 
     Returns:
@@ -39,7 +39,7 @@ def embed_videos(
     """
     model.eval()
     device = next(model.parameters()).device
-    clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle)
+    clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle, settings.frame_interval)
     batches = consecutive(len(video_ids), min(settings.batch_size, clips_at_once(settings)))
     outputs = []
     for inputs in load_inputs(clips, batches, settings.crop_size, device, workers):

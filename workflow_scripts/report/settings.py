@@ -67,7 +67,7 @@ class Comparison:
     along: str | None = setting(
         None,
         "The parameter by which these runs differ. Their accuracies are drawn against it.",
-        enum=["clip_length", "subset", "k", "m", "crop_size", "depth"],
+        enum=["clip_length", "frame_interval", "subset", "k", "m", "crop_size", "depth"],
     )
 
 

@@ -73,9 +73,10 @@ class Representation:
     @torch.no_grad()
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:
         """The `features` (512 x width,) and, if there is one, the `embedding` of a stored video: float32, length 1."""
-        drawn = DrawnClips(store, [name], self.architecture.clip_length, partial(draw_even, n_clips=clips))
-        (inputs,) = load_inputs(drawn, [[0]], self.architecture.crop_size, best_device())
-        with autocast(self.architecture.precision, inputs.device):
+        shape = self.architecture
+        drawn = DrawnClips(store, [name], shape.clip_length, partial(draw_even, n_clips=clips), shape.frame_interval)
+        (inputs,) = load_inputs(drawn, [[0]], shape.crop_size, best_device())
+        with autocast(shape.precision, inputs.device):
             features = self.network.features(inputs)
             spaces = {"features": features.float()}
             if self.has_embedding:

@@ -105,7 +105,10 @@ def preprocessing(representation: Representation, lengths: Lengths) -> dict[str,
         "clips": {
             "number": CLIPS,
             "frames": architecture.clip_length,
-            "start": "of clip i = 0, 1, ...: floor(max(length of the video - frames, 0) * (2 i + 1) / (2 number))",
+            "interval": architecture.frame_interval,
+            "span": "(frames - 1) * interval + 1",
+            "start": "of clip i = 0, 1, ...: floor(max(length of the video - span, 0) * (2 i + 1) / (2 number))",
+            "frame": "t = 0, 1, ... of a clip: start + t * interval",
             "short_videos": "past its end a video starts again from its first frame",
         },
         "input": {

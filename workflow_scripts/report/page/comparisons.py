@@ -16,6 +16,7 @@ from workflow_scripts.report.page.inputs import Clustering, Run
 # The parameters along which methods can be compared, and the labels of their axes.
 ALONG = {
     "clip_length": "frames per clip",
+    "frame_interval": "frames from one frame of a clip to the next",
     "subset": "videos trained on",
     "k": "clusters, K",
     "m": "clusterings, m",
