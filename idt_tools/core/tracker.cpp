@@ -13,9 +13,9 @@ namespace {
 // expand a frame twice, as the current and as the previous frame.
 constexpr int kMaxKept = 640 * 480;
 
-// Levels that finish() compensates if there are two threads. The two finest have three quarters of the pixels, which
+// Levels that finish() compensates if there are two threads. The three finest have seven eighths of the pixels, which
 // gives the threads about equal work.
-constexpr std::size_t kFine = 2;
+constexpr std::size_t kFine = 3;
 
 }  // namespace
 
