@@ -9,26 +9,30 @@ FlowLevels::FlowLevels(const std::vector<Scale>& scales) : median_(scales[0].wid
   }
 }
 
-void FlowLevels::expand(std::size_t k, const Grey& full, Image& unused, Expansion& expansion) {
+void FlowLevels::expand(std::size_t k, const Grey& full, Expansion& expansion) {
   const auto time = times_.measure(kExpansion);
-  levels_[k].reducer(full, unused);
-  levels_[k].expander(unused, expansion);
+  levels_[k].reducer(full, reduced_);
+  levels_[k].expander(reduced_, expansion);
 }
 
-void FlowLevels::operator()(std::size_t k, const Expansion& first, const Expansion& second, const Flow* coarser,
+// The flow reads the second frame at scattered places, but the first from the top down.
+void FlowLevels::operator()(std::size_t k, const FrameAtLevel& first, const FrameAtLevel& second, const Flow* coarser,
                             Flow& flow) {
+  Level& level = levels_[k];
+  if (!second.expansion) expand(k, second.full, second_);
+  const Expansion& expanded_second = second.expansion ? *second.expansion : second_;
   {
     const auto time = times_.measure(kFlow);
-    levels_[k].flow(first, second, coarser, flow);
+    if (first.expansion) {
+      level.flow(*first.expansion, expanded_second, coarser, flow);
+    } else {
+      level.reducer(first.full, reduced_);
+      level.flow({level.expander, reduced_, first_rows_}, expanded_second, coarser, flow);
+    }
   }
   const auto time = times_.measure(kMedian);
   median_(flow.dx, flow.dx);
   median_(flow.dy, flow.dy);
-}
-
-void FlowLevels::operator()(std::size_t k, const Expansion& first, const Grey& full, const Flow* coarser, Flow& flow) {
-  expand(k, full, flow.dx, second_);
-  (*this)(k, first, second_, coarser, flow);
 }
 
 }  // namespace idt

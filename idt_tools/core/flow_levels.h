@@ -13,17 +13,25 @@
 
 namespace idt {
 
+// A full frame, and its expansion at a level if that is in memory, else null.
+struct FrameAtLevel {
+  const Grey& full;
+  const Expansion* expansion = nullptr;
+};
+
 // Computes flows at any of the scales, in one thread. Reuses its buffers.
 class FlowLevels {
  public:
   explicit FlowLevels(const std::vector<Scale>& scales);
 
-  // Expands a full frame at level k. The reduced frame takes the memory of an image that is not in use.
-  void expand(std::size_t k, const Grey& full, Image& unused, Expansion& expansion);
-  // Computes the flow at level k from an expanded image to another. `coarser` is the flow of level k + 1, or null.
-  void operator()(std::size_t k, const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow);
-  // Computes the flow at level k from an expanded image to a full frame.
-  void operator()(std::size_t k, const Expansion& first, const Grey& full, const Flow* coarser, Flow& flow);
+  // Expands a full frame at level k.
+  void expand(std::size_t k, const Grey& full, Expansion& expansion);
+  // Computes the flow between two frames at level k. `coarser` is the flow of level k + 1, or null.
+  void operator()(std::size_t k, const FrameAtLevel& first, const FrameAtLevel& second, const Flow* coarser,
+                  Flow& flow);
+  // Memory of an image, which the other methods overwrite.
+  Image& scratch() { return reduced_; }
+  const Image& scratch() const { return reduced_; }
 
   StageTimes& times() { return times_; }
   const StageTimes& times() const { return times_; }
@@ -37,7 +45,8 @@ class FlowLevels {
 
   std::vector<Level> levels_;
   Median5x5 median_;
-  Expansion second_;  // of a full frame
+  Image reduced_;  // a frame at a level
+  Expansion second_, first_rows_;
   StageTimes times_;
 };
 

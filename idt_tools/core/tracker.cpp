@@ -10,7 +10,7 @@ namespace idt {
 namespace {
 
 // Pixels. Levels up to this size keep the expansion of a frame, 20 bytes per pixel, until the next frame. Larger levels
-// expand a frame twice, as the current and as the previous frame.
+// expand it again, row by row.
 constexpr int kMaxKept = 640 * 480;
 
 // Levels that finish() compensates if there are two threads. The three finest have seven eighths of the pixels, which
@@ -23,7 +23,7 @@ Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer,
     : keeps_expansion(scale.width * scale.height <= kMaxKept),
       tracks(scale, full, options),
       grey(threads + 1),
-      expansion(threads + keeps_expansion),
+      expansion(threads + 1),
       textured(threads),
       raw(threads),
       compensated(threads) {
@@ -61,23 +61,22 @@ bool Tracker::start(const std::uint8_t* frame) {
   const Flow* coarser = nullptr;
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
-    {
-      const auto time = start_flows_.times().measure(kSampling);
-      corner_measure_(l.grey[t - 1], eigenvalue_);
-      l.tracks.find_textured(eigenvalue_, l.textured[t]);
-    }
-    Flow& raw = l.raw[t];
-    const Expansion& previous = l.expansion[t - 1];
-    if (t == 1 || !l.keeps_expansion) start_flows_.expand(k, levels_[0]->grey[t - 1], raw.dx, l.expansion[t - 1]);
     if (l.keeps_expansion) {
-      start_flows_.expand(k, full, raw.dx, l.expansion[t]);
-      start_flows_(k, previous, l.expansion[t], coarser, raw);
-    } else {
-      start_flows_(k, previous, full, coarser, raw);
+      if (t == 1) start_flows_.expand(k, levels_[0]->grey[0], l.expansion[0]);
+      start_flows_.expand(k, full, l.expansion[t]);
     }
-    coarser = &raw;
+    start_flows_(k, at_level(k, t - 1), at_level(k, t), coarser, l.raw[t]);
+    coarser = &l.raw[t];
+    const auto time = start_flows_.times().measure(kSampling);
+    corner_measure_(l.grey[t - 1], start_flows_.scratch());
+    l.tracks.find_textured(start_flows_.scratch(), l.textured[t]);
   }
   return true;
+}
+
+FrameAtLevel Tracker::at_level(std::size_t k, int t) const {
+  const Level& l = *levels_[k];
+  return {levels_[0]->grey[t], l.keeps_expansion ? &l.expansion[t] : nullptr};
 }
 
 int Tracker::started() const {
@@ -90,7 +89,7 @@ const Flow& Tracker::raw_flow() const { return levels_[0]->raw[started()]; }
 
 const Image& Tracker::corner_measure() const {
   started();
-  return eigenvalue_;
+  return start_flows_.scratch();
 }
 
 void Tracker::compensate(const double* homography) {
@@ -103,7 +102,7 @@ void Tracker::compensate(const double* homography) {
   const Flow* coarser = nullptr;
   for (std::size_t k = levels_.size(); k-- > n_fine_;) {
     Level& l = *levels_[k];
-    start_flows_(k, l.expansion[t - 1], warped_[t], coarser, l.compensated[t]);
+    start_flows_(k, at_level(k, t - 1), {warped_[t]}, coarser, l.compensated[t]);
     coarser = &l.compensated[t];
   }
   n_compensated_ = t;
@@ -118,7 +117,7 @@ void Tracker::finish() {
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
     Flow& compensated = k < n_fine_ ? compensated_[k % 2] : l.compensated[t];
-    if (k < n_fine_) flows(k, l.expansion[t - 1], warped_[t], coarser, compensated);
+    if (k < n_fine_) flows(k, at_level(k, t - 1), {warped_[t]}, coarser, compensated);
     coarser = &compensated;
     const auto time = flows.times().measure(kTracks);
     l.tracks.sample(l.textured[t]);

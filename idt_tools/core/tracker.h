@@ -76,6 +76,8 @@ class Tracker {
     Last<Flow> raw, compensated;        // without a second thread, `compensated` is empty
   };
 
+  // Frame t at level k.
+  FrameAtLevel at_level(std::size_t k, int t) const;
   // The frame that is started and not yet compensated. Throws if there is none.
   int started() const;
 
@@ -88,7 +90,6 @@ class Tracker {
   // Of the starting thread.
   FlowLevels start_flows_;
   CornerMeasure corner_measure_;
-  Image eigenvalue_;
   int n_started_ = 0;
   // Counts that both threads read.
   std::atomic<int> n_compensated_ = 0, n_finished_ = 0;
