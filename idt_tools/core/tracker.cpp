@@ -9,9 +9,9 @@
 namespace idt {
 namespace {
 
-// Pixels. Levels up to this size keep the expansion of a frame, 20 bytes per pixel, until the next frame. Larger levels
-// expand it again, row by row.
-constexpr int kMaxKept = 640 * 480;
+// Pixels. A level keeps the expansion of a frame, 20 bytes per pixel, until the next frame, if the level or its full
+// frame is small. The others expand the frame again, row by row: slower, but with less memory.
+constexpr int kSmallLevel = 320 * 240, kSmallFrame = 640 * 480;
 
 // Levels that finish() compensates if there are two threads. The three finest have seven eighths of the pixels, which
 // gives the threads about equal work.
@@ -20,7 +20,7 @@ constexpr std::size_t kFine = 3;
 }  // namespace
 
 Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer, const Options& options, int threads)
-    : keeps_expansion(scale.width * scale.height <= kMaxKept),
+    : keeps_expansion(scale.width * scale.height <= kSmallLevel || full.width * full.height <= kSmallFrame),
       tracks(scale, full, options),
       grey(threads + 1),
       expansion(threads + 1),
