@@ -38,7 +38,8 @@ class Expander {
   Rows coefficients_;  // of one row, a row each
 };
 
-// The rows of an expansion from the top down: all in memory, or the last kRows, each expanded when it is first read.
+// The rows of an expansion, read from the top down: all are in memory, or only the last kRows, and each is expanded
+// when it is first read.
 class ExpandedRows {
  public:
   static constexpr int kRows = 20;
@@ -48,7 +49,7 @@ class ExpandedRows {
       : expander_(&expander), image_(&image), memory_(&memory), expansion_(&memory), n_rows_(kRows) {
     memory.resize(image.width(), kRows);
   }
-  // Returns row y. The row after the last kRows - 1 may be damaged.
+  // Returns row y: the next one, or one of the last kRows - 1.
   const float* operator[](int y) {
     for (; n_expanded_ <= y; ++n_expanded_)
       expander_->expand_row(*image_, n_expanded_, memory_->row(n_expanded_ % n_rows_));

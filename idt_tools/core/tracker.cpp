@@ -67,6 +67,7 @@ bool Tracker::start(const std::uint8_t* frame) {
     }
     start_flows_(k, at_level(k, t - 1), at_level(k, t), coarser, l.raw[t]);
     coarser = &l.raw[t];
+    // After the flow, so that the finest level's measure stays in the scratch memory for corner_measure().
     const auto time = start_flows_.times().measure(kSampling);
     corner_measure_(l.grey[t - 1], start_flows_.scratch());
     l.tracks.find_textured(start_flows_.scratch(), l.textured[t]);

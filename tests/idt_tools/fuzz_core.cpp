@@ -163,16 +163,17 @@ void try_median(Input& input, int width, int height) {
 void try_expansion_and_flow(Input& input, int width, int height) {
   const bool wild = input.maybe();
   Expander expander(width, height);
-  Expansion first, second;
-  expander(make_image(input, width, height, wild), first);
+  const Image image = make_image(input, width, height, wild);
+  Expansion first, second, last_rows;
+  expander(image, first);
   expander(make_image(input, width, height, wild), second);
   const Scale scale{1, width, height}, coarser{kStride, input.between(2, 60), input.between(2, 60)};
   const Flow start = make_flow(input, coarser.width, coarser.height, wild);
   FlowLevel level(scale, &coarser), coarsest(scale, nullptr);
-  Flow once, again;
+  Flow once, other, again;
   level(first, second, &start, once);
-  coarsest(first, second, nullptr, again);
-  level(first, second, &start, again);
+  coarsest(first, second, nullptr, other);
+  level({expander, image, last_rows}, second, &start, again);
   CHECK(equal(once.dx, again.dx) && equal(once.dy, again.dy));
 }
 
