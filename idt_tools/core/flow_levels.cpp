@@ -9,17 +9,17 @@ FlowLevels::FlowLevels(const std::vector<Scale>& scales) : median_(scales[0].wid
   }
 }
 
-void FlowLevels::expand(std::size_t k, const Grey& full, Expansion& expansion) {
+void FlowLevels::expand(std::size_t k, const Grey& full, Image& unused, Expansion& expansion) {
   const auto time = times_.measure(kExpansion);
-  levels_[k].reducer(full, reduced_);
-  levels_[k].expander(reduced_, expansion);
+  levels_[k].reducer(full, unused);
+  levels_[k].expander(unused, expansion);
 }
 
 // The flow reads the second frame at scattered places, but the first from the top down.
 void FlowLevels::operator()(std::size_t k, const FrameAtLevel& first, const FrameAtLevel& second, const Flow* coarser,
                             Flow& flow) {
   Level& level = levels_[k];
-  if (!second.expansion) expand(k, second.full, second_);
+  if (!second.expansion) expand(k, second.full, flow.dx, second_);
   const Expansion& expanded_second = second.expansion ? *second.expansion : second_;
   {
     const auto time = times_.measure(kFlow);

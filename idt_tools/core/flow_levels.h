@@ -24,12 +24,12 @@ class FlowLevels {
  public:
   explicit FlowLevels(const std::vector<Scale>& scales);
 
-  // Expands a full frame at level k.
-  void expand(std::size_t k, const Grey& full, Expansion& expansion);
+  // Expands a full frame at level k. The reduced frame takes the memory of an image that is not in use.
+  void expand(std::size_t k, const Grey& full, Image& unused, Expansion& expansion);
   // Computes the flow between two frames at level k. `coarser` is the flow of level k + 1, or null.
   void operator()(std::size_t k, const FrameAtLevel& first, const FrameAtLevel& second, const Flow* coarser,
                   Flow& flow);
-  // Memory of an image, which the other methods overwrite.
+  // Memory of an image, which the flow overwrites.
   Image& scratch() { return reduced_; }
   const Image& scratch() const { return reduced_; }
 
@@ -45,7 +45,7 @@ class FlowLevels {
 
   std::vector<Level> levels_;
   Median5x5 median_;
-  Image reduced_;  // a frame at a level
+  Image reduced_;  // the first frame at a level
   Expansion second_, first_rows_;
   StageTimes times_;
 };

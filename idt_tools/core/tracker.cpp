@@ -62,8 +62,8 @@ bool Tracker::start(const std::uint8_t* frame) {
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
     if (l.keeps_expansion) {
-      if (t == 1) start_flows_.expand(k, levels_[0]->grey[0], l.expansion[0]);
-      start_flows_.expand(k, full, l.expansion[t]);
+      if (t == 1) start_flows_.expand(k, levels_[0]->grey[0], l.raw[t].dx, l.expansion[0]);
+      start_flows_.expand(k, full, l.raw[t].dx, l.expansion[t]);
     }
     start_flows_(k, at_level(k, t - 1), at_level(k, t), coarser, l.raw[t]);
     coarser = &l.raw[t];
