@@ -89,7 +89,8 @@ def print_stages(frames: np.ndarray) -> None:
                 before = time.perf_counter()
                 homography = camera_motion(tracker)
                 camera += time.perf_counter() - before
-                tracker.finish(homography)
+                tracker.compensate(homography)
+                tracker.finish()
             while tracker.finished:
                 rows += tracker.take(info, descriptors, points)
 
@@ -133,7 +134,13 @@ def two_workers(frames: np.ndarray) -> None:
             with kind(workers) as pool:  # type: ignore[call-arg]
                 list(pool.map(count_rows, [frames[:20]] * workers))  # starts the workers
                 times.append(min(seconds(lambda p=pool: list(p.map(count_rows, [frames] * 4))) for _ in range(3)))
-        print(f"  {name:10} {times[0] / times[1]:.2f} x")
+        print(f"  {name:24} {times[0] / times[1]:.2f} x")
+    clip = np.concatenate([frames, frames])
+    ratios = []
+    for _ in range(3):
+        one, two = (seconds(lambda n=n: consume(idt_tools.stream(clip, threads=n))) for n in (1, 2))
+        ratios.append(one / two)
+    print(f"  {'2 threads for one video':24} {statistics.median(ratios):.2f} x")
 
 
 def count_rows(frames: np.ndarray) -> int:
@@ -155,9 +162,9 @@ def memory_of(n: int) -> tuple[int, float]:
     peak_tracks = 0
 
     class Counted(_core.Tracker):
-        def finish(self, homography: np.ndarray) -> None:
+        def finish(self) -> None:
             nonlocal peak_tracks
-            super().finish(homography)
+            super().finish()
             peak_tracks = max(peak_tracks, self.live_tracks)
 
     _core.Tracker = Counted  # type: ignore[misc]

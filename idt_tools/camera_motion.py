@@ -13,7 +13,7 @@ from . import _core
 
 
 class Tracker(Protocol):
-    """The methods of the core's tracker that `camera_motion` calls between its `start` and its `finish`."""
+    """The methods of the core's tracker that `camera_motion` calls between its `start` and its `compensate`."""
 
     def corners(self, mask: np.ndarray | None) -> np.ndarray:
         """Returns the corners (n, 2) of the previous frame where the mask is not 0."""

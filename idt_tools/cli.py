@@ -64,7 +64,7 @@ def command_parser() -> argparse.ArgumentParser:
         prog="idt",
         description="Improved dense trajectories of videos: paths of points, and descriptors of the image around them.",
         epilog="examples:\n"
-        "  idt extract video.mp4 -o trajectories.h5\n"
+        "  idt extract video.mp4 -o trajectories.h5 --threads 2\n"
         "  idt extract videos/*.mp4 -o trajectories/ --threads 4\n"
         "  idt show video.mp4 -o trajectories.png\n"
         "  idt encode video.mp4 --codebook codebook.h5 -o sketch.h5\n"
@@ -108,7 +108,7 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="h5: /info and /descriptors (float16); text: 436 columns, as the original extractor writes. "
         "Default: by the ending of OUT; h5 in a folder",
     )
-    _add_several(command)
+    _add_several(command, "videos tracked at once; if there are fewer, some of them get two threads each; default 1")
     command.set_defaults(run=extract_videos)
 
 
@@ -151,12 +151,12 @@ def _add_encode(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="the HDF5 file to write: video, sketch (n, 2000), n_trajectories, status, reason; existing sketches stay, "
         "and missing videos are added",
     )
-    _add_several(command)
+    _add_several(command, "videos tracked at once, each by one thread; default 1")
     command.set_defaults(run=encode_videos)
 
 
-def _add_several(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments of the commands that track several videos."""
+def _add_several(command: argparse.ArgumentParser, threads: str) -> None:
+    """Adds the arguments of the commands that track several videos. `threads` describes --threads."""
     command.add_argument(
         "--boxes",
         type=Path,
@@ -164,13 +164,7 @@ def _add_several(command: argparse.ArgumentParser) -> None:
         help=f"people to ignore in the estimate of the camera's motion; for one video {ONE_BOXES}; for several a "
         "folder of files named after the videos, .bb, .h5 or .json, or one HDF5 file with a group named after each",
     )
-    command.add_argument(
-        "--threads",
-        type=int,
-        default=1,
-        metavar="N",
-        help="videos tracked at once, each by one thread; default 1",
-    )
+    command.add_argument("--threads", type=int, default=1, metavar="N", help=threads)
     command.add_argument("--force", action="store_true", help="overwrite existing results")
 
 

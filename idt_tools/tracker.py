@@ -4,9 +4,10 @@ Wang and Schmid, "Action recognition with improved trajectories", ICCV 2013. The
 pixels. This module checks arguments, converts RGB to grey and passes the camera's motion to the core.
 """
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,7 @@ from . import _core, columns
 from .camera_motion import camera_motion
 from .gaps import FrameAfterGap
 from .person_boxes import background_mask, boxes_by_frame
+from .read_ahead import read_ahead
 
 MIN_SIDE = 32
 MAX_PIXELS = 2**28
@@ -96,6 +98,8 @@ def extract(
     boxes: np.ndarray | None = None,
     homographies: np.ndarray | None = None,
     options: TrackerOptions | None = None,
+    *,
+    threads: int = 1,
 ) -> Trajectories:
     """Tracks a video and describes its trajectories. Equal input gives equal bytes, in any thread.
 
@@ -108,6 +112,7 @@ def extract(
         homographies: (T, 3, 3). Entry t maps pixels of frame t - 1 to frame t; entry 0 is ignored. With them, nothing
             is estimated and boxes have no effect.
         options: parameters of the tracker.
+        threads: 1 or 2. With 2, a second thread reads the next frame and computes its flow. The bytes are the same.
 
     Raises:
         TypeError, ValueError: if an argument is anything else.
@@ -115,8 +120,9 @@ def extract(
     options = options or TrackerOptions()
     counted = CountedFrames(frames)
     matrices = _checked_homographies(homographies, _number_of(frames))
+    _check_threads(threads)
     applied: list[np.ndarray] = []
-    blocks = list(_blocks(counted, boxes_by_frame(boxes), matrices, options, None, applied))
+    blocks = list(_blocks(counted, boxes_by_frame(boxes), matrices, options, None, threads, applied))
     info = np.concatenate([np.empty((0, len(columns.INFO)), np.float32), *(block.info for block in blocks)])
     descriptors = np.concatenate(
         [np.empty((0, len(columns.DESCRIPTORS)), np.float32), *(block.descriptors for block in blocks)]
@@ -136,7 +142,8 @@ def stream(
     options: TrackerOptions | None = None,
     *,
     n_frames: int | None = None,
-) -> Iterator[Trajectories]:
+    threads: int = 1,
+) -> Generator[Trajectories]:
     """Yields the trajectories of `extract` in blocks of about a thousand. Memory does not grow with the video.
 
     The arguments are those of `extract`, and `n_frames`: the number of frames, for the column relative_time. That
@@ -145,7 +152,8 @@ def stream(
     length = _number_of(frames)
     n_frames = length if n_frames is None else n_frames
     matrices = _checked_homographies(homographies, length)
-    return _blocks(frames, boxes_by_frame(boxes), matrices, options or TrackerOptions(), n_frames)
+    _check_threads(threads)
+    return _blocks(frames, boxes_by_frame(boxes), matrices, options or TrackerOptions(), n_frames, threads)
 
 
 def _blocks(
@@ -154,13 +162,39 @@ def _blocks(
     homographies: np.ndarray | None,
     options: TrackerOptions,
     n_frames: int | None,
+    threads: int,
     applied: list[np.ndarray] | None = None,
-) -> Iterator[Trajectories]:
+) -> Generator[Trajectories]:
     """Yields blocks of trajectories of the frames; appends the homography of each frame to `applied`."""
-    tracker: _core.Tracker | None = None
     block = _Block(options, n_frames)
+    compensated = _compensated(frames, boxes, homographies, options, threads)
+    with contextlib.closing(read_ahead(compensated, threads - 1) if threads > 1 else compensated) as steps:
+        for number, (tracker, first, homography) in enumerate(steps):
+            if number > first:
+                tracker.finish()
+            if applied is not None:
+                applied.append(homography)
+            while tracker.finished:
+                if block.fill(tracker, first):
+                    yield block.take()
+    if block.rows:
+        yield block.take()
+
+
+def _compensated(
+    frames: Iterable[np.ndarray],
+    boxes: dict[int, np.ndarray] | None,
+    homographies: np.ndarray | None,
+    options: TrackerOptions,
+    threads: int,
+) -> Generator[tuple[_core.Tracker, int, np.ndarray]]:
+    """Yields, of each frame, a tracker that can finish it, the tracker's first frame, and the camera's motion (3, 3).
+
+    A tracker's first frame, number 0 or a frame after a gap, needs no finish.
+    """
+    tracker: _core.Tracker | None = None
     shape: tuple[int, ...] = ()
-    first = 0  # number of the tracker's first frame: 0, or the frame after a gap
+    first = 0
     for number, frame in enumerate(frames):
         grey = _grey(frame, number)
         height, width = grey.shape
@@ -169,7 +203,7 @@ def _blocks(
             sizes = f"frame {number} is {width}x{height}, those before are {shape[1]}x{shape[0]}"
             raise ValueError(f"all frames must have one size: {sizes}")
         if tracker is None or isinstance(frame, FrameAfterGap):
-            tracker = make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE)
+            tracker = make_tracker(width, height, options, 1 if homographies is not None else STEADY_SHARE, threads)
             first = number
         if homographies is not None and number >= len(homographies):
             raise ValueError(f"there are {len(homographies)} homographies, but more frames")
@@ -180,14 +214,8 @@ def _blocks(
                 homography = homographies[number]
             else:
                 homography = camera_motion(tracker, background_mask(boxes, number, height, width))
-            tracker.finish(homography)
-        if applied is not None:
-            applied.append(homography)
-        while tracker.finished:
-            if block.fill(tracker, first):
-                yield block.take()
-    if block.rows:
-        yield block.take()
+            tracker.compensate(homography)
+        yield tracker, first, homography
 
 
 class _Block:
@@ -224,13 +252,13 @@ class _Block:
 
 
 def make_tracker(
-    width: int, height: int, options: TrackerOptions | None = None, motion_share: float = 1.0
+    width: int, height: int, options: TrackerOptions | None = None, motion_share: float = 1.0, threads: int = 1
 ) -> _core.Tracker:
     """Returns the core's tracker for frames of this size. `motion_share` scales `options.min_motion`."""
     values = dataclasses.asdict(options or TrackerOptions())
     del values["record_points"]
     values["min_motion"] *= motion_share
-    return _core.Tracker(width, height, **values)
+    return _core.Tracker(width, height, **values, threads=threads)
 
 
 def set_relative_time(info: np.ndarray, n_frames: int | None) -> None:
@@ -275,6 +303,11 @@ def _number_of(frames: np.ndarray | Iterable[np.ndarray]) -> int | None:
     if isinstance(frames, np.ndarray) and frames.ndim not in (3, 4):
         raise ValueError(f"frames must have the shape (T, H, W) or (T, H, W, 3), not {frames.shape}")
     return len(frames) if isinstance(frames, Sized) else None
+
+
+def _check_threads(threads: int) -> None:
+    if threads not in (1, 2):
+        raise ValueError(f"threads must be 1 or 2, not {threads}")
 
 
 def _checked_homographies(homographies: np.ndarray | None, n_frames: int | None) -> np.ndarray | None:

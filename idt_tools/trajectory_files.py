@@ -20,6 +20,7 @@ import numpy as np
 
 from . import _core, columns
 from .attributes import write_attributes
+from .half_precision import half
 from .person_boxes import MAX_BOXES, boxes_by_frame, read_bb, read_coco
 from .reading import raise_if_of_the_system, system_errors
 from .tracker import TrackerOptions, Trajectories, relative_time
@@ -62,7 +63,7 @@ def write_hdf5_rows(
         info = _empty_dataset(file, "info", np.float32, columns.INFO)
         descriptors = _empty_dataset(file, "descriptors", np.float16, columns.DESCRIPTORS)
         for block in blocks:
-            for dataset, rows in ((info, block.info), (descriptors, block.descriptors.astype(np.float16))):
+            for dataset, rows in ((info, block.info), (descriptors, half(block.descriptors))):
                 dataset.resize(n_rows + len(block), axis=0)
                 dataset[n_rows:] = rows
             n_rows += len(block)

@@ -50,7 +50,7 @@ def extract_videos(
             already. The files in a folder are `<stem>.h5` or `<stem>.txt`.
         boxes: the person boxes (see `find_boxes`).
         format: the format; by default that of the ending of `output`, and h5 in a folder.
-        threads: how many videos are tracked at once.
+        threads: how many videos are tracked at once. If there are fewer, some of them get two threads.
         force: whether existing files are overwritten.
 
     Raises:
@@ -60,7 +60,9 @@ def extract_videos(
         raise CommandError(f"--threads {threads}: at least one thread is needed")
     extractions = _plan(videos, output, boxes, format)
     missing = [item for item in extractions if force or not os.path.exists(item.output)]
-    n_written = for_each_video("track", {item.video: partial(_extract, item) for item in missing}, threads)
+    n_spare = threads - len(missing)
+    work = {item.video: partial(_extract, item, 2 if i < n_spare else 1) for i, item in enumerate(missing)}
+    n_written = for_each_video("track", work, threads)
     n_present = len(extractions) - len(missing)
     if n_present or len(extractions) > 1:
         present = f", {n_present} existed (--force overwrites them)" if n_present else ""
@@ -97,8 +99,8 @@ def _plan(videos: Sequence[Path], output: str, boxes: Path | None, format: Forma
     return extractions
 
 
-def _extract(item: Extraction, progress: Progress) -> str:
-    """Tracks one video, writes its file and returns the line to print.
+def _extract(item: Extraction, threads: int, progress: Progress) -> str:
+    """Tracks one video in 1 or 2 threads, writes its file and returns the line to print.
 
     Raises CommandError, VideoError, OSError or Stopped.
     """
@@ -110,12 +112,12 @@ def _extract(item: Extraction, progress: Progress) -> str:
         raise CommandError(f"{item.video}: {error}" if item.one_of_several else str(error)) from None
     header = probe_video(item.video)
     frames = read_video(item.video)
-    # Closed at once, because the thread of a refused video would wait until the garbage collection.
-    ahead = contextlib.closing(read_ahead(frames))
     try:
-        with ahead as frames_ahead:
+        # Closed at once, because the threads of a refused video would wait until the garbage collection.
+        with contextlib.ExitStack() as closed:
+            frames_ahead = closed.enter_context(contextlib.closing(read_ahead(frames)))
             shown = progress.shown(frames_ahead, item.video, header.n_frames)
-            blocks = stream(shown, boxes, options=options)
+            blocks = closed.enter_context(contextlib.closing(stream(shown, boxes, options=options, threads=threads)))
             if item.format == "text":
                 n_rows = trajectory_files.write_text_rows(item.output, blocks, lambda: frames.n_frames)
             else:

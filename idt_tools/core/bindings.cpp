@@ -77,12 +77,12 @@ bool start(Tracker& tracker, const GreyArray& frame) {
   return tracker.start(pixels);
 }
 
-void finish(Tracker& tracker, const DoubleArray& homography) {
+void compensate(Tracker& tracker, const DoubleArray& homography) {
   check_homography(homography);
   double h[9];
   std::copy_n(homography.data(), 9, h);
   py::gil_scoped_release unlocked;
-  tracker.finish(h);
+  tracker.compensate(h);
 }
 
 // Returns the raw flow (n, 2) at integer points (n, 2), columns x and y.
@@ -166,13 +166,15 @@ DoubleArray fit(const DoubleArray& start, const DoubleArray& end) {
 
 std::unique_ptr<Tracker> make_tracker(int width, int height, int max_scales, int sampling_step, double quality,
                                       float min_deviation, float max_deviation, float max_jump, float max_jump_share,
-                                      float min_motion) {
+                                      float min_motion, int threads) {
+  if (threads < 1 || threads > 2) throw py::value_error("the tracker has 1 or 2 threads");
   if (width < kPatch || height < kPatch || max_scales < 1 || sampling_step < 1)
     throw py::value_error("the tracker needs frames of at least 32 x 32 pixels, a scale and a sampling step");
   if (std::int64_t{width} * height > kMaxPixels) throw py::value_error("a frame has at most 2^28 pixels");
   return std::make_unique<Tracker>(
       width, height,
-      Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump, max_jump_share, min_motion});
+      Options{max_scales, sampling_step, quality, min_deviation, max_deviation, max_jump, max_jump_share, min_motion},
+      threads);
 }
 
 // Returns the instruction sets of this processor for which there is a build, best first.
@@ -208,15 +210,17 @@ void bind_tracker(py::module_& m) {
   py::class_<Tracker>(m, "Tracker", py::module_local(), "Tracks one video, fed one grey frame at a time.")
       .def(py::init(&make_tracker), py::arg("width"), py::arg("height"), py::kw_only(), py::arg("max_scales"),
            py::arg("sampling_step"), py::arg("quality"), py::arg("min_deviation"), py::arg("max_deviation"),
-           py::arg("max_jump"), py::arg("max_jump_share"), py::arg("min_motion"))
+           py::arg("max_jump"), py::arg("max_jump_share"), py::arg("min_motion"), py::arg("threads") = 1)
       .def("start", &start,
-           "Takes the next frame (height, width) uint8. Returns False for the first, which needs no finish().")
+           "Takes the next frame (height, width) uint8. Returns False for the first, which needs none of the rest.")
       .def("flow_at", &flow_at,
            "Returns the raw flow (n, 2) from the previous to the started frame at integer points (n, 2).")
       .def("corners", &tracker_corners, py::arg("mask") = py::none(),
            "Returns the corners (n, 2) of the previous frame where the mask (height, width) is not 0.")
-      .def("finish", &finish,
-           "Ends the started frame. The homography (3, 3) maps the previous frame to the current one.")
+      .def("compensate", &compensate,
+           "Compensates the camera's motion, a homography (3, 3) from the previous to the started frame.")
+      .def("finish", &Tracker::finish, py::call_guard<py::gil_scoped_release>(),
+           "Moves the tracks to the oldest compensated frame. With threads = 2, another thread may start the next.")
       .def("take", &take, py::arg("info").noconvert(), py::arg("descriptors").noconvert(),
            py::arg("points").noconvert(),
            "Moves finished rows into info (n, 10), descriptors (n, 426) and points (n, 16, 2); returns how many.")
@@ -226,7 +230,7 @@ void bind_tracker(py::module_& m) {
                              [](const Tracker& t) {
                                py::dict seconds;
                                for (int stage = 0; stage < kStages; ++stage)
-                                 seconds[kStageNames[stage]] = t.times().seconds(Stage(stage));
+                                 seconds[kStageNames[stage]] = t.seconds(Stage(stage));
                                return seconds;
                              })
       .def_property_readonly("scales", [](const Tracker& t) {

@@ -114,25 +114,25 @@ void Expansion::resize(int width, int height) {
 Expander::Expander(int width, int height)
     : width_(width), height_(height), vertical_(width, 3), coefficients_(width, Expansion::kCoefficients) {}
 
+void Expander::expand_row(const Image& image, int y, float* to) {
+  const float* rows[2 * kRadius + 1];
+  for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height_ - 1));
+  expand_vertically(rows, width_, vertical_[0], vertical_[1], vertical_[2]);
+  for (int i = 0; i < 3; ++i) vertical_.repeat_ends(i, kRadius);
+  expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, coefficients_[0], coefficients_[1],
+                      coefficients_[2], coefficients_[3], coefficients_[4]);
+  for (int x = 0; x < width_; x += 8) {
+    Floats8 columns[8] = {}, pixels[8];
+    for (int i = 0; i < Expansion::kCoefficients; ++i) columns[i] = load8(coefficients_[i] + x);
+    transpose(columns, pixels);
+    for (int k = 0; k < 8; ++k) store8(to + Expansion::kCoefficients * (x + k), pixels[k]);
+  }
+}
+
 void Expander::operator()(const Image& image, Expansion& expansion) {
   expansion.resize(width_, height_);
-  for (int y = 0; y < height_; ++y) {
-    const float* rows[2 * kRadius + 1];
-    for (int i = -kRadius; i <= kRadius; ++i) rows[kRadius + i] = image.row(clamp(y + i, 0, height_ - 1));
-    expand_vertically(rows, width_, vertical_[0], vertical_[1], vertical_[2]);
-    for (int i = 0; i < 3; ++i) vertical_.repeat_ends(i, kRadius);
-    expand_horizontally(vertical_[0], vertical_[1], vertical_[2], width_, coefficients_[0], coefficients_[1],
-                        coefficients_[2], coefficients_[3], coefficients_[4]);
-    float* to = expansion.row(y);
-    for (int x = 0; x < width_; x += 8) {
-      Floats8 columns[8] = {}, pixels[8];
-      for (int i = 0; i < Expansion::kCoefficients; ++i) columns[i] = load8(coefficients_[i] + x);
-      transpose(columns, pixels);
-      for (int k = 0; k < 8; ++k) store8(to + Expansion::kCoefficients * (x + k), pixels[k]);
-    }
-  }
-  float* behind = expansion.row(height_);
-  std::fill_n(behind, Expansion::kCoefficients * (width_ + 2) + 8, 0.0f);
+  for (int y = 0; y < height_; ++y) expand_row(image, y, expansion.row(y));
+  std::fill_n(expansion.row(height_), Expansion::kCoefficients * (width_ + 2) + 8, 0.0f);
 }
 
 }  // namespace idt

@@ -29,11 +29,39 @@ class Expander {
  public:
   Expander(int width, int height);
   void operator()(const Image& image, Expansion& expansion);
+  // Expands row y. Also overwrites some pixels behind it.
+  void expand_row(const Image& image, int y, float* to);
 
  private:
   int width_, height_;
   Rows vertical_;      // smoothed, slope and bend along y of one row
   Rows coefficients_;  // of one row, a row each
+};
+
+// The rows of an expansion, read from the top down: all are in memory, or only the last kRows, and each is expanded
+// when it is first read.
+class ExpandedRows {
+ public:
+  static constexpr int kRows = 20;
+  ExpandedRows(const Expansion& all) : expansion_(&all), n_rows_(all.height()), n_expanded_(all.height()) {}
+  // Keeps the last rows in `memory`.
+  ExpandedRows(Expander& expander, const Image& image, Expansion& memory)
+      : expander_(&expander), image_(&image), memory_(&memory), expansion_(&memory), n_rows_(kRows) {
+    memory.resize(image.width(), kRows);
+  }
+  // Returns row y: the next one, or one of the last kRows - 1.
+  const float* operator[](int y) {
+    for (; n_expanded_ <= y; ++n_expanded_)
+      expander_->expand_row(*image_, n_expanded_, memory_->row(n_expanded_ % n_rows_));
+    return expansion_->pixel(y % n_rows_ * expansion_->width());
+  }
+
+ private:
+  Expander* expander_ = nullptr;
+  const Image* image_ = nullptr;
+  Expansion* memory_ = nullptr;
+  const Expansion* expansion_;
+  int n_rows_, n_expanded_ = 0;
 };
 
 }  // namespace idt

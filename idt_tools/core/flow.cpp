@@ -74,12 +74,11 @@ void land(const Expansion& second, const float* dx, const float* dy, int x, int 
 }
 
 // Computes a row of the 5 products M from the flow of row y.
-void product_row(const Expansion& first, const Expansion& second, const float* dxs, const float* dys, int y,
+void product_row(const float* first_pixel, const Expansion& second, const float* dxs, const float* dys, int y,
                  const float* column_weight, float row_weight, float* const* products) {
   constexpr int n = Expansion::kCoefficients;
   const Floats8 signs = {-1, -1, 1, 1, 1, 1, 1, 1};  // R - r of the linear part, R + r of the quadratic one
   const int width = second.width();
-  const float* first_pixel = first.pixel(y * width);
   Landings landings;
   for (int x = 0; x < padded(width); x += 8, first_pixel += 8 * n) {
     const int i = x % Landings::kPixels;
@@ -167,7 +166,7 @@ FlowIteration::FlowIteration(int width, int height)
   for (int y = 0; y < height_; ++y) row_weight_.push_back(border_weight(y, height_));
 }
 
-void FlowIteration::start(const Expansion& first, const Expansion& second, Flow& flow) {
+void FlowIteration::start(ExpandedRows& first, const Expansion& second, Flow& flow) {
   first_ = &first;
   second_ = &second;
   flow_ = &flow;
@@ -184,7 +183,7 @@ void FlowIteration::refine_stripe() {
   for (; n_products_ < rows_read(); ++n_products_) {
     float* to[kProducts];
     for (int p = 0; p < kProducts; ++p) to[p] = product(n_products_, p);
-    product_row(*first_, *second_, flow_->dx.row(n_products_), flow_->dy.row(n_products_), n_products_,
+    product_row((*first_)[n_products_], *second_, flow_->dx.row(n_products_), flow_->dy.row(n_products_), n_products_,
                 column_weight_.data(), row_weight_[n_products_], to);
   }
   for (int p = 0; p < kProducts; ++p) {
@@ -212,8 +211,9 @@ FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
-// The last iteration follows a few rows behind the one before, while the rows that both read are in the cache.
-void FlowLevel::operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow) {
+// The last iteration follows at most 17 rows behind the one before, while the rows that both read are in the cache. It
+// is thus within ExpandedRows::kRows.
+void FlowLevel::operator()(ExpandedRows first, const Expansion& second, const Flow* coarser, Flow& flow) {
   if (coarser) {
     upsample_(coarser->dx, flow.dx, kStride);
     upsample_(coarser->dy, flow.dy, kStride);

@@ -15,7 +15,7 @@ class FlowIteration {
  public:
   FlowIteration(int width, int height);
   // Begins at the first row.
-  void start(const Expansion& first, const Expansion& second, Flow& flow);
+  void start(ExpandedRows& first, const Expansion& second, Flow& flow);
   // Refines the next stripe of rows. Reads the flow down to rows_read() rows, all of which must be ready.
   void refine_stripe();
   int rows_read() const;
@@ -29,7 +29,7 @@ class FlowIteration {
   std::vector<float> row_weight_;
   Rows products_;  // ring of rows of the 5 products
   Rows blurred_;   // the vertically blurred products of a stripe of rows
-  const Expansion* first_ = nullptr;
+  ExpandedRows* first_ = nullptr;
   const Expansion* second_ = nullptr;
   Flow* flow_ = nullptr;
   int top_ = 0, n_products_ = 0;  // the next stripe, and the rows whose products are computed
@@ -41,7 +41,7 @@ class FlowLevel {
   FlowLevel(const Scale& scale, const Scale* coarser);
   // Computes the flow before its median. `coarser` is the final flow of the next coarser level, or null at the
   // coarsest level, which starts from 0.
-  void operator()(const Expansion& first, const Expansion& second, const Flow* coarser, Flow& flow);
+  void operator()(ExpandedRows first, const Expansion& second, const Flow* coarser, Flow& flow);
 
  private:
   int width_, height_;

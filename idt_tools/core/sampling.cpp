@@ -83,21 +83,14 @@ float largest(const Image& image) {
   return *std::max_element(columns.begin(), columns.end());
 }
 
-void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,
-                 std::vector<Point>& new_points) {
+void grid_points(const Image& eigenvalue, int step, double quality, std::vector<Point>& points) {
   const int columns = eigenvalue.width() / step, rows = eigenvalue.height() / step;
-  std::vector<char> taken(static_cast<std::size_t>(columns) * rows, 0);
-  for (const Point& point : live) {
-    const int column = static_cast<int>(point.x) / step, row = static_cast<int>(point.y) / step;
-    if (column < columns && row < rows) taken[static_cast<std::size_t>(row) * columns + column] = 1;
-  }
   const double threshold = largest(eigenvalue) * quality;
-  new_points.clear();
+  points.clear();
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {
       const int x = column * step + step / 2, y = row * step + step / 2;
-      if (!taken[static_cast<std::size_t>(row) * columns + column] && eigenvalue.at(x, y) > threshold)
-        new_points.push_back({static_cast<float>(x), static_cast<float>(y)});
+      if (eigenvalue.at(x, y) > threshold) points.push_back({static_cast<float>(x), static_cast<float>(y)});
     }
   }
 }

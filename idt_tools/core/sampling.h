@@ -27,9 +27,8 @@ float largest(const Image& image);
 // to = max(to, row), element by element.
 void max_with(const float* row, int width, float* __restrict to);
 
-// Finds new points, in raster order: the centres of the cells of step x step pixels that hold no point of `live` and
-// whose eigenvalue at the centre exceeds quality times the image's largest.
-void sample_grid(const Image& eigenvalue, const std::vector<Point>& live, int step, double quality,
-                 std::vector<Point>& new_points);
+// Finds the textured points of a grid, in raster order: the centres of its cells of step x step pixels where the
+// eigenvalue exceeds quality times the image's largest.
+void grid_points(const Image& eigenvalue, int step, double quality, std::vector<Point>& points);
 
 }  // namespace idt

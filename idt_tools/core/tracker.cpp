@@ -3,126 +3,128 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <utility>
 
 #include "warp.h"
 
 namespace idt {
 namespace {
 
-// Pixels. Levels up to this size store the expansion of a frame, 20 bytes per pixel, until the next frame. Larger
-// levels expand a frame twice, as the current and as the previous frame.
-constexpr int kMaxCached = 640 * 480;
+// Pixels. A level keeps the expansion of a frame, 20 bytes per pixel, until the next frame, if the level or its full
+// frame is small. The others expand the frame again, row by row: slower, but with less memory.
+constexpr int kSmallLevel = 320 * 240, kSmallFrame = 640 * 480;
+
+// Levels that finish() compensates if there are two threads. The three finest have seven eighths of the pixels, which
+// gives the threads about equal work.
+constexpr std::size_t kFine = 3;
 
 }  // namespace
 
-Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer, const Scale* coarser,
-                      const Options& options)
-    : reducer(full, scale),
-      expander(scale.width, scale.height),
-      flow_level(scale, coarser),
+Tracker::Level::Level(const Scale& scale, const Scale& full, const Scale* finer, const Options& options, int threads)
+    : keeps_expansion(scale.width * scale.height <= kSmallLevel || full.width * full.height <= kSmallFrame),
       tracks(scale, full, options),
-      grey(scale.width, scale.height),
-      previous_grey(scale.width, scale.height) {
+      grey(threads + 1),
+      expansion(threads + 1),
+      textured(threads),
+      raw(threads),
+      compensated(threads) {
   if (finer) shrink = GreyResizer(finer->width, finer->height, scale.width, scale.height);
 }
 
-Tracker::Tracker(int width, int height, const Options& options)
+Tracker::Tracker(int width, int height, const Options& options, int threads)
     : scales_(make_scales(width, height, options.max_scales)),
-      median_(width),
-      histograms_(width),
-      corner_measure_(width) {
+      threads_(threads),
+      n_fine_(threads > 1 ? std::min(kFine, scales_.size()) : scales_.size()),
+      warped_(threads),
+      start_flows_(scales_),
+      corner_measure_(width),
+      histograms_(width) {
   for (std::size_t k = 0; k < scales_.size(); ++k) {
     const Scale* finer = k > 0 ? &scales_[k - 1] : nullptr;
-    const Scale* coarser = k + 1 < scales_.size() ? &scales_[k + 1] : nullptr;
-    levels_.push_back(std::make_unique<Level>(scales_[k], scales_[0], finer, coarser, options));
+    levels_.push_back(std::make_unique<Level>(scales_[k], scales_[0], finer, options, threads));
   }
+  if (threads > 1) own_finish_flows_.emplace(scales_);
 }
 
 bool Tracker::start(const std::uint8_t* frame) {
-  if (started_) throw std::logic_error("the frame started before has not been finished");
-  if (finished() > 0) throw std::logic_error("there are finished trajectories that have not been taken");
-  if (frames_ > 0) sample();
-  for (auto& level : levels_) std::swap(level->grey, level->previous_grey);
-  Grey& full = levels_[0]->grey;
+  const int t = n_started_;
+  if (t > n_compensated_ + 1) throw std::logic_error("the frame started before has not been compensated");
+  if (t > n_finished_ + threads_) throw std::logic_error("a frame started before has not been finished");
+  ++n_started_;
+  Grey& full = levels_[0]->grey[t];
+  full.resize(width(), height());
   for (int y = 0; y < height(); ++y) std::copy_n(frame + static_cast<std::size_t>(y) * width(), width(), full.row(y));
   {
-    const auto time = times_.measure(kPyramid);
-    for (std::size_t k = 1; k < levels_.size(); ++k) levels_[k]->shrink(levels_[k - 1]->grey, levels_[k]->grey);
+    const auto time = start_flows_.times().measure(kPyramid);
+    for (std::size_t k = 1; k < levels_.size(); ++k) levels_[k]->shrink(levels_[k - 1]->grey[t], levels_[k]->grey[t]);
   }
-  if (frames_++ == 0) return false;
-  const Flow* coarser = nullptr;
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    Level& l = **level;
-    if (l.expansion.width() > 0)
-      std::swap(l.expansion, l.previous_expansion);
-    else
-      expand(l, levels_[0]->previous_grey, l.raw.dx, l.previous_expansion);
-    const bool cached = l.grey.width() * l.grey.height() <= kMaxCached;
-    Expansion& expansion = cached ? l.expansion : expansion_;
-    expand(l, full, l.raw.dx, expansion);
-    flow_of(l, expansion, coarser, l.raw);
-    coarser = &l.raw;
-  }
-  started_ = true;
-  return true;
-}
-
-// Expands a full frame at a level. The reduced frame takes the memory of an image that is not in use.
-void Tracker::expand(Level& level, const Grey& full, Image& unused, Expansion& expansion) {
-  const auto time = times_.measure(kExpansion);
-  level.reducer(full, unused);
-  level.expander(unused, expansion);
-}
-
-// Computes the flow from the previous frame to one whose expansion is `second`.
-void Tracker::flow_of(Level& level, const Expansion& second, const Flow* coarser, Flow& flow) {
-  {
-    const auto time = times_.measure(kFlow);
-    level.flow_level(level.previous_expansion, second, coarser, flow);
-  }
-  const auto time = times_.measure(kMedian);
-  median_(flow.dx, flow.dx);
-  median_(flow.dy, flow.dy);
-}
-
-const Flow& Tracker::raw_flow() const {
-  if (!started_) throw std::logic_error("there is flow only between start() of a later frame and finish()");
-  return levels_[0]->raw;
-}
-
-const Image& Tracker::corner_measure() const {
-  if (!started_) throw std::logic_error("there are corners only between start() of a later frame and finish()");
-  return eigenvalue_;
-}
-
-void Tracker::finish(const double* homography) {
-  if (!started_) throw std::logic_error("no frame has been started");
-  started_ = false;
-  {
-    const auto time = times_.measure(kWarp);
-    warp(levels_[0]->previous_grey, levels_[0]->grey, homography, warped_);
-  }
+  if (t == 0) return false;
   const Flow* coarser = nullptr;
   for (std::size_t k = levels_.size(); k-- > 0;) {
     Level& l = *levels_[k];
-    Flow& compensated = compensated_[k % 2];
-    expand(l, warped_, compensated.dx, expansion_);
-    flow_of(l, expansion_, coarser, compensated);
-    coarser = &compensated;
-    const auto time = times_.measure(kTracks);
-    l.tracks.step(l.raw, {l.previous_grey, compensated}, histograms_);
+    if (l.keeps_expansion) {
+      if (t == 1) start_flows_.expand(k, levels_[0]->grey[0], l.raw[t].dx, l.expansion[0]);
+      start_flows_.expand(k, full, l.raw[t].dx, l.expansion[t]);
+    }
+    start_flows_(k, at_level(k, t - 1), at_level(k, t), coarser, l.raw[t]);
+    coarser = &l.raw[t];
+    // After the flow, so that the finest level's measure stays in the scratch memory for corner_measure().
+    const auto time = start_flows_.times().measure(kSampling);
+    corner_measure_(l.grey[t - 1], start_flows_.scratch());
+    l.tracks.find_textured(start_flows_.scratch(), l.textured[t]);
   }
+  return true;
 }
 
-// Starts new tracks on the last frame. This waits for the next frame, since by then the memory of the finished tracks
-// is free. The finest level comes last, so that its eigenvalues stay for corner_measure().
-void Tracker::sample() {
-  const auto time = times_.measure(kSampling);
-  for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-    corner_measure_((*level)->grey, eigenvalue_);
-    (*level)->tracks.sample(eigenvalue_);
+FrameAtLevel Tracker::at_level(std::size_t k, int t) const {
+  const Level& l = *levels_[k];
+  return {levels_[0]->grey[t], l.keeps_expansion ? &l.expansion[t] : nullptr};
+}
+
+int Tracker::started() const {
+  if (n_started_ != n_compensated_ + 2)
+    throw std::logic_error("this needs a frame, but the first, that is started and not yet compensated");
+  return n_started_ - 1;
+}
+
+const Flow& Tracker::raw_flow() const { return levels_[0]->raw[started()]; }
+
+const Image& Tracker::corner_measure() const {
+  started();
+  return start_flows_.scratch();
+}
+
+void Tracker::compensate(const double* homography) {
+  const int t = started();
+  const Level& full = *levels_[0];
+  {
+    const auto time = start_flows_.times().measure(kWarp);
+    warp(full.grey[t - 1], full.grey[t], homography, warped_[t]);
   }
+  const Flow* coarser = nullptr;
+  for (std::size_t k = levels_.size(); k-- > n_fine_;) {
+    Level& l = *levels_[k];
+    start_flows_(k, at_level(k, t - 1), {warped_[t]}, coarser, l.compensated[t]);
+    coarser = &l.compensated[t];
+  }
+  n_compensated_ = t;
+}
+
+void Tracker::finish() {
+  if (n_finished_ == n_compensated_) throw std::logic_error("no frame has been compensated");
+  if (finished() > 0) throw std::logic_error("there are finished trajectories that have not been taken");
+  const int t = n_finished_ + 1;
+  FlowLevels& flows = own_finish_flows_ ? *own_finish_flows_ : start_flows_;
+  const Flow* coarser = nullptr;
+  for (std::size_t k = levels_.size(); k-- > 0;) {
+    Level& l = *levels_[k];
+    Flow& compensated = k < n_fine_ ? compensated_[k % 2] : l.compensated[t];
+    if (k < n_fine_) flows(k, at_level(k, t - 1), {warped_[t]}, coarser, compensated);
+    coarser = &compensated;
+    const auto time = flows.times().measure(kTracks);
+    l.tracks.sample(l.textured[t]);
+    l.tracks.step(l.raw[t], {l.grey[t - 1], compensated}, histograms_);
+  }
+  n_finished_ = t;
 }
 
 std::size_t Tracker::finished() const {
@@ -136,9 +138,13 @@ std::size_t Tracker::take(std::size_t limit, RowsOut out) {
   for (auto& level : levels_) {
     const RowsOut rest = {out.info + count * kInfo, out.descriptors + count * kDescriptor,
                           out.points ? out.points + count * kCoordinates : nullptr};
-    count += level->tracks.take(limit - count, frames_ - 1, rest);
+    count += level->tracks.take(limit - count, n_finished_, rest);
   }
   return count;
+}
+
+double Tracker::seconds(Stage stage) const {
+  return start_flows_.times().seconds(stage) + (own_finish_flows_ ? own_finish_flows_->times().seconds(stage) : 0);
 }
 
 std::size_t Tracker::live_tracks() const {

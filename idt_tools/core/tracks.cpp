@@ -146,11 +146,22 @@ void ScaleTracks::describe(const DescribedImages& images, PatchHistograms& histo
   }
 }
 
-void ScaleTracks::sample(const Image& eigenvalue) {
-  positions_.clear();
-  for (const Track* track : live_) positions_.push_back(track->points[track->age]);
-  sample_grid(eigenvalue, positions_, options_.sampling_step, options_.quality, new_points_);
-  for (const Point& point : new_points_) {
+void ScaleTracks::find_textured(const Image& eigenvalue, std::vector<Point>& textured) const {
+  grid_points(eigenvalue, options_.sampling_step, options_.quality, textured);
+}
+
+void ScaleTracks::sample(const std::vector<Point>& textured) {
+  const int step = options_.sampling_step, columns = scale_.width / step, rows = scale_.height / step;
+  const auto cell = [&](Point point) {
+    return static_cast<int>(point.y) / step * columns + static_cast<int>(point.x) / step;
+  };
+  taken_.assign(static_cast<std::size_t>(columns) * rows, 0);
+  for (const Track* track : live_) {
+    const Point point = track->points[track->age];
+    if (point.x < columns * step && point.y < rows * step) taken_[cell(point)] = 1;
+  }
+  for (const Point point : textured) {
+    if (taken_[cell(point)]) continue;
     live_.push_back(start_track());
     live_.back()->points[0] = point;
   }

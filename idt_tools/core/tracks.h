@@ -43,11 +43,13 @@ class ScaleTracks {
  public:
   ScaleTracks(const Scale& scale, const Scale& full, const Options& options);
 
+  // Finds the points where tracks may start: the centres of the textured cells of the grid. Leaves the tracks alone.
+  void find_textured(const Image& eigenvalue, std::vector<Point>& textured) const;
+  // Starts tracks at the points whose cells of the grid hold no live track.
+  void sample(const std::vector<Point>& textured);
   // Moves every live track one step by the raw flow, oldest first, and describes `images`: the previous frame, and the
   // flow without the camera's motion. Tracks that reach kSteps and pass the tests are finished.
   void step(const Flow& raw, const DescribedImages& images, PatchHistograms& histograms);
-  // Starts tracks on the free cells of the frame's grid.
-  void sample(const Image& eigenvalue);
   // Writes up to `limit` finished trajectories, oldest first, and removes them. Returns how many.
   std::size_t take(std::size_t limit, int frame, RowsOut out);
   std::size_t live() const { return live_.size(); }
@@ -74,7 +76,7 @@ class ScaleTracks {
   std::vector<Track*> live_;  // oldest first
   std::deque<Track*> finished_;
   std::vector<std::vector<Track*>> by_top_;  // tracks by the first row of their patch
-  std::vector<Point> positions_, new_points_;
+  std::vector<char> taken_;                  // 1 for the cells of the grid that hold a live track
 };
 
 }  // namespace idt

@@ -15,7 +15,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <semaphore>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "corners.h"
@@ -41,7 +43,35 @@ void check_refused(const Call& call) {
 
 bool within(float value, float low, float high) { return value >= low && value <= high; }
 
-// Tracks a video, checks its rows and returns their info, descriptors and points, one after the other.
+// Takes the rows of frame t, checks them and appends their info, descriptors and points, one after the other.
+void take_rows(Tracker& tracker, const Video& video, std::size_t t, std::vector<float>& rows) {
+  CHECK(t + 1 > kSteps || tracker.finished() == 0);
+  while (const std::size_t finished = tracker.finished()) {
+    check_refused([&] { tracker.finish(); });
+    const std::size_t n = video.limit, coordinates = video.points ? kCoordinates : 0;
+    std::vector<float> info(n * kInfo), descriptors(n * kDescriptor), points(n * coordinates);
+    const RowsOut out = {info.data(), descriptors.data(), video.points ? points.data() : nullptr};
+    const std::size_t taken = tracker.take(n, out);
+    CHECK(taken == std::min(n, finished) && tracker.finished() == finished - taken);
+    info.resize(taken * kInfo), descriptors.resize(taken * kDescriptor), points.resize(taken * coordinates);
+    for (std::size_t i = 0; i < taken; ++i) {
+      const float *row = &info[i * kInfo], f = row[6];
+      CHECK(row[0] == static_cast<float>(t) && row[9] == 0);
+      CHECK(within(row[1], 0, video.width + f) && within(row[2], 0, video.height + f));
+      CHECK(within(row[3], 0, video.width) && within(row[4], 0, video.height) && within(row[5], 0, 1e6f));
+      const auto is_its_scale = [&](const Scale& scale) { return scale.factor == f; };
+      CHECK(std::any_of(tracker.scales().begin(), tracker.scales().end(), is_its_scale));
+      CHECK(within(row[7], 0, 0.999f) && within(row[8], 0, 0.999f));
+      const float* descriptor = &descriptors[i * kDescriptor];
+      for (int k = 0; k < kDescriptor; ++k) CHECK(within(descriptor[k], k < 2 * kSteps ? -1.001f : 0.0f, 1.001f));
+      for (std::size_t k = 0; k < coordinates; ++k)
+        CHECK(within(points[i * coordinates + k], 0, (k % 2 ? video.height : video.width) + f));
+    }
+    for (const auto* part : {&info, &descriptors, &points}) rows.insert(rows.end(), part->begin(), part->end());
+  }
+}
+
+// Tracks a video and returns its checked rows.
 std::vector<float> track(const Video& video) {
   std::vector<float> rows;
   Tracker tracker(video.width, video.height, video.options);
@@ -51,7 +81,8 @@ std::vector<float> track(const Video& video) {
                 static_cast<std::size_t>(scale.height / video.options.sampling_step) * (kSteps + 1);
   for (std::size_t t = 0; t < video.frames.size(); ++t) {
     const Pixels& frame = video.frames[t];
-    check_refused([&] { tracker.finish(video.homographies[t].data()); });
+    check_refused([&] { tracker.compensate(video.homographies[t].data()); });
+    check_refused([&] { tracker.finish(); });
     check_refused([&] { tracker.raw_flow(); });
     check_refused([&] { tracker.corner_measure(); });
     CHECK(tracker.start(frame.data()) == (t > 0));
@@ -59,33 +90,33 @@ std::vector<float> track(const Video& video) {
       check_refused([&] { tracker.start(frame.data()); });
       CHECK(tracker.raw_flow().dx.width() == video.width && tracker.raw_flow().dy.height() == video.height);
       CHECK(tracker.corner_measure().width() == video.width);
-      tracker.finish(video.homographies[t].data());
+      tracker.compensate(video.homographies[t].data());
+      check_refused([&] { tracker.start(frame.data()); });
+      tracker.finish();
     }
     CHECK(tracker.live_tracks() <= max_live);
-    CHECK(t + 1 > kSteps || tracker.finished() == 0);
-    while (const std::size_t finished = tracker.finished()) {
-      check_refused([&] { tracker.start(frame.data()); });
-      const std::size_t n = video.limit, coordinates = video.points ? kCoordinates : 0;
-      std::vector<float> info(n * kInfo), descriptors(n * kDescriptor), points(n * coordinates);
-      const RowsOut out = {info.data(), descriptors.data(), video.points ? points.data() : nullptr};
-      const std::size_t taken = tracker.take(n, out);
-      CHECK(taken == std::min(n, finished) && tracker.finished() == finished - taken);
-      info.resize(taken * kInfo), descriptors.resize(taken * kDescriptor), points.resize(taken * coordinates);
-      for (std::size_t i = 0; i < taken; ++i) {
-        const float *row = &info[i * kInfo], f = row[6];
-        CHECK(row[0] == static_cast<float>(t) && row[9] == 0);
-        CHECK(within(row[1], 0, video.width + f) && within(row[2], 0, video.height + f));
-        CHECK(within(row[3], 0, video.width) && within(row[4], 0, video.height) && within(row[5], 0, 1e6f));
-        const auto is_its_scale = [&](const Scale& scale) { return scale.factor == f; };
-        CHECK(std::any_of(tracker.scales().begin(), tracker.scales().end(), is_its_scale));
-        CHECK(within(row[7], 0, 0.999f) && within(row[8], 0, 0.999f));
-        const float* descriptor = &descriptors[i * kDescriptor];
-        for (int k = 0; k < kDescriptor; ++k) CHECK(within(descriptor[k], k < 2 * kSteps ? -1.001f : 0.0f, 1.001f));
-        for (std::size_t k = 0; k < coordinates; ++k)
-          CHECK(within(points[i * coordinates + k], 0, (k % 2 ? video.height : video.width) + f));
-      }
-      for (const auto* part : {&info, &descriptors, &points}) rows.insert(rows.end(), part->begin(), part->end());
+    take_rows(tracker, video, t, rows);
+  }
+  return rows;
+}
+
+// Returns the same rows. A second thread starts and compensates the frames.
+std::vector<float> track_in_two_threads(const Video& video) {
+  std::vector<float> rows;
+  Tracker tracker(video.width, video.height, video.options, 2);
+  std::counting_semaphore<2> unused(2), compensated(0);
+  std::jthread starter([&] {
+    for (std::size_t t = 0; t < video.frames.size(); ++t) {
+      unused.acquire();
+      if (tracker.start(video.frames[t].data())) tracker.compensate(video.homographies[t].data());
+      compensated.release();
     }
+  });
+  for (std::size_t t = 0; t < video.frames.size(); ++t) {
+    compensated.acquire();
+    if (t > 0) tracker.finish();
+    take_rows(tracker, video, t, rows);
+    unused.release();
   }
   return rows;
 }
@@ -132,16 +163,17 @@ void try_median(Input& input, int width, int height) {
 void try_expansion_and_flow(Input& input, int width, int height) {
   const bool wild = input.maybe();
   Expander expander(width, height);
-  Expansion first, second;
-  expander(make_image(input, width, height, wild), first);
+  const Image image = make_image(input, width, height, wild);
+  Expansion first, second, last_rows;
+  expander(image, first);
   expander(make_image(input, width, height, wild), second);
   const Scale scale{1, width, height}, coarser{kStride, input.between(2, 60), input.between(2, 60)};
   const Flow start = make_flow(input, coarser.width, coarser.height, wild);
   FlowLevel level(scale, &coarser), coarsest(scale, nullptr);
-  Flow once, again;
+  Flow once, other, again;
   level(first, second, &start, once);
-  coarsest(first, second, nullptr, again);
-  level(first, second, &start, again);
+  coarsest(first, second, nullptr, other);
+  level({expander, image, last_rows}, second, &start, again);
   CHECK(equal(once.dx, again.dx) && equal(once.dy, again.dy));
 }
 
@@ -174,12 +206,9 @@ void try_sampling(Input& input, int width, int height) {
   const Grey grey = make_grey(input, width, height);
   Image eigenvalue;
   CornerMeasure(width + input.below(40))(grey, eigenvalue);
-  std::mt19937 generator = input.generator();
-  std::vector<Point> live(input.below(30)), new_points;
-  const auto eighths_below = [&](int n) { return static_cast<float>(generator() % (8 * n)) / 8; };
-  for (Point& p : live) p = {eighths_below(width), eighths_below(height)};
-  sample_grid(eigenvalue, live, input.between(1, 100), input.between(-4, 8) * 0.125, new_points);
-  for (const Point& p : new_points) CHECK(within(p.x, 0, width - 1) && within(p.y, 0, height - 1));
+  std::vector<Point> points;
+  grid_points(eigenvalue, input.between(1, 100), input.between(-4, 8) * 0.125, points);
+  for (const Point& p : points) CHECK(within(p.x, 0, width - 1) && within(p.y, 0, height - 1));
 }
 
 void try_warp(Input& input, int width, int height) {
@@ -225,7 +254,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Input input(data, size);
   if (input.below(8) == 0) {
     const Video video = make_video(input);
-    const std::vector<float> rows = track(video), again = track(video);
+    const std::vector<float> rows = track(video), again = track_in_two_threads(video);
     CHECK(rows.size() == again.size() && std::equal(rows.begin(), rows.end(), again.begin()));
     return 0;
   }

@@ -98,10 +98,10 @@ def test_write_rows_releases_blocks(tmp_path: Path, format: str) -> None:
         assert len(output.read_text().splitlines()) == 600
 
 
-@pytest.mark.parametrize("format", ["h5", "text"])
-def test_extract_threads_give_equal_bytes(videos: list[Path], tmp_path: Path, format: str) -> None:
+@pytest.mark.parametrize(("format", "threads"), [("h5", 3), ("text", 3), ("h5", 8)])
+def test_extract_threads_give_equal_bytes(videos: list[Path], tmp_path: Path, format: str, threads: int) -> None:
     in_threads, one_by_one = tmp_path / "in_threads", tmp_path / "one_by_one"
-    assert extract(*videos, "-o", in_threads, "--threads", "3", "--format", format) == 0
+    assert extract(*videos, "-o", in_threads, "--threads", str(threads), "--format", format) == 0
     for video in videos:
         assert extract(video, "-o", f"{one_by_one}/", "--format", format) == 0
     ending = "txt" if format == "text" else "h5"

@@ -168,18 +168,17 @@ def test_tracker_wrong_calls_raise() -> None:
     tracker = make_tracker(64, 48)
     with pytest.raises(ValueError, match="size"):
         tracker.start(np.zeros((64, 48), np.uint8))
-    with pytest.raises(RuntimeError, match="no frame"):
-        tracker.finish(np.eye(3))
-    with pytest.raises(RuntimeError, match="corners only between"):
-        tracker.corners()
+    for call in (tracker.finish, tracker.corners, lambda: tracker.compensate(np.eye(3))):
+        with pytest.raises(RuntimeError, match="frame"):
+            call()
     with pytest.raises(ValueError, match="32 x 32"):
         make_tracker(16, 64)
     assert not tracker.start(np.zeros((48, 64), np.uint8))
     assert tracker.start(np.zeros((48, 64), np.uint8))
-    with pytest.raises(RuntimeError, match="not been finished"):
+    with pytest.raises(RuntimeError, match="not been compensated"):
         tracker.start(np.zeros((48, 64), np.uint8))
     with pytest.raises(ValueError, match="3 x 3"):
-        tracker.finish(np.eye(2))
+        tracker.compensate(np.eye(2))
     assert tracker.flow_at(np.array([[-5, 900]])).tolist() == [[0.0, 0.0]]
 
 

@@ -38,8 +38,10 @@ int main(int argc, char** argv) {
                         single(5), single(6), single(7)});
   const std::size_t size = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
   for (std::size_t t = 0; (t + 1) * size <= frames.size(); ++t) {
-    if (tracker.start(reinterpret_cast<const std::uint8_t*>(frames.data() + t * size)))
-      tracker.finish(reinterpret_cast<const double*>(homographies.data()) + 9 * t);
+    if (tracker.start(reinterpret_cast<const std::uint8_t*>(frames.data() + t * size))) {
+      tracker.compensate(reinterpret_cast<const double*>(homographies.data()) + 9 * t);
+      tracker.finish();
+    }
     while (tracker.finished() > 0) {
       float row[idt::kInfo + idt::kDescriptor];
       tracker.take(1, {row, row + idt::kInfo, nullptr});

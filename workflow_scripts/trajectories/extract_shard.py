@@ -10,6 +10,7 @@ import numpy as np
 
 from idt_tools import columns
 from idt_tools.attributes import write_attributes
+from idt_tools.half_precision import half
 from idt_tools.tracked import Undescribed
 from idt_tools.tracker import set_relative_time
 from workflow_scripts.ground.artifacts import dataset, read_columns, write_hdf5
@@ -77,7 +78,7 @@ def _extract(video: Video) -> Result:
     try:
         for block in video.trajectories():
             info.append(block.info)
-            descriptors.append(block.descriptors.astype(np.float16))
+            descriptors.append(half(block.descriptors))
     except Undescribed as error:
         return Result(error.status, error.reason, attributes={**video.size})
     arrays = {"info": np.concatenate(info), "descriptors": np.concatenate(descriptors)}
