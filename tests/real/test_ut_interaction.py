@@ -21,8 +21,7 @@ def test_ut_interaction_idt_beats_size_and_length(tmp_path: Path, shared: Path) 
     paths = tmp_path / "my_paths.yaml"
     datasets = {"ut_interaction": {"root": str(shared / "videos")}}
     # The trainings are short: this test does not check the networks' accuracy.
-    runs = {name: {"epochs": 3} for name in ("ir_warmup", "ir", "la", "la_idt", "la_idt_tune")}
-    paths.write_text(yaml.safe_dump({"datasets": datasets, "pretraining": {"runs": runs}}))
+    paths.write_text(yaml.safe_dump({"datasets": datasets, "pretraining": {"epochs": 3}}))
     command = [Path(sys.executable).parent / "snakemake", "--cores", "2", "--directory", tmp_path]
     command += ["--snakefile", REPOSITORY / "Snakefile", "--workflow-profile", REPOSITORY / "profiles" / "default"]
     command += ["--configfile", REPOSITORY / "configs" / "ut_interaction.yaml", paths]
@@ -37,7 +36,7 @@ def test_ut_interaction_idt_beats_size_and_length(tmp_path: Path, shared: Path) 
     assert correct / 60 > 0.8
 
     runs = Counter(path.parts[-5] for path in (tmp_path / "results/evaluation").rglob("linear.json"))
-    assert runs == Counter(scratch=10, la=10, la_idt=10)
+    assert runs == Counter(scratch=10, ir=10, la=10, la_motion=10)
     page = (tmp_path / "results/report/index.html").read_text()
     assert "clip size and length alone" in page and "53.0" in page.replace("53.00", "53.0")
     assert np.isfinite([record["chance"] for record in records]).all()
