@@ -44,7 +44,7 @@ from workflow_scripts.frames.settings import FramesSettings
 from workflow_scripts.ground.stage import first_line
 from workflow_scripts.persons.settings import PersonsSettings
 from workflow_scripts.pretraining.precision import autocast
-from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_per_pass
 
 KINETICS_FRAMES = 70_000_000
 
@@ -109,8 +109,8 @@ def driver_version() -> str:
 
 
 def fitting_batch(settings: PretrainingSettings, frames: int) -> int:
-    """The batch size, halved until one pass of the network can hold it (`clips_at_once`)."""
-    batch, limit = settings.batch_size, clips_at_once(replace(settings, clip_length=frames, micro_batch="auto"))
+    """The batch size, halved until one pass of the network can hold it (`clips_per_pass`)."""
+    batch, limit = settings.batch_size, clips_per_pass(replace(settings, clip_length=frames, micro_batch="auto"))
     while batch > limit:
         batch //= 2
     return batch

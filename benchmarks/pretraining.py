@@ -284,7 +284,9 @@ def loading_speed(bench: Bench, workers: int) -> LoadingSpeed:
     with tempfile.TemporaryDirectory() as folder:
         store = make_store(Path(folder) / "frames.h5", bench.n_stored)
         names = [store.video_ids[row % bench.n_stored] for row in range((before + counted) * batch)]
-        clips = DrawnClips(store, names, settings.clip_length, functools.partial(draw_training, 0, 0))
+        clips = DrawnClips(
+            store, names, settings.clip_length, functools.partial(draw_training, 0, 0), settings.frame_interval
+        )
         batches = consecutive(len(names), batch)
 
         def clips_per_second(learner: Learner | None) -> tuple[float, float]:

@@ -108,7 +108,10 @@ def _add_extract(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="h5: /info and /descriptors (float16); text: 436 columns, as the original extractor writes. "
         "Default: by the ending of OUT; h5 in a folder",
     )
-    _add_several(command, "videos tracked at once; if there are fewer, some of them get two threads each; default 1")
+    _add_several(
+        command,
+        "videos tracked at once, each by one thread, or some by two if fewer videos are left to track; default 1",
+    )
     command.set_defaults(run=extract_videos)
 
 

@@ -147,7 +147,8 @@ def stream(
     """Yields the trajectories of `extract` in blocks of about a thousand. Memory does not grow with the video.
 
     The arguments are those of `extract`, and `n_frames`: the number of frames, for the column relative_time. That
-    column is NaN if neither `n_frames` nor `len(frames)` is known.
+    column is NaN if neither `n_frames` nor `len(frames)` is known. With `threads=2`, another thread iterates over
+    `frames`; `close()` ends it, if not all blocks are taken.
     """
     length = _number_of(frames)
     n_frames = length if n_frames is None else n_frames

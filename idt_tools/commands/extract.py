@@ -50,7 +50,7 @@ def extract_videos(
             already. The files in a folder are `<stem>.h5` or `<stem>.txt`.
         boxes: the person boxes (see `find_boxes`).
         format: the format; by default that of the ending of `output`, and h5 in a folder.
-        threads: how many videos are tracked at once. If there are fewer, some of them get two threads.
+        threads: how many videos are tracked at once. If fewer are left to track, some of them get two threads.
         force: whether existing files are overwritten.
 
     Raises:

@@ -211,8 +211,10 @@ FlowLevel::FlowLevel(const Scale& scale, const Scale* coarser)
   if (coarser) upsample_ = Resizer(coarser->width, coarser->height, scale.width, scale.height);
 }
 
-// The last iteration follows at most 17 rows behind the one before, while the rows that both read are in the cache. It
-// is thus within ExpandedRows::kRows.
+// The last iteration reads less than 2 (kStripe + kRadius) rows behind the one before, while the rows that both read
+// are in the cache and in `first`.
+static_assert(ExpandedRows::kRows >= 2 * (kStripe + kRadius));
+
 void FlowLevel::operator()(ExpandedRows first, const Expansion& second, const Flow* coarser, Flow& flow) {
   if (coarser) {
     upsample_(coarser->dx, flow.dx, kStride);

@@ -82,7 +82,7 @@ FrameAtLevel Tracker::at_level(std::size_t k, int t) const {
 
 int Tracker::started() const {
   if (n_started_ != n_compensated_ + 2)
-    throw std::logic_error("this needs a frame, but the first, that is started and not yet compensated");
+    throw std::logic_error("start a frame after the first one before this call, and compensate it after it");
   return n_started_ - 1;
 }
 

@@ -27,7 +27,8 @@ class Tracker {
  public:
   Tracker(int width, int height, const Options& options, int threads = 1);
 
-  // Takes the next frame, height x width bytes. Computes the flow from the frame before, with the camera's motion.
+  // Takes the next frame, height x width bytes. Computes the raw flow from the frame before, which includes the
+  // camera's motion.
   bool start(const std::uint8_t* frame);
   // That flow at full size, until compensate().
   const Flow& raw_flow() const;

@@ -186,7 +186,7 @@ def test_trainer_in_several_passes_has_the_same_gradients_without_batch_norm(
     dataset: Any, model: Path, tmp_path: Path
 ) -> None:
     class Narrow(Architecture):
-        largest_pass = 3
+        clips_per_pass = 3
 
     def trained(architecture: Architecture) -> tuple[list[dict[str, Any]], torch.Tensor]:
         network = pretrained.network(2, seed=0)
@@ -198,7 +198,7 @@ def test_trainer_in_several_passes_has_the_same_gradients_without_batch_norm(
     pretrained = read_pretrained(model, Architecture())
     parts, store = read_inputs(dataset.splits, 1, dataset.frames)
     shape = dataclasses.asdict(pretrained.architecture) | {"precision": "float32"}
-    assert len(parts.train) > 2 * Narrow.largest_pass and ONE_EPOCH.finetune_batch_size > Narrow.largest_pass
+    assert len(parts.train) > 2 * Narrow.clips_per_pass and ONE_EPOCH.finetune_batch_size > Narrow.clips_per_pass
     whole, weights = trained(Architecture(**shape))
     divided, same_weights = trained(Narrow(**shape))
     assert divided[0]["loss"] == pytest.approx(whole[0]["loss"], rel=1e-5)

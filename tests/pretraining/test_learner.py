@@ -10,7 +10,7 @@ from workflow_scripts.pretraining.learner import Learner, Targets, make_optimize
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.precision import is_bfloat16_faster
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_per_pass
 
 
 def test_make_optimizer_weight_decay_excludes_batch_norm(tiny):
@@ -97,17 +97,17 @@ def test_step_micro_batches_give_the_same_gradients_without_batch_norm(tiny, obj
 
 
 @pytest.mark.parametrize(("clip_length", "crop_size"), [(64, 112), (16, 224), (7, 77)])
-def test_clips_at_once_auto_keeps_every_array_below_2_to_the_31(clip_length, crop_size):
-    n_clips = clips_at_once(PretrainingSettings(clip_length=clip_length, crop_size=crop_size))
+def test_clips_per_pass_auto_keeps_every_array_below_2_to_the_31(clip_length, crop_size):
+    n_clips = clips_per_pass(PretrainingSettings(clip_length=clip_length, crop_size=crop_size))
     with torch.device("meta"):
         clip = torch.empty(1, 3, clip_length, crop_size, crop_size)
         largest = max(clip.numel(), ResNet3D(18, 128).conv1(clip).numel())
     assert n_clips * largest < 2**31 <= (n_clips + 1) * largest
 
 
-def test_clips_at_once_the_papers_batch_of_16_frames_is_one_pass():
-    assert clips_at_once(PretrainingSettings()) >= PretrainingSettings().batch_size
-    assert clips_at_once(PretrainingSettings(micro_batch=32)) == 32
+def test_clips_per_pass_the_papers_batch_of_16_frames_is_one_pass():
+    assert clips_per_pass(PretrainingSettings()) >= PretrainingSettings().batch_size
+    assert clips_per_pass(PretrainingSettings(micro_batch=32)) == 32
 
 
 @pytest.mark.parametrize(

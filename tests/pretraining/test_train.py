@@ -225,3 +225,10 @@ def test_run_digest_differs_by_request(tmp_path, run_train):
     run_train("r", changed={"epochs": 1, "checkpoint_minutes": 3})  # no influence on the result
     run_train("r", changed={"epochs": 1}, checkpoint_minutes=0)
     assert len(list((tmp_path / "r" / "checkpoints").iterdir())) == 2
+
+
+def test_train_says_how_many_videos_are_shorter_than_a_clip_spans(run_train, caplog):
+    run_train("spans", changed={"epochs": 1, "clip_length": 8, "frame_interval": 1})
+    assert "start again" not in caplog.text
+    run_train("spans_more", changed={"epochs": 1, "clip_length": 8, "frame_interval": 2})
+    assert "12 of 12 videos have fewer frames than a clip spans (15)" in caplog.text

@@ -1,8 +1,8 @@
 """The network that is evaluated, and its test clips, which are the same for all protocols.
 
-A run's network is read from its model.pt, which holds its depth, width, clip length and crop size. The run `scratch` is
-a network with random weights. The functions of the pretraining load the clips, so that the network's input has the same
-range and mean.
+A run's network is read from its model.pt, which holds its depth, its width, and the length, interval and size of its
+clips. The run `scratch` is a network with random weights. The functions of the pretraining load the clips, so that the
+network's input has the same range and mean.
 """
 
 import dataclasses
@@ -107,6 +107,6 @@ class TestClips:
         draw = partial(draw_test, self.seed, n_clips=self.n_clips)
         shape = self.architecture
         clips = DrawnClips(self.store, self.video_ids, shape.clip_length, draw, shape.frame_interval)
-        most = min(clips_at_once, shape.largest_pass)
+        most = min(clips_at_once, shape.clips_per_pass)
         batches = consecutive(len(self.video_ids), max(1, most // self.n_clips))
         yield from load_inputs(clips, batches, shape.crop_size, best_device(), self.workers)

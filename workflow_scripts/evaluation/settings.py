@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from workflow_scripts.ground.setting import setting
-from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, largest_pass
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, clips_per_pass
 from workflow_scripts.videos.settings import LAYOUTS
 
 # The VERSION of each stage, raised when the same settings give another result.
@@ -116,6 +116,8 @@ class Architecture:
     precision: str = PretrainingSettings.precision
 
     @property
-    def largest_pass(self) -> int:
-        """The most clips in one pass of the network."""
-        return largest_pass(self.width, self.clip_length, self.crop_size)
+    def clips_per_pass(self) -> int:
+        """The most clips in one pass of the network, by `micro_batch: auto`."""
+        return clips_per_pass(
+            PretrainingSettings(width=self.width, clip_length=self.clip_length, crop_size=self.crop_size)
+        )

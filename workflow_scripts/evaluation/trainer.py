@@ -36,7 +36,7 @@ class Trainer:
         network: The network, on its device.
         frozen: Modules whose weights and statistics do not change.
         store: The frames.
-        architecture: The length and size of the clips, and the number format.
+        architecture: The length, interval and size of the clips, and the number format.
         settings: How to train.
         seed: Seed of the clips and their order.
         workers: Processes that load clips for a GPU.
@@ -139,7 +139,7 @@ class Trainer:
         loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         seen, waiting, started = 0, 0.0, time.monotonic()
         displayed = -math.inf  # the first batch shows at once that the training runs
-        inputs = load_inputs(clips, batches, self.architecture.crop_size, self.device, self.workers)
+        inputs = load_inputs(clips, batches, shape.crop_size, self.device, self.workers)
         for number, indices in enumerate(batches, start=1):
             waiting_since = time.monotonic()
             batch = next(inputs)
@@ -169,10 +169,10 @@ class Trainer:
     def _step(self, clips: Tensor, targets: Tensor) -> Tensor:
         """Trains on a batch, (B, 3, T, S, S), with classes (B,). Returns its mean loss.
 
-        If the batch is larger than one pass of the network, the gradients of several passes add up. Batch norm needs
-        two clips in each.
+        If the batch is larger than one pass of the network, the gradients of several passes add up. Each has at least
+        two clips, which batch norm needs.
         """
-        n_passes = max(1, min(math.ceil(len(clips) / self.architecture.largest_pass), len(clips) // 2))
+        n_passes = max(1, min(math.ceil(len(clips) / self.architecture.clips_per_pass), len(clips) // 2))
         self.optimizer.zero_grad()
         losses = []
         for part, part_targets in zip(clips.tensor_split(n_passes), targets.tensor_split(n_passes), strict=True):

@@ -139,10 +139,16 @@ class FrameStore:
         first, last = int(indices.min()), int(indices.max())
         with reading(self._paths[self._file_of[video_id]]):
             offsets = all_offsets[first : last + 2]  # (last - first + 2,) bytes
-            encoded = jpeg_bytes[offsets[0] : offsets[-1]]  # one read for the whole range
-        bounds, numbers = offsets - offsets[0], indices - first
+            starts, ends = offsets[indices - first], offsets[indices - first + 1]
+            if interval == 1:  # one read for the whole range
+                encoded = jpeg_bytes[offsets[0] : offsets[-1]]
+                starts, ends = starts - offsets[0], ends - offsets[0]
+            else:
+                encoded = np.concatenate([jpeg_bytes[start:end] for start, end in zip(starts, ends, strict=True)])
+                ends = np.cumsum(ends - starts)
+                starts = np.concatenate([[0], ends[:-1]])
         try:
-            return jpeg.decode_clip(encoded, bounds[numbers], bounds[numbers + 1], square)
+            return jpeg.decode_clip(encoded, starts, ends, square)
         except jpeg.DamagedFrameError as error:
             frame, path = indices[error.frame], self._paths[self._file_of[video_id]]
             raise ValueError(f"frame {frame} of video {video_id} in {path} is damaged") from error

@@ -23,6 +23,11 @@ from workflow_scripts.pretraining.inputs import Squares, collate, to_input
 CLIPS_AT_ONCE = 8  # per item of a loading process, 22 MB of 16 frames: bounds its memory for any batch size
 
 
+def clip_span(clip_length: int, frame_interval: int) -> int:
+    """The frames of a video from the first to the last of a clip."""
+    return (clip_length - 1) * frame_interval + 1
+
+
 class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
     """Item i: the clips of `video_ids[i]` from `draw(video_id=..., n_frames=..., span=...)`.
 
@@ -44,14 +49,14 @@ class DrawnClips(Dataset[list[tuple[np.ndarray, Draw]]]):
     ) -> None:
         self.store, self.video_ids, self.clip_length, self.draw = store, video_ids, clip_length, draw
         self.frame_interval = frame_interval
+        self.span = clip_span(clip_length, frame_interval)
 
     def __len__(self) -> int:
         return len(self.video_ids)
 
     def __getitem__(self, index: int) -> list[tuple[np.ndarray, Draw]]:
         video_id = self.video_ids[index]
-        span = (self.clip_length - 1) * self.frame_interval + 1
-        draws = self.draw(video_id=video_id, n_frames=self.store.n_frames(video_id), span=span)
+        draws = self.draw(video_id=video_id, n_frames=self.store.n_frames(video_id), span=self.span)
         return [(cut_square(self.store, video_id, draw, self.clip_length, self.frame_interval), draw) for draw in draws]
 
 

@@ -17,7 +17,7 @@ from workflow_scripts.pretraining.objectives.batch import Batch
 from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.ranks import Ranks
 from workflow_scripts.pretraining.resnet3d import ResNet3D, normalised
-from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_per_pass
 
 
 def learning_rate(settings: PretrainingSettings, epoch: int) -> float:
@@ -136,7 +136,7 @@ class Learner:
         Batch norm needs two clips, so a part of three is not divided.
         """
         fewest, most = n_batch // self.ranks.size, math.ceil(n_batch / self.ranks.size)  # clips of a process
-        n_parts = max(1, min(math.ceil(most / clips_at_once(self.settings)), fewest // 2))
+        n_parts = max(1, min(math.ceil(most / clips_per_pass(self.settings)), fewest // 2))
         ends = [n_clips * number // n_parts for number in range(n_parts + 1)]
         return [slice(start, end) for start, end in itertools.pairwise(ends)]
 

@@ -14,7 +14,7 @@ _LARGEST = {
     "clip_length": 1024,
     "frame_interval": 1024,
     "crop_size": 4096,
-}  # frames, pixels: more than a GPU can train on
+}  # more than anyone trains with
 _WIDEST = 16.0  # times the channels of the network of the paper
 
 

@@ -52,8 +52,9 @@ class PretrainingSettings:
     frame_interval: int = setting(
         1,
         "Frames from one frame of a clip to the next; 1: consecutive frames. With 4, a clip of 16 frames spans 61 "
-        "frames of the video, two seconds at 30 frames per second. Choose it so that a clip holds a motion.",
-        source="paper 4.2",
+        "frames of the video, two seconds at 30 frames per second. Choose it so that a clip holds a motion. A video "
+        "shorter than this span starts again from its first frame.",
+        source="ours",
         unit="frames",
         minimum=1,
         maximum=1024,
@@ -137,7 +138,7 @@ class PretrainingSettings:
         "Most clips in one pass of the network, or one more so that each pass has two. A step adds up the gradients of "
         "the passes of its batch; batch norm uses the clips of one pass. auto: as many as fit arrays of fewer than "
         "2^31 numbers, the limit of torch's kernels, whatever the memory of the GPU. Lower it if that memory does not "
-        "suffice. The evaluation always uses auto.",
+        "suffice. Finetuning always uses auto; if the memory does not suffice there, lower finetune_batch_size.",
         source="ours",
         unit="clips",
         anyOf=[{"enum": ["auto"]}, {"type": "integer", "minimum": 2}],
@@ -150,20 +151,16 @@ class PretrainingSettings:
     )
 
 
-def clips_at_once(settings: PretrainingSettings) -> int:
-    """The most clips in one pass of the network (`micro_batch`)."""
+def clips_per_pass(settings: PretrainingSettings) -> int:
+    """The most clips in one pass of the network (`micro_batch`), at least 2.
+
+    auto: the output of the first convolution, the largest array of the paper's network, has fewer than 2^31 values,
+    because kernels of CUDA and of oneDNN count with 32 bits. It does not depend on the memory, because it changes the
+    result.
+    """
     if settings.micro_batch != "auto":
         return int(settings.micro_batch)
-    return largest_pass(settings.width, settings.clip_length, settings.crop_size)
-
-
-def largest_pass(width: float, clip_length: int, crop_size: int) -> int:
-    """The number of clips whose arrays in the network have fewer than 2^31 values, at least 2.
-
-    The largest array of the paper's network is the output of the first convolution. Kernels of CUDA and of oneDNN count
-    with 32 bits. The number does not depend on the memory, because it changes the result.
-    """
-    values = 64 * width * clip_length * math.ceil(crop_size / 2) ** 2
+    values = 64 * settings.width * settings.clip_length * math.ceil(settings.crop_size / 2) ** 2
     return max(2, int((2**31 - 1) / values))
 
 

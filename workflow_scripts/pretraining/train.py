@@ -36,6 +36,7 @@ from workflow_scripts.ground.identity import digest
 from workflow_scripts.ground.stage import StageError, command_line
 from workflow_scripts.pretraining.checkpoint import save
 from workflow_scripts.pretraining.clusterings import fixed_labels, mean_nmi
+from workflow_scripts.pretraining.dataset import clip_span
 from workflow_scripts.pretraining.learner import Learner, Targets
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.objectives import OBJECTIVES
@@ -59,6 +60,20 @@ class TrainingFiles:
     init: Path | None = None  # a model.pt or a published file of weights to start from
     validation: list[Path] = field(default_factory=list)  # lists of videos for evaluation after each epoch only
     validation_frames: list[Path] = field(default_factory=list)
+
+
+def warn_of_short_videos(store: FrameStore, video_ids: list[str], settings: PretrainingSettings) -> None:
+    """Logs how many videos are shorter than a clip spans, if the frames of a clip are not consecutive."""
+    span = clip_span(settings.clip_length, settings.frame_interval)
+    n_short = 0 if settings.frame_interval == 1 else sum(store.n_frames(video_id) < span for video_id in video_ids)
+    if n_short:
+        log.warning(
+            "%d of %d videos have fewer frames than a clip spans (%d), and start again from their first frame; lower "
+            "frame_interval if these are many",
+            n_short,
+            len(video_ids),
+            span,
+        )
 
 
 def check_request(
@@ -239,6 +254,7 @@ def train(
         inputs = [path for path in (files.clusters_file, *sorted(files.sketches)) if path is not None]
         folder = checkpoints / run_digest(request, [*inputs, *([files.init] if files.init else [])], files.frames)
         log.info("%s: %d videos, %d epochs, %d x %s", run, len(video_ids), settings.epochs, ranks.size, device.type)
+        warn_of_short_videos(store, video_ids, settings)
         evaluate = make_evaluate(learner, held_out, labels, class_names, workers)
         history = Training(learner, store, run, folder, output.parent, evaluate, workers).train()
         if ranks.rank == 0:

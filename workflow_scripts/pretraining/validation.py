@@ -16,7 +16,7 @@ from workflow_scripts.pretraining.knn import nearest_classes
 from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import normalised
-from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, clips_at_once
+from workflow_scripts.pretraining.settings import KNN_NEIGHBOURS, KNN_TEMPERATURE, PretrainingSettings, clips_per_pass
 
 MOST_VIDEOS = 2000  # videos evaluated after an epoch, so that it takes little time
 
@@ -40,7 +40,7 @@ def embed_videos(
     model.eval()
     device = next(model.parameters()).device
     clips = DrawnClips(store, video_ids, settings.clip_length, draw_middle, settings.frame_interval)
-    batches = consecutive(len(video_ids), min(settings.batch_size, clips_at_once(settings)))
+    batches = consecutive(len(video_ids), min(settings.batch_size, clips_per_pass(settings)))
     outputs = []
     for inputs in load_inputs(clips, batches, settings.crop_size, device, workers):
         with autocast(settings.precision, device):  # frames are resized in float32, as in training

@@ -45,7 +45,7 @@ from workflow_scripts.videos.folders import video_files
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 KINDS = ("features", "embedding")
 
 CLIPS = 5  # per video, by default
@@ -58,7 +58,7 @@ class Representation:
     network: ResNet3D
     architecture: Architecture
     has_embedding: bool  # if not, the head is a classifier
-    digest: str  # digest of the weights
+    digest: str  # of the weights and the architecture
 
     @classmethod
     def read(cls, model: Path) -> "Representation":
@@ -68,7 +68,8 @@ class Representation:
         network = pretrained.network(outputs=len(pretrained.state_dict["fc.bias"]), seed=0)
         load_backbone(network, pretrained.state_dict, head=True)
         weights = weights_digest(pretrained.state_dict)
-        return cls(network.eval(), pretrained.architecture, pretrained.bank is not None, weights)
+        model_digest = digest(weights, pretrained.architecture)
+        return cls(network.eval(), pretrained.architecture, pretrained.bank is not None, model_digest)
 
     @torch.no_grad()
     def vectors(self, store: FrameStore, name: str, clips: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from workflow_scripts.pretraining.learner import Learner
 from workflow_scripts.pretraining.memory_bank import MemoryBank
 from workflow_scripts.pretraining.precision import autocast
 from workflow_scripts.pretraining.resnet3d import ResNet3D
-from workflow_scripts.pretraining.settings import PretrainingSettings, clips_at_once
+from workflow_scripts.pretraining.settings import PretrainingSettings, clips_per_pass
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def _timed(settings: PretrainingSettings, clips: int, steps: int = STEPS) -> Net
 
     trained = seconds(lambda step: learner.step(inputs, list(range(clips)), 0, step))
     model.eval()
-    few = inputs[: clips_at_once(settings)]
+    few = inputs[: clips_per_pass(settings)]
     with torch.no_grad(), autocast(settings.precision, device):
         return NetworkSeconds(trained, seconds(lambda step: model(few)) * clips / len(few))
 
