@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ from moving_textures import IDENTITIES, about_the_centre, drift, level_stripes, 
 
 import idt_tools
 from idt_tools import _core, columns
-from idt_tools.tracker import STEADY_SHARE
+from idt_tools.tracker import STEADY_SHARE, CountedFrames
 
 pytestmark = pytest.mark.slow  # tracks videos
 
@@ -172,16 +171,9 @@ def test_stream_gives_rows_of_extract() -> None:
 
 
 def test_stream_reads_frames_lazily() -> None:
-    taken = 0
-
-    def frames() -> Iterator[np.ndarray]:
-        nonlocal taken
-        for frame in drift(40, 2.0, 1.0, 180, 240):
-            taken += 1
-            yield frame
-
-    next(idt_tools.stream(frames(), homographies=IDENTITIES))
-    assert taken < 40
+    frames = CountedFrames(drift(40, 2.0, 1.0, 180, 240))
+    next(idt_tools.stream(frames, homographies=IDENTITIES))
+    assert frames.n_frames < 40
 
 
 def test_extract_in_threads_gives_equal_bytes() -> None:

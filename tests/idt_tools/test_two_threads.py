@@ -17,7 +17,7 @@ from moving_textures import IDENTITIES, drift, square_before_a_moving_camera
 from processes import default_signals
 
 import idt_tools
-from idt_tools.tracker import make_tracker
+from idt_tools.tracker import CountedFrames, make_tracker
 
 pytestmark = pytest.mark.slow  # tracks videos
 
@@ -79,20 +79,13 @@ def test_two_threads_raise_an_error_after_the_blocks_before_it() -> None:
 
 
 def test_two_threads_read_one_frame_ahead_and_end_when_closed() -> None:
-    taken = 0
-
-    def frames() -> Iterator[np.ndarray]:
-        nonlocal taken
-        for frame in drift(40, 2.0, 1.0, 180, 240):
-            taken += 1
-            yield frame
-
+    frames = CountedFrames(drift(40, 2.0, 1.0, 180, 240))
     before = threading.active_count()
-    blocks = idt_tools.stream(frames(), homographies=IDENTITIES, threads=2)
+    blocks = idt_tools.stream(frames, homographies=IDENTITIES, threads=2)
     next(blocks)
     blocks.close()
-    assert 16 <= taken <= 17 and threading.active_count() == before
-    blocks = idt_tools.stream(frames(), homographies=IDENTITIES, threads=2)
+    assert 16 <= frames.n_frames <= 17 and threading.active_count() == before
+    blocks = idt_tools.stream(frames, homographies=IDENTITIES, threads=2)
     next(blocks)
     del blocks
     gc.collect()

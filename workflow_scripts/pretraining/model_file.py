@@ -10,11 +10,7 @@ from workflow_scripts.ground.stage import StageError
 from workflow_scripts.ground.torch_file import check_tensors, read_torch
 from workflow_scripts.pretraining.resnet3d import BLOCKS, ResNet3D, matching_weights
 
-_LARGEST = {
-    "clip_length": 1024,
-    "frame_interval": 1024,
-    "crop_size": 4096,
-}  # more than anyone trains with
+_LARGEST = {"clip_length": 1024, "frame_interval": 1024, "crop_size": 4096}  # more than anyone trains with
 _WIDEST = 16.0  # times the channels of the network of the paper
 
 
