@@ -85,21 +85,24 @@ def test_expand_follows_specification(kernels: Any, height: int, width: int, see
     np.testing.assert_allclose(kernels.expand(values), reference.expand(values), atol=1e-3)
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.integers(12, 50), st.integers(12, 50), st.integers(0, 2**32 - 1), st.booleans())
-def test_flow_follows_specification(kernels: Any, height: int, width: int, seed: int, from_coarser: bool) -> None:
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_flow_follows_specification(kernels: Any, seed: int, from_coarser: bool) -> None:
+    """Rounding decides where the equations are nearly singular: up to 9 % of one image, less than 1 % of 20."""
     rng = np.random.default_rng(seed)
-    first, second = (cv2.GaussianBlur(rng.uniform(0, 255, (height, width)).astype(np.float32), (0, 0), 2) for _ in "ab")
-    coarser = None
-    if from_coarser:  # flow across every border
-        size = (2, round(height / 2**0.5), round(width / 2**0.5))
-        coarser = rng.normal(0, rng.choice([0.5, 5, 50]), size).astype(np.float32)
-    expected = reference.flow(first, second, coarser)
-    flow = np.stack(kernels.flow(first, second, coarser))
-    # Near the edge of a pixel the two may round a flow vector to different pixels. Its window then differs: in 13,542
-    # random cases, 7 had more than 1 % of such pixels, at most 9 %.
-    near = np.abs(flow - expected).max(0) < 1e-3 * np.maximum(1, np.abs(expected).max(0))
-    assert near.mean() > 0.85
+    near = []
+    for height, width in rng.integers(12, 51, (20, 2)):
+        first, second = (
+            cv2.GaussianBlur(rng.uniform(0, 255, (height, width)).astype(np.float32), (0, 0), 2) for _ in "ab"
+        )
+        coarser = None
+        if from_coarser:  # flow across every border
+            size = (2, round(height / 2**0.5), round(width / 2**0.5))
+            coarser = rng.normal(0, rng.choice([0.5, 5, 50]), size).astype(np.float32)
+        expected = reference.flow(first, second, coarser)
+        error = np.abs(np.stack(kernels.flow(first, second, coarser)) - expected).max(0)
+        near.append(error < 1e-3 * np.maximum(1, np.abs(expected).max(0)))
+    assert np.mean(np.concatenate([image.ravel() for image in near])) > 0.99
 
 
 @settings(deadline=None, max_examples=30)
