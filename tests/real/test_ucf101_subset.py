@@ -22,6 +22,7 @@ SMALL: dict[str, Any] = {
     "pretraining": {"epochs": 2, "lr_milestones": [], "runs": {"la_idt_tune": {"epochs": 1}}},
     "evaluation": {"finetune_epochs": 1, "clips": 2},
 }
+DESCRIPTORS = {"idt", "motion", "mbh"}
 NETWORKS = {"scratch", "ir", "la", "la_idt", "la_motion", "la_mbh", "la_idt_tune"}
 
 
@@ -62,7 +63,7 @@ def test_ucf101_subset_compares_clusters_with_class_and_recording(tables: Path) 
         (label, score) for label in ("class", "recording") for score in ("NMI", "AMI")
     }
     assert set(clusters["n_videos"]) == {162}
-    assert {"idt", "motion", "mbh"} | NETWORKS - {"scratch"} == set(clusters["run"])
+    assert DESCRIPTORS | NETWORKS - {"scratch"} == set(clusters["run"])
     assert np.isfinite(clusters["value"]).all()
     page = (tables.parent / "report" / "index.html").read_text()
     assert "Class or recording?" in page and "Video LA + IDT prior" in page
@@ -73,6 +74,6 @@ def test_ucf101_subset_pretrains_on_the_training_part_and_tracks_once(tables: Pa
     splits = pd.read_csv(tables.parent / "ucf101" / "videos" / "splits.tsv", sep="\t")
     of_split = splits[(splits["split"] == 1) & (splits["part"] == "train")]
     assert {path.name for path in (tables.parent / "ucf101" / "trajectories").glob("[!.]*")} == {"idt"}
-    for descriptors in ("idt", "motion", "mbh"):
+    for descriptors in DESCRIPTORS:
         videos = pd.read_csv(pretraining / descriptors / "split1.tsv", sep="\t")
         assert set(videos["video_id"]) == set(of_split["video_id"])
